@@ -1,0 +1,157 @@
+# ecbak - build, test, install. Everything lands in $(BUILD); nothing is written beside the sources.
+#
+#   make            release build                    make test     unit, simulator and cluster tests
+#   make demo       the whole story on loopback      make san      the same under ASan and UBSan
+#   make deps       install what is needed (apt)     make tidy     style, layers, static analysis
+#   make bench      coding figures                   make bench-e2e  whole store and recover, beside restic
+#   make fuzz       every fuzzer for FUZZ_SECONDS    make install  PREFIX= DESTDIR=
+
+BUILD   ?= build
+PREFIX  ?= /usr/local
+CC      ?= gcc
+PYTHON  ?= python3
+FUZZ_SECONDS ?= 20
+
+# The one place that names the Debian packages: `make deps` installs them, README.md points here.
+DEPS_BUILD = build-essential pkg-config libzmq3-dev libczmq-dev libjerasure-dev libgf-complete-dev \
+	libsodium-dev libsqlite3-dev libzstd-dev libprotobuf-c-dev protobuf-c-compiler libjansson-dev \
+	libacl1-dev libattr1-dev
+DEPS_RUN   = procps acl attr python3
+DEPS_TEST  = libcmocka-dev libisal-dev clang libclang-rt-14-dev clang-format clang-tidy restic time
+DEPS       = $(DEPS_BUILD) $(DEPS_RUN) $(DEPS_TEST)
+
+VERSION = 0.1.0
+
+PKGS     = libzmq libczmq libsodium sqlite3 libzstd libprotobuf-c jansson
+WARNINGS = -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wvla \
+	-Wundef -Wformat=2 -Wwrite-strings -Werror
+HARDEN   = -fstack-protector-strong -fPIE
+ifdef SAN
+OPTIMIZE = -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
+LDEXTRA  = -fsanitize=address,undefined
+else
+OPTIMIZE = -O2 -g -D_FORTIFY_SOURCE=2
+LDEXTRA  =
+endif
+CPPFLAGS_ALL = -I. -I$(BUILD)/gen -isystem /usr/include/jerasure -D_GNU_SOURCE -DECBAK_VERSION='"$(VERSION)"' $(CPPFLAGS)
+CFLAGS_ALL   = -std=c17 $(OPTIMIZE) $(WARNINGS) $(HARDEN) -pthread $(CFLAGS)
+LDFLAGS_ALL  = -pie -Wl,--as-needed -Wl,-z,relro,-z,now -pthread $(LDEXTRA) $(LDFLAGS)
+LIBS         = $(shell pkg-config --libs $(PKGS)) -lJerasure -lgf_complete -lacl -lm
+
+# ---- sources: a folder is a layer, a layer is an archive -------------------------------------------------
+LAYERS   = coding gossip node cli
+PROTOS  := $(wildcard */*.proto */*/*.proto)
+PB_C     = $(PROTOS:%.proto=$(BUILD)/gen/%.pb-c.c)
+PB_H     = $(PROTOS:%.proto=$(BUILD)/gen/%.pb-c.h)
+MAINS    = node/ecbakd.c cli/ecbak.c
+
+srcs     = $(filter-out $(MAINS),$(wildcard $(1)/*.c $(1)/*/*.c))
+pbs      = $(filter $(BUILD)/gen/$(1)/%,$(PB_C))
+objs     = $(patsubst %.c,$(BUILD)/%.o,$(call srcs,$(1))) $(patsubst $(BUILD)/gen/%.c,$(BUILD)/gen/%.o,$(call pbs,$(1)))
+ARCHIVES = $(BUILD)/libcli.a $(BUILD)/libnode.a $(BUILD)/libgossip.a $(BUILD)/libcoding.a
+
+UNIT_SRC  = $(wildcard test/unit_*.c)
+SIM_SRC   = $(wildcard test/sim_*.c)
+BENCH_SRC = $(wildcard test/bench_*.c)
+FUZZ_SRC  = $(wildcard test/fuzz_*.c)
+TOOL_SRC  = $(filter-out $(UNIT_SRC) $(SIM_SRC) $(BENCH_SRC) $(FUZZ_SRC),$(wildcard test/*.c))
+UNIT  = $(UNIT_SRC:%.c=$(BUILD)/%)
+SIM   = $(SIM_SRC:%.c=$(BUILD)/%)
+BENCH = $(BENCH_SRC:%.c=$(BUILD)/%)
+FUZZ  = $(FUZZ_SRC:%.c=$(BUILD)/%)
+
+PROGRAMS = $(patsubst node/%.c,$(BUILD)/%,$(wildcard node/ecbakd.c)) $(patsubst cli/%.c,$(BUILD)/%,$(wildcard cli/ecbak.c))
+
+.PHONY: all deps demo test san bench bench-e2e fuzz tidy format install clean check-programs sim torture
+.SECONDARY:
+.DELETE_ON_ERROR:
+
+all: $(PROGRAMS)
+
+$(BUILD)/gen/%.pb-c.c $(BUILD)/gen/%.pb-c.h: %.proto
+	@mkdir -p $(BUILD)/gen
+	protoc-c --c_out=$(BUILD)/gen $<
+
+# Generated code is not held to our warnings.
+$(BUILD)/gen/%.o: $(BUILD)/gen/%.c
+	$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) -w -c -o $@ $<
+
+$(BUILD)/%.o: %.c | $(PB_H)
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) -MMD -MP -c -o $@ $<
+
+define archive
+$$(BUILD)/lib$(1).a: $$(call objs,$(1))
+	@mkdir -p $$(@D)
+	@rm -f $$@
+	$$(AR) rcs $$@ $$^
+endef
+$(foreach layer,$(LAYERS),$(eval $(call archive,$(layer))))
+
+$(BUILD)/ecbakd: $(BUILD)/node/ecbakd.o $(ARCHIVES)
+	$(CC) $(LDFLAGS_ALL) -o $@ $< $(ARCHIVES) $(LIBS)
+$(BUILD)/ecbak: $(BUILD)/cli/ecbak.o $(ARCHIVES)
+	$(CC) $(LDFLAGS_ALL) -o $@ $< $(ARCHIVES) $(LIBS)
+
+# Tests link only the archives that they pull symbols from.
+$(UNIT) $(SIM): $(BUILD)/test/%: $(BUILD)/test/%.o $(ARCHIVES)
+	$(CC) $(LDFLAGS_ALL) -o $@ $< $(ARCHIVES) $(LIBS) -lcmocka
+$(BENCH): $(BUILD)/test/%: $(BUILD)/test/%.o $(ARCHIVES)
+	$(CC) $(LDFLAGS_ALL) -o $@ $< $(ARCHIVES) $(LIBS) -lisal
+$(patsubst %.c,$(BUILD)/%,$(TOOL_SRC)): $(BUILD)/test/%: $(BUILD)/test/%.o $(ARCHIVES)
+	$(CC) $(LDFLAGS_ALL) -o $@ $< $(ARCHIVES) $(LIBS)
+
+# ---- what a person runs ------------------------------------------------------------------------------------
+deps:
+	@test/deps.sh $(DEPS)
+
+demo:
+	@$(MAKE) --no-print-directory deps
+	@$(MAKE) --no-print-directory all
+	@test/demo.sh $(BUILD) $(DIR)
+
+test:
+	@$(MAKE) --no-print-directory deps
+	@$(MAKE) --no-print-directory all $(UNIT) $(SIM) $(patsubst %.c,$(BUILD)/%,$(TOOL_SRC))
+	@$(PYTHON) test/run.py --build $(BUILD)
+
+san:
+	@$(MAKE) --no-print-directory SAN=1 BUILD=$(BUILD)/san test
+
+sim: $(SIM)
+	@for s in $(SIM); do $$s --full || exit 1; done
+
+bench: $(BENCH)
+	@for b in $(BENCH); do $$b || exit 1; done
+
+bench-e2e: all
+	@$(PYTHON) test/bench_e2e.py --build $(BUILD)
+
+# The fuzzers are built from the sources by clang, so that all of it is instrumented.
+FUZZ_FLAGS = -std=c17 -g -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined -pthread
+$(FUZZ): $(BUILD)/test/fuzz_%: test/fuzz_%.c $(wildcard coding/*.[ch] coding/*/*.[ch] gossip/*.[ch] node/*.[ch] node/api/*.[ch] cli/*.[ch]) | $(PB_C)
+	@mkdir -p $(@D)
+	clang $(CPPFLAGS_ALL) $(FUZZ_FLAGS) -o $@ $< $(foreach l,$(LAYERS),$(call srcs,$(l))) $(PB_C) $(LIBS)
+fuzz: $(FUZZ)
+	@test/fuzz.sh $(FUZZ_SECONDS) $(BUILD)/fuzz $(FUZZ)
+
+tidy: | $(PB_H)
+	@BUILD=$(BUILD) test/tidy.sh $(CPPFLAGS_ALL)
+
+format:
+	clang-format -i $(wildcard coding/*.[ch] coding/*/*.[ch] gossip/*.[ch] node/*.[ch] node/*/*.[ch] cli/*.[ch] cli/*/*.[ch] test/*.[ch])
+
+install: all
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/sbin
+	install -m 755 $(BUILD)/ecbak $(DESTDIR)$(PREFIX)/bin/ecbak
+	install -m 755 $(BUILD)/ecbakd $(DESTDIR)$(PREFIX)/sbin/ecbakd
+	@for page in $(wildcard cli/man/*.[15] node/man/*.[58]); do \
+		section=$${page##*.}; \
+		install -d $(DESTDIR)$(PREFIX)/share/man/man$$section; \
+		install -m 644 $$page $(DESTDIR)$(PREFIX)/share/man/man$$section/; \
+	done
+
+clean:
+	rm -rf $(BUILD)
+
+-include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

@@ -1,0 +1,58 @@
+#!/usr/bin/env python3
+"""Runs every test program and every cluster test, and ends with the one line `N passed, N failed`.
+
+A test program is a cmocka binary (unit_*, sim_*) in the build folder, or a script test/cluster_*.py;
+each prints its own results. Cluster tests print `ok NAME` or `FAIL NAME` a line.
+"""
+import argparse
+import os
+import pathlib
+import re
+import subprocess
+import sys
+import time
+
+HERE = pathlib.Path(__file__).resolve().parent
+
+
+def run(command, env):
+    """Runs one program; returns (passed, failed, output)."""
+    done = subprocess.run(command, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                          text=True, errors="replace", check=False)
+    passed = len(re.findall(r"^\[\s+OK \] |^ok ", done.stdout, re.M))
+    failed = len(set(re.findall(r"^\[  FAILED  \] (?!\d+ test)(\S+)$|^FAIL (\S+)", done.stdout, re.M)))
+    if done.returncode != 0 and failed == 0:
+        failed = 1
+    if done.returncode == 0 and passed + failed == 0:
+        failed = 1  # a test program that ran nothing is a defect
+    return passed, failed, done.stdout
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--build", default="build")
+    parser.add_argument("only", nargs="*", help="run only the programs whose names contain one of these")
+    args = parser.parse_args()
+    build = pathlib.Path(args.build).resolve()
+    env = dict(os.environ, ECBAK_BUILD=str(build), PATH=f"{build}:{os.environ['PATH']}")
+    programs = [p for kind in ("unit", "sim") for p in sorted(HERE.glob(f"{kind}_*.c"))]
+    commands = [(p.stem, [str(build / "test" / p.stem)]) for p in programs]
+    commands += [(p.stem, [sys.executable, str(p)]) for p in sorted(HERE.glob("cluster_*.py"))]
+    total_passed = total_failed = 0
+    for name, command in commands:
+        if args.only and not any(word in name for word in args.only):
+            continue
+        start = time.monotonic()
+        passed, failed, output = run(command, env)
+        total_passed += passed
+        total_failed += failed
+        print(f"{'ok  ' if failed == 0 else 'FAIL'} {name}: {passed} passed, {failed} failed "
+              f"({time.monotonic() - start:.1f} s)", flush=True)
+        if failed:
+            print(output, flush=True)
+    print(f"{total_passed} passed, {total_failed} failed")
+    return 1 if total_failed or total_passed == 0 else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

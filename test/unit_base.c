@@ -1,0 +1,120 @@
+/* The floor under everything: errors, bounded readers and writers, hex. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <errno.h>
+#include <string.h>
+
+#include "coding/base/bytes.h"
+#include "coding/base/err.h"
+
+static void context_is_put_before_the_reason(void **state)
+{
+    (void)state;
+    struct err err = ERR_INIT;
+    assert_int_equal(err_set(&err, ERR_DAMAGED, "checksum differs"), -1);
+    assert_int_equal(err_context(&err, "fragment %d of %d", 9, 14), -1);
+    assert_string_equal(err.text, "fragment 9 of 14: checksum differs");
+    assert_int_equal(err.code, ERR_DAMAGED);
+}
+
+static void a_full_disk_has_its_own_code(void **state)
+{
+    (void)state;
+    struct err err = ERR_INIT;
+    errno = ENOSPC;
+    assert_int_equal(err_errno(&err, "writing %s", "x"), -1);
+    assert_int_equal(err.code, ERR_FULL);
+    assert_string_equal(err.text, "writing x: No space left on device");
+}
+
+static void a_long_error_is_cut_not_overrun(void **state)
+{
+    (void)state;
+    struct err err = ERR_INIT;
+    char big[2 * ERR_TEXT_MAX];
+    memset(big, 'a', sizeof(big) - 1);
+    big[sizeof(big) - 1] = '\0';
+    assert_int_equal(err_set(&err, ERR_IO, "%s", big), -1);
+    assert_int_equal(err_context(&err, "%s", big), -1);
+    assert_int_equal(strlen(err.text), ERR_TEXT_MAX - 1);
+}
+
+static void numbers_are_little_endian(void **state)
+{
+    (void)state;
+    uint8_t bytes[15];
+    struct writer w;
+    writer_init(&w, bytes, sizeof(bytes));
+    write_u8(&w, 1);
+    write_u16(&w, 0x0302);
+    write_u32(&w, 0x07060504);
+    write_u64(&w, 0x0f0e0d0c0b0a0908);
+    assert_false(w.failed);
+    assert_int_equal(w.used, 15);
+    for (int i = 0; i < 15; i++)
+        assert_int_equal(bytes[i], i + 1);
+    struct reader r;
+    reader_init(&r, bytes, sizeof(bytes));
+    assert_int_equal(read_u8(&r), 1);
+    assert_int_equal(read_u16(&r), 0x0302);
+    assert_int_equal(read_u32(&r), 0x07060504);
+    assert_true(read_u64(&r) == 0x0f0e0d0c0b0a0908);
+    assert_false(r.failed);
+    assert_int_equal(read_u8(&r), 0);
+    assert_true(r.failed);
+}
+
+static void reserved_bytes_must_be_zero(void **state)
+{
+    (void)state;
+    struct reader r;
+    reader_init(&r, "\0\0\1", 3);
+    read_zero(&r, 2);
+    assert_false(r.failed);
+    read_zero(&r, 1);
+    assert_true(r.failed);
+}
+
+static void a_full_writer_writes_nothing_more(void **state)
+{
+    (void)state;
+    uint8_t bytes[3] = {9, 9, 9};
+    struct writer w;
+    writer_init(&w, bytes, 2);
+    write_u32(&w, 1);
+    write_u8(&w, 1);
+    assert_true(w.failed);
+    assert_int_equal(w.used, 0);
+    assert_int_equal(bytes[0], 9);
+}
+
+static void hex_is_exact(void **state)
+{
+    (void)state;
+    char text[9];
+    uint8_t bytes[4];
+    assert_string_equal(hex_encode(text, "\x00\x1f\xa0\xff", 4), "001fa0ff");
+    assert_int_equal(hex_decode(bytes, 4, "001FA0ff"), 0);
+    assert_memory_equal(bytes, "\x00\x1f\xa0\xff", 4);
+    assert_int_equal(hex_decode(bytes, 4, "001fa0f"), -1);
+    assert_int_equal(hex_decode(bytes, 4, "001fa0fff"), -1);
+    assert_int_equal(hex_decode(bytes, 4, "001fa0fg"), -1);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(context_is_put_before_the_reason),
+        cmocka_unit_test(a_full_disk_has_its_own_code),
+        cmocka_unit_test(a_long_error_is_cut_not_overrun),
+        cmocka_unit_test(numbers_are_little_endian),
+        cmocka_unit_test(reserved_bytes_must_be_zero),
+        cmocka_unit_test(a_full_writer_writes_nothing_more),
+        cmocka_unit_test(hex_is_exact),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
