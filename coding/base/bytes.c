@@ -1,5 +1,6 @@
-/* Formats are read field by field through a reader that remembers its first failure: the decoders stay
- * a flat list of fields with one check at the end, which is the shape that leaves no check out. */
+/* Formats are read field by field through a reader that remembers its first failure: the decoders
+ * stay a flat list of fields with one check at the end, which is the shape that leaves no check
+ * out. */
 #include "coding/base/bytes.h"
 
 #include <string.h>

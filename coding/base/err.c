@@ -1,4 +1,5 @@
-/* Errors are values on the caller's stack: no allocation can fail while reporting that one failed. */
+/* Errors are values on the caller's stack: no allocation can fail while reporting that one failed.
+ */
 #include "coding/base/err.h"
 
 #include <errno.h>
@@ -63,12 +64,15 @@ int err_context(struct err *err, const char *format, ...)
 const char *err_name(enum err_code code)
 {
     static const char *const names[] = {
-        [ERR_NONE] = "none",           [ERR_INVALID] = "invalid",     [ERR_FORMAT] = "format",
-        [ERR_VERSION] = "version",     [ERR_DAMAGED] = "damaged",     [ERR_FOREIGN] = "foreign",
-        [ERR_TOO_FEW] = "too_few",     [ERR_NOT_FOUND] = "not_found", [ERR_EXISTS] = "exists",
-        [ERR_FULL] = "full",           [ERR_IO] = "io",               [ERR_TIMEOUT] = "timeout",
-        [ERR_DENIED] = "denied",       [ERR_BUSY] = "busy",           [ERR_MEMORY] = "memory",
-        [ERR_KEY] = "key",             [ERR_USAGE] = "usage",         [ERR_CANCELLED] = "cancelled",
+        [ERR_NONE] = "none",       [ERR_INVALID] = "invalid",
+        [ERR_FORMAT] = "format",   [ERR_VERSION] = "version",
+        [ERR_DAMAGED] = "damaged", [ERR_FOREIGN] = "foreign",
+        [ERR_TOO_FEW] = "too_few", [ERR_NOT_FOUND] = "not_found",
+        [ERR_EXISTS] = "exists",   [ERR_FULL] = "full",
+        [ERR_IO] = "io",           [ERR_TIMEOUT] = "timeout",
+        [ERR_DENIED] = "denied",   [ERR_BUSY] = "busy",
+        [ERR_MEMORY] = "memory",   [ERR_KEY] = "key",
+        [ERR_USAGE] = "usage",     [ERR_CANCELLED] = "cancelled",
     };
     if ((unsigned)code >= sizeof(names) / sizeof(names[0]))
         return "unknown";

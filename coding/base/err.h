@@ -16,12 +16,12 @@
 /* Append only: the numbers travel in replies between nodes and commands. */
 enum err_code {
     ERR_NONE = 0,
-    ERR_INVALID = 1,    /* an argument or a shape that can never work */
-    ERR_FORMAT = 2,     /* bytes that are not what they claim to be: bad magic, truncated, malformed */
-    ERR_VERSION = 3,    /* a format version that this program does not know */
-    ERR_DAMAGED = 4,    /* well-formed, but a digest or a signature differs */
-    ERR_FOREIGN = 5,    /* whole, but of another object, vault, node or cluster */
-    ERR_TOO_FEW = 6,    /* too few fragments, members or answers */
+    ERR_INVALID = 1, /* an argument or a shape that can never work */
+    ERR_FORMAT = 2,  /* bytes that are not what they claim to be: bad magic, truncated, malformed */
+    ERR_VERSION = 3, /* a format version that this program does not know */
+    ERR_DAMAGED = 4, /* well-formed, but a digest or a signature differs */
+    ERR_FOREIGN = 5, /* whole, but of another object, vault, node or cluster */
+    ERR_TOO_FEW = 6, /* too few fragments, members or answers */
     ERR_NOT_FOUND = 7,  /* nothing here under that name */
     ERR_EXISTS = 8,     /* it is there already, and must not be replaced */
     ERR_FULL = 9,       /* no space, or a quota is reached */
@@ -40,15 +40,18 @@ struct err {
     char text[ERR_TEXT_MAX];
 };
 
-#define ERR_INIT {ERR_NONE, ""}
+#define ERR_INIT                                                                                   \
+    {                                                                                              \
+        ERR_NONE, ""                                                                               \
+    }
 #define MUST_CHECK __attribute__((warn_unused_result))
 
 /* Fill err (which may be NULL) and return -1, so that `return err_set(...)` is one line. */
 int err_set(struct err *err, enum err_code code, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
-/* err_set with ": " and the words of errno appended; the code is ERR_FULL for ENOSPC and EDQUOT, and
- * ERR_NOT_FOUND for ENOENT; ERR_IO else. */
+/* err_set with ": " and the words of errno appended; the code is ERR_FULL for ENOSPC and EDQUOT,
+ * and ERR_NOT_FOUND for ENOENT; ERR_IO else. */
 int err_errno(struct err *err, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* Put "what: " before the text that is there; returns -1. */

@@ -1,0 +1,56 @@
+/* cache.h - what the client remembers of a vault between runs: chunk -> pack, packs, unpublished
+ * packs.
+ *
+ * SQLite, bounded memory whatever its size; can be deleted: a blank machine fills it from the index
+ * packs. Reservations of record numbers are NOT here (see home.h): those must never be lost.
+ *
+ *   Threads  any; calls are serialised inside
+ */
+#ifndef ECBAK_CLI_VAULT_CACHE_H
+#define ECBAK_CLI_VAULT_CACHE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "cli/vault/pack.h"
+#include "coding/base/err.h"
+
+struct cache;
+
+struct chunk_place {
+    uint8_t pack[ID_SIZE];
+    uint32_t pack_number; /* small number of the pack in this cache, stable while the cache lives */
+    uint32_t segment, offset, size;
+};
+
+int cache_open(struct cache **cache, const char *path, struct err *err) MUST_CHECK;
+void cache_close(struct cache **cache);
+
+/* ERR_NOT_FOUND when no living pack has it. */
+int cache_find(struct cache *cache, const uint8_t id[CHUNK_ID_SIZE], struct chunk_place *place,
+               struct err *err) MUST_CHECK;
+/* A pack that is stored: its chunks can be relied on from now. published: some record's index names
+ * it. */
+int cache_add_pack(struct cache *cache, const uint8_t pack[ID_SIZE],
+                   const struct pack_entry *entries, size_t count, bool published,
+                   uint32_t *pack_number, struct err *err) MUST_CHECK;
+/* The pack is lost: its chunks are forgotten. */
+int cache_drop_pack(struct cache *cache, const uint8_t pack[ID_SIZE], struct err *err) MUST_CHECK;
+int cache_pack_id(struct cache *cache, uint32_t pack_number, uint8_t pack[ID_SIZE],
+                  struct err *err) MUST_CHECK;
+/* Calls each() for every pack that no index names yet, with its entries. */
+int cache_each_unpublished(struct cache *cache,
+                           int (*each)(void *ctx, const uint8_t pack[ID_SIZE],
+                                       const struct pack_entry *entries, size_t count,
+                                       struct err *err),
+                           void *ctx, struct err *err) MUST_CHECK;
+int cache_set_published(struct cache *cache, struct err *err) MUST_CHECK; /* all of them */
+/* Has this index pack been read in already? */
+bool cache_has_index(struct cache *cache, const uint8_t index_pack[ID_SIZE]);
+int cache_add_index(struct cache *cache, const uint8_t index_pack[ID_SIZE],
+                    struct err *err) MUST_CHECK;
+int cache_begin(struct cache *cache, struct err *err) MUST_CHECK;
+int cache_commit(struct cache *cache, struct err *err) MUST_CHECK;
+
+#endif

@@ -1,0 +1,35 @@
+/* chunker.h - cuts a stream of bytes by its content (FastCDC, normalised, keyed gear table).
+ *
+ * The same bytes give the same cuts wherever they stand in a file, so an insertion changes the
+ * chunks around it and no others. The table is keyed, so that chunk sizes do not tell known files.
+ *
+ *   Units    bytes
+ *   Limits   chunks CHUNK_BYTES_MIN to CHUNK_BYTES_MAX, about CHUNK_BYTES_AVG; the last may be
+ * shorter Threads  any; the table is read-only after it was made Source   Xia et al., "FastCDC",
+ * USENIX ATC 2016
+ */
+#ifndef ECBAK_CLI_VAULT_CHUNKER_H
+#define ECBAK_CLI_VAULT_CHUNKER_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define CHUNK_BYTES_MIN (256u * 1024)
+#define CHUNK_BYTES_AVG (1024u * 1024)
+#define CHUNK_BYTES_MAX (4u * 1024 * 1024)
+
+struct chunker {
+    uint64_t gear[256];
+};
+
+void chunker_init(struct chunker *chunker, const uint8_t gear_key[32]);
+/* Length of the first chunk of bytes[size]; size <= CHUNK_BYTES_MIN or the end of the stream: the
+ * cut may be `size` itself. Give at least CHUNK_BYTES_MAX bytes unless the stream ends earlier. */
+size_t chunker_cut(const struct chunker *chunker, const uint8_t *bytes, size_t size);
+
+/* Chunk id: keyed BLAKE2b-256 of the plaintext. */
+#define CHUNK_ID_SIZE 32
+void chunk_id(uint8_t id[CHUNK_ID_SIZE], const uint8_t chunk_id_key[32], const void *bytes,
+              size_t size);
+
+#endif

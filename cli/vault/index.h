@@ -1,0 +1,25 @@
+/* index.h - index chunks: which pack holds which chunk. A blank machine rebuilds its cache from
+ * these.
+ *
+ * An index chunk lists packs, each with its directory. (A mixed pack also serves as its own index:
+ * whoever loads an index pack takes that pack's own directory in too.)
+ */
+#ifndef ECBAK_CLI_VAULT_INDEX_H
+#define ECBAK_CLI_VAULT_INDEX_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "cli/vault/pack.h"
+#include "coding/base/err.h"
+
+/* Appends one pack's directory to a growing malloc'd buffer. */
+void index_append(uint8_t **bytes, size_t *size, size_t *room, const uint8_t pack[ID_SIZE],
+                  const struct pack_entry *entries, size_t count);
+/* Calls each() for every pack listed; entries are valid during the call. Stops at its first -1. */
+int index_read(const uint8_t *bytes, size_t size,
+               int (*each)(void *ctx, const uint8_t pack[ID_SIZE], const struct pack_entry *entries,
+                           size_t count, struct err *err),
+               void *ctx, struct err *err) MUST_CHECK;
+
+#endif

@@ -1,0 +1,46 @@
+/* snapshot.h - the sealed part of a record: one snapshot of a set of paths.
+ *
+ *   Limits   SNAPSHOT_PATHS_MAX paths, SNAPSHOT_TAGS_MAX tags; sealed at most RECORD_BYTES_MAX / 2
+ *   Errors   ERR_FORMAT, ERR_VERSION, ERR_KEY (sealed for another vault)
+ *   Memory   snapshot_open fills malloc'd fields: snapshot_release
+ */
+#ifndef ECBAK_CLI_VAULT_SNAPSHOT_H
+#define ECBAK_CLI_VAULT_SNAPSHOT_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "cli/vault/chunker.h"
+#include "cli/vault/keys.h"
+#include "coding/base/err.h"
+
+#define SNAPSHOT_PATHS_MAX 1024
+#define SNAPSHOT_TAGS_MAX  64
+
+struct snapshot {
+    uint8_t id[ID_SIZE]; /* hash of the record; shown as its first 8 hex digits */
+    uint8_t writer[WRITER_SIZE];
+    uint64_t number;
+    int64_t time_s;
+    uint32_t time_ns;
+    char *host, *user;
+    char **paths;
+    size_t path_count;
+    char **tags;
+    size_t tag_count;
+    uint8_t (*root)[CHUNK_ID_SIZE]; /* tree chunks of the root directory */
+    size_t root_count;
+    uint8_t (*index_packs)[ID_SIZE]; /* packs with the index chunks that this snapshot added */
+    size_t index_pack_count;
+    uint64_t files, bytes; /* totals, for lists */
+    uint64_t bytes_new;
+};
+
+/* Encrypts and pads; sealed is malloc'd. The vault and writer id and number are bound in. */
+int snapshot_seal(const struct snapshot *s, const struct vault_keys *keys, uint8_t **sealed,
+                  size_t *size, struct err *err) MUST_CHECK;
+int snapshot_open(struct snapshot *s, const struct vault_keys *keys, const struct record *record,
+                  struct err *err) MUST_CHECK;
+void snapshot_release(struct snapshot *s);
+
+#endif

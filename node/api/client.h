@@ -1,0 +1,131 @@
+/* client.h - what a command says to its node.
+ *
+ * One struct client is one connection to a node's client socket. Requests can be in flight side by
+ * side:
+ * *_start sends and returns a call number, client_next hands out the answers as they come. The
+ * plain functions do one request and wait.
+ *
+ *   Limits   at most CLIENT_CALLS_MAX in flight; a pack at most CODING_PACK_BYTES_MAX
+ *   Errors   those of the node (their codes are err.h's); ERR_TIMEOUT when the node does not
+ * answer: the text says how to start it; ERR_DENIED when the socket may not be opened Memory
+ * uint8_t ** is taken and nulled (a malloc'd buffer); answers are the caller's to release Threads
+ * one thread at a time for one struct client; several clients in several threads
+ */
+#ifndef ECBAK_NODE_API_CLIENT_H
+#define ECBAK_NODE_API_CLIENT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "coding/base/err.h"
+#include "node/api/statement.h"
+
+#define CLIENT_CALLS_MAX      16
+#define CLIENT_VOUCH_MAX      2048
+#define CLIENT_SOCKET_DEFAULT "ipc:///run/ecbak/client.sock"
+
+struct client;
+
+struct pin {
+    uint8_t vault[ID_SIZE];
+    uint8_t writer[WRITER_SIZE];
+    uint64_t number;
+};
+
+/* How well a pack is held: see Held in client.proto. */
+struct held {
+    uint8_t pack[ID_SIZE];
+    uint8_t object[ID_SIZE];
+    uint32_t data, parity;
+    uint32_t nodes;  /* distinct nodes with a fragment */
+    uint32_t others; /* of these, without the node asked */
+    uint64_t sent_bytes;
+};
+
+struct counter {
+    char name[48];
+    uint64_t value;
+};
+#define CLIENT_COUNTERS_MAX 32
+
+struct node_status {
+    uint8_t cluster[ID_SIZE];
+    uint8_t node[ID_SIZE];
+    char name[32];
+    char version[32];
+    char state[256]; /* "serving", or why storage is out of service */
+    uint32_t members_known, members_alive;
+    uint32_t data, parity; /* what automatic would be; 0 + 0: too few members */
+    uint64_t capacity_bytes, used_bytes, fragments, records;
+    struct counter counters[CLIENT_COUNTERS_MAX];
+    size_t counter_count;
+};
+
+struct member_info {
+    uint8_t id[ID_SIZE];
+    char name[32], zone[32], address[64], version[32];
+    char state[8]; /* alive suspect dead left */
+    uint64_t incarnation, capacity_bytes, used_bytes;
+    double rtt_ms; /* < 0: not known */
+    int64_t since_s;
+    bool self;
+};
+
+struct member_list {
+    uint8_t cluster[ID_SIZE];
+    struct member_info *members; /* sorted by name */
+    size_t count;
+};
+
+/* endpoint NULL: $ECBAK_SOCKET or the default. Does not wait for an answer. */
+int client_open(struct client **client, const char *endpoint, struct err *err) MUST_CHECK;
+void client_close(struct client **client);
+/* How long the plain functions and client_next wait at most (default 120 s; 0 = for ever). */
+void client_set_timeout(struct client *client, int timeout_ms);
+
+int client_status(struct client *client, struct node_status *status, struct err *err) MUST_CHECK;
+int client_members(struct client *client, struct member_list *list, struct err *err) MUST_CHECK;
+void member_list_release(struct member_list *list);
+
+/* Starts storing a sealed pack; grant is a SignedGrant. data = parity = 0: automatic. */
+int client_put_pack_start(struct client *client, uint64_t *call, uint8_t **pack, size_t pack_size,
+                          const uint8_t *grant, size_t grant_size, const struct pin *pin,
+                          uint32_t data, uint32_t parity, struct err *err) MUST_CHECK;
+int client_get_pack_start(struct client *client, uint64_t *call, const uint8_t pack[ID_SIZE],
+                          struct err *err) MUST_CHECK;
+
+struct client_answer {
+    uint64_t call;
+    struct err err;   /* code ERR_NONE when it was done */
+    struct held held; /* of a put */
+    uint8_t *pack;    /* of a get; malloc'd, the caller's */
+    size_t pack_size;
+    uint32_t corrupt; /* of a get: damaged fragments met on the way */
+};
+/* The next answer to a started call, in any order. -1 only when none can be had (timeout, broken).
+ */
+int client_next(struct client *client, struct client_answer *answer, struct err *err) MUST_CHECK;
+
+/* held[count] is filled in the order of packs; any count (sent in batches). */
+int client_vouch(struct client *client, const struct pin *pin, const uint8_t (*packs)[ID_SIZE],
+                 size_t count, bool heal, struct held *held, struct err *err) MUST_CHECK;
+
+/* others: how many other nodes have it on disk. */
+int client_put_record(struct client *client, const uint8_t *record, size_t size,
+                      uint32_t others_wanted, uint32_t *others, struct err *err) MUST_CHECK;
+
+struct record_list {
+    uint8_t **records; /* SignedRecord bytes, unchecked */
+    size_t *sizes;
+    size_t count;
+    uint32_t nodes_asked, nodes_answered;
+};
+int client_get_records(struct client *client, const uint8_t vault[ID_SIZE],
+                       struct record_list *list, struct err *err) MUST_CHECK;
+void record_list_release(struct record_list *list);
+
+/* Leave the cluster for good. */
+int client_leave(struct client *client, struct err *err) MUST_CHECK;
+
+#endif

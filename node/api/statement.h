@@ -1,0 +1,99 @@
+/* statement.h - durable signed statements: writer certificates, grants, records, receipts.
+ *
+ * A statement is checked once, when it enters (statement_open_*), into a plain value. The bytes as
+ * signed are kept and passed on unchanged; nothing is ever re-encoded before its signature is
+ * checked.
+ *
+ *   Limits   a grant GRANT_BYTES_MAX, a record RECORD_BYTES_MAX, encoded with its writer
+ * certificate Errors   ERR_FORMAT, ERR_VERSION, ERR_DAMAGED (signature), ERR_DENIED (a right is
+ * missing), ERR_FOREIGN (another cluster) Memory   *_seal functions return malloc'd bytes, the
+ * caller's to free; views point into the caller's bytes only where a comment says so Threads  any
+ */
+#ifndef ECBAK_NODE_API_STATEMENT_H
+#define ECBAK_NODE_API_STATEMENT_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "coding/base/err.h"
+
+#define ID_SIZE          32 /* vault, pack, object, node, cluster, record hash */
+#define WRITER_SIZE      16
+#define GRANT_BYTES_MAX  1024
+#define RECORD_BYTES_MAX (256 * 1024)
+
+enum writer_rights {
+    RIGHT_ADD = 1,
+    RIGHT_READ = 2,
+    RIGHT_FORGET = 4,
+    RIGHT_PRUNE = 8,
+};
+
+struct writer_cert {
+    uint8_t vault_key[32];
+    uint8_t vault[ID_SIZE]; /* derived: BLAKE2b-256 of vault_key */
+    uint8_t writer[WRITER_SIZE];
+    uint8_t writer_key[32];
+    uint32_t rights;
+    uint32_t generation;
+};
+
+struct grant {
+    uint8_t cluster[ID_SIZE];
+    uint8_t vault[ID_SIZE];
+    uint8_t writer[WRITER_SIZE];
+    uint8_t pack[ID_SIZE];
+    uint64_t pack_bytes;
+    uint8_t sponsor[ID_SIZE];
+};
+
+struct record {
+    uint8_t cluster[ID_SIZE];
+    uint8_t vault[ID_SIZE];
+    uint8_t writer[WRITER_SIZE];
+    uint64_t number;
+    uint8_t previous[ID_SIZE]; /* zeros for number 1 */
+    uint32_t kind;
+    uint8_t *sealed; /* malloc'd by record_open; release with record_release */
+    size_t sealed_size;
+    uint8_t hash[ID_SIZE]; /* BLAKE2b-256 of the signed body: the record's id */
+};
+
+struct receipt {
+    uint8_t cluster[ID_SIZE];
+    uint8_t object[ID_SIZE];
+    uint32_t index;
+    uint8_t holder[ID_SIZE];
+    uint8_t writer[WRITER_SIZE];
+    uint64_t number;
+};
+
+void vault_id(uint8_t vault[ID_SIZE], const uint8_t vault_key[32]);
+
+/* The encoded Signed writer certificate. */
+int writer_cert_seal(const struct writer_cert *c, const uint8_t vault_secret[64], uint8_t **bytes,
+                     size_t *size, struct err *err) MUST_CHECK;
+int writer_cert_open(struct writer_cert *c, const uint8_t *bytes, size_t size,
+                     struct err *err) MUST_CHECK;
+
+/* The encoded SignedGrant; writer_cert_bytes as writer_cert_seal made them. */
+int grant_seal(const struct grant *g, const uint8_t writer_secret[64],
+               const uint8_t *writer_cert_bytes, size_t writer_cert_size, uint8_t **bytes,
+               size_t *size, struct err *err) MUST_CHECK;
+/* Checks both signatures, that the certificate is of the grant's vault and writer, and RIGHT_ADD.
+ */
+int grant_open(struct grant *g, struct writer_cert *c, const uint8_t *bytes, size_t size,
+               const uint8_t cluster[ID_SIZE], struct err *err) MUST_CHECK;
+
+int record_seal(const struct record *r, const uint8_t writer_secret[64],
+                const uint8_t *writer_cert_bytes, size_t writer_cert_size, uint8_t **bytes,
+                size_t *size, uint8_t hash[ID_SIZE], struct err *err) MUST_CHECK;
+int record_open(struct record *r, struct writer_cert *c, const uint8_t *bytes, size_t size,
+                const uint8_t cluster[ID_SIZE], struct err *err) MUST_CHECK;
+void record_release(struct record *r);
+
+int receipt_seal(const struct receipt *r, const uint8_t node_secret[64], uint8_t **bytes,
+                 size_t *size, struct err *err) MUST_CHECK;
+int receipt_open(struct receipt *r, const uint8_t *bytes, size_t size, struct err *err) MUST_CHECK;
+
+#endif

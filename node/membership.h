@@ -1,0 +1,79 @@
+/* membership.h - the shell around gossip's core: its own thread, its own ZeroMQ context.
+ *
+ * Feeds the core with time and messages, sends what it orders, writes down what it wants persisted,
+ * and publishes an immutable table of members that every thread may look at.
+ *
+ *   Threads  any, but for new and destroy
+ *   Trust    every connection CURVE behind a ZAP handler of this context; a peer's proven key is
+ * bound to its certificate before anything it says reaches the core
+ */
+#ifndef ECBAK_NODE_MEMBERSHIP_H
+#define ECBAK_NODE_MEMBERSHIP_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "coding/base/err.h"
+#include "node/api/cert.h"
+#include "node/config.h"
+
+enum member_state {
+    MEMBER_ALIVE,
+    MEMBER_SUSPECT,
+    MEMBER_DEAD,
+    MEMBER_LEFT,
+};
+
+struct member {
+    struct cert cert; /* id, name, zone, CURVE key */
+    enum member_state state;
+    bool self;
+    bool away; /* said that it is back soon: alive but not to be sent anything new */
+    uint64_t incarnation;
+    char address[64];       /* host:port, membership */
+    char bulk_endpoint[80]; /* tcp://host:port */
+    uint64_t capacity_bytes, used_bytes, store_epoch;
+    char version[32];
+    double rtt_ms; /* < 0: not known */
+    int64_t since_s;
+};
+
+struct member_table {
+    uint64_t generation; /* rises with each change */
+    size_t count;
+    struct member *members; /* this node first */
+    int references;
+};
+
+struct membership;
+
+/* What this node offers, told to the others. */
+struct membership_offer {
+    uint64_t capacity_bytes, used_bytes, store_epoch;
+};
+
+int membership_new(struct membership **membership, const struct config *config,
+                   const struct node_keys *keys, const struct cert *cert,
+                   const uint8_t authority_public[32], const struct membership_offer *offer,
+                   struct err *err) MUST_CHECK;
+/* Says "away for a while" first, unless membership_leave said more. */
+void membership_destroy(struct membership **membership);
+
+struct member_table *membership_table(
+    struct membership *membership); /* release with member_table_release */
+void member_table_release(struct member_table **table);
+const struct member *member_find(const struct member_table *table,
+                                 const uint8_t node[CERT_ID_SIZE]);
+const char *member_state_name(enum member_state state);
+
+void membership_update(struct membership *membership, const struct membership_offer *offer);
+/* Leave for good: told to the others; returns when it was sent to some or after a bound of time. */
+void membership_leave(struct membership *membership);
+
+struct membership_counters {
+    uint64_t no_user_id, bad_certificate, foreign, expired, malformed;
+};
+void membership_counters(struct membership *membership, struct membership_counters *counters);
+
+#endif
