@@ -1,13 +1,18 @@
 /* tree.h - directories as chunks: what a snapshot knows of each file.
  *
- * A directory is a sequence of entries sorted by name (bytewise), encoded one after the other, cut
- * into tree chunks at entry boundaries (TREE_CHUNK_BYTES); a directory entry lists the chunks of
- * its own directory.
+ * A directory is a sequence of entries sorted by name (bytewise), encoded one after the other. The
+ * stream is cut into tree chunks: after the entry that fills TREE_CHUNK_BYTES, and, since the chunk
+ * list of one huge file may be longer than a chunk can be, anywhere at CHUNK_BYTES_MAX. A directory
+ * entry lists the chunks of its own directory. The reader takes chunk after chunk and carries what
+ * is left of an entry over to the next.
  *
  *   Limits   a name 1 to 255 bytes, any but '/' and NUL, not "." or ".."; TREE_XATTRS_MAX
- * attributes; an encoded entry at most TREE_ENTRY_BYTES_MAX but for its chunk list Errors
- * ERR_FORMAT for anything else Memory   tree_entry_decode points into the bytes given; lists are
- * malloc'd (tree_entry_release)
+ *            attributes; an encoded entry at most TREE_ENTRY_BYTES_MAX but for its chunk list;
+ *            TREE_CHUNKS_MAX chunks a file
+ *   Errors   encode: ERR_INVALID an entry beyond those limits; decode: ERR_VERSION, ERR_FORMAT for
+ *            anything else, also names that are not in order or double
+ *   Memory   tree_entry_decode points into the reader's bytes: valid until the next
+ *            tree_reader_give or tree_entry_decode; lists are malloc'd (tree_entry_release)
  */
 #ifndef ECBAK_CLI_VAULT_TREE_H
 #define ECBAK_CLI_VAULT_TREE_H
@@ -21,8 +26,11 @@
 #include "coding/base/bytes.h"
 #include "coding/base/err.h"
 
-#define TREE_CHUNK_BYTES (512u * 1024)
-#define TREE_XATTRS_MAX  256
+#define TREE_CHUNK_BYTES     (512u * 1024)
+#define TREE_XATTRS_MAX      256
+#define TREE_NAME_MAX        255
+#define TREE_ENTRY_BYTES_MAX (4u * 1024 * 1024)
+#define TREE_CHUNKS_MAX      (4u * 1024 * 1024)
 
 enum entry_kind {
     ENTRY_FILE = 1,
@@ -73,10 +81,29 @@ struct tree_entry {
 /* Appends the entry's bytes to a growing malloc'd buffer. */
 int tree_entry_encode(const struct tree_entry *entry, uint8_t **bytes, size_t *size, size_t *room,
                       struct err *err) MUST_CHECK;
-/* Reads the next entry; *end true (and no entry) at the clean end. Checks everything that a restore
- * relies on. */
-int tree_entry_decode(struct tree_entry *entry, struct reader *reader, bool *end,
+
+/* Reads one directory from its chunks, in order, and knows the last name, so that an entry out of
+ * order or a double one is refused. Zero-initialise it, or tree_reader_init. */
+struct tree_reader {
+    struct reader bytes; /* what is not decoded yet, in the chunk given or in `carry` */
+    uint8_t *carry; /* the rest of an entry that began in the chunk before, and the new chunk */
+    size_t carry_room;
+    char last[TREE_NAME_MAX];
+    size_t last_size;
+};
+
+void tree_reader_init(struct tree_reader *reader);
+void tree_reader_release(struct tree_reader *reader);
+/* The next chunk; borrowed until tree_entry_decode says *end. Only when the reader is at its start
+ * or said *end. */
+int tree_reader_give(struct tree_reader *reader, const uint8_t *bytes, size_t size,
+                     struct err *err) MUST_CHECK;
+/* Reads the next entry; *end true (and no entry) when the chunks given hold no further whole one:
+ * give the next chunk, or finish. Checks everything that a restore relies on. */
+int tree_entry_decode(struct tree_entry *entry, struct tree_reader *reader, bool *end,
                       struct err *err) MUST_CHECK;
+/* After the last chunk: an error when half an entry is left. */
+int tree_reader_finish(const struct tree_reader *reader, struct err *err) MUST_CHECK;
 void tree_entry_release(struct tree_entry *entry);
 
 #endif
