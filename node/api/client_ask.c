@@ -1,0 +1,302 @@
+/* The plain requests: one question, one answer, everything in it checked before it is believed. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "coding/base/alloc.h"
+#include "node/api/client_call.h"
+#include "node/api/wire.h"
+
+#define RECORDS_BYTES_MAX ((size_t)512 << 20)
+#define NODES_MAX         65536
+
+static int makes_no_sense(struct client_call *call, const char *what, struct err *err)
+{
+    client_call_end(call);
+    return err_set(err, ERR_FORMAT, "the node's answer about %s makes no sense", what);
+}
+
+static struct client_call *ask(struct client *client, Ecbak__ClientRequest *request,
+                               Ecbak__ClientReply__BodyCase expected, struct err *err)
+{
+    struct client_call *call = client_ask(client, request, NULL, 0, NULL, err);
+    if (call != NULL && call->reply->body_case != expected) {
+        client_call_end(call);
+        err_set(err, ERR_FORMAT, "the node answered another question");
+        return NULL;
+    }
+    return call;
+}
+
+int client_status(struct client *client, struct node_status *status, struct err *err)
+{
+    Ecbak__StatusRequest body = ECBAK__STATUS_REQUEST__INIT;
+    Ecbak__ClientRequest request = ECBAK__CLIENT_REQUEST__INIT;
+    request.body_case = ECBAK__CLIENT_REQUEST__BODY_STATUS;
+    request.status = &body;
+    struct client_call *call = ask(client, &request, ECBAK__CLIENT_REPLY__BODY_STATUS, err);
+    if (call == NULL)
+        return -1;
+    const Ecbak__StatusReply *s = call->reply->status;
+    *status = (struct node_status){.members_known = s->members_known,
+                                   .members_alive = s->members_alive,
+                                   .data = s->data,
+                                   .parity = s->parity,
+                                   .capacity_bytes = s->capacity_bytes,
+                                   .used_bytes = s->used_bytes,
+                                   .fragments = s->fragments,
+                                   .records = s->records};
+    if (!wire_take(status->cluster, ID_SIZE, s->cluster) ||
+        !wire_take(status->node, ID_SIZE, s->node))
+        return makes_no_sense(call, "its status", err);
+    wire_text(status->name, sizeof(status->name), s->name);
+    wire_text(status->version, sizeof(status->version), s->version);
+    wire_text(status->state, sizeof(status->state), s->state);
+    for (size_t i = 0; i < s->n_counters && i < CLIENT_COUNTERS_MAX; i++) {
+        struct counter *counter = &status->counters[status->counter_count++];
+        wire_text(counter->name, sizeof(counter->name), s->counters[i]->name);
+        counter->value = s->counters[i]->value;
+    }
+    client_call_end(call);
+    return 0;
+}
+
+static bool read_member(struct member_info *to, const Ecbak__Member *from)
+{
+    if (!wire_take(to->id, ID_SIZE, from->id))
+        return false;
+    wire_text(to->name, sizeof(to->name), from->name);
+    wire_text(to->zone, sizeof(to->zone), from->zone);
+    wire_text(to->address, sizeof(to->address), from->address);
+    wire_text(to->version, sizeof(to->version), from->version);
+    wire_text(to->state, sizeof(to->state), from->state);
+    to->incarnation = from->incarnation;
+    to->capacity_bytes = from->capacity_bytes;
+    to->used_bytes = from->used_bytes;
+    to->rtt_ms = from->rtt_ms;
+    to->since_s = from->since_s;
+    to->self = from->self;
+    return true;
+}
+
+static int by_name(const void *a, const void *b)
+{
+    const struct member_info *x = a, *y = b;
+    int order = strcmp(x->name, y->name);
+    return order != 0 ? order : memcmp(x->id, y->id, ID_SIZE);
+}
+
+int client_members(struct client *client, struct member_list *list, struct err *err)
+{
+    *list = (struct member_list){.count = 0};
+    Ecbak__MembersRequest body = ECBAK__MEMBERS_REQUEST__INIT;
+    Ecbak__ClientRequest request = ECBAK__CLIENT_REQUEST__INIT;
+    request.body_case = ECBAK__CLIENT_REQUEST__BODY_MEMBERS;
+    request.members = &body;
+    struct client_call *call = ask(client, &request, ECBAK__CLIENT_REPLY__BODY_MEMBERS, err);
+    if (call == NULL)
+        return -1;
+    const Ecbak__MembersReply *m = call->reply->members;
+    if (!wire_take(list->cluster, ID_SIZE, m->cluster))
+        return makes_no_sense(call, "its members", err);
+    list->members = alloc_zero(m->n_members, sizeof(*list->members));
+    for (size_t i = 0; i < m->n_members; i++) {
+        if (!read_member(&list->members[i], m->members[i])) {
+            member_list_release(list);
+            return makes_no_sense(call, "its members", err);
+        }
+        list->count++;
+    }
+    qsort(list->members, list->count, sizeof(*list->members), by_name);
+    client_call_end(call);
+    return 0;
+}
+
+void member_list_release(struct member_list *list)
+{
+    free(list->members);
+    list->members = NULL;
+    list->count = 0;
+}
+
+/* One batch: packs[which[i]] for count of them, answers to held[which[i]]. */
+static int vouch_batch(struct client *client, const struct pin *pin,
+                       const uint8_t (*packs)[ID_SIZE], const size_t *which, size_t count,
+                       bool heal, struct held *held, struct err *err)
+{
+    ProtobufCBinaryData *views = alloc_zero(count, sizeof(*views));
+    for (size_t i = 0; i < count; i++)
+        views[i] = wire_view(packs[which[i]], ID_SIZE);
+    Ecbak__Pin message_pin = ECBAK__PIN__INIT;
+    message_pin.vault = wire_view(pin->vault, ID_SIZE);
+    message_pin.writer = wire_view(pin->writer, WRITER_SIZE);
+    message_pin.number = pin->number;
+    Ecbak__VouchRequest body = ECBAK__VOUCH_REQUEST__INIT;
+    body.pin = &message_pin;
+    body.n_packs = count;
+    body.packs = views;
+    body.heal = heal;
+    Ecbak__ClientRequest request = ECBAK__CLIENT_REQUEST__INIT;
+    request.body_case = ECBAK__CLIENT_REQUEST__BODY_VOUCH;
+    request.vouch = &body;
+    struct client_call *call = ask(client, &request, ECBAK__CLIENT_REPLY__BODY_VOUCH, err);
+    free(views);
+    if (call == NULL)
+        return -1;
+    const Ecbak__VouchReply *v = call->reply->vouch;
+    bool good = v->n_held == count;
+    for (size_t i = 0; good && i < count; i++) {
+        struct held *to = &held[which[i]];
+        uint64_t sent_before = to->sent_bytes;
+        good = client_read_held(to, v->held[i]) && memcmp(to->pack, packs[which[i]], ID_SIZE) == 0;
+        to->sent_bytes += sent_before;
+    }
+    if (!good)
+        return makes_no_sense(call, "packs that it vouches for", err);
+    client_call_end(call);
+    return 0;
+}
+
+static uint64_t sent_bytes(const struct held *held, const size_t *which, size_t count)
+{
+    uint64_t sum = 0;
+    for (size_t i = 0; i < count; i++)
+        sum += held[which[i]].sent_bytes;
+    return sum;
+}
+
+/* The node heals for a bounded time a request: what it did not get to is asked for again, as long
+ * as that sends anything. */
+int client_vouch(struct client *client, const struct pin *pin, const uint8_t (*packs)[ID_SIZE],
+                 size_t count, bool heal, struct held *held, struct err *err)
+{
+    int result = 0;
+    size_t *which = alloc_zero(CLIENT_VOUCH_MAX, sizeof(*which));
+    for (size_t at = 0; at < count && result == 0; at += CLIENT_VOUCH_MAX) {
+        size_t batch = count - at < CLIENT_VOUCH_MAX ? count - at : CLIENT_VOUCH_MAX;
+        for (size_t i = 0; i < batch; i++) {
+            which[i] = at + i;
+            held[at + i] = (struct held){.nodes = 0};
+        }
+        bool again = true;
+        while (result == 0 && again && batch > 0) {
+            uint64_t before = sent_bytes(held, which, batch);
+            result = vouch_batch(client, pin, packs, which, batch, heal, held, err);
+            again = heal && result == 0 && sent_bytes(held, which, batch) > before;
+            size_t left = 0;
+            for (size_t i = 0; i < batch; i++) {
+                const struct held *h = &held[which[i]];
+                if (h->nodes >= h->data && h->nodes > 0 && h->nodes < h->data + h->parity)
+                    which[left++] = which[i];
+            }
+            batch = left;
+        }
+    }
+    free(which);
+    return result;
+}
+
+int client_put_record(struct client *client, const uint8_t *record, size_t size,
+                      uint32_t others_wanted, uint32_t *others, struct err *err)
+{
+    Ecbak__PutRecordRequest body = ECBAK__PUT_RECORD_REQUEST__INIT;
+    body.others_wanted = others_wanted;
+    Ecbak__ClientRequest request = ECBAK__CLIENT_REQUEST__INIT;
+    request.body_case = ECBAK__CLIENT_REQUEST__BODY_PUT_RECORD;
+    request.put_record = &body;
+    uint8_t *copy = alloc_copy(record, size);
+    struct client_call *call = client_ask(client, &request, &copy, size, NULL, err);
+    if (call == NULL)
+        return -1;
+    if (call->reply->body_case != ECBAK__CLIENT_REPLY__BODY_PUT_RECORD ||
+        call->reply->put_record->others > NODES_MAX)
+        return makes_no_sense(call, "a record", err);
+    *others = call->reply->put_record->others;
+    client_call_end(call);
+    return 0;
+}
+
+/* Takes a page over into the list; false when it makes no sense. */
+static bool take_page(struct record_list *list, const Ecbak__GetRecordsReply *page, size_t *total,
+                      uint8_t last[ID_SIZE], bool first)
+{
+    if (page->nodes_asked > NODES_MAX || page->nodes_answered > page->nodes_asked)
+        return false;
+    if (first) {
+        list->nodes_asked = page->nodes_asked;
+        list->nodes_answered = page->nodes_answered;
+    }
+    size_t count = list->count + page->n_records;
+    list->records = alloc_grow(list->records, count, sizeof(*list->records));
+    list->sizes = alloc_grow(list->sizes, count, sizeof(*list->sizes));
+    for (size_t i = 0; i < page->n_records; i++) {
+        ProtobufCBinaryData record = page->records[i];
+        *total += record.len;
+        if (record.len == 0 || record.len > RECORD_BYTES_MAX || *total > RECORDS_BYTES_MAX)
+            return false;
+        list->records[list->count] = alloc_copy(record.data, record.len);
+        list->sizes[list->count++] = record.len;
+    }
+    if (!page->more)
+        return true;
+    uint8_t next[ID_SIZE];
+    if (page->n_records == 0 || !wire_take(next, ID_SIZE, page->last))
+        return false;
+    if (!first && memcmp(next, last, ID_SIZE) <= 0)
+        return false; /* would go round in circles */
+    memcpy(last, next, ID_SIZE);
+    return true;
+}
+
+int client_get_records(struct client *client, const uint8_t vault[ID_SIZE],
+                       struct record_list *list, struct err *err)
+{
+    *list = (struct record_list){.count = 0};
+    uint8_t last[ID_SIZE] = {0};
+    size_t total = 0;
+    bool first = true, more = true;
+    while (more) {
+        Ecbak__GetRecordsRequest body = ECBAK__GET_RECORDS_REQUEST__INIT;
+        body.vault = wire_view(vault, ID_SIZE);
+        if (!first)
+            body.after = wire_view(last, ID_SIZE);
+        Ecbak__ClientRequest request = ECBAK__CLIENT_REQUEST__INIT;
+        request.body_case = ECBAK__CLIENT_REQUEST__BODY_GET_RECORDS;
+        request.get_records = &body;
+        struct client_call *call =
+            ask(client, &request, ECBAK__CLIENT_REPLY__BODY_GET_RECORDS, err);
+        if (call == NULL) {
+            record_list_release(list);
+            return -1;
+        }
+        if (!take_page(list, call->reply->get_records, &total, last, first)) {
+            record_list_release(list);
+            return makes_no_sense(call, "records", err);
+        }
+        more = call->reply->get_records->more;
+        first = false;
+        client_call_end(call);
+    }
+    return 0;
+}
+
+void record_list_release(struct record_list *list)
+{
+    for (size_t i = 0; i < list->count; i++)
+        free(list->records[i]);
+    free(list->records);
+    free(list->sizes);
+    *list = (struct record_list){.count = 0};
+}
+
+int client_leave(struct client *client, struct err *err)
+{
+    Ecbak__LeaveRequest body = ECBAK__LEAVE_REQUEST__INIT;
+    Ecbak__ClientRequest request = ECBAK__CLIENT_REQUEST__INIT;
+    request.body_case = ECBAK__CLIENT_REQUEST__BODY_LEAVE;
+    request.leave = &body;
+    struct client_call *call = client_ask(client, &request, NULL, 0, NULL, err);
+    if (call == NULL)
+        return -1;
+    client_call_end(call);
+    return 0;
+}

@@ -1,0 +1,61 @@
+/* client_call.h - one connection to a node and the calls under way on it: the inside of client.h.
+ *
+ * A call keeps its request (the pack shared with the socket, not copied) until it is answered: a
+ * node whose queue is full says ERR_BUSY, and the call is sent again a little later, so commands
+ * never see it.
+ *
+ *   Threads  one at a time for one struct client
+ */
+#ifndef ECBAK_NODE_API_CLIENT_CALL_H
+#define ECBAK_NODE_API_CLIENT_CALL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <zmq.h>
+
+#include "coding/base/err.h"
+#include "node/api/client.h"
+#include "node/api/client.pb-c.h"
+
+#define CLIENT_REPLY_HEADER_MAX  (1024 * 1024)
+#define CLIENT_REPLY_PAYLOAD_MAX (20 * 1024 * 1024)
+#define CLIENT_UNPACK_BUDGET     (24 * 1024 * 1024)
+
+/* A request under way or answered. */
+struct client_call {
+    uint64_t number; /* 0: this place is free */
+    bool started;    /* client_next hands it out; else a plain function waits for it */
+    bool answered;
+    int64_t again_ms; /* > 0: the node was busy, send again then */
+    unsigned tries;
+    uint8_t *header;
+    size_t header_size;
+    bool has_payload;
+    zmq_msg_t payload;
+    struct err err;            /* of an answer: ERR_NONE when it was done */
+    Ecbak__ClientReply *reply; /* of an answer without error */
+    bool has_reply_payload;
+    zmq_msg_t reply_payload;
+};
+
+/* Starts a request; its `call` field is filled in. payload (or NULL) is taken, also on failure:
+ * *payload is nulled and freed when sent and answered. */
+int client_call_start(struct client *client, Ecbak__ClientRequest *request, uint8_t **payload,
+                      size_t payload_size, struct client_call **call, struct err *err) MUST_CHECK;
+/* Waits for this call, or with NULL for any started one: the call that was answered, or NULL. */
+struct client_call *client_call_wait(struct client *client, struct client_call *call,
+                                     struct err *err) MUST_CHECK;
+void client_call_end(struct client_call *call);
+
+/* The whole of it: NULL with the node's or the connection's error. End the call after reading its
+ * reply. */
+struct client_call *client_ask(struct client *client, Ecbak__ClientRequest *request,
+                               uint8_t **payload, size_t payload_size,
+                               ProtobufCBinaryData *reply_payload, struct err *err) MUST_CHECK;
+
+/* false: not a Held that makes sense. */
+bool client_read_held(struct held *held, const Ecbak__Held *from) MUST_CHECK;
+
+#endif
