@@ -4,9 +4,10 @@
  * keys of chunk ids and of the chunker's gear table, the key that seals records. The phrase is the
  * secret in 25 words: 256 bits secret, 3 bits version, 16 bits checksum.
  *
- *   Errors   ERR_KEY a word that is not in the list (named, with a near one) or a checksum that
- * differs; ERR_VERSION a phrase of a later version Memory   struct vault_keys lives in
- * sodium_malloc'd memory Threads  any; read-only after it was made
+ *   Errors   ERR_KEY a word that is not in the list (named, with a near one), too few or many
+ *            words, or a checksum that differs; ERR_VERSION a phrase of a later version
+ *   Memory   struct vault_keys lives in sodium_malloc'd memory and is wiped when destroyed
+ *   Threads  any; read-only after it was made
  */
 #ifndef ECBAK_CLI_VAULT_KEYS_H
 #define ECBAK_CLI_VAULT_KEYS_H
