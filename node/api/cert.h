@@ -5,15 +5,17 @@
  * name and its zone, between two dates.
  *
  *   Units    dates in seconds since 1970 (UTC)
- *   Limits   name and zone 1 to CERT_NAME_MAX bytes of [A-Za-z0-9._-]; encoded at most
- * CERT_BYTES_MAX Errors   ERR_FORMAT malformed; ERR_VERSION unknown version; ERR_DAMAGED bad
- * signature; ERR_FOREIGN another cluster; ERR_DENIED outside its dates Memory   plain values;
- * secrets live in memory of node_keys_new (locked, wiped on destroy) Threads  any, after
- * sodium_init()
+ *   Limits   name and zone 1 to CERT_NAME_MAX bytes of [A-Za-z0-9._-]; encoded CERT_BYTES_MAX
+ *   Errors   ERR_FORMAT malformed; ERR_VERSION unknown version; ERR_DAMAGED bad signature;
+ *            ERR_FOREIGN another cluster; ERR_DENIED outside its dates, or a secret file that
+ *            others may read; ERR_EXISTS a file that must not be overwritten
+ *   Memory   plain values; secrets live in memory of node_keys_new (locked, wiped on destroy)
+ *   Threads  any, after sodium_init()
  */
 #ifndef ECBAK_NODE_API_CERT_H
 #define ECBAK_NODE_API_CERT_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -52,6 +54,11 @@ int cert_sign(struct cert *c, const uint8_t authority_secret[64], struct err *er
 /* One line of text: "ecbak-certificate-1:BASE64". */
 int cert_armor(char line[CERT_ARMOR_MAX], const struct cert *c, struct err *err) MUST_CHECK;
 int cert_unarmor(struct cert *c, const char *line, struct err *err) MUST_CHECK;
+/* From a file that holds that line. Structure only, as cert_decode. */
+int cert_load(struct cert *c, const char *path, struct err *err) MUST_CHECK;
+
+/* What may be a name or a zone. */
+bool cert_name_valid(const char *name);
 
 void cluster_id(uint8_t cluster[CERT_ID_SIZE], const uint8_t authority_public[32]);
 
@@ -79,6 +86,7 @@ int cert_request_read(struct cert *c, const char *line, struct err *err) MUST_CH
 int authority_init(const char *dir, uint8_t public_key[32],
                    struct err *err) MUST_CHECK; /* refuses to overwrite */
 int authority_load(const char *dir, uint8_t secret[64], struct err *err) MUST_CHECK;
+/* path: an authority.pub. */
 int authority_public_load(const char *path, uint8_t public_key[32], struct err *err) MUST_CHECK;
 
 #endif

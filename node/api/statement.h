@@ -4,10 +4,13 @@
  * signed are kept and passed on unchanged; nothing is ever re-encoded before its signature is
  * checked.
  *
- *   Limits   a grant GRANT_BYTES_MAX, a record RECORD_BYTES_MAX, encoded with its writer
- * certificate Errors   ERR_FORMAT, ERR_VERSION, ERR_DAMAGED (signature), ERR_DENIED (a right is
- * missing), ERR_FOREIGN (another cluster) Memory   *_seal functions return malloc'd bytes, the
- * caller's to free; views point into the caller's bytes only where a comment says so Threads  any
+ *   Limits   a grant GRANT_BYTES_MAX, a record RECORD_BYTES_MAX, each encoded with its writer
+ *            certificate
+ *   Errors   ERR_FORMAT, ERR_VERSION, ERR_DAMAGED (signature), ERR_DENIED (a right is missing),
+ *            ERR_FOREIGN (another cluster, or a certificate of another vault or writer)
+ *   Memory   *_seal functions return malloc'd bytes, the caller's to free; what *_open returns
+ *            points into nothing of the caller's
+ *   Threads  any, after sodium_init()
  */
 #ifndef ECBAK_NODE_API_STATEMENT_H
 #define ECBAK_NODE_API_STATEMENT_H
@@ -17,10 +20,17 @@
 
 #include "coding/base/err.h"
 
-#define ID_SIZE          32 /* vault, pack, object, node, cluster, record hash */
-#define WRITER_SIZE      16
-#define GRANT_BYTES_MAX  1024
-#define RECORD_BYTES_MAX (256 * 1024)
+#define ID_SIZE               32 /* vault, pack, object, node, cluster, record hash */
+#define WRITER_SIZE           16
+#define GRANT_BYTES_MAX       1024
+#define RECORD_BYTES_MAX      (256 * 1024)
+#define WRITER_CERT_BYTES_MAX 512
+#define RECEIPT_BYTES_MAX     512
+
+/* Append only. */
+enum record_kind {
+    RECORD_SNAPSHOT = 1,
+};
 
 enum writer_rights {
     RIGHT_ADD = 1,
@@ -70,7 +80,8 @@ struct receipt {
 
 void vault_id(uint8_t vault[ID_SIZE], const uint8_t vault_key[32]);
 
-/* The encoded Signed writer certificate. */
+/* The encoded Signed writer certificate. vault and vault_key of c are not read: both follow from
+ * the secret. */
 int writer_cert_seal(const struct writer_cert *c, const uint8_t vault_secret[64], uint8_t **bytes,
                      size_t *size, struct err *err) MUST_CHECK;
 int writer_cert_open(struct writer_cert *c, const uint8_t *bytes, size_t size,
@@ -85,6 +96,7 @@ int grant_seal(const struct grant *g, const uint8_t writer_secret[64],
 int grant_open(struct grant *g, struct writer_cert *c, const uint8_t *bytes, size_t size,
                const uint8_t cluster[ID_SIZE], struct err *err) MUST_CHECK;
 
+/* hash of r is not read: it goes to `hash`. Needs RIGHT_ADD like a grant. */
 int record_seal(const struct record *r, const uint8_t writer_secret[64],
                 const uint8_t *writer_cert_bytes, size_t writer_cert_size, uint8_t **bytes,
                 size_t *size, uint8_t hash[ID_SIZE], struct err *err) MUST_CHECK;
@@ -92,8 +104,11 @@ int record_open(struct record *r, struct writer_cert *c, const uint8_t *bytes, s
                 const uint8_t cluster[ID_SIZE], struct err *err) MUST_CHECK;
 void record_release(struct record *r);
 
+/* holder of r is not read: it follows from the secret. */
 int receipt_seal(const struct receipt *r, const uint8_t node_secret[64], uint8_t **bytes,
                  size_t *size, struct err *err) MUST_CHECK;
+/* Signed by the holder that it names; whether cluster, object and pin are what was asked for is the
+ * caller's to compare. */
 int receipt_open(struct receipt *r, const uint8_t *bytes, size_t size, struct err *err) MUST_CHECK;
 
 #endif

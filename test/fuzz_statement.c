@@ -1,0 +1,79 @@
+/* Statements from strangers. Signatures stop random bytes early, so each input is also taken as a
+ * body and signed properly: then it must either be refused or read without harm. */
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <sodium.h>
+
+#include "node/api/envelope.h"
+#include "node/api/statement.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static void open_all(const uint8_t *bytes, size_t size, const uint8_t cluster[ID_SIZE])
+{
+    struct writer_cert c;
+    struct grant g;
+    struct record r;
+    struct receipt receipt;
+    struct err err;
+    (void)!writer_cert_open(&c, bytes, size, &err);
+    (void)!grant_open(&g, &c, bytes, size, cluster, &err);
+    (void)!receipt_open(&receipt, bytes, size, &err);
+    (void)!record_open(&r, &c, bytes, size, cluster, &err);
+    record_release(&r);
+}
+
+/* The input as the body of a statement that is signed by the keys that it ought to have. */
+static void open_signed(const char *context, const uint8_t *body, size_t size,
+                        const uint8_t secret[64], Ecbak__Signed *certificate,
+                        const uint8_t cluster[ID_SIZE])
+{
+    uint8_t signature[SIGN_SIZE];
+    Ecbak__Signed envelope = ECBAK__SIGNED__INIT;
+    Ecbak__SignedGrant whole = ECBAK__SIGNED_GRANT__INIT;
+    struct err err;
+    uint8_t *bytes;
+    size_t bytes_size;
+    sign_body(signature, context, body, size, secret);
+    envelope.body = envelope_view(body, size);
+    envelope.signature = envelope_view(signature, sizeof(signature));
+    whole.grant = &envelope; /* SignedRecord has the same fields */
+    whole.writer_certificate = certificate;
+    const ProtobufCMessage *message = certificate != NULL ? &whole.base : &envelope.base;
+    if (envelope_pack(message, RECORD_BYTES_MAX, "input", &bytes, &bytes_size, &err) != 0)
+        return;
+    open_all(bytes, bytes_size, cluster);
+    free(bytes);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    static uint8_t public_key[32], secret[64], cluster[ID_SIZE];
+    static Ecbak__Signed *certificate;
+    struct err err;
+    if (certificate == NULL) {
+        static const uint8_t seed[32] = {1};
+        struct writer_cert c = {.rights = RIGHT_ADD};
+        uint8_t *bytes;
+        size_t bytes_size;
+        if (sodium_init() < 0)
+            abort();
+        crypto_sign_seed_keypair(public_key, secret, seed);
+        memcpy(c.writer_key, public_key, sizeof(c.writer_key));
+        if (writer_cert_seal(&c, secret, &bytes, &bytes_size, &err) != 0)
+            abort();
+        certificate = envelope_open(&ecbak__signed__descriptor, bytes, bytes_size,
+                                    WRITER_CERT_BYTES_MAX, "certificate", &err);
+        free(bytes);
+        if (certificate == NULL)
+            abort();
+    }
+    open_all(data, size, cluster);
+    open_signed("ecbak writer certificate 1", data, size, secret, NULL, cluster);
+    open_signed("ecbak receipt 1", data, size, secret, NULL, cluster);
+    open_signed("ecbak grant 1", data, size, secret, certificate, cluster);
+    open_signed("ecbak record 1", data, size, secret, certificate, cluster);
+    return 0;
+}

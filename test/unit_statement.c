@@ -1,0 +1,406 @@
+/* Durable signed statements: what is signed is what is read, and nothing else is. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <sodium.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "coding/base/bytes.h"
+#include "node/api/statement.h"
+
+static uint8_t vault_public[32], vault_secret[64];
+static uint8_t writer_public[32], writer_secret[64];
+static uint8_t node_public[32], node_secret[64];
+static uint8_t cluster[ID_SIZE];
+static uint8_t *certificate;
+static size_t certificate_size;
+
+static void key_pair(uint8_t public_key[32], uint8_t secret[64], int fill)
+{
+    uint8_t seed[crypto_sign_SEEDBYTES];
+    memset(seed, fill, sizeof(seed));
+    crypto_sign_seed_keypair(public_key, secret, seed);
+}
+
+static struct writer_cert writer_with(uint32_t rights)
+{
+    struct writer_cert c = {.rights = rights, .generation = 3};
+    memset(c.writer, 0x33, sizeof(c.writer));
+    memcpy(c.writer_key, writer_public, sizeof(c.writer_key));
+    return c;
+}
+
+static int set_up(void **state)
+{
+    (void)state;
+    if (sodium_init() < 0)
+        return -1;
+    key_pair(vault_public, vault_secret, 1);
+    key_pair(writer_public, writer_secret, 2);
+    key_pair(node_public, node_secret, 3);
+    memset(cluster, 0xcc, sizeof(cluster));
+    struct writer_cert c = writer_with(RIGHT_ADD | RIGHT_READ);
+    return writer_cert_seal(&c, vault_secret, &certificate, &certificate_size, NULL);
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    free(certificate);
+    return 0;
+}
+
+static struct grant sample_grant(void)
+{
+    struct grant g = {.pack_bytes = 16000000};
+    memcpy(g.cluster, cluster, sizeof(g.cluster));
+    vault_id(g.vault, vault_public);
+    memset(g.writer, 0x33, sizeof(g.writer));
+    memset(g.pack, 0x44, sizeof(g.pack));
+    memset(g.sponsor, 0x55, sizeof(g.sponsor));
+    return g;
+}
+
+static uint8_t sealed_bytes[5] = {1, 2, 3, 4, 5};
+
+static struct record sample_record(uint64_t number)
+{
+    struct record r = {.number = number, .kind = RECORD_SNAPSHOT};
+    memcpy(r.cluster, cluster, sizeof(r.cluster));
+    vault_id(r.vault, vault_public);
+    memset(r.writer, 0x33, sizeof(r.writer));
+    if (number > 1)
+        memset(r.previous, 0x66, sizeof(r.previous));
+    r.sealed = sealed_bytes;
+    r.sealed_size = sizeof(sealed_bytes);
+    return r;
+}
+
+static void check_digest(const uint8_t *bytes, size_t size, const char *hex)
+{
+    uint8_t digest[32];
+    char text[65];
+    crypto_generichash(digest, sizeof(digest), bytes, size, NULL, 0);
+    assert_string_equal(hex_encode(text, digest, sizeof(digest)), hex);
+}
+
+static void the_bytes_of_statements_are_settled(void **state)
+{
+    (void)state;
+    uint8_t *bytes, hash[ID_SIZE];
+    size_t size;
+    struct grant g = sample_grant();
+    struct record r = sample_record(2);
+    struct receipt receipt = {.index = 5, .number = 9};
+    check_digest(certificate, certificate_size,
+                 "c93e11e6734712ef13f434ad6f2ef79b3645dbae2358690f136e503f4ec5c6da");
+    assert_int_equal(
+        grant_seal(&g, writer_secret, certificate, certificate_size, &bytes, &size, NULL), 0);
+    check_digest(bytes, size, "e61704b34ea898b9b070eb9e3461cc4f682dcee6b8dfa499fc0f1c787dd7bb55");
+    free(bytes);
+    assert_int_equal(
+        record_seal(&r, writer_secret, certificate, certificate_size, &bytes, &size, hash, NULL),
+        0);
+    check_digest(bytes, size, "003e79bbe005cd57c766755f1c687ef6d90f522078fbf75b15e006e8ddfeecd3");
+    free(bytes);
+    assert_int_equal(receipt_seal(&receipt, node_secret, &bytes, &size, NULL), 0);
+    check_digest(bytes, size, "3b250c91ecb52bd602406f722d6e4960d9a7bcd6268d3de9f3fbf2bb9418d176");
+    free(bytes);
+}
+
+static void a_writer_certificate_says_what_was_sealed(void **state)
+{
+    (void)state;
+    struct writer_cert c;
+    uint8_t vault[ID_SIZE];
+    assert_int_equal(writer_cert_open(&c, certificate, certificate_size, NULL), 0);
+    vault_id(vault, vault_public);
+    assert_memory_equal(c.vault, vault, ID_SIZE);
+    assert_memory_equal(c.vault_key, vault_public, 32);
+    assert_memory_equal(c.writer_key, writer_public, 32);
+    assert_int_equal(c.rights, RIGHT_ADD | RIGHT_READ);
+    assert_int_equal(c.generation, 3);
+}
+
+static void a_grant_says_what_was_sealed(void **state)
+{
+    (void)state;
+    struct grant g = sample_grant(), back;
+    struct writer_cert c;
+    uint8_t *bytes;
+    size_t size;
+    assert_int_equal(
+        grant_seal(&g, writer_secret, certificate, certificate_size, &bytes, &size, NULL), 0);
+    assert_true(size <= GRANT_BYTES_MAX);
+    assert_int_equal(grant_open(&back, &c, bytes, size, cluster, NULL), 0);
+    assert_memory_equal(&back, &g, sizeof(g));
+    assert_memory_equal(c.writer_key, writer_public, 32);
+    free(bytes);
+}
+
+static void a_record_says_what_was_sealed(void **state)
+{
+    (void)state;
+    for (uint64_t number = 1; number <= 2; number++) {
+        struct record r = sample_record(number), back;
+        struct writer_cert c;
+        uint8_t *bytes, hash[ID_SIZE];
+        size_t size;
+        assert_int_equal(record_seal(&r, writer_secret, certificate, certificate_size, &bytes,
+                                     &size, hash, NULL),
+                         0);
+        assert_int_equal(record_open(&back, &c, bytes, size, cluster, NULL), 0);
+        assert_memory_equal(back.hash, hash, ID_SIZE);
+        assert_memory_equal(back.previous, r.previous, ID_SIZE);
+        assert_memory_equal(back.vault, r.vault, ID_SIZE);
+        assert_int_equal(back.number, number);
+        assert_int_equal(back.sealed_size, sizeof(sealed_bytes));
+        assert_memory_equal(back.sealed, sealed_bytes, sizeof(sealed_bytes));
+        record_release(&back);
+        free(bytes);
+    }
+}
+
+static void a_receipt_says_what_was_sealed(void **state)
+{
+    (void)state;
+    struct receipt r = {.index = 5, .number = 9}, back;
+    uint8_t *bytes;
+    size_t size;
+    memset(r.object, 0x77, sizeof(r.object));
+    assert_int_equal(receipt_seal(&r, node_secret, &bytes, &size, NULL), 0);
+    assert_int_equal(receipt_open(&back, bytes, size, NULL), 0);
+    assert_memory_equal(back.holder, node_public, ID_SIZE);
+    assert_memory_equal(back.object, r.object, ID_SIZE);
+    assert_int_equal(back.index, 5);
+    assert_int_equal(back.number, 9);
+    free(bytes);
+}
+
+enum kind {
+    WRITER,
+    GRANT,
+    RECORD,
+    RECEIPT,
+    KINDS,
+};
+
+static void seal_any(enum kind kind, uint8_t **bytes, size_t *size)
+{
+    struct writer_cert c = writer_with(RIGHT_ADD);
+    struct grant g = sample_grant();
+    struct record r = sample_record(2);
+    struct receipt receipt = {.index = 5, .number = 9};
+    uint8_t hash[ID_SIZE];
+    int result = -1;
+    if (kind == WRITER)
+        result = writer_cert_seal(&c, vault_secret, bytes, size, NULL);
+    else if (kind == GRANT)
+        result = grant_seal(&g, writer_secret, certificate, certificate_size, bytes, size, NULL);
+    else if (kind == RECORD)
+        result =
+            record_seal(&r, writer_secret, certificate, certificate_size, bytes, size, hash, NULL);
+    else
+        result = receipt_seal(&receipt, node_secret, bytes, size, NULL);
+    assert_int_equal(result, 0);
+}
+
+static int open_any(enum kind kind, const uint8_t *bytes, size_t size, struct err *err)
+{
+    struct writer_cert c;
+    struct grant g;
+    struct record r;
+    struct receipt receipt;
+    if (kind == WRITER)
+        return writer_cert_open(&c, bytes, size, err);
+    if (kind == GRANT)
+        return grant_open(&g, &c, bytes, size, cluster, err);
+    if (kind == RECEIPT)
+        return receipt_open(&receipt, bytes, size, err);
+    int result = record_open(&r, &c, bytes, size, cluster, err);
+    record_release(&r);
+    return result;
+}
+
+static void every_flipped_byte_is_refused(void **state)
+{
+    (void)state;
+    for (enum kind kind = WRITER; kind < KINDS; kind++) {
+        uint8_t *bytes;
+        size_t size;
+        seal_any(kind, &bytes, &size);
+        for (size_t i = 0; i < size; i++) {
+            for (unsigned bit = 0; bit < 8; bit++) {
+                struct err err = ERR_INIT;
+                bytes[i] ^= (uint8_t)(1u << bit);
+                assert_int_equal(open_any(kind, bytes, size, &err), -1);
+                assert_int_not_equal(err.code, ERR_NONE);
+                bytes[i] ^= (uint8_t)(1u << bit);
+            }
+        }
+        assert_int_equal(open_any(kind, bytes, size, NULL), 0);
+        free(bytes);
+    }
+}
+
+static void every_truncation_and_extension_is_refused(void **state)
+{
+    (void)state;
+    static const uint8_t unknown_field[2] = {0x78, 1}; /* number 15, varint 1 */
+    for (enum kind kind = WRITER; kind < KINDS; kind++) {
+        uint8_t *bytes;
+        size_t size;
+        seal_any(kind, &bytes, &size);
+        for (size_t i = 0; i < size; i++)
+            assert_int_equal(open_any(kind, bytes, i, NULL), -1);
+        uint8_t *longer = malloc(size + sizeof(unknown_field));
+        assert_non_null(longer);
+        memcpy(longer, bytes, size);
+        memcpy(longer + size, unknown_field, sizeof(unknown_field));
+        assert_int_equal(open_any(kind, longer, size + sizeof(unknown_field), NULL), -1);
+        free(longer);
+        free(bytes);
+    }
+}
+
+static void one_kind_never_passes_as_another(void **state)
+{
+    (void)state;
+    for (enum kind sealed = WRITER; sealed < KINDS; sealed++) {
+        uint8_t *bytes;
+        size_t size;
+        seal_any(sealed, &bytes, &size);
+        for (enum kind opened = WRITER; opened < KINDS; opened++)
+            assert_int_equal(open_any(opened, bytes, size, NULL), sealed == opened ? 0 : -1);
+        free(bytes);
+    }
+}
+
+static void another_clusters_statements_are_foreign(void **state)
+{
+    (void)state;
+    struct err err = ERR_INIT;
+    cluster[0] ^= 1;
+    uint8_t *grant, *record;
+    size_t grant_size, record_size;
+    seal_any(GRANT, &grant, &grant_size);
+    seal_any(RECORD, &record, &record_size);
+    cluster[0] ^= 1;
+    assert_int_equal(open_any(GRANT, grant, grant_size, &err), -1);
+    assert_int_equal(err.code, ERR_FOREIGN);
+    assert_int_equal(open_any(RECORD, record, record_size, &err), -1);
+    assert_int_equal(err.code, ERR_FOREIGN);
+    free(grant);
+    free(record);
+}
+
+static void a_writer_without_the_right_to_add_is_denied(void **state)
+{
+    (void)state;
+    struct err err = ERR_INIT;
+    struct writer_cert reader = writer_with(RIGHT_READ | RIGHT_FORGET | RIGHT_PRUNE), c;
+    struct grant g = sample_grant();
+    struct record r = sample_record(1);
+    uint8_t *cert_bytes, *bytes, hash[ID_SIZE];
+    size_t cert_size, size;
+    assert_int_equal(writer_cert_seal(&reader, vault_secret, &cert_bytes, &cert_size, NULL), 0);
+    assert_int_equal(grant_seal(&g, writer_secret, cert_bytes, cert_size, &bytes, &size, NULL), 0);
+    assert_int_equal(grant_open(&g, &c, bytes, size, cluster, &err), -1);
+    assert_int_equal(err.code, ERR_DENIED);
+    free(bytes);
+    assert_int_equal(
+        record_seal(&r, writer_secret, cert_bytes, cert_size, &bytes, &size, hash, NULL), 0);
+    assert_int_equal(record_open(&r, &c, bytes, size, cluster, &err), -1);
+    assert_int_equal(err.code, ERR_DENIED);
+    free(bytes);
+    free(cert_bytes);
+}
+
+static void a_grant_by_another_key_vault_or_writer_is_refused(void **state)
+{
+    (void)state;
+    struct err err = ERR_INIT;
+    struct writer_cert c;
+    struct grant g = sample_grant();
+    uint8_t *bytes;
+    size_t size;
+    assert_int_equal(
+        grant_seal(&g, node_secret, certificate, certificate_size, &bytes, &size, NULL), 0);
+    assert_int_equal(grant_open(&g, &c, bytes, size, cluster, &err), -1);
+    assert_int_equal(err.code, ERR_DAMAGED);
+    free(bytes);
+    g = sample_grant();
+    g.vault[0] ^= 1;
+    assert_int_equal(
+        grant_seal(&g, writer_secret, certificate, certificate_size, &bytes, &size, NULL), 0);
+    assert_int_equal(grant_open(&g, &c, bytes, size, cluster, &err), -1);
+    assert_int_equal(err.code, ERR_FOREIGN);
+    free(bytes);
+    g = sample_grant();
+    g.writer[0] ^= 1;
+    assert_int_equal(
+        grant_seal(&g, writer_secret, certificate, certificate_size, &bytes, &size, NULL), 0);
+    assert_int_equal(grant_open(&g, &c, bytes, size, cluster, &err), -1);
+    assert_int_equal(err.code, ERR_FOREIGN);
+    free(bytes);
+}
+
+static void a_record_that_is_too_large_is_not_made(void **state)
+{
+    (void)state;
+    struct err err = ERR_INIT;
+    struct record r = sample_record(1);
+    uint8_t *bytes, hash[ID_SIZE];
+    size_t size;
+    r.sealed = calloc(1, RECORD_BYTES_MAX);
+    r.sealed_size = RECORD_BYTES_MAX;
+    assert_non_null(r.sealed);
+    assert_int_equal(
+        record_seal(&r, writer_secret, certificate, certificate_size, &bytes, &size, hash, &err),
+        -1);
+    assert_int_equal(err.code, ERR_INVALID);
+    record_release(&r);
+}
+
+static void an_unknown_kind_of_record_is_refused_by_name(void **state)
+{
+    (void)state;
+    struct err err = ERR_INIT;
+    struct writer_cert c;
+    struct record r = sample_record(1);
+    uint8_t *bytes, hash[ID_SIZE];
+    size_t size;
+    r.kind = 77;
+    assert_int_equal(
+        record_seal(&r, writer_secret, certificate, certificate_size, &bytes, &size, hash, NULL),
+        0);
+    assert_int_equal(record_open(&r, &c, bytes, size, cluster, &err), -1);
+    assert_int_equal(err.code, ERR_VERSION);
+    assert_non_null(strstr(err.text, "77"));
+    free(bytes);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_bytes_of_statements_are_settled),
+        cmocka_unit_test(a_writer_certificate_says_what_was_sealed),
+        cmocka_unit_test(a_grant_says_what_was_sealed),
+        cmocka_unit_test(a_record_says_what_was_sealed),
+        cmocka_unit_test(a_receipt_says_what_was_sealed),
+        cmocka_unit_test(every_flipped_byte_is_refused),
+        cmocka_unit_test(every_truncation_and_extension_is_refused),
+        cmocka_unit_test(one_kind_never_passes_as_another),
+        cmocka_unit_test(another_clusters_statements_are_foreign),
+        cmocka_unit_test(a_writer_without_the_right_to_add_is_denied),
+        cmocka_unit_test(a_grant_by_another_key_vault_or_writer_is_refused),
+        cmocka_unit_test(a_record_that_is_too_large_is_not_made),
+        cmocka_unit_test(an_unknown_kind_of_record_is_refused_by_name),
+    };
+    return cmocka_run_group_tests(tests, set_up, tear_down);
+}
