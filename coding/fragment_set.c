@@ -14,23 +14,21 @@ static struct object_row_out place(uint8_t *bytes, const struct object_shape *sh
     };
 }
 
-int fragment_set_encode(struct fragment_set *set, const uint8_t *pack, size_t pack_size, unsigned k,
-                        unsigned m, struct err *err)
+int fragment_set_encode_as(struct fragment_set *set, const struct object_shape *shape,
+                           const uint8_t *pack, struct err *err)
 {
-    struct object_shape shape;
     struct object_row_out rows[RS_TOTAL_MAX];
-    *set = (struct fragment_set){0};
-    if (object_shape(&shape, pack_size, k, m, err) != 0)
-        return -1;
-    set->count = (unsigned)(shape.k + shape.m);
-    set->size = fragment_size(&shape);
+    *set = (struct fragment_set){
+        .count = (unsigned)(shape->k + shape->m),
+        .size = fragment_size(shape),
+    };
     for (unsigned i = 0; i < set->count; i++) {
         set->bytes[i] = alloc_large(set->size, err);
         if (set->bytes[i] == NULL)
             goto failed;
-        rows[i] = place(set->bytes[i], &shape);
+        rows[i] = place(set->bytes[i], shape);
     }
-    if (object_encode(&set->object, &shape, pack, rows, err) != 0)
+    if (object_encode(&set->object, shape, pack, rows, err) != 0)
         goto failed;
     object_id(set->object_id, &set->object);
     for (unsigned i = 0; i < set->count; i++)
@@ -39,6 +37,16 @@ int fragment_set_encode(struct fragment_set *set, const uint8_t *pack, size_t pa
 failed:
     fragment_set_release(set);
     return -1;
+}
+
+int fragment_set_encode(struct fragment_set *set, const uint8_t *pack, size_t pack_size, unsigned k,
+                        unsigned m, struct err *err)
+{
+    struct object_shape shape;
+    *set = (struct fragment_set){0};
+    if (object_shape(&shape, pack_size, k, m, err) != 0)
+        return -1;
+    return fragment_set_encode_as(set, &shape, pack, err);
 }
 
 int fragment_set_rebuild(const struct object *object, const struct object_row rows[],

@@ -28,6 +28,10 @@ struct fragment_set {
 int fragment_set_encode(struct fragment_set *set, const uint8_t *pack, size_t pack_size, unsigned k,
                         unsigned m, struct err *err) MUST_CHECK;
 
+/* The same in a shape that the caller chose. */
+int fragment_set_encode_as(struct fragment_set *set, const struct object_shape *shape,
+                           const uint8_t *pack, struct err *err) MUST_CHECK;
+
 /* One fragment rebuilt from any k others of the object: *bytes is a new buffer of fragment_size(),
  * released with free(). rows[k + m] come from parsed (and preferably verified) fragments. */
 int fragment_set_rebuild(const struct object *object, const struct object_row rows[],

@@ -118,13 +118,16 @@ int object_decode(const struct object *object, const struct object_row rows[], u
     if (rs_new(&d.rs, shape->k, shape->m, err) != 0)
         return -1;
     d.leaf_room = alloc_zero((size_t)shape->k * shape->leaf_count, HASH_SIZE);
-    int result = decode_set(&d, &first, err);
+    struct err first_err = ERR_INIT;
+    int result = decode_set(&d, &first, &first_err);
     for (unsigned i = 0; result != 0 && i < first.count; i++) {
         struct err why = ERR_INIT;
         if (choose(&other, shape, rows, first.sources[i], NO_ROW, &why) != 0)
             break;
         result = decode_set(&d, &other, &why);
     }
+    if (result != 0)
+        err_set(err, first_err.code, "%s", first_err.text);
     free(d.leaf_room);
     rs_destroy(&d.rs);
     return result;
@@ -157,13 +160,16 @@ int object_rebuild(const struct object *object, const struct object_row rows[], 
         return -1;
     if (rs_new(&rs, shape->k, shape->m, err) != 0)
         return -1;
-    int result = rebuild_set(object, rs, &first, index, row, err);
+    struct err first_err = ERR_INIT;
+    int result = rebuild_set(object, rs, &first, index, row, &first_err);
     for (unsigned i = 0; result != 0 && i < first.count; i++) {
         struct err why = ERR_INIT;
         if (choose(&other, shape, rows, index, first.sources[i], &why) != 0)
             break;
         result = rebuild_set(object, rs, &other, index, row, &why);
     }
+    if (result != 0)
+        err_set(err, first_err.code, "%s", first_err.text);
     rs_destroy(&rs);
     return result;
 }

@@ -14,7 +14,8 @@
 #include "coding/base/alloc.h"
 #include "coding/leaf_hash.h"
 
-#define PROOF_SIZE 4096 /* bytes of each row proven at a time: the decoded ones stay in the cache  \
+#define PROOF_SIZE                                                                                 \
+    4096 /* bytes of each row proven at a time: the decoded ones stay in the cache  \
                          */
 
 /* One row set: parity rows first_parity .. first_parity + count - 1 stand in for data rows 0 ..
