@@ -3,14 +3,17 @@
  *
  * A pack is a header with key slots, then sealed segments, then a sealed directory (cli/FORMAT.md).
  * A segment is one zstd frame of one or more chunks (small ones are joined up to SEGMENT_BYTES,
- * which compresses better), sealed with XChaCha20-Poly1305 under the pack's own random key and a
- * counter nonce. Reading one chunk costs opening one segment.
+ * which compresses better), or the chunks as they are where that does not help, sealed with
+ * XChaCha20-Poly1305 under the pack's own random key and a counter nonce. Reading one chunk costs
+ * opening one segment.
  *
  *   Limits   PACK_BYTES about 16 MiB sealed, at most PACK_BYTES_MAX; a chunk at most
- * CHUNK_BYTES_MAX Errors   ERR_FORMAT, ERR_VERSION, ERR_DAMAGED (a seal does not hold), ERR_KEY (no
- * slot opens with this key) Threads  segments are compressed and sealed on any thread (segment_*);
- * a writer belongs to one thread or one lock; a reader is read-only after pack_open and can be
- * shared
+ *            CHUNK_BYTES_MAX
+ *   Errors   ERR_FORMAT, ERR_VERSION, ERR_DAMAGED (a seal does not hold), ERR_KEY (no slot is for
+ *            this vault)
+ *   Memory   a segment keeps its buffers for the next one: at most about 8 MiB and its zstd context
+ *   Threads  segments are compressed on any thread (segment_*); a writer belongs to one thread or
+ *            one lock; a reader is read-only after pack_open and can be shared
  */
 #ifndef ECBAK_CLI_VAULT_PACK_H
 #define ECBAK_CLI_VAULT_PACK_H
@@ -83,6 +86,8 @@ struct pack_reader;
 int pack_open(struct pack_reader **reader, uint8_t **bytes, size_t size,
               const struct vault_keys *keys, struct err *err) MUST_CHECK;
 void pack_reader_destroy(struct pack_reader **reader);
+enum pack_kind pack_reader_kind(const struct pack_reader *reader);
+/* Its chunks, as they lie in it: by segment, then offset. */
 const struct pack_entry *pack_entries(const struct pack_reader *reader, size_t *count);
 /* Opens and decompresses one segment into a malloc'd buffer, the caller's. */
 int pack_read_segment(const struct pack_reader *reader, uint32_t segment, uint8_t **plain,

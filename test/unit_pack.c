@@ -1,0 +1,587 @@
+/* Packs: round trips, nothing shows, and nothing that was changed is ever taken for the truth. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <sodium.h>
+#include <stdlib.h>
+#include <string.h>
+#include <zstd.h>
+
+#include "cli/vault/pack.h"
+#include "cli/vault/pack_format.h"
+#include "coding/base/alloc.h"
+#include "coding/base/bytes.h"
+#include "coding/pack_id.h"
+
+static struct vault_keys *keys, *other_keys;
+
+static int make_keys(void **state)
+{
+    (void)state;
+    uint8_t secret[VAULT_SECRET_SIZE];
+    struct err err = ERR_INIT;
+    for (size_t i = 0; i < sizeof(secret); i++)
+        secret[i] = (uint8_t)i;
+    return vault_keys_new(&keys, secret, &err) | vault_keys_new(&other_keys, NULL, &err);
+}
+
+static int drop_keys(void **state)
+{
+    (void)state;
+    vault_keys_destroy(&keys);
+    vault_keys_destroy(&other_keys);
+    return 0;
+}
+
+struct made {
+    uint8_t *bytes;
+    size_t size;
+    uint8_t id[ID_SIZE];
+    struct pack_entry *entries;
+    size_t entry_count;
+};
+
+static void made_release(struct made *made)
+{
+    free(made->bytes);
+    free(made->entries);
+}
+
+static void add_chunk(struct segment *segment, enum chunk_kind kind, const void *bytes, size_t size)
+{
+    uint8_t id[CHUNK_ID_SIZE];
+    chunk_id(id, keys->chunk_id_key, bytes, size);
+    segment_add(segment, id, kind, bytes, size);
+}
+
+static void add_segment(struct pack_writer *writer, struct segment *segment)
+{
+    struct err err = ERR_INIT;
+    assert_int_equal(segment_compress(segment, &err), 0);
+    assert_true(pack_writer_has_room(writer, segment));
+    assert_int_equal(pack_writer_add(writer, segment, &err), 0);
+    segment_reset(segment);
+}
+
+static struct pack_writer *new_writer(enum pack_kind kind)
+{
+    struct pack_writer *writer = NULL;
+    struct err err = ERR_INIT;
+    assert_int_equal(pack_writer_new(&writer, kind, keys, &err), 0);
+    return writer;
+}
+
+static struct made finish(struct pack_writer *writer)
+{
+    struct made made = {0};
+    struct err err = ERR_INIT;
+    size_t size = pack_writer_size(writer);
+    assert_int_equal(pack_writer_finish(&writer, &made.bytes, &made.size, made.id, &made.entries,
+                                        &made.entry_count, &err),
+                     0);
+    assert_null(writer);
+    assert_int_equal(made.size, size);
+    return made;
+}
+
+/* Three chunks, two segments: the second of noise. */
+static struct made small_pack(void)
+{
+    struct segment *segment = segment_new(3);
+    struct pack_writer *writer = new_writer(PACK_MIXED);
+    uint8_t text[400], noise[40];
+    memset(text, 'x', sizeof(text));
+    randombytes_buf(noise, sizeof(noise));
+    add_chunk(segment, CHUNK_DATA, text, sizeof(text));
+    add_chunk(segment, CHUNK_TREE, "a tree", 6);
+    add_segment(writer, segment);
+    add_chunk(segment, CHUNK_INDEX, noise, sizeof(noise));
+    add_segment(writer, segment);
+    segment_destroy(&segment);
+    return finish(writer);
+}
+
+static struct pack_reader *open_copy(const uint8_t *bytes, size_t size,
+                                     const struct vault_keys *with, struct err *err)
+{
+    struct pack_reader *reader = NULL;
+    uint8_t *copy = alloc_copy(bytes, size);
+    int result = pack_open(&reader, &copy, size, with, err);
+    assert_null(copy);
+    assert_true((result == 0) == (reader != NULL));
+    return reader;
+}
+
+/* 0 when the pack opens and every chunk in it has the bytes of its id. */
+static int check_all(const uint8_t *bytes, size_t size, const struct vault_keys *with,
+                     struct err *err)
+{
+    struct pack_reader *reader = open_copy(bytes, size, with, err);
+    if (reader == NULL)
+        return -1;
+    size_t count, plain_size = 0;
+    const struct pack_entry *entries = pack_entries(reader, &count);
+    uint8_t *plain = NULL;
+    int result = 0;
+    for (size_t i = 0; i < count && result == 0; i++) {
+        if (i == 0 || entries[i].segment != entries[i - 1].segment) {
+            free(plain);
+            result = pack_read_segment(reader, entries[i].segment, &plain, &plain_size, err);
+        }
+        if (result == 0) {
+            uint8_t id[CHUNK_ID_SIZE];
+            assert_true((size_t)entries[i].offset + entries[i].size <= plain_size);
+            chunk_id(id, with->chunk_id_key, plain + entries[i].offset, entries[i].size);
+            assert_memory_equal(id, entries[i].id, sizeof(id));
+        }
+    }
+    free(plain);
+    pack_reader_destroy(&reader);
+    return result;
+}
+
+static void chunks_of_all_kinds_and_sizes_come_back(void **state)
+{
+    (void)state;
+    static const size_t sizes[] = {
+        0, 1, 100, 4096, 70000, 30000, 1000000, 1024 * 1024, CHUNK_BYTES_MAX, 5};
+    struct segment *segment = segment_new(3);
+    struct pack_writer *writer = new_writer(PACK_DATA);
+    uint8_t *bytes = alloc_zero(CHUNK_BYTES_MAX, 1);
+    size_t count = sizeof(sizes) / sizeof(sizes[0]);
+    for (size_t i = 0; i < count; i++) {
+        for (size_t j = 0; j < sizes[i]; j++)
+            bytes[j] = (uint8_t)(j / 3 * (i + 1) >> (j % 3));
+        if (!segment_has_room(segment, sizes[i]))
+            add_segment(writer, segment);
+        add_chunk(segment, (enum chunk_kind)(i % 3 + 1), bytes, sizes[i]);
+    }
+    assert_true(segment_size(segment) == 5);
+    add_segment(writer, segment);
+    struct made made = finish(writer);
+    struct err err = ERR_INIT;
+    assert_int_equal(check_all(made.bytes, made.size, keys, &err), 0);
+    struct pack_reader *reader = open_copy(made.bytes, made.size, keys, &err);
+    size_t read_count;
+    const struct pack_entry *entries = pack_entries(reader, &read_count);
+    assert_int_equal(read_count, count);
+    assert_int_equal(made.entry_count, count);
+    for (size_t i = 0; i < count; i++) {
+        assert_memory_equal(entries[i].id, made.entries[i].id, CHUNK_ID_SIZE);
+        assert_int_equal(entries[i].size, sizes[i]);
+        assert_int_equal(entries[i].kind, i % 3 + 1);
+        assert_int_equal(made.entries[i].kind, i % 3 + 1);
+        assert_int_equal(entries[i].segment, made.entries[i].segment);
+        assert_int_equal(entries[i].offset, made.entries[i].offset);
+    }
+    assert_int_equal(pack_reader_kind(reader), PACK_DATA);
+    uint8_t id[ID_SIZE];
+    pack_id(id, made.bytes, made.size);
+    assert_memory_equal(id, made.id, ID_SIZE);
+    pack_reader_destroy(&reader);
+    made_release(&made);
+    free(bytes);
+    segment_destroy(&segment);
+}
+
+static void a_pack_of_nothing_is_a_pack(void **state)
+{
+    (void)state;
+    struct made made = finish(new_writer(PACK_TREE));
+    struct err err = ERR_INIT;
+    assert_int_equal(check_all(made.bytes, made.size, keys, &err), 0);
+    assert_int_equal(made.entry_count, 0);
+    made_release(&made);
+}
+
+static void every_flipped_byte_is_an_error(void **state)
+{
+    (void)state;
+    struct made made = small_pack();
+    for (size_t i = 0; i < made.size; i++) {
+        static const uint8_t flips[] = {1, 0x80, 0xff};
+        for (size_t j = 0; j < sizeof(flips); j++) {
+            struct err err = ERR_INIT;
+            made.bytes[i] ^= flips[j];
+            assert_int_equal(check_all(made.bytes, made.size, keys, &err), -1);
+            assert_true(err.code == ERR_FORMAT || err.code == ERR_VERSION || err.code == ERR_KEY ||
+                        err.code == ERR_DAMAGED);
+            made.bytes[i] ^= flips[j];
+        }
+    }
+    struct err err = ERR_INIT;
+    assert_int_equal(check_all(made.bytes, made.size, keys, &err), 0);
+    made_release(&made);
+}
+
+static void every_shorter_or_longer_pack_is_an_error(void **state)
+{
+    (void)state;
+    struct made made = small_pack();
+    uint8_t *longer = alloc_zero(made.size + 256, 1);
+    memcpy(longer, made.bytes, made.size);
+    for (size_t size = 0; size < made.size + 256; size++) {
+        struct err err = ERR_INIT;
+        if (size != made.size)
+            assert_int_equal(check_all(longer, size, keys, &err), -1);
+    }
+    free(longer);
+    made_release(&made);
+}
+
+static void segments_cannot_change_places(void **state)
+{
+    (void)state;
+    struct segment *segment = segment_new(3);
+    struct pack_writer *writer = new_writer(PACK_DATA);
+    uint8_t noise[64];
+    for (int i = 0; i < 2; i++) {
+        randombytes_buf(noise, sizeof(noise));
+        add_chunk(segment, CHUNK_DATA, noise, sizeof(noise));
+        add_segment(writer, segment);
+    }
+    segment_destroy(&segment);
+    struct made made = finish(writer);
+    uint8_t swap[64 + PACK_TAG_SIZE], *first = made.bytes + PACK_HEADER_SIZE;
+    memcpy(swap, first, sizeof(swap));
+    memcpy(first, first + sizeof(swap), sizeof(swap));
+    memcpy(first + sizeof(swap), swap, sizeof(swap));
+    struct err err = ERR_INIT;
+    assert_int_equal(check_all(made.bytes, made.size, keys, &err), -1);
+    assert_int_equal(err.code, ERR_DAMAGED);
+    made_release(&made);
+}
+
+static void another_vaults_key_is_told_from_damage(void **state)
+{
+    (void)state;
+    struct made made = small_pack();
+    struct err err = ERR_INIT;
+    assert_int_equal(check_all(made.bytes, made.size, other_keys, &err), -1);
+    assert_int_equal(err.code, ERR_KEY);
+    made.bytes[PACK_HEADER_SIZE - 1] ^= 1; /* the tag of the wrapped key */
+    assert_int_equal(check_all(made.bytes, made.size, keys, &err), -1);
+    assert_int_equal(err.code, ERR_DAMAGED);
+    made_release(&made);
+}
+
+static void later_versions_are_refused_by_name(void **state)
+{
+    (void)state;
+    struct made made = small_pack();
+    struct err err = ERR_INIT;
+    made.bytes[8] = 2;
+    assert_int_equal(check_all(made.bytes, made.size, keys, &err), -1);
+    assert_int_equal(err.code, ERR_VERSION);
+    assert_non_null(strstr(err.text, "version 2"));
+    made.bytes[8] = 1;
+    made.bytes[9] = 7;
+    assert_int_equal(check_all(made.bytes, made.size, keys, &err), -1);
+    assert_int_equal(err.code, ERR_VERSION);
+    assert_non_null(strstr(err.text, "suite 7"));
+    made_release(&made);
+}
+
+static void plaintext_and_ids_never_show(void **state)
+{
+    (void)state;
+    static const char planted[] = "the planted words that nobody may read";
+    struct segment *segment = segment_new(3);
+    struct pack_writer *writer = new_writer(PACK_DATA);
+    uint8_t noise[4096]; /* so that the segment is kept raw */
+    randombytes_buf(noise, sizeof(noise));
+    memcpy(noise + 1000, planted, sizeof(planted));
+    add_chunk(segment, CHUNK_DATA, noise, sizeof(noise));
+    add_segment(writer, segment);
+    add_chunk(segment, CHUNK_DATA, planted, sizeof(planted));
+    add_segment(writer, segment);
+    struct made made = finish(writer);
+    assert_null(memmem(made.bytes, made.size, planted, 8));
+    for (size_t i = 0; i < made.entry_count; i++)
+        assert_null(memmem(made.bytes, made.size, made.entries[i].id, 8));
+    assert_null(memmem(made.bytes, made.size, keys->wrap_key, 8));
+    made_release(&made);
+    segment_destroy(&segment);
+}
+
+static void two_packs_of_the_same_chunks_share_no_bytes(void **state)
+{
+    (void)state;
+    struct segment *segment = segment_new(3);
+    struct made made[2];
+    for (int i = 0; i < 2; i++) {
+        struct pack_writer *writer = new_writer(PACK_DATA);
+        add_chunk(segment, CHUNK_DATA, "the same chunk", 14);
+        add_segment(writer, segment);
+        made[i] = finish(writer);
+    }
+    assert_int_equal(made[0].size, made[1].size);
+    size_t same = 0;
+    for (size_t i = 64; i < made[0].size; i++)
+        same += made[0].bytes[i] == made[1].bytes[i];
+    assert_true(same < made[0].size / 8);
+    made_release(&made[0]);
+    made_release(&made[1]);
+    segment_destroy(&segment);
+}
+
+static void sizes_tell_only_their_padme_class(void **state)
+{
+    (void)state;
+    assert_int_equal(padme(0), 0);
+    assert_int_equal(padme(1), 1);
+    assert_int_equal(padme(8), 8);
+    assert_int_equal(padme(9), 10);
+    assert_int_equal(padme(1000), 1024);
+    assert_int_equal(padme(1024), 1024);
+    assert_int_equal(padme(1025), 1088);
+    assert_int_equal(padme(1000001), 1015808);
+    assert_int_equal(padme(PACK_BYTES), PACK_BYTES);
+    assert_true(padme(PACK_BYTES + 1) <= PACK_BYTES_MAX);
+    for (size_t size = 2; size < 100000; size += 7) {
+        assert_true(padme(size) >= size && padme(size) - size <= size * 12 / 100);
+        assert_int_equal(padme(padme(size)), padme(size));
+    }
+    struct segment *segment = segment_new(3);
+    uint8_t *noise = alloc_zero(1000000, 1);
+    randombytes_buf(noise, 1000000);
+    size_t first = 0;
+    for (size_t more = 0; more < 8; more++) {
+        struct pack_writer *writer = new_writer(PACK_DATA);
+        add_chunk(segment, CHUNK_DATA, noise, 990000 + more * 1000);
+        add_segment(writer, segment);
+        struct made made = finish(writer);
+        assert_int_equal(made.size, padme(made.size));
+        if (first == 0)
+            first = made.size;
+        assert_int_equal(made.size, first);
+        made_release(&made);
+    }
+    free(noise);
+    segment_destroy(&segment);
+}
+
+static void a_full_pack_stays_below_its_limit(void **state)
+{
+    (void)state;
+    struct segment *segment = segment_new(1);
+    struct pack_writer *writer = new_writer(PACK_DATA);
+    uint8_t *noise = alloc_zero(SEGMENT_BYTES, 1);
+    struct err err = ERR_INIT;
+    size_t added = 0;
+    for (;; added++) {
+        randombytes_buf(noise, SEGMENT_BYTES);
+        add_chunk(segment, CHUNK_DATA, noise, SEGMENT_BYTES);
+        assert_int_equal(segment_compress(segment, &err), 0);
+        if (!pack_writer_has_room(writer, segment))
+            break;
+        assert_int_equal(pack_writer_add(writer, segment, &err), 0);
+        segment_reset(segment);
+    }
+    assert_int_equal(added, 15);
+    assert_int_equal(pack_writer_add(writer, segment, &err), -1);
+    struct made made = finish(writer);
+    assert_true(made.size <= PACK_BYTES);
+    assert_int_equal(check_all(made.bytes, made.size, keys, &err), 0);
+    made_release(&made);
+    free(noise);
+    segment_destroy(&segment);
+}
+
+static void many_tiny_chunks_stay_within_the_counts(void **state)
+{
+    (void)state;
+    struct segment *segment = segment_new(1);
+    struct pack_writer *writer = new_writer(PACK_DATA);
+    struct err err = ERR_INIT;
+    bool full = false;
+    for (uint32_t i = 0; !full; i++) {
+        if (!segment_has_room(segment, sizeof(i))) {
+            assert_int_equal(segment_compress(segment, &err), 0);
+            full = !pack_writer_has_room(writer, segment);
+            if (!full)
+                assert_int_equal(pack_writer_add(writer, segment, &err), 0);
+            segment_reset(segment);
+        }
+        add_chunk(segment, CHUNK_DATA, &i, sizeof(i));
+    }
+    struct made made = finish(writer);
+    assert_int_equal(made.entry_count, PACK_ENTRIES_MAX);
+    assert_int_equal(check_all(made.bytes, made.size, keys, &err), 0);
+    made_release(&made);
+    segment_destroy(&segment);
+}
+
+static void noise_is_kept_as_it_is_and_text_shrinks(void **state)
+{
+    (void)state;
+    struct segment *segment = segment_new(3);
+    uint8_t bytes[8192];
+    struct err err = ERR_INIT;
+    randombytes_buf(bytes, sizeof(bytes));
+    add_chunk(segment, CHUNK_DATA, bytes, sizeof(bytes));
+    assert_int_equal(segment_compress(segment, &err), 0);
+    assert_int_equal(segment->method, SEGMENT_RAW);
+    segment_reset(segment);
+    memset(bytes, 'a', sizeof(bytes));
+    add_chunk(segment, CHUNK_DATA, bytes, sizeof(bytes));
+    assert_int_equal(segment_compress(segment, &err), 0);
+    assert_int_equal(segment->method, SEGMENT_ZSTD);
+    segment_destroy(&segment);
+}
+
+/* ---- what a writer with a bug, or a thief with the key, may seal ---- */
+
+static struct pack_segment lines[2] = {{100, 84, 1, SEGMENT_RAW, 0},
+                                       {60, 4000, 2, SEGMENT_ZSTD, 0}};
+static struct pack_entry chunks[3] = {{.kind = CHUNK_DATA, .size = 84},
+                                      {.kind = CHUNK_TREE, .size = 1000},
+                                      {.kind = CHUNK_INDEX, .size = 3000}};
+
+static int decode_with(size_t at, uint8_t value, size_t start, size_t area)
+{
+    struct pack_directory directory = {PACK_DATA, lines, 2, chunks, 3};
+    size_t size = pack_directory_size(2, 3) + 5;
+    uint8_t *bytes = alloc_zero(size, 1);
+    pack_directory_encode(&directory, 5, bytes);
+    if (at != SIZE_MAX)
+        bytes[at] = value;
+    struct pack_directory decoded;
+    struct err err = ERR_INIT;
+    int result = pack_directory_decode(&decoded, bytes, size, start, area, &err);
+    if (result == 0) {
+        assert_int_equal(decoded.segments[1].offset, start + 100);
+        assert_int_equal(decoded.entries[2].offset, 1000);
+        assert_int_equal(decoded.entries[2].segment, 1);
+        pack_directory_release(&decoded);
+    } else {
+        assert_int_equal(err.code, ERR_FORMAT);
+    }
+    free(bytes);
+    return result;
+}
+
+static void a_directory_that_lies_is_refused(void **state)
+{
+    (void)state;
+    size_t line = PACK_DIRECTORY_FIXED, chunk = line + 2 * PACK_SEGMENT_LINE;
+    assert_int_equal(decode_with(SIZE_MAX, 0, 112, 160), 0);
+    assert_int_equal(decode_with(SIZE_MAX, 0, 112, 161), -1); /* a gap before the directory */
+    assert_int_equal(decode_with(SIZE_MAX, 0, 112, 159), -1);
+    assert_int_equal(decode_with(0, 0, 112, 160), -1); /* kind */
+    assert_int_equal(decode_with(0, 5, 112, 160), -1);
+    assert_int_equal(decode_with(1, 1, 112, 160), -1);    /* reserved */
+    assert_int_equal(decode_with(7, 0xff, 112, 160), -1); /* segments */
+    assert_int_equal(decode_with(11, 1, 112, 160), -1);   /* chunks */
+    assert_int_equal(decode_with(12, 6, 112, 160), -1);   /* padding */
+    assert_int_equal(decode_with(line, 101, 112, 160), -1);
+    assert_int_equal(decode_with(line + 4, 85, 112, 160), -1);
+    assert_int_equal(decode_with(line + 8, 2, 112, 160), -1);
+    assert_int_equal(decode_with(line + 12, 2, 112, 160), -1);
+    assert_int_equal(decode_with(line + 13, 1, 112, 160), -1);
+    assert_int_equal(decode_with(line + PACK_SEGMENT_LINE + 7, 1, 112, 160), -1);
+    assert_int_equal(decode_with(chunk + 32, 83, 112, 160), -1);
+    assert_int_equal(decode_with(chunk + 35, 0, 112, 160), -1);
+    assert_int_equal(decode_with(chunk + 35, 4, 112, 160), -1);
+    assert_int_equal(decode_with(chunk + 3 * PACK_ENTRY_LINE, 1, 112, 160), -1); /* padding */
+}
+
+static void a_segment_never_expands_beyond_what_it_declares(void **state)
+{
+    (void)state;
+    size_t size = 1 << 20;
+    uint8_t *zeros = alloc_zero(2 * size, 1), packed[1024], *plain = NULL;
+    struct err err = ERR_INIT;
+    size_t one = ZSTD_compress(packed, sizeof(packed), zeros, size, 3);
+    struct pack_segment line = {.plain_size = 1 << 20, .method = SEGMENT_ZSTD};
+    assert_int_equal(segment_expand(&plain, &line, packed, one, &err), 0);
+    free(plain);
+    line.plain_size--;
+    assert_int_equal(segment_expand(&plain, &line, packed, one, &err), -1);
+    assert_int_equal(err.code, ERR_FORMAT);
+    assert_null(plain);
+    line.plain_size += 2;
+    assert_int_equal(segment_expand(&plain, &line, packed, one, &err), -1);
+    line.plain_size = 1 << 20;
+    assert_int_equal(segment_expand(&plain, &line, packed, one - 1, &err), -1);
+    packed[one] = 0;
+    assert_int_equal(segment_expand(&plain, &line, packed, one + 1, &err), -1);
+    size_t two = ZSTD_compress(packed + one, sizeof(packed) - one, zeros, size, 3);
+    assert_int_equal(segment_expand(&plain, &line, packed, one + two, &err), -1);
+    line.plain_size = SEGMENT_PLAIN_MAX + 1;
+    assert_int_equal(segment_expand(&plain, &line, packed, one, &err), -1);
+    free(zeros);
+}
+
+/* ---- the format itself ---- */
+
+static const char golden_pack[] =
+    "6563626b7061636b01010100000000000100000001000000263fe288e9c374603b1153d672088a2727d0695f"
+    "2afdb909ec276f9e3851b9077b62969c22a8c60c0fc6c75cbd98ef97abfe19155d24d109e8576fd62edffa6b"
+    "072717042a5fbcb50b2c43f35f8cf65a33f79959c1b910ab457869b347b77349d2ab4721868ad0711c95e70c"
+    "4ffd5b04509ff0766c30da5003ad6593c6ee8dfe690fc6e1cd3c9cd3bf872228f0e7ae4fa29cb4ea12950ed8"
+    "f68a7c2a932dd60cd5d0705a6744f3b46848b26a5f1437e59b10c656be3fa16848096b612b4a1aa230c7bceb"
+    "f326af1e836663d1ac9efce08ae6df645ec739551fd7b245064ebe8e19239c9a322b1ab736986dd77c1f207d"
+    "8731484a8d546179562a6d4af80379875458365ecfd2b61a799b8cb7670a5ee8884fe714e1dd7766f72fcd93"
+    "117c02f20a1563a8392dd6051fabf847ebade6e932aa5e8494054b13";
+
+static void the_pack_of_the_format_opens(void **state)
+{
+    (void)state;
+    uint8_t bytes[(sizeof(golden_pack) - 1) / 2], id[ID_SIZE], *plain = NULL;
+    char text[2 * ID_SIZE + 1];
+    struct err err = ERR_INIT;
+    assert_int_equal(hex_decode(bytes, sizeof(bytes), golden_pack), 0);
+    pack_id(id, bytes, sizeof(bytes));
+    assert_string_equal(hex_encode(text, id, sizeof(id)),
+                        "69c497154f99e965641f7099c7355f622342ff947ba11557b016847046dd2e3e");
+    struct pack_reader *reader = open_copy(bytes, sizeof(bytes), keys, &err);
+    assert_non_null(reader);
+    size_t count, size;
+    const struct pack_entry *entries = pack_entries(reader, &count);
+    assert_int_equal(pack_reader_kind(reader), PACK_MIXED);
+    assert_int_equal(count, 2);
+    assert_int_equal(entries[0].kind, CHUNK_DATA);
+    assert_int_equal(entries[1].kind, CHUNK_TREE);
+    assert_int_equal(pack_read_segment(reader, 0, &plain, &size, &err), 0);
+    assert_int_equal(size, 200);
+    for (size_t i = 0; i < size; i++)
+        assert_int_equal(plain[i], 'g');
+    free(plain);
+    assert_int_equal(pack_read_segment(reader, 1, &plain, &size, &err), 0);
+    assert_int_equal(size, 4);
+    assert_memory_equal(plain, "tree", 4);
+    free(plain);
+    assert_int_equal(pack_read_segment(reader, 2, &plain, &size, &err), -1);
+    assert_int_equal(err.code, ERR_INVALID);
+    pack_reader_destroy(&reader);
+}
+
+int main(void)
+{
+    if (sodium_init() < 0)
+        return 1;
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(chunks_of_all_kinds_and_sizes_come_back),
+        cmocka_unit_test(a_pack_of_nothing_is_a_pack),
+        cmocka_unit_test(every_flipped_byte_is_an_error),
+        cmocka_unit_test(every_shorter_or_longer_pack_is_an_error),
+        cmocka_unit_test(segments_cannot_change_places),
+        cmocka_unit_test(another_vaults_key_is_told_from_damage),
+        cmocka_unit_test(later_versions_are_refused_by_name),
+        cmocka_unit_test(plaintext_and_ids_never_show),
+        cmocka_unit_test(two_packs_of_the_same_chunks_share_no_bytes),
+        cmocka_unit_test(sizes_tell_only_their_padme_class),
+        cmocka_unit_test(a_full_pack_stays_below_its_limit),
+        cmocka_unit_test(many_tiny_chunks_stay_within_the_counts),
+        cmocka_unit_test(noise_is_kept_as_it_is_and_text_shrinks),
+        cmocka_unit_test(a_directory_that_lies_is_refused),
+        cmocka_unit_test(a_segment_never_expands_beyond_what_it_declares),
+        cmocka_unit_test(the_pack_of_the_format_opens),
+    };
+    return cmocka_run_group_tests(tests, make_keys, drop_keys);
+}
