@@ -1,0 +1,285 @@
+/* ecbak authority - the operator's key: who may be a member of the cluster. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include <sodium.h>
+
+#include "cli/command.h"
+#include "cli/exit_code.h"
+#include "cli/options.h"
+#include "cli/output.h"
+#include "cli/text.h"
+#include "coding/base/bytes.h"
+#include "node/api/cert.h"
+
+#define DAY_S        86400
+#define DAYS_DEFAULT 3650
+#define DAYS_MAX     36500
+
+static int cmd_authority_init(int argc, char **argv)
+{
+    struct command_line line = {
+        .name = "ecbak authority init",
+        .synopsis = "[OPTION]... DIR",
+        .about =
+            "Makes the authority of a new cluster in DIR: authority.key, which signs certificates\n"
+            "and must stay with the operator, and authority.pub, which every node gets.",
+        .examples = "  ecbak authority init ~/ecbak-authority\n"
+                    "  ecbak authority init --json /srv/authority",
+        .operands_min = 1,
+        .operands_max = 1,
+    };
+    int code;
+    if (!command_line_read(&line, argc, argv, &code))
+        return code;
+    struct err err = ERR_INIT;
+    uint8_t public_key[32], cluster[CERT_ID_SIZE];
+    if (authority_init(line.operands[0], public_key, &err) != 0) {
+        code = command_failed(&line, &err);
+    } else {
+        char id[2 * CERT_ID_SIZE + 1];
+        cluster_id(cluster, public_key);
+        hex_encode(id, cluster, sizeof(cluster));
+        if (line.json)
+            output_json(json_pack("{s:s, s:o, s:o}", "cluster", id, "public_key",
+                                  json_hex(public_key, sizeof(public_key)), "directory",
+                                  json_text(line.operands[0])));
+        else if (!line.quiet)
+            printf("A new authority in %s, of cluster %.16s.\n"
+                   "authority.key signs members: keep it off the nodes, and keep a copy.\n",
+                   line.operands[0], id);
+        code = EXIT_DONE;
+    }
+    command_line_release(&line);
+    return code;
+}
+
+/* What every certificate of one call has in common. */
+struct signing {
+    uint8_t *secret; /* 64 bytes, sodium_malloc */
+    const char *name, *zone;
+    uint64_t days;
+    int64_t now_s;
+    json_t *signed_json; /* NULL: print lines */
+};
+
+static int set_label(char to[CERT_NAME_MAX + 1], const char *from, const char *what,
+                     struct err *err)
+{
+    if (from == NULL)
+        return 0;
+    if (strlen(from) > CERT_NAME_MAX)
+        return err_set(err, ERR_USAGE, "the %s '%s' is longer than %d characters", what, from,
+                       CERT_NAME_MAX);
+    snprintf(to, CERT_NAME_MAX + 1, "%s", from);
+    return 0;
+}
+
+static json_t *cert_json(const struct cert *c, const char *armor)
+{
+    json_t *object = json_object();
+    json_object_set_new(object, "name", json_text(c->name));
+    json_object_set_new(object, "zone", json_text(c->zone));
+    json_object_set_new(object, "node", json_hex(c->node, CERT_ID_SIZE));
+    json_object_set_new(object, "cluster", json_hex(c->cluster, CERT_ID_SIZE));
+    json_object_set_new(object, "curve", json_hex(c->curve, sizeof(c->curve)));
+    json_object_set_new(object, "serial", json_integer((json_int_t)c->serial));
+    json_object_set_new(object, "not_before", json_integer((json_int_t)c->not_before_s));
+    json_object_set_new(object, "not_after", json_integer((json_int_t)c->not_after_s));
+    json_object_set_new(object, "certificate", json_text(armor));
+    return object;
+}
+
+static int sign_one(struct signing *signing, const char *request, struct err *err)
+{
+    struct cert c = {0};
+    char armor[CERT_ARMOR_MAX];
+    if (cert_request_read(&c, request, err) != 0 ||
+        set_label(c.name, signing->name, "name", err) != 0 ||
+        set_label(c.zone, signing->zone, "zone", err) != 0)
+        return -1;
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    /* Microseconds since 1970: rises from one certificate to the next without a file to keep. */
+    c.serial = (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
+    c.not_before_s = signing->now_s;
+    c.not_after_s = signing->now_s + (int64_t)signing->days * DAY_S;
+    if (cert_sign(&c, signing->secret, err) != 0 || cert_armor(armor, &c, err) != 0)
+        return -1;
+    if (signing->signed_json != NULL)
+        json_array_append_new(signing->signed_json, cert_json(&c, armor));
+    else
+        printf("%s\n", armor);
+    return 0;
+}
+
+/* Calls each() for every line of a file ("-": standard input) that is not empty. */
+static int each_line(const char *path, int (*each)(void *ctx, const char *line, struct err *err),
+                     void *ctx, struct err *err)
+{
+    bool is_stdin = strcmp(path, "-") == 0;
+    FILE *in = is_stdin ? stdin : fopen(path, "re");
+    if (in == NULL)
+        return err_errno(err, "opening %s", path);
+    char text[2 * CERT_ARMOR_MAX];
+    int status = 0;
+    size_t lines = 0;
+    while (status == 0 && fgets(text, sizeof(text), in) != NULL) {
+        text[strcspn(text, "\r\n")] = '\0';
+        if (text[0] == '\0')
+            continue;
+        lines++;
+        status = each(ctx, text, err);
+    }
+    if (status == 0 && ferror(in) != 0)
+        status = err_errno(err, "reading");
+    else if (status == 0 && lines == 0)
+        status = err_set(err, ERR_FORMAT, "there is nothing in it");
+    if (!is_stdin)
+        fclose(in);
+    return status == 0 ? 0 : err_context(err, "%s", is_stdin ? "standard input" : path);
+}
+
+static int sign_line(void *ctx, const char *text, struct err *err)
+{
+    return sign_one(ctx, text, err);
+}
+
+/* Each operand is a request itself, or a file of requests; without any, standard input. */
+static int sign_all(struct signing *signing, const struct command_line *line, struct err *err)
+{
+    if (line->operand_count == 0)
+        return each_line("-", sign_line, signing, err);
+    for (size_t i = 0; i < line->operand_count; i++) {
+        const char *operand = line->operands[i];
+        bool is_request = strncmp(operand, "ecbak-request-", strlen("ecbak-request-")) == 0;
+        if ((is_request ? sign_one(signing, operand, err)
+                        : each_line(operand, sign_line, signing, err)) != 0)
+            return -1;
+    }
+    return 0;
+}
+
+static int cmd_authority_sign(int argc, char **argv)
+{
+    struct signing signing = {.days = DAYS_DEFAULT, .now_s = (int64_t)time(NULL)};
+    const char *dir = ".";
+    const struct option options[] = {
+        {'d', "dir", OPTION_TEXT, &dir, "DIR", "where the authority is (default: this folder)"},
+        {'n', "name", OPTION_TEXT, &signing.name, "NAME",
+         "certify this name, not the one asked for"},
+        {'z', "zone", OPTION_TEXT, &signing.zone, "ZONE",
+         "certify this zone, not the one asked for"},
+        {0, "days", OPTION_NUMBER, &signing.days, "DAYS", "valid for so long (default 3650)"},
+        {0},
+    };
+    struct command_line line = {
+        .name = "ecbak authority sign",
+        .synopsis = "[OPTION]... [REQUEST | FILE]...",
+        .about =
+            "Signs the requests that 'ecbakd --init' printed on the machines to be admitted, and\n"
+            "prints a certificate a line. A request is given itself, in a file, or on standard\n"
+            "input. The zone names what fails together (a room, a power line, a site): fragments\n"
+            "of one object are spread over the zones.",
+        .examples =
+            "  ecbak authority sign --dir ~/ecbak-authority node7.request > node7.cert\n"
+            "  ssh node7 cat /etc/ecbak/node.request | ecbak authority sign -d ~/authority\n"
+            "  ecbak authority sign --name attic --zone home --days 365 node7.request",
+        .options = options,
+        .operands_max = SIZE_MAX,
+    };
+    int code;
+    if (!command_line_read(&line, argc, argv, &code))
+        return code;
+    struct err err = ERR_INIT;
+    int status = -1;
+    signing.secret = sodium_malloc(64);
+    if (signing.secret == NULL) {
+        err_set(&err, ERR_MEMORY, "no locked memory for the key");
+        goto done;
+    }
+    if (signing.days < 1 || signing.days > DAYS_MAX) {
+        err_set(&err, ERR_USAGE, "--days takes 1 to %d", DAYS_MAX);
+        goto done;
+    }
+    if (signing.name != NULL && line.operand_count > 1) {
+        err_set(&err, ERR_USAGE, "--name is for one request; two members cannot share a name");
+        goto done;
+    }
+    if (line.json)
+        signing.signed_json = json_array();
+    if (authority_load(dir, signing.secret, &err) != 0 || sign_all(&signing, &line, &err) != 0)
+        goto done;
+    if (line.json)
+        output_json(json_incref(signing.signed_json));
+    status = 0;
+done:
+    code = status == 0 ? EXIT_DONE : command_failed(&line, &err);
+    json_decref(signing.signed_json);
+    sodium_free(signing.secret);
+    command_line_release(&line);
+    return code;
+}
+
+static int show_line(void *ctx, const char *text, struct err *err)
+{
+    bool json = *(bool *)ctx;
+    struct cert c;
+    if (cert_unarmor(&c, text, err) != 0)
+        return -1;
+    if (json) {
+        output_json(cert_json(&c, text));
+        return 0;
+    }
+    char id[2 * CERT_ID_SIZE + 1], time[TEXT_SHORT_MAX];
+    printf("name     %s\nzone     %s\n", c.name, c.zone);
+    printf("node     %s\n", hex_encode(id, c.node, CERT_ID_SIZE));
+    printf("cluster  %s\n", hex_encode(id, c.cluster, CERT_ID_SIZE));
+    printf("from     %s\n", text_time(time, c.not_before_s));
+    printf("until    %s\n", text_time(time, c.not_after_s));
+    return 0;
+}
+
+static int cmd_authority_show(int argc, char **argv)
+{
+    struct command_line line = {
+        .name = "ecbak authority show",
+        .synopsis = "[OPTION]... [FILE]...",
+        .about = "Shows what certificates say. Does not check who signed them; every node does.",
+        .examples = "  ecbak authority show /etc/ecbak/node.cert",
+        .operands_max = SIZE_MAX,
+    };
+    int code;
+    if (!command_line_read(&line, argc, argv, &code))
+        return code;
+    struct err err = ERR_INIT;
+    int status = line.operand_count == 0 ? each_line("-", show_line, &line.json, &err) : 0;
+    for (size_t i = 0; status == 0 && i < line.operand_count; i++)
+        status = each_line(line.operands[i], show_line, &line.json, &err);
+    code = status == 0 ? EXIT_DONE : command_failed(&line, &err);
+    command_line_release(&line);
+    return code;
+}
+
+int cmd_authority(int argc, char **argv)
+{
+    static const struct command commands[] = {
+        {"init", "make the authority of a new cluster", cmd_authority_init},
+        {"sign", "admit a machine: sign its request", cmd_authority_sign},
+        {"show", "show what a certificate says", cmd_authority_show},
+        {NULL, NULL, NULL},
+    };
+    static const struct command_group group = {
+        .name = "ecbak authority",
+        .about =
+            "The authority is the operator's key: a machine is a member when it has signed its\n"
+            "certificate. It is needed to admit machines, never to store or to recover.",
+        .commands = commands,
+        .ending = "Example\n"
+                  "  ecbak authority init ~/ecbak-authority\n"
+                  "  ecbak authority sign --dir ~/ecbak-authority node7.request > node7.cert",
+    };
+    return command_group_run(&group, argc, argv);
+}

@@ -1,0 +1,72 @@
+/* ecbak leave - takes this machine's node out of the cluster for good. */
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cli/command.h"
+#include "cli/exit_code.h"
+#include "cli/options.h"
+#include "cli/output.h"
+#include "cli/text.h"
+#include "node/api/client.h"
+
+/* Asks on the terminal; a pipe has to say --yes. */
+static int confirm(const char *name, struct err *err)
+{
+    if (isatty(STDIN_FILENO) != 1)
+        return err_set(err, ERR_USAGE, "leaving is for good: confirm it with --yes");
+    char safe[4 * 32 + 1];
+    text_safe(safe, sizeof(safe), name, strlen(name));
+    fprintf(stderr,
+            "The node %s leaves the cluster for good; its name has to be certified anew to\n"
+            "come back. Type its name to confirm: ",
+            safe);
+    char answer[64] = "";
+    if (fgets(answer, sizeof(answer), stdin) == NULL)
+        answer[0] = '\0';
+    answer[strcspn(answer, "\n")] = '\0';
+    if (strcmp(answer, name) != 0)
+        return err_set(err, ERR_CANCELLED, "not confirmed; nothing was done");
+    return 0;
+}
+
+int cmd_leave(int argc, char **argv)
+{
+    bool yes = false;
+    const struct option options[] = {
+        {'y', "yes", OPTION_FLAG, &yes, NULL, "do not ask"},
+        {0},
+    };
+    struct command_line line = {
+        .name = "ecbak leave",
+        .synopsis = "[OPTION]...",
+        .about =
+            "Tells the cluster that this machine's node is gone for good. The others stop "
+            "counting\n"
+            "on what it holds. A machine that is only switched off for a while needs nothing: its\n"
+            "node says by itself that it is away.",
+        .examples = "  ecbak leave\n"
+                    "  ecbak leave --yes",
+        .options = options,
+        .uses = USES_NODE,
+    };
+    int code;
+    if (!command_line_read(&line, argc, argv, &code))
+        return code;
+    struct err err = ERR_INIT;
+    struct client *client = NULL;
+    struct node_status status;
+    if (client_open(&client, line.socket, &err) != 0 || client_status(client, &status, &err) != 0 ||
+        (!yes && confirm(status.name, &err) != 0) || client_leave(client, &err) != 0) {
+        code = command_failed(&line, &err);
+    } else {
+        code = EXIT_DONE;
+        if (line.json)
+            output_json(json_pack("{s:o, s:s}", "name", json_text(status.name), "state", "left"));
+        else if (!line.quiet)
+            printf("%s has left the cluster.\n", status.name);
+    }
+    client_close(&client);
+    command_line_release(&line);
+    return code;
+}

@@ -1,0 +1,119 @@
+/* ecbak status - how this machine's node is doing. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/command.h"
+#include "cli/exit_code.h"
+#include "cli/options.h"
+#include "cli/output.h"
+#include "cli/text.h"
+#include "coding/base/bytes.h"
+#include "node/api/client.h"
+
+static void print_json(const struct node_status *s)
+{
+    json_t *counters = json_object();
+    for (size_t i = 0; i < s->counter_count; i++) {
+        json_t *value = json_integer((json_int_t)s->counters[i].value);
+        if (json_object_set(counters, s->counters[i].name, value) != 0) /* not UTF-8 */
+            json_object_set(counters, "?", value);
+        json_decref(value);
+    }
+    json_t *object = json_object();
+    json_object_set_new(object, "cluster", json_hex(s->cluster, ID_SIZE));
+    json_object_set_new(object, "node", json_hex(s->node, ID_SIZE));
+    json_object_set_new(object, "name", json_text(s->name));
+    json_object_set_new(object, "version", json_text(s->version));
+    json_object_set_new(object, "state", json_text(s->state));
+    json_object_set_new(object, "members_known", json_integer(s->members_known));
+    json_object_set_new(object, "members_alive", json_integer(s->members_alive));
+    json_object_set_new(object, "data", json_integer(s->data));
+    json_object_set_new(object, "parity", json_integer(s->parity));
+    json_object_set_new(object, "capacity_bytes", json_integer((json_int_t)s->capacity_bytes));
+    json_object_set_new(object, "used_bytes", json_integer((json_int_t)s->used_bytes));
+    json_object_set_new(object, "fragments", json_integer((json_int_t)s->fragments));
+    json_object_set_new(object, "records", json_integer((json_int_t)s->records));
+    json_object_set_new(object, "counters", counters);
+    output_json(object);
+}
+
+static void add_coding(struct table *table, const struct node_status *s)
+{
+    table_add(table, STYLE_DIM, "coding");
+    if (s->data == 0)
+        table_add(table, STYLE_WARN, "none: a backup needs at least two members");
+    else
+        table_add(table, STYLE_PLAIN,
+                  "%u + %u: any %u of the %u machines with a fragment may be lost", s->data,
+                  s->parity, s->parity, s->data + s->parity);
+}
+
+static void print_text(const struct node_status *s)
+{
+    char used[TEXT_SHORT_MAX], capacity[TEXT_SHORT_MAX], bar[BAR_TEXT_MAX];
+    char fragments[TEXT_SHORT_MAX], records[TEXT_SHORT_MAX], id[2 * ID_SIZE + 1];
+    bool serving = strcmp(s->state, "serving") == 0;
+    struct table table;
+    table_init(&table, 2, 0);
+    table_add(&table, STYLE_DIM, "node");
+    table_add(&table, STYLE_BOLD, "%s", s->name);
+    table_add(&table, STYLE_DIM, "state");
+    table_add(&table, serving ? STYLE_GOOD : STYLE_BAD, "%s", s->state);
+    table_add(&table, STYLE_DIM, "version");
+    table_add(&table, STYLE_PLAIN, "%s", s->version);
+    table_add(&table, STYLE_DIM, "id");
+    table_add(&table, STYLE_PLAIN, "%s", hex_encode(id, s->node, ID_SIZE));
+    table_add(&table, STYLE_DIM, "cluster");
+    table_add(&table, STYLE_PLAIN, "%s", hex_encode(id, s->cluster, ID_SIZE));
+    table_add(&table, STYLE_DIM, "members");
+    table_add(&table, s->members_alive < s->members_known ? STYLE_WARN : STYLE_PLAIN,
+              "%u alive of %u", s->members_alive, s->members_known);
+    add_coding(&table, s);
+    table_add(&table, STYLE_DIM, "space");
+    table_add(&table, STYLE_PLAIN, "%s  %s of %s used",
+              output_bar(bar, 8, s->used_bytes, s->capacity_bytes), text_bytes(used, s->used_bytes),
+              text_bytes(capacity, s->capacity_bytes));
+    table_add(&table, STYLE_DIM, "holds");
+    table_add(&table, STYLE_PLAIN, "%s fragments, %s snapshot records",
+              text_count(fragments, s->fragments), text_count(records, s->records));
+    for (size_t i = 0; i < s->counter_count; i++) {
+        if (s->counters[i].value == 0)
+            continue;
+        table_add(&table, STYLE_DIM, "%s", s->counters[i].name);
+        table_add(&table, STYLE_PLAIN, "%s", text_count(used, s->counters[i].value));
+    }
+    table_print(&table, stdout);
+    table_release(&table);
+}
+
+int cmd_status(int argc, char **argv)
+{
+    struct command_line line = {
+        .name = "ecbak status",
+        .synopsis = "[OPTION]...",
+        .about =
+            "Shows this machine's node: whether it serves, what it holds, how data would be coded\n"
+            "now, and what it refused. Exit status 1 when its storage is out of service.",
+        .examples = "  ecbak status\n"
+                    "  ecbak status --json | jq .counters",
+        .uses = USES_NODE,
+    };
+    int code;
+    if (!command_line_read(&line, argc, argv, &code))
+        return code;
+    struct err err = ERR_INIT;
+    struct client *client = NULL;
+    struct node_status status;
+    if (client_open(&client, line.socket, &err) != 0 || client_status(client, &status, &err) != 0) {
+        code = command_failed(&line, &err);
+    } else {
+        if (line.json)
+            print_json(&status);
+        else if (!line.quiet)
+            print_text(&status);
+        code = strcmp(status.state, "serving") == 0 ? EXIT_DONE : EXIT_FAILED;
+    }
+    client_close(&client);
+    command_line_release(&line);
+    return code;
+}

@@ -1,0 +1,66 @@
+/* A table, a search, a call. `help NAME` is NAME --help, so that each text exists once. */
+#include "cli/command.h"
+
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "cli/exit_code.h"
+#include "cli/output.h"
+#include "cli/suggest.h"
+#include "coding/base/err.h"
+
+static void print_help(const struct command_group *group, FILE *to)
+{
+    const char *on = style_on(to, STYLE_BOLD), *off = style_off(to);
+    fprintf(to, "%sUsage:%s %s COMMAND [OPTION]...\n\n%s\n\n%sCommands%s\n", on, off, group->name,
+            group->about, on, off);
+    for (const struct command *c = group->commands; c->name != NULL; c++)
+        fprintf(to, "  %-11s %s\n", c->name, c->summary);
+    fprintf(to, "\n%s\n", group->ending);
+}
+
+static const struct command *find(const struct command_group *group, const char *name,
+                                  struct suggestion *near)
+{
+    for (const struct command *c = group->commands; c->name != NULL; c++) {
+        suggest_consider(near, name, c->name);
+        if (strcmp(c->name, name) == 0)
+            return c;
+    }
+    return NULL;
+}
+
+int command_group_run(const struct command_group *group, int argc, char **argv)
+{
+    if (argc < 2) {
+        print_help(group, stderr);
+        return EXIT_USAGE;
+    }
+    char help_option[] = "--help";
+    char *help[] = {argv[1], help_option, NULL};
+    const char *name = argv[1];
+    if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0 ||
+        (strcmp(name, "help") == 0 && argc == 2)) {
+        print_help(group, stdout);
+        return EXIT_DONE;
+    }
+    bool wants_help = strcmp(name, "help") == 0;
+    if (wants_help) {
+        name = argv[2];
+        help[0] = argv[2];
+    }
+    struct suggestion near = {0};
+    const struct command *command = find(group, name, &near);
+    if (command != NULL)
+        return wants_help ? command->run(2, help) : command->run(argc - 1, argv + 1);
+    struct err err = ERR_INIT;
+    if (near.word != NULL)
+        err_set(&err, ERR_USAGE, "there is no command '%s'; did you mean '%s %s'?", name,
+                group->name, near.word);
+    else
+        err_set(&err, ERR_USAGE, "there is no command '%s'", name);
+    output_error(false, &err, EXIT_USAGE);
+    fprintf(stderr, "Try '%s --help'.\n", group->name);
+    return EXIT_USAGE;
+}

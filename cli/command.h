@@ -1,0 +1,36 @@
+/* command.h - the commands of ecbak, one file each, and how a name finds its function.
+ *
+ * A command takes its own argc and argv (argv[0] is its name) and returns an exit code.
+ */
+#ifndef ECBAK_CLI_COMMAND_H
+#define ECBAK_CLI_COMMAND_H
+
+struct command {
+    const char *name; /* NULL ends a table */
+    const char *summary;
+    int (*run)(int argc, char **argv);
+};
+
+/* Several commands under one name: `ecbak`, `ecbak lab`. */
+struct command_group {
+    const char *name; /* as it is typed: "ecbak lab" */
+    const char *about;
+    const struct command *commands;
+    const char *ending; /* last lines of the help */
+};
+
+/* Runs the command that argv[1] names; knows help, --help, -h, and near misses. */
+int command_group_run(const struct command_group *group, int argc, char **argv);
+
+int cmd_authority(int argc, char **argv);
+int cmd_init(int argc, char **argv);
+int cmd_lab(int argc, char **argv);
+int cmd_leave(int argc, char **argv);
+int cmd_members(int argc, char **argv);
+int cmd_open(int argc, char **argv);
+int cmd_recover(int argc, char **argv);
+int cmd_snapshots(int argc, char **argv);
+int cmd_status(int argc, char **argv);
+int cmd_store(int argc, char **argv);
+
+#endif

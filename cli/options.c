@@ -1,0 +1,250 @@
+/* Not getopt_long: its messages name no near option, its table carries no help, and its permuting
+ * of argv is global state. Every option is found in the command's own table first, then in the
+ * common one. */
+#include "cli/options.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/exit_code.h"
+#include "cli/output.h"
+#include "cli/suggest.h"
+#include "cli/text.h"
+#include "coding/base/alloc.h"
+
+#define COMMON_MAX 6
+
+/* Fills `common` with the options that every such command has. */
+static void common_options(struct option common[COMMON_MAX], struct command_line *line, bool *help)
+{
+    size_t n = 0;
+    if ((line->uses & USES_NODE) != 0)
+        common[n++] = (struct option){0,
+                                      "socket",
+                                      OPTION_TEXT,
+                                      &line->socket,
+                                      "ENDPOINT",
+                                      "the node to talk to (default $ECBAK_SOCKET, "
+                                      "then ipc:///run/ecbak/client.sock)"};
+    if ((line->uses & USES_VAULT) != 0)
+        common[n++] = (struct option){0,
+                                      "vault",
+                                      OPTION_TEXT,
+                                      &line->vault,
+                                      "ID",
+                                      "which vault, when this machine has "
+                                      "several (default $ECBAK_VAULT)"};
+    common[n++] = (struct option){0, "json", OPTION_FLAG, &line->json, NULL, "answer in JSON"};
+    common[n++] =
+        (struct option){'q', "quiet", OPTION_FLAG, &line->quiet, NULL, "say only what went wrong"};
+    common[n++] = (struct option){'h', "help", OPTION_FLAG, help, NULL, "show this help"};
+    common[n] = (struct option){0};
+}
+
+static void print_option(const struct option *o)
+{
+    char left[64], letter[] = {'-', o->letter, ',', ' ', '\0'};
+    snprintf(left, sizeof(left), "%s--%s%s%s", o->letter != 0 ? letter : "    ", o->name,
+             o->argument != NULL ? " " : "", o->argument != NULL ? o->argument : "");
+    printf("  %-24s ", left);
+    if (strlen(left) > 24)
+        printf("\n%27s", "");
+    for (const char *at = o->help; *at != '\0'; at++) {
+        putchar(*at);
+        if (*at == '\n')
+            printf("%27s", "");
+    }
+    putchar('\n');
+}
+
+static void print_help(const struct command_line *line, const struct option *common)
+{
+    const char *on = style_on(stdout, STYLE_BOLD), *off = style_off(stdout);
+    printf("%sUsage:%s %s %s\n\n%s\n", on, off, line->name, line->synopsis, line->about);
+    if (line->options != NULL && line->options[0].name != NULL) {
+        printf("\n%sOptions%s\n", on, off);
+        for (const struct option *o = line->options; o->name != NULL; o++)
+            print_option(o);
+    }
+    printf("\n%sEverywhere%s\n", on, off);
+    for (const struct option *o = common; o->name != NULL; o++)
+        print_option(o);
+    printf("\n%sExamples%s\n%s\n", on, off, line->examples);
+}
+
+static int set_option(const struct option *o, const char *value, struct err *err)
+{
+    switch (o->kind) {
+    case OPTION_FLAG:
+        *(bool *)o->value = true;
+        return 0;
+    case OPTION_TEXT:
+        *(const char **)o->value = value;
+        return 0;
+    case OPTION_LIST: {
+        struct option_list *list = o->value;
+        list->items = alloc_grow(list->items, list->count + 1, sizeof(*list->items));
+        list->items[list->count++] = value;
+        return 0;
+    }
+    case OPTION_NUMBER:
+        return text_read_number(o->value, value, err);
+    case OPTION_BYTES:
+        return text_read_bytes(o->value, value, err);
+    case OPTION_DURATION:
+        return text_read_duration(o->value, value, err);
+    }
+    return err_set(err, ERR_USAGE, "option --%s has no kind", o->name);
+}
+
+/* The two tables of a command line, and where in argv the reader stands. */
+struct scan {
+    const struct option *tables[2];
+    int argc;
+    char **argv;
+    int at;
+};
+
+static int read_long(struct scan *scan, const char *text, struct err *err)
+{
+    const char *equals = strchr(text, '=');
+    size_t length = equals != NULL ? (size_t)(equals - text) : strlen(text);
+    char name[32];
+    snprintf(name, sizeof(name), "%.*s", (int)length, text);
+    struct suggestion near = {0};
+    for (size_t t = 0; t < 2; t++)
+        for (const struct option *o = scan->tables[t]; o != NULL && o->name != NULL; o++) {
+            suggest_consider(&near, name, o->name);
+            if (strlen(o->name) != length || strncmp(o->name, text, length) != 0)
+                continue;
+            const char *value = equals != NULL ? equals + 1 : NULL;
+            if (o->kind == OPTION_FLAG && value != NULL)
+                return err_set(err, ERR_USAGE, "option --%s takes no value", o->name);
+            if (o->kind != OPTION_FLAG && value == NULL) {
+                if (scan->at + 1 >= scan->argc)
+                    return err_set(err, ERR_USAGE, "option --%s needs a value: --%s %s", o->name,
+                                   o->name, o->argument);
+                value = scan->argv[++scan->at];
+            }
+            return set_option(o, value, err) == 0 ? 0 : err_context(err, "option --%s", o->name);
+        }
+    if (near.word != NULL)
+        return err_set(err, ERR_USAGE, "there is no option --%s; did you mean --%s?", name,
+                       near.word);
+    return err_set(err, ERR_USAGE, "there is no option --%s", name);
+}
+
+static const struct option *find_letter(const struct scan *scan, char letter)
+{
+    for (size_t t = 0; t < 2; t++)
+        for (const struct option *o = scan->tables[t]; o != NULL && o->name != NULL; o++)
+            if (o->letter == letter)
+                return o;
+    return NULL;
+}
+
+static int read_short(struct scan *scan, const char *letters, struct err *err)
+{
+    for (const char *at = letters; *at != '\0'; at++) {
+        const struct option *o = find_letter(scan, *at);
+        if (o == NULL)
+            return err_set(err, ERR_USAGE, "there is no option -%c", *at);
+        const char *value = NULL;
+        if (o->kind != OPTION_FLAG) {
+            value = at[1] != '\0'               ? at + 1
+                    : scan->at + 1 < scan->argc ? scan->argv[++scan->at]
+                                                : NULL;
+            if (value == NULL)
+                return err_set(err, ERR_USAGE, "option -%c needs a value: -%c %s", *at, *at,
+                               o->argument);
+        }
+        if (set_option(o, value, err) != 0)
+            return err_context(err, "option -%c", *at);
+        if (value != NULL)
+            break;
+    }
+    return 0;
+}
+
+static int read_all(struct command_line *line, struct scan *scan, struct err *err)
+{
+    bool only_operands = false;
+    for (scan->at = 1; scan->at < scan->argc; scan->at++) {
+        const char *text = scan->argv[scan->at];
+        int status = 0;
+        if (only_operands || text[0] != '-' || text[1] == '\0')
+            line->operands[line->operand_count++] = text;
+        else if (strcmp(text, "--") == 0)
+            only_operands = true;
+        else if (text[1] == '-')
+            status = read_long(scan, text + 2, err);
+        else
+            status = read_short(scan, text + 1, err);
+        if (status != 0)
+            return -1;
+    }
+    return 0;
+}
+
+bool command_line_read(struct command_line *line, int argc, char **argv, int *exit_code)
+{
+    bool help = false;
+    struct option common[COMMON_MAX];
+    struct err err = ERR_INIT;
+    common_options(common, line, &help);
+    line->operands = alloc_zero((size_t)argc, sizeof(*line->operands));
+    struct scan scan = {.tables = {line->options, common}, .argc = argc, .argv = argv};
+    int status = read_all(line, &scan, &err);
+    if (help) {
+        print_help(line, common);
+        *exit_code = EXIT_DONE;
+    } else if (status != 0) {
+        *exit_code = command_usage(line, "%s", err.text);
+    } else if (line->operand_count < line->operands_min) {
+        *exit_code = command_usage(line, "something is missing: %s %s", line->name, line->synopsis);
+    } else if (line->operand_count > line->operands_max) {
+        *exit_code =
+            command_usage(line, "'%s' is one too many", line->operands[line->operands_max]);
+    } else {
+        return true;
+    }
+    command_line_release(line);
+    return false;
+}
+
+void command_line_release(struct command_line *line)
+{
+    free(line->operands);
+    line->operands = NULL;
+    line->operand_count = 0;
+}
+
+void option_list_release(struct option_list *list)
+{
+    free(list->items);
+    *list = (struct option_list){0};
+}
+
+int command_failed(const struct command_line *line, const struct err *err)
+{
+    enum exit_code code = exit_code_of(err);
+    if (code == EXIT_USAGE)
+        return command_usage(line, "%s", err->text);
+    output_error(line->json, err, (int)code);
+    return (int)code;
+}
+
+int command_usage(const struct command_line *line, const char *format, ...)
+{
+    struct err err = {.code = ERR_USAGE};
+    va_list args;
+    va_start(args, format);
+    vsnprintf(err.text, sizeof(err.text), format, args);
+    va_end(args);
+    output_error(line->json, &err, EXIT_USAGE);
+    if (!line->json)
+        fprintf(stderr, "Try '%s --help'.\n", line->name);
+    return EXIT_USAGE;
+}

@@ -1,0 +1,77 @@
+/* options.h - command lines, read by one declarative table a command.
+ *
+ * Options may stand before, between and after the operands: -v, -vq, -n 3, -n3, --nodes 3,
+ * --nodes=3; "--" ends them. Every command also takes --json, --quiet and --help, and, where it says
+ * so in `uses`, --socket and --vault.
+ *
+ *   Errors   a usage error is reported on stderr with the way to the help, exit status 2
+ *   Memory   values point into argv; command_line_release frees the lists
+ *   Threads  one
+ */
+#ifndef ECBAK_CLI_OPTIONS_H
+#define ECBAK_CLI_OPTIONS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "coding/base/err.h"
+
+enum option_kind {
+    OPTION_FLAG,     /* bool */
+    OPTION_TEXT,     /* const char * */
+    OPTION_LIST,     /* struct option_list, the option may be repeated */
+    OPTION_NUMBER,   /* uint64_t */
+    OPTION_BYTES,    /* uint64_t, "10G" */
+    OPTION_DURATION, /* uint64_t milliseconds, "30s" */
+};
+
+struct option_list {
+    const char **items;
+    size_t count;
+};
+
+struct option {
+    char letter;      /* 0: only the long form */
+    const char *name; /* NULL ends a table */
+    enum option_kind kind;
+    void *value;          /* of the kind's type; left alone when the option is not given */
+    const char *argument; /* what the help calls it, e.g. "DIR" */
+    const char *help;     /* one sentence; "\n" continues on the next line */
+};
+
+enum command_uses {
+    USES_NODE = 1,  /* --socket */
+    USES_VAULT = 2, /* --vault */
+};
+
+struct command_line {
+    /* What the command says of itself. */
+    const char *name;     /* "ecbak lab up" */
+    const char *synopsis; /* "[OPTION]... PATH..." */
+    const char *about;    /* a short paragraph, lines broken by hand */
+    const char *examples; /* lines */
+    const struct option *options;
+    unsigned uses;
+    size_t operands_min, operands_max; /* SIZE_MAX: any number */
+    /* What it is given. */
+    const char **operands;
+    size_t operand_count;
+    bool json, quiet;
+    const char *socket, *vault;
+};
+
+/* True when the command is to go on. False when it ends here: help was shown, or the usage error
+ * reported; *exit_code is its status. */
+bool command_line_read(struct command_line *line, int argc, char **argv, int *exit_code) MUST_CHECK;
+void command_line_release(struct command_line *line);
+/* Frees what an OPTION_LIST collected. */
+void option_list_release(struct option_list *list);
+
+/* Reports err and gives the exit status for it. */
+int command_failed(const struct command_line *line, const struct err *err);
+/* Reports a usage error (a text) and gives 2. */
+int command_usage(const struct command_line *line, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+#endif
