@@ -6,10 +6,15 @@
  *
  * A message is a header (Protocol Buffers, peer.proto or client.proto) and an optional payload.
  *
- *   Limits   header TRANSPORT_HEADER_MAX, payload TRANSPORT_PAYLOAD_MAX; queues bounded: an
- * incoming request that finds its queue full is answered ERR_BUSY at once Trust    nothing but
- * HELLO is answered before the connection's proven CURVE key (ZAP User-Id) is bound to a
- * certificate of this cluster that is in its dates Threads  any, but for new and destroy
+ *   Limits   header TRANSPORT_HEADER_MAX, payload TRANSPORT_PAYLOAD_MAX, TRANSPORT_CALLS_MAX calls
+ *            under way, TRANSPORT_PEERS_MAX connections, TRANSPORT_*_BYTES_MAX of requests that are
+ *            not answered yet. A node that finds no room is answered ERR_BUSY at once; a command
+ *            waits: its socket is not read until there is room
+ *   Trust    nothing but HELLO is answered before the connection's proven CURVE key (ZAP User-Id)
+ *            is bound to a certificate of this cluster that is in its dates (node/link.h)
+ *   Again    a request whose connection is lost is sent once more, on a new connection: whoever
+ *            answers must bear to be asked twice
+ *   Threads  any, but for new and destroy
  */
 #ifndef ECBAK_NODE_TRANSPORT_H
 #define ECBAK_NODE_TRANSPORT_H
@@ -20,10 +25,16 @@
 
 #include "coding/base/err.h"
 #include "node/api/cert.h"
+#include "node/clock.h" /* monotonic_ms: the clock of every deadline here */
 #include "node/config.h"
 
 #define TRANSPORT_HEADER_MAX  (1024 * 1024)
 #define TRANSPORT_PAYLOAD_MAX (20 * 1024 * 1024)
+
+#define TRANSPORT_CALLS_MAX        1024
+#define TRANSPORT_PEERS_MAX        64
+#define TRANSPORT_PEER_BYTES_MAX   ((size_t)160 * 1024 * 1024)
+#define TRANSPORT_CLIENT_BYTES_MAX ((size_t)80 * 1024 * 1024)
 
 struct transport;
 
@@ -47,6 +58,7 @@ struct incoming {
     uint8_t route[64];
     size_t route_size;
     uint64_t call;
+    size_t charge; /* bytes counted against the limit until it is answered */
 };
 
 /* Where a node listens and what it must prove: asked of the membership table when a call starts. */
@@ -68,16 +80,22 @@ int transport_new(struct transport **transport, const struct config *config,
                   const struct node_keys *keys, const struct cert *cert,
                   const uint8_t authority_public[32], const struct transport_ops *ops,
                   struct err *err) MUST_CHECK;
+/* Ends every call under way and every later one with ERR_CANCELLED, and takes no more requests, so
+ * that jobs which wait come to their end. Answers are still sent. */
+void transport_cancel(struct transport *transport);
+/* After every call was destroyed and every request answered. */
 void transport_destroy(struct transport **transport);
 
 /* One request to one node. */
 struct call;
-/* Starts a call; payload is taken (also on failure). The header is copied. */
+/* Starts a call; payload (or NULL) is taken, also on failure, and released when the call is done.
+ * The header is copied. */
 int transport_call(struct transport *transport, const uint8_t node[CERT_ID_SIZE],
                    const uint8_t *header, size_t header_size, struct payload *payload,
                    int timeout_ms, struct call **call, struct err *err) MUST_CHECK;
 /* Waits until one of calls[count] (NULLs are skipped) is done and returns its index, or -1 when
- * deadline_ms (monotonic) passed first. A call that is done is reported once. */
+ * deadline_ms (monotonic) passed first or none is left to wait for. A call that is done is reported
+ * once. */
 int calls_wait(struct call *const *calls, size_t count, int64_t deadline_ms);
 /* Of a call that is done: 0 and its reply (views, valid until call_destroy), or -1 and why. */
 int call_result(struct call *call, const uint8_t **header, size_t *header_size,
@@ -96,8 +114,5 @@ struct transport_counters {
         oversized, busy;
 };
 void transport_counters(struct transport *transport, struct transport_counters *counters);
-
-/* Monotonic milliseconds: the clock of every deadline here. */
-int64_t monotonic_ms(void);
 
 #endif

@@ -1,0 +1,19 @@
+/* clock.h - the clocks of a node.
+ *
+ *   Threads  any
+ */
+#ifndef ECBAK_NODE_CLOCK_H
+#define ECBAK_NODE_CLOCK_H
+
+#include <stdint.h>
+
+/* Milliseconds that never go back: every deadline and waiting time. */
+int64_t monotonic_ms(void);
+
+/* The same, going on while the machine sleeps: what membership measures absences with. */
+int64_t boottime_ms(void);
+
+/* Seconds since 1970, which may jump: the dates of certificates, and what people read. */
+int64_t wall_s(void);
+
+#endif
