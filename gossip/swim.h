@@ -95,10 +95,11 @@ struct swim_config {
      * its own accusations, to at most awareness_max + 1 times. */
     uint32_t awareness_max;
     bool local_health;
-    bool nack;                /* a helper says in time that it got no answer either */
-    bool dynamic_suspicion;   /* start at the long timeout and shrink with each accuser; else the
-                                 short */
-    bool buddy;               /* a ping to a suspect carries the suspicion */
+    bool nack;              /* a helper says in time that it got no answer either */
+    bool dynamic_suspicion; /* start at the long timeout and shrink with each accuser; else the
+                               short */
+    bool buddy;             /* a ping to a suspect carries the suspicion */
+    bool hearsay_death;     /* believe one member's word that another is dead, as memberlist does */
     bool active_confirmation; /* who hears a suspicion probes the suspect itself, at once */
     bool pause_detection;     /* our own standstill is not held against others */
 };

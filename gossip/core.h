@@ -1,0 +1,302 @@
+/* core.h - the inside of a struct swim, shared by the files of this folder and by nobody else.
+ *
+ * Each noun has a file: table (who is known), rumour (what is told on), order (what the shell must
+ * do), packet (what is sent), news (evidence is merged), suspicion, probe, sync, self. swim.c is
+ * the door.
+ */
+#ifndef ECBAK_GOSSIP_CORE_H
+#define ECBAK_GOSSIP_CORE_H
+
+#include "gossip/prng.h"
+#include "gossip/statement.h"
+#include "gossip/swim.h"
+
+#define RUMOUR_SENT_MAX  128   /* no rumour is sent more often, whatever the configuration */
+#define ACCUSERS_MAX     9     /* swim_config.confirmations and the first one */
+#define PROBES_MAX       64    /* outstanding at once; the oldest gives way */
+#define RELAYS_MAX       128   /* probes for others outstanding at once; the oldest gives way */
+#define HELPERS_MAX      16    /* swim_config.indirect_count is at most this */
+#define FAREWELLS_MAX    32    /* members told directly that we leave */
+#define SYNCS_PER_SECOND 16    /* anti-entropy messages of one member that are answered */
+#define EARLY_SYNCS      8     /* after the start, one a probe interval */
+#define MUTE_MS          60000 /* who passes on a forgery is not believed for this long */
+
+/* Deadlines that do not exist lie at the end of time. */
+#define NEVER UINT64_MAX
+
+struct rumour {
+    struct rumour *next, *previous; /* among those sent equally often */
+    struct rumour *sibling;         /* about the same member */
+    struct member *about;
+    uint32_t sent;
+    bool accusation; /* else the member's statement */
+    uint8_t bytes[]; /* the accusation */
+};
+
+struct suspicion {
+    struct suspicion *next, *previous;
+    struct member *member;
+    uint64_t start_ms;
+    uint64_t deadline_ms;
+    uint32_t accuser_count;
+    struct swim_id accusers[ACCUSERS_MAX];
+    uint8_t first[ACCUSATION_SIZE]; /* the accusation that began it, for the buddy system */
+};
+
+struct member {
+    struct swim_id id;
+    const uint8_t *statement;  /* ops.keep's; well-formed and verified */
+    struct member *next_named; /* with a name of the same hash */
+    struct suspicion *suspicion;
+    struct rumour *rumours;
+    uint64_t incarnation; /* the statement's */
+    uint64_t since_ms;
+    uint64_t heard_ms; /* its last direct answer to a ping of ours */
+    uint64_t mute_until_ms;
+    uint32_t position; /* in table.members */
+    uint32_t name_hash;
+    uint32_t sync_second;
+    float rtt_ms;
+    uint16_t statement_size;
+    uint16_t sync_count;
+    uint8_t state; /* enum swim_state */
+    uint8_t version;
+};
+
+/* All members. members[0] is ourselves; the rest is also the probe order: those before `cursor`
+ * have been probed in this lap. */
+struct table {
+    struct member **members;
+    struct member **slots; /* open addressing by id */
+    struct member **named; /* chains by hash of the name, slot_count of them */
+    size_t count, capacity, slot_count;
+    size_t cursor;
+    size_t by_state[SWIM_AWAY + 1];
+};
+
+struct rumour_list {
+    struct rumour *first, *last;
+};
+
+struct rumours {
+    struct rumour_list by_sent[RUMOUR_SENT_MAX];
+    size_t count, count_max;
+};
+
+struct order {
+    struct order *next;
+    struct swim_order order;
+    uint8_t bytes[];
+};
+
+struct orders {
+    struct order *first, *last;
+    struct order *handed_out; /* what swim_next_order gave last */
+    size_t send_count;
+};
+
+enum probe_kind {
+    PROBE_ROUND,   /* the round-robin's: its failure is an accusation */
+    PROBE_CONFIRM, /* of a suspect that others accuse: its failure seconds them */
+};
+
+struct probe {
+    struct member *member; /* NULL: this slot is free */
+    enum probe_kind kind;
+    uint32_t sequence;
+    uint64_t sent_ms;
+    uint64_t ask_ms;  /* when helpers are asked; NEVER once they were */
+    uint64_t fail_ms; /* when it has failed */
+    uint32_t helper_count;
+    uint32_t nacks; /* a bit for each helper that said Nack */
+    struct swim_id helpers[HELPERS_MAX];
+};
+
+struct relay {
+    bool used;
+    struct swim_id origin, target;
+    uint32_t origin_sequence, sequence;
+    uint64_t nack_ms; /* NEVER once it was sent */
+    uint64_t expires_ms;
+};
+
+struct seed {
+    char address[SWIM_ADDRESS_MAX + 1];
+};
+
+/* What we say of ourselves. */
+struct own {
+    char name[SWIM_NAME_MAX + 1];
+    char address[SWIM_ADDRESS_MAX + 1];
+    uint8_t metadata[SWIM_METADATA_MAX];
+    size_t metadata_size;
+    uint64_t incarnation;
+    uint64_t session;
+    enum swim_state state;
+    uint32_t away_ms;
+    uint32_t foreign_count; /* statements of ours that another process made */
+    uint64_t refute_ms;     /* when the budget of refutations was last filled up */
+    uint32_t refute_budget;
+    uint64_t refute_above; /* the incarnation to refute, while the budget is used up; else 0 */
+};
+
+struct swim {
+    struct swim_config config;
+    struct swim_ops ops;
+    struct prng prng;
+    struct own own;
+    struct table table;
+    struct rumours rumours;
+    struct orders orders;
+    struct suspicion *suspicions;
+    struct probe probes[PROBES_MAX];
+    struct relay relays[RELAYS_MAX];
+    struct seed *seeds;
+    size_t seed_count;
+    struct swim_stats stats;
+    uint64_t now_ms;
+    uint64_t probe_ms, gossip_ms, sync_ms, reconnect_ms, join_ms, forget_ms; /* next time of each */
+    uint64_t suspicion_ms; /* no suspicion ends before */
+    uint64_t deadline_ms;  /* no probe or relay has anything to do before */
+    uint64_t refused_ms;   /* when SWIM_EVENT_REFUSED was last said */
+    uint32_t join_tries;
+    uint32_t early_syncs; /* left of those made soon after the start */
+    uint32_t sequence;
+    uint32_t awareness;
+    uint32_t news_count; /* statements learnt since the last sync began */
+};
+
+static inline struct member *self_of(const struct swim *swim)
+{
+    return swim->table.members[0];
+}
+
+/* A decoded packet; gossip.pb-c.h is included only where one is read or made. */
+struct Ecbak__Gossip__Packet;
+
+/* ---- table.c
+ * -------------------------------------------------------------------------------------- */
+
+struct member *table_find(const struct table *table, const struct swim_id *id);
+/* Add a member that is not there yet; `where` is its position, at most table->count. */
+struct member *table_add(struct table *table, const struct swim_id *id, size_t where);
+void table_remove(struct table *table, struct member *member);
+void table_release(struct table *table);
+void table_state(struct table *table, struct member *member, enum swim_state state);
+/* Members that take part: alive or suspect, ourselves counted. */
+size_t table_active(const struct table *table);
+void table_shuffle(struct table *table, struct prng *prng);
+
+/* Names are found too, so that two members with one name are noticed; table_named finds one that is
+ * neither dead nor left, nor `except`. */
+void table_name(struct table *table, struct member *member, const char *name);
+const struct member *table_named(const struct table *table, const char *name,
+                                 const struct member *except);
+
+/* Up to count different members, drawn evenly from those for which fits() holds; never ourselves.
+ */
+size_t table_draw(struct swim *swim, struct member **drawn, size_t count,
+                  bool (*fits)(const struct swim *swim, const struct member *member,
+                               const void *detail),
+                  const void *detail);
+
+/* ---- rumour.c
+ * ------------------------------------------------------------------------------------- */
+
+void rumour_statement(struct swim *swim, struct member *member);
+void rumour_accusation(struct swim *swim, struct member *member,
+                       const uint8_t accusation[ACCUSATION_SIZE]);
+/* Stop telling anything about the member. */
+void rumour_cancel(struct swim *swim, struct member *member);
+/* How often a rumour is sent, in a cluster of this size. */
+uint32_t rumour_limit(const struct swim *swim);
+
+/* ---- order.c
+ * -------------------------------------------------------------------------------------- */
+
+void order_event(struct swim *swim, enum swim_event event, const struct swim_id *id,
+                 const struct swim_id *other);
+void order_persist(struct swim *swim, uint64_t incarnation);
+/* Room for size bytes to send; NULL when too many sends wait. id or address may be NULL. */
+uint8_t *order_send(struct swim *swim, const struct swim_id *id, const char *address, size_t size,
+                    uint64_t expires_ms);
+void order_release(struct orders *orders);
+
+/* ---- news.c
+ * --------------------------------------------------------------------------------------- */
+
+enum news {
+    NEWS_NONE,     /* known already, or not acceptable */
+    NEWS_LEARNT,   /* we know more now */
+    NEWS_OBSOLETE, /* the teller does not know yet that this member is dead or left */
+};
+
+enum news news_statement(struct swim *swim, const struct swim_id *from, const uint8_t *bytes,
+                         size_t size);
+void news_accusation(struct swim *swim, const struct swim_id *from, const uint8_t *bytes,
+                     size_t size);
+/* Count a forgery against who passed it on. */
+void news_forged(struct swim *swim, const struct swim_id *from);
+/* The away time that the member asked for is not over. */
+bool news_away(const struct swim *swim, const struct member *member);
+/* Forget tombstones that are old enough. */
+void news_forget(struct swim *swim);
+
+/* ---- suspicion.c
+ * ---------------------------------------------------------------------------------- */
+
+/* Merge a verified accusation of a member that is alive or suspect. */
+void suspicion_add(struct swim *swim, struct member *member, const struct accusation *accusation,
+                   const uint8_t bytes[ACCUSATION_SIZE]);
+/* Whether one more accuser changes anything. */
+bool suspicion_counts(const struct swim *swim, const struct member *member,
+                      const struct swim_id *accuser);
+/* It is dead. */
+void suspicion_conclude(struct swim *swim, struct member *member);
+/* Accuse it ourselves. */
+void suspicion_accuse(struct swim *swim, struct member *member);
+/* The accusation that we would make of it now. */
+void suspicion_sign(const struct swim *swim, const struct member *member, enum swim_state state,
+                    uint8_t bytes[ACCUSATION_SIZE]);
+void suspicion_end(struct swim *swim, struct member *member);
+void suspicion_tick(struct swim *swim);
+void suspicion_shift(struct swim *swim, uint64_t late_ms);
+uint64_t suspicion_min_ms(const struct swim *swim);
+uint64_t suspicion_max_ms(const struct swim *swim);
+
+/* ---- probe.c
+ * -------------------------------------------------------------------------------------- */
+
+void probe_tick(struct swim *swim);
+void probe_confirm(struct swim *swim, struct member *member);
+void probe_receive(struct swim *swim, const struct swim_id *from,
+                   const struct Ecbak__Gossip__Packet *packet);
+void probe_forget(struct swim *swim, const struct member *member);
+void probe_shift(struct swim *swim, uint64_t late_ms);
+/* Local health changes by this much, within its bounds. */
+void probe_awareness(struct swim *swim, int change);
+
+/* ---- sync.c
+ * --------------------------------------------------------------------------------------- */
+
+void sync_tick(struct swim *swim);
+/* `obsolete`: bit i is set when statement i of the packet was about a member that is dead or left.
+ */
+void sync_receive(struct swim *swim, const struct swim_id *from,
+                  const struct Ecbak__Gossip__Packet *packet, const uint8_t *obsolete);
+void sync_join(struct swim *swim, const char *address);
+
+/* ---- self.c
+ * --------------------------------------------------------------------------------------- */
+
+void self_start(struct swim *swim, const struct swim_self *self);
+/* Say what swim->own holds with a higher incarnation, at least `above` + 1. */
+void self_announce(struct swim *swim, uint64_t above);
+/* The same, within the budget of refutations. */
+void self_refute(struct swim *swim, uint64_t above);
+void self_tick(struct swim *swim);
+/* A statement with our id came from elsewhere. */
+enum news self_heard(struct swim *swim, const struct swim_id *from,
+                     const struct statement *statement, const uint8_t *bytes, size_t size);
+
+#endif

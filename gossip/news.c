@@ -1,0 +1,277 @@
+/* Evidence is merged by incarnation, and the cheap questions come before the signature:
+ *
+ *   - a statement counts only if its incarnation is higher than the one we hold, whatever our
+ * state;
+ *   - an accusation counts only against exactly the incarnation that we hold, of a member that is
+ * alive or suspect; so nothing old revives the dead, and no liar can name an incarnation of the
+ * future;
+ *   - a member that we do not know enters by a statement of its own, alive or away, and no other
+ * way: tombstones that were forgotten here do not come back from a member that forgets later. */
+#include <assert.h>
+#include <string.h>
+
+#include "gossip/core.h"
+
+#define REFUSED_EVENT_MS 60000
+#define FORGET_TICK_MS   1000
+
+void news_forged(struct swim *swim, const struct swim_id *from)
+{
+    swim->stats.forged_count++;
+    struct member *member = table_find(&swim->table, from);
+    if (member != NULL)
+        member->mute_until_ms = swim->now_ms + MUTE_MS;
+}
+
+static struct statement view(const struct member *member)
+{
+    struct statement statement;
+    int parsed = statement_parse(&statement, member->statement, member->statement_size);
+    assert(parsed == 0);
+    return statement;
+}
+
+bool news_away(const struct swim *swim, const struct member *member)
+{
+    if (member->state != SWIM_AWAY)
+        return false;
+    uint64_t away_ms = view(member).away_ms;
+    if (away_ms > swim->config.away_max_ms)
+        away_ms = swim->config.away_max_ms;
+    return swim->now_ms < member->since_ms + away_ms;
+}
+
+static void forget(struct swim *swim, struct member *member)
+{
+    order_event(swim, SWIM_EVENT_FORGOTTEN, &member->id, NULL);
+    probe_forget(swim, member);
+    rumour_cancel(swim, member);
+    swim->ops.drop(swim->ops.context, member->statement, member->statement_size);
+    table_remove(&swim->table, member);
+}
+
+static bool tombstone(const struct member *member)
+{
+    return member->state == SWIM_DEAD || member->state == SWIM_LEFT;
+}
+
+void news_forget(struct swim *swim)
+{
+    struct table *table = &swim->table;
+    if (swim->now_ms < swim->forget_ms)
+        return;
+    uint64_t next_ms = NEVER;
+    for (size_t i = 1;
+         i < table->count && table->by_state[SWIM_DEAD] + table->by_state[SWIM_LEFT];) {
+        struct member *member = table->members[i];
+        uint64_t end_ms = member->since_ms + swim->config.tombstone_ms;
+        if (tombstone(member) && end_ms <= swim->now_ms) {
+            forget(swim, member);
+            continue; /* another member is at i now */
+        }
+        if (tombstone(member) && end_ms < next_ms)
+            next_ms = end_ms;
+        i++;
+    }
+    uint64_t soonest_ms = swim->now_ms + FORGET_TICK_MS;
+    uint64_t latest_ms = swim->now_ms + swim->config.tombstone_ms;
+    swim->forget_ms = next_ms < soonest_ms ? soonest_ms : next_ms < latest_ms ? next_ms : latest_ms;
+}
+
+/* The table is full: the oldest tombstone gives way, a living member never does. */
+static bool make_room(struct swim *swim)
+{
+    struct table *table = &swim->table;
+    struct member *oldest = NULL;
+    if (table->count < swim->config.members_max)
+        return true;
+    if (table->by_state[SWIM_DEAD] + table->by_state[SWIM_LEFT] == 0)
+        return false;
+    for (size_t i = 1; i < table->count; i++)
+        if (tombstone(table->members[i]) &&
+            (oldest == NULL || table->members[i]->since_ms < oldest->since_ms))
+            oldest = table->members[i];
+    if (oldest == NULL)
+        return false;
+    forget(swim, oldest);
+    return true;
+}
+
+static bool version_fits(struct swim *swim, const struct statement *statement)
+{
+    if (statement->version_min <= SWIM_VERSION_MAX && statement->version_max >= SWIM_VERSION_MIN)
+        return true;
+    swim->stats.refused_count++;
+    if (swim->refused_ms == 0 || swim->now_ms >= swim->refused_ms + REFUSED_EVENT_MS) {
+        order_event(swim, SWIM_EVENT_REFUSED, &statement->id, NULL);
+        swim->refused_ms = swim->now_ms;
+    }
+    return false;
+}
+
+static bool admitted(struct swim *swim, const struct swim_id *from, const struct statement *s,
+                     const uint8_t *bytes, size_t size)
+{
+    if (!statement_verify(s, &swim->ops, bytes, size)) {
+        news_forged(swim, from);
+        return false;
+    }
+    /* Whether a certificate holds is a matter of dates too, so the one who passed it on is not to
+     * blame. */
+    if (swim->ops.admit != NULL && !swim->ops.admit(swim->ops.context, &s->id, s->name, s->address,
+                                                    s->metadata, s->metadata_size)) {
+        swim->stats.forged_count++;
+        return false;
+    }
+    return true;
+}
+
+static bool same_text(const struct statement *a, const struct statement *b)
+{
+    return strcmp(a->name, b->name) == 0 && strcmp(a->address, b->address) == 0 &&
+           a->metadata_size == b->metadata_size &&
+           memcmp(a->metadata, b->metadata, a->metadata_size) == 0;
+}
+
+/* Two members that live under one name: both stay, for each has a certificate, but people must
+ * know. */
+static void report_conflict(struct swim *swim, const struct member *member, const char *name)
+{
+    const struct member *other = table_named(&swim->table, name, member);
+    if (other != NULL)
+        order_event(swim, SWIM_EVENT_CONFLICT, &member->id, &other->id);
+}
+
+static void announce_state(struct swim *swim, struct member *member, enum swim_state old,
+                           enum swim_state state)
+{
+    static const enum swim_event events[] = {
+        [SWIM_ALIVE] = SWIM_EVENT_ALIVE,
+        [SWIM_LEFT] = SWIM_EVENT_LEFT,
+        [SWIM_AWAY] = SWIM_EVENT_AWAY,
+    };
+    /* Being away anew starts the time anew. */
+    if (old != state || state == SWIM_AWAY)
+        member->since_ms = swim->now_ms;
+    if (old == state)
+        return;
+    table_state(&swim->table, member, state);
+    order_event(swim, events[state], &member->id, NULL);
+}
+
+static void keep(struct swim *swim, struct member *member, const struct statement *statement,
+                 const uint8_t *bytes, size_t size)
+{
+    const uint8_t *old = member->statement;
+    size_t old_size = member->statement_size;
+    member->statement = swim->ops.keep(swim->ops.context, bytes, size);
+    member->statement_size = (uint16_t)size;
+    member->incarnation = statement->incarnation;
+    member->version = statement->version;
+    if (old != NULL)
+        swim->ops.drop(swim->ops.context, old, old_size);
+}
+
+static struct member *newcomer(struct swim *swim, const struct statement *statement)
+{
+    struct table *table = &swim->table;
+    uint32_t left_in_lap = (uint32_t)(table->count - table->cursor);
+    size_t where = table->cursor + prng_below(&swim->prng, left_in_lap + 1);
+    struct member *member = table_add(table, &statement->id, where);
+    member->since_ms = swim->now_ms;
+    order_event(swim, SWIM_EVENT_JOINED, &member->id, NULL);
+    return member;
+}
+
+static void apply(struct swim *swim, struct member *member, const struct statement *statement,
+                  const uint8_t *bytes, size_t size)
+{
+    bool renamed = true;
+    if (member == NULL) {
+        member = newcomer(swim, statement);
+    } else {
+        struct statement old = view(member);
+        renamed = strcmp(old.name, statement->name) != 0;
+        if (!same_text(&old, statement))
+            order_event(swim, SWIM_EVENT_UPDATED, &member->id, NULL);
+    }
+    keep(swim, member, statement, bytes, size);
+    if (renamed) {
+        report_conflict(swim, member, statement->name);
+        table_name(&swim->table, member, statement->name);
+    }
+    suspicion_end(swim, member);
+    announce_state(swim, member, (enum swim_state)member->state, statement->state);
+    if (statement->state != SWIM_ALIVE)
+        probe_forget(swim, member);
+    rumour_statement(swim, member);
+    swim->news_count++;
+}
+
+enum news news_statement(struct swim *swim, const struct swim_id *from, const uint8_t *bytes,
+                         size_t size)
+{
+    struct statement statement;
+    if (statement_parse(&statement, bytes, size) != 0) {
+        swim->stats.malformed_count++;
+        return NEWS_NONE;
+    }
+    if (swim_id_equal(&statement.id, &self_of(swim)->id))
+        return self_heard(swim, from, &statement, bytes, size);
+    struct member *member = table_find(&swim->table, &statement.id);
+    if (member != NULL && statement.incarnation <= member->incarnation)
+        return tombstone(member) && statement.state != SWIM_LEFT ? NEWS_OBSOLETE : NEWS_NONE;
+    if (member == NULL && statement.state == SWIM_LEFT)
+        return NEWS_NONE;
+    if (!version_fits(swim, &statement) || !admitted(swim, from, &statement, bytes, size) ||
+        (member == NULL && !make_room(swim)))
+        return NEWS_NONE;
+    apply(swim, member, &statement, bytes, size);
+    return NEWS_LEARNT;
+}
+
+/* Accused ourselves: our own word settles it. Whoever gets accused is perhaps not well. */
+static void accused_self(struct swim *swim, const struct swim_id *from,
+                         const struct accusation *accusation, const uint8_t *bytes)
+{
+    if (accusation->incarnation != swim->own.incarnation || swim->own.state != SWIM_ALIVE ||
+        swim->own.refute_above != 0)
+        return;
+    if (!accusation_verify(accusation, &swim->ops, bytes)) {
+        news_forged(swim, from);
+        return;
+    }
+    probe_awareness(swim, 1);
+    self_refute(swim, accusation->incarnation);
+}
+
+void news_accusation(struct swim *swim, const struct swim_id *from, const uint8_t *bytes,
+                     size_t size)
+{
+    struct accusation accusation;
+    const struct swim_id *self = &self_of(swim)->id;
+    if (accusation_parse(&accusation, bytes, size) != 0) {
+        swim->stats.malformed_count++;
+        return;
+    }
+    if (swim_id_equal(&accusation.accused, self)) {
+        accused_self(swim, from, &accusation, bytes);
+        return;
+    }
+    struct member *member = table_find(&swim->table, &accusation.accused);
+    const struct member *accuser = table_find(&swim->table, &accusation.accuser);
+    bool hearsay = accusation.state == SWIM_DEAD && swim->config.hearsay_death;
+    if (member == NULL || accuser == NULL || accuser == self_of(swim) ||
+        accuser->state == SWIM_LEFT || accusation.incarnation != member->incarnation ||
+        tombstone(member) || news_away(swim, member) ||
+        (!hearsay && !suspicion_counts(swim, member, &accusation.accuser)))
+        return;
+    if (!accusation_verify(&accusation, &swim->ops, bytes)) {
+        news_forged(swim, from);
+        return;
+    }
+    if (hearsay)
+        suspicion_conclude(swim, member);
+    else
+        suspicion_add(swim, member, &accusation, bytes);
+}

@@ -1,0 +1,136 @@
+/* The size of a packet is kept as items are attached, so that filling up costs nothing twice. */
+#include "gossip/packet.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+#include "coding/base/alloc.h"
+
+void packet_init(struct packet *packet, struct swim *swim, size_t budget)
+{
+    *packet = (struct packet){.swim = swim, .budget = budget};
+    ecbak__gossip__packet__init(&packet->message);
+    packet->message.version = SWIM_VERSION_MAX;
+    packet->message.version_min = SWIM_VERSION_MIN;
+    packet->message.version_max = SWIM_VERSION_MAX;
+    packet->message.incarnation = swim->own.incarnation;
+}
+
+void packet_measure(struct packet *packet)
+{
+    packet->size = ecbak__gossip__packet__get_packed_size(&packet->message);
+}
+
+/* A field of bytes: a tag below 16, the size as a varint, the bytes. */
+static size_t field_size(size_t size)
+{
+    return 1 + (size < 128 ? 1u : 2u) + size;
+}
+
+static bool attach(struct packet *packet, ProtobufCBinaryData **items, size_t *count,
+                   const uint8_t *bytes, size_t size)
+{
+    if (packet->size == 0)
+        packet_measure(packet);
+    if (packet->size + field_size(size) > packet->budget)
+        return false;
+    /* Both arrays grow in steps of a power of two, which needs no capacity of its own. */
+    if ((*count & (*count - 1)) == 0)
+        *items = alloc_grow(*items, *count == 0 ? 1 : *count * 2, sizeof(**items));
+    (*items)[(*count)++] = (ProtobufCBinaryData){.len = size, .data = (uint8_t *)(uintptr_t)bytes};
+    packet->size += field_size(size);
+    return true;
+}
+
+bool packet_statement(struct packet *packet, const uint8_t *bytes, size_t size)
+{
+    return attach(packet, &packet->message.statements, &packet->message.n_statements, bytes, size);
+}
+
+bool packet_accusation(struct packet *packet, const uint8_t bytes[ACCUSATION_SIZE])
+{
+    return attach(packet, &packet->message.accusations, &packet->message.n_accusations, bytes,
+                  ACCUSATION_SIZE);
+}
+
+bool packet_sender_known(const struct swim *swim, const struct swim_id *from,
+                         const packet_message *message)
+{
+    const struct member *member = table_find(&swim->table, from);
+    return member != NULL && member->incarnation >= message->incarnation;
+}
+
+void packet_own_statement(struct packet *packet)
+{
+    const struct member *self = self_of(packet->swim);
+    if (!packet->own_statement)
+        packet->own_statement = packet_statement(packet, self->statement, self->statement_size);
+}
+
+uint8_t *packet_scratch(struct packet *packet, size_t size)
+{
+    if (packet->size + field_size(size) > packet->budget)
+        return NULL;
+    struct scratch *scratch = alloc_zero(1, sizeof(*scratch) + size);
+    scratch->next = packet->scratch;
+    packet->scratch = scratch;
+    return scratch->bytes;
+}
+
+void packet_release(struct packet *packet)
+{
+    while (packet->scratch != NULL) {
+        struct scratch *next = packet->scratch->next;
+        free(packet->scratch);
+        packet->scratch = next;
+    }
+    free(packet->message.statements);
+    free(packet->message.accusations);
+}
+
+static void send_and_release(struct packet *packet, const struct swim_id *id, const char *address,
+                             bool rumours, uint64_t expires_ms)
+{
+    if (rumours)
+        rumour_pick(packet, id);
+    packet_measure(packet);
+    assert(packet->size <= packet->budget);
+    uint8_t *bytes = order_send(packet->swim, id, address, packet->size, expires_ms);
+    if (bytes != NULL) {
+        ecbak__gossip__packet__pack(&packet->message, bytes);
+        rumour_sent(packet);
+    }
+    packet_release(packet);
+}
+
+void packet_to(struct packet *packet, const struct member *member, bool rumours,
+               uint64_t expires_ms)
+{
+    const struct swim *swim = packet->swim;
+    uint8_t dead[ACCUSATION_SIZE];
+    if (member->state == SWIM_DEAD) {
+        suspicion_sign(swim, member, SWIM_DEAD, dead);
+        packet_accusation(packet, dead);
+    } else if (member->state == SWIM_SUSPECT && swim->config.buddy) {
+        packet_accusation(packet, member->suspicion->first);
+    }
+    struct statement statement;
+    int parsed = statement_parse(&statement, member->statement, member->statement_size);
+    assert(parsed == 0);
+    send_and_release(packet, &member->id, statement.address, rumours, expires_ms);
+}
+
+void packet_to_id(struct packet *packet, const struct swim_id *id, bool rumours,
+                  uint64_t expires_ms)
+{
+    const struct member *member = table_find(&packet->swim->table, id);
+    if (member != NULL)
+        packet_to(packet, member, rumours, expires_ms);
+    else
+        send_and_release(packet, id, NULL, false, expires_ms);
+}
+
+void packet_to_seed(struct packet *packet, const char *address, uint64_t expires_ms)
+{
+    send_and_release(packet, NULL, address, false, expires_ms);
+}

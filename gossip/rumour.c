@@ -1,0 +1,151 @@
+/* Rumours wait in lists by how often they were sent: the least sent goes first, among equals the
+ * one that waited longest. A statement is not copied, the member has it; a new statement replaces
+ * every older rumour about the member. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "coding/base/alloc.h"
+#include "gossip/packet.h"
+
+/* When this many in a row do not fit into what is left of a packet, it is full. */
+#define MISFITS_MAX 8
+
+static void list_append(struct rumours *rumours, struct rumour *rumour)
+{
+    struct rumour_list *list = &rumours->by_sent[rumour->sent];
+    rumour->next = NULL;
+    rumour->previous = list->last;
+    if (list->last != NULL)
+        list->last->next = rumour;
+    else
+        list->first = rumour;
+    list->last = rumour;
+}
+
+static void list_unlink(struct rumours *rumours, struct rumour *rumour)
+{
+    struct rumour_list *list = &rumours->by_sent[rumour->sent];
+    if (rumour->previous != NULL)
+        rumour->previous->next = rumour->next;
+    else
+        list->first = rumour->next;
+    if (rumour->next != NULL)
+        rumour->next->previous = rumour->previous;
+    else
+        list->last = rumour->previous;
+}
+
+static void drop(struct swim *swim, struct rumour *rumour)
+{
+    struct rumour **link = &rumour->about->rumours;
+    while (*link != rumour)
+        link = &(*link)->sibling;
+    *link = rumour->sibling;
+    list_unlink(&swim->rumours, rumour);
+    swim->rumours.count--;
+    free(rumour);
+}
+
+/* Full: what was sent most often has been heard by most. */
+static void make_room(struct swim *swim)
+{
+    size_t limit = (size_t)swim->config.members_max * 2;
+    for (size_t sent = RUMOUR_SENT_MAX; swim->rumours.count >= limit && sent-- > 0;)
+        while (swim->rumours.count >= limit && swim->rumours.by_sent[sent].first != NULL)
+            drop(swim, swim->rumours.by_sent[sent].first);
+}
+
+static void add(struct swim *swim, struct member *member, const uint8_t *accusation)
+{
+    make_room(swim);
+    size_t size = accusation != NULL ? ACCUSATION_SIZE : 0;
+    struct rumour *rumour = alloc_zero(1, sizeof(*rumour) + size);
+    rumour->about = member;
+    rumour->accusation = accusation != NULL;
+    if (accusation != NULL)
+        memcpy(rumour->bytes, accusation, ACCUSATION_SIZE);
+    rumour->sibling = member->rumours;
+    member->rumours = rumour;
+    list_append(&swim->rumours, rumour);
+    swim->rumours.count++;
+    if (swim->rumours.count > swim->rumours.count_max)
+        swim->rumours.count_max = swim->rumours.count;
+    if (swim->gossip_ms == NEVER)
+        swim->gossip_ms = swim->now_ms + prng_below(&swim->prng, swim->config.gossip_interval_ms);
+}
+
+void rumour_cancel(struct swim *swim, struct member *member)
+{
+    while (member->rumours != NULL)
+        drop(swim, member->rumours);
+}
+
+void rumour_statement(struct swim *swim, struct member *member)
+{
+    rumour_cancel(swim, member);
+    add(swim, member, NULL);
+}
+
+void rumour_accusation(struct swim *swim, struct member *member,
+                       const uint8_t accusation[ACCUSATION_SIZE])
+{
+    add(swim, member, accusation);
+}
+
+/* In a small cluster ceil(log10(n + 1)) is 1, and a rumour sent only retransmit_mult times misses
+ * somebody too often under loss: twice that is the floor. */
+uint32_t rumour_limit(const struct swim *swim)
+{
+    uint32_t digits = 0;
+    for (size_t n = table_active(&swim->table); n > 0; n /= 10)
+        digits++;
+    if (digits < 2)
+        digits = 2;
+    uint32_t limit = swim->config.retransmit_mult * digits;
+    return limit < RUMOUR_SENT_MAX ? limit : RUMOUR_SENT_MAX;
+}
+
+static bool attach(struct packet *packet, const struct rumour *rumour)
+{
+    if (rumour->accusation)
+        return packet_accusation(packet, rumour->bytes);
+    return packet_statement(packet, rumour->about->statement, rumour->about->statement_size);
+}
+
+void rumour_pick(struct packet *packet, const struct swim_id *to)
+{
+    struct swim *swim = packet->swim;
+    const struct member *self = self_of(swim);
+    uint32_t limit = rumour_limit(swim);
+    unsigned misfits = 0;
+    for (uint32_t sent = 0; sent < limit; sent++)
+        for (struct rumour *rumour = swim->rumours.by_sent[sent].first; rumour != NULL;
+             rumour = rumour->next) {
+            if (packet->picked_count == PACKET_RUMOURS_MAX || misfits == MISFITS_MAX)
+                return;
+            if ((to != NULL && swim_id_equal(&rumour->about->id, to)) ||
+                (rumour->about == self && packet->own_statement))
+                continue;
+            if (attach(packet, rumour))
+                packet->picked[packet->picked_count++] = rumour;
+            else
+                misfits++;
+        }
+}
+
+void rumour_sent(struct packet *packet)
+{
+    struct swim *swim = packet->swim;
+    uint32_t limit = rumour_limit(swim);
+    for (size_t i = 0; i < packet->picked_count; i++) {
+        struct rumour *rumour = packet->picked[i];
+        if (rumour->sent + 1 >= limit) {
+            drop(swim, rumour);
+            continue;
+        }
+        list_unlink(&swim->rumours, rumour);
+        rumour->sent++;
+        list_append(&swim->rumours, rumour);
+    }
+    packet->picked_count = 0;
+}

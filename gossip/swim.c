@@ -1,0 +1,413 @@
+/* The door: inputs come in here, are checked, and are handed to the file whose business they are.
+ */
+#include "gossip/swim.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "coding/base/alloc.h"
+#include "gossip/packet.h"
+
+/* What a message may be larger than the budgets of those who make it: other versions may add
+ * fields. */
+#define RECEIVE_SLACK 4096
+
+bool swim_id_equal(const struct swim_id *a, const struct swim_id *b)
+{
+    return memcmp(a->bytes, b->bytes, SWIM_ID_SIZE) == 0;
+}
+
+const char *swim_state_name(enum swim_state state)
+{
+    static const char *const names[] = {"alive", "suspect", "dead", "left", "away"};
+    return (unsigned)state < sizeof(names) / sizeof(names[0]) ? names[state] : "unknown";
+}
+
+const char *swim_event_name(enum swim_event event)
+{
+    static const char *const names[] = {"joined", "alive",   "suspect",   "dead",     "left",
+                                        "away",   "updated", "forgotten", "conflict", "refused"};
+    return (unsigned)event < sizeof(names) / sizeof(names[0]) ? names[event] : "unknown";
+}
+
+static const uint8_t *keep_on_heap(void *context, const uint8_t *bytes, size_t size)
+{
+    (void)context;
+    return alloc_copy(bytes, size);
+}
+
+static void drop_from_heap(void *context, const uint8_t *bytes, size_t size)
+{
+    (void)context;
+    (void)size;
+    free((void *)(uintptr_t)bytes);
+}
+
+static int check_text(const char *what, const char *text, size_t size_max, struct err *err)
+{
+    if (text == NULL || text[0] == '\0' || strlen(text) > size_max)
+        return err_set(err, ERR_INVALID, "the %s of a member must have 1 to %zu bytes", what,
+                       size_max);
+    return 0;
+}
+
+static int check_metadata(const uint8_t *metadata, size_t size, struct err *err)
+{
+    if (size > SWIM_METADATA_MAX || (metadata == NULL && size > 0))
+        return err_set(err, ERR_INVALID, "metadata has %zu bytes, at most %d are allowed", size,
+                       SWIM_METADATA_MAX);
+    return 0;
+}
+
+int swim_new(struct swim **out, const struct swim_config *config, const struct swim_ops *ops,
+             const struct swim_self *self, uint64_t now_ms, struct err *err)
+{
+    if (swim_config_check(config, err) != 0 ||
+        check_text("name", self->name, SWIM_NAME_MAX, err) != 0 ||
+        check_text("address", self->address, SWIM_ADDRESS_MAX, err) != 0 ||
+        check_metadata(self->metadata, self->metadata_size, err) != 0)
+        return -1;
+    if (self->incarnation > SWIM_INCARNATION_MAX)
+        return err_set(err, ERR_INVALID, "the stored incarnation is beyond its maximum");
+    struct swim *swim = alloc_zero(1, sizeof(*swim));
+    swim->config = *config;
+    swim->ops = *ops;
+    if (ops->keep == NULL || ops->drop == NULL) {
+        swim->ops.keep = keep_on_heap;
+        swim->ops.drop = drop_from_heap;
+    }
+    prng_init(&swim->prng, self->seed);
+    swim->now_ms = now_ms;
+    swim->sequence = (uint32_t)prng_next(&swim->prng);
+    swim->probe_ms = now_ms + prng_below(&swim->prng, config->probe_interval_ms);
+    swim->sync_ms = now_ms + config->probe_interval_ms;
+    swim->reconnect_ms = now_ms + config->reconnect_interval_ms;
+    swim->early_syncs = EARLY_SYNCS;
+    swim->join_ms = now_ms + config->probe_interval_ms;
+    swim->forget_ms = now_ms;
+    swim->gossip_ms = swim->suspicion_ms = swim->deadline_ms = NEVER;
+    self_start(swim, self);
+    *out = swim;
+    return 0;
+}
+
+void swim_destroy(struct swim **taken)
+{
+    struct swim *swim = *taken;
+    if (swim == NULL)
+        return;
+    *taken = NULL;
+    for (size_t i = 0; i < swim->table.count; i++) {
+        struct member *member = swim->table.members[i];
+        rumour_cancel(swim, member);
+        suspicion_end(swim, member);
+        swim->ops.drop(swim->ops.context, member->statement, member->statement_size);
+    }
+    table_release(&swim->table);
+    order_release(&swim->orders);
+    free(swim->seeds);
+    free(swim);
+}
+
+uint64_t swim_next_ms(const struct swim *swim)
+{
+    const uint64_t times[] = {swim->probe_ms,     swim->gossip_ms,  swim->sync_ms,
+                              swim->reconnect_ms, swim->join_ms,    swim->forget_ms,
+                              swim->suspicion_ms, swim->deadline_ms};
+    uint64_t next_ms = NEVER;
+    for (size_t i = 0; i < sizeof(times) / sizeof(times[0]); i++)
+        if (times[i] < next_ms)
+            next_ms = times[i];
+    if (swim->own.refute_above != 0 && next_ms > swim->now_ms + swim->config.gossip_interval_ms)
+        next_ms = swim->now_ms + swim->config.gossip_interval_ms;
+    return next_ms;
+}
+
+/* Time goes on. When we are called much later than we asked for, the process stood still (or the
+ * machine slept): nobody is to blame for answers that we could not hear. */
+static void advance(struct swim *swim, uint64_t now_ms)
+{
+    uint64_t expected_ms = swim_next_ms(swim);
+    if (expected_ms < swim->now_ms)
+        expected_ms = swim->now_ms;
+    if (now_ms <= swim->now_ms)
+        return;
+    swim->now_ms = now_ms;
+    if (!swim->config.pause_detection || now_ms <= expected_ms ||
+        now_ms - expected_ms <= swim->config.probe_timeout_ms / 2)
+        return;
+    probe_shift(swim, now_ms - expected_ms);
+    suspicion_shift(swim, now_ms - expected_ms);
+    probe_awareness(swim, 1);
+}
+
+static bool hears_gossip(const struct swim *swim, const struct member *member, const void *detail)
+{
+    (void)detail;
+    if (member->state == SWIM_DEAD)
+        return swim->now_ms < member->since_ms + swim->config.gossip_dead_ms;
+    return member->state == SWIM_ALIVE || member->state == SWIM_SUSPECT;
+}
+
+static void gossip_to(struct swim *swim, const struct member *member)
+{
+    struct packet packet;
+    packet_init(&packet, swim, swim->config.packet_size_max);
+    rumour_pick(&packet, &member->id);
+    if (packet.picked_count > 0)
+        packet_to(&packet, member, false, swim->now_ms + swim->config.probe_interval_ms);
+    else
+        packet_release(&packet);
+}
+
+static void gossip_tick(struct swim *swim)
+{
+    struct member *members[16];
+    if (swim->now_ms < swim->gossip_ms)
+        return;
+    swim->gossip_ms = swim->now_ms + swim->config.gossip_interval_ms;
+    if (swim->rumours.count > 0) {
+        size_t count = table_draw(swim, members, swim->config.gossip_fanout, hears_gossip, NULL);
+        for (size_t i = 0; i < count; i++)
+            gossip_to(swim, members[i]);
+    }
+    if (swim->rumours.count == 0)
+        swim->gossip_ms = NEVER;
+}
+
+void swim_tick(struct swim *swim, uint64_t now_ms)
+{
+    advance(swim, now_ms);
+    self_tick(swim);
+    probe_tick(swim);
+    suspicion_tick(swim);
+    gossip_tick(swim);
+    sync_tick(swim);
+    news_forget(swim);
+}
+
+/* Merge the statements and accusations of a message; bit i of the result: statement i was obsolete.
+ */
+static uint8_t *merge(struct swim *swim, const struct swim_id *from, const packet_message *packet)
+{
+    uint8_t *obsolete = alloc_zero(packet->n_statements / 8 + 1, 1);
+    for (size_t i = 0; i < packet->n_statements; i++) {
+        const struct member *sender = table_find(&swim->table, from);
+        const ProtobufCBinaryData *item = &packet->statements[i];
+        if (sender != NULL && swim->now_ms < sender->mute_until_ms)
+            return obsolete;
+        if (news_statement(swim, from, item->data, item->len) == NEWS_OBSOLETE)
+            obsolete[i / 8] |= (uint8_t)(1u << i % 8);
+    }
+    for (size_t i = 0; i < packet->n_accusations; i++) {
+        const struct member *sender = table_find(&swim->table, from);
+        if (sender != NULL && swim->now_ms < sender->mute_until_ms)
+            return obsolete;
+        news_accusation(swim, from, packet->accusations[i].data, packet->accusations[i].len);
+    }
+    return obsolete;
+}
+
+/* The sender lacks our statement, or we lack its own: an answer to a ping says so itself. */
+static void introduce(struct swim *swim, const struct swim_id *from, const packet_message *message)
+{
+    struct packet packet;
+    bool want = !packet_sender_known(swim, from, message);
+    if (message->body_case == ECBAK__GOSSIP__PACKET__BODY_PING || (!want && !message->want))
+        return;
+    packet_init(&packet, swim, swim->config.packet_size_max);
+    packet.message.want = want;
+    if (message->want)
+        packet_own_statement(&packet);
+    packet_to_id(&packet, from, false, swim->now_ms + swim->config.probe_interval_ms);
+}
+
+static void dispatch(struct swim *swim, const struct swim_id *from, const packet_message *packet)
+{
+    uint8_t *obsolete = merge(swim, from, packet);
+    introduce(swim, from, packet);
+    probe_receive(swim, from, packet);
+    sync_receive(swim, from, packet, obsolete);
+    free(obsolete);
+}
+
+static size_t receive_size_max(const struct swim_config *config)
+{
+    uint32_t larger = config->sync_size_max > config->packet_size_max ? config->sync_size_max
+                                                                      : config->packet_size_max;
+    return (size_t)larger + RECEIVE_SLACK;
+}
+
+void swim_receive(struct swim *swim, uint64_t now_ms, const struct swim_id *from, const void *bytes,
+                  size_t size)
+{
+    advance(swim, now_ms);
+    swim->stats.received_count++;
+    swim->stats.received_bytes += size;
+    if (swim_id_equal(from, &self_of(swim)->id))
+        return;
+    Ecbak__Gossip__Packet *packet = NULL;
+    if (size <= receive_size_max(&swim->config))
+        packet = ecbak__gossip__packet__unpack(NULL, size, bytes);
+    if (packet == NULL)
+        swim->stats.malformed_count++;
+    else if (packet->version < SWIM_VERSION_MIN || packet->version > SWIM_VERSION_MAX)
+        swim->stats.refused_count++;
+    else
+        dispatch(swim, from, packet);
+    if (packet != NULL)
+        ecbak__gossip__packet__free_unpacked(packet, NULL);
+}
+
+int swim_join(struct swim *swim, uint64_t now_ms, const char *address, struct err *err)
+{
+    if (check_text("address", address, SWIM_ADDRESS_MAX, err) != 0)
+        return -1;
+    advance(swim, now_ms);
+    for (size_t i = 0; i < swim->seed_count; i++)
+        if (strcmp(swim->seeds[i].address, address) == 0)
+            return 0;
+    if (strcmp(address, swim->own.address) == 0)
+        return 0;
+    if (swim->seed_count == SWIM_SEEDS_MAX)
+        return err_set(err, ERR_FULL, "at most %d seeds are remembered", SWIM_SEEDS_MAX);
+    swim->seeds = alloc_grow(swim->seeds, swim->seed_count + 1, sizeof(struct seed));
+    struct seed *seed = &swim->seeds[swim->seed_count++];
+    memset(seed, 0, sizeof(*seed));
+    memcpy(seed->address, address, strlen(address));
+    if (swim->own.state == SWIM_ALIVE)
+        sync_join(swim, seed->address);
+    return 0;
+}
+
+int swim_update(struct swim *swim, uint64_t now_ms, const char *address, const uint8_t *metadata,
+                size_t metadata_size, struct err *err)
+{
+    struct own *own = &swim->own;
+    if ((address != NULL && check_text("address", address, SWIM_ADDRESS_MAX, err) != 0) ||
+        (metadata != NULL && check_metadata(metadata, metadata_size, err) != 0))
+        return -1;
+    advance(swim, now_ms);
+    if (address != NULL) {
+        memset(own->address, 0, sizeof(own->address));
+        memcpy(own->address, address, strlen(address));
+    }
+    if (metadata != NULL) {
+        memcpy(own->metadata, metadata, metadata_size);
+        own->metadata_size = metadata_size;
+    }
+    self_announce(swim, 0);
+    return 0;
+}
+
+static bool alive(const struct swim *swim, const struct member *member, const void *detail)
+{
+    (void)swim;
+    (void)detail;
+    return member->state == SWIM_ALIVE;
+}
+
+/* There may be no later tick: tell some members at once, they tell the others. */
+static void farewell(struct swim *swim)
+{
+    struct member *members[FAREWELLS_MAX];
+    size_t count = table_draw(swim, members, FAREWELLS_MAX, alive, NULL);
+    for (size_t i = 0; i < count; i++) {
+        struct packet packet;
+        packet_init(&packet, swim, swim->config.packet_size_max);
+        packet_own_statement(&packet);
+        packet_to(&packet, members[i], true,
+                  swim->now_ms + 4 * (uint64_t)swim->config.probe_interval_ms);
+    }
+}
+
+void swim_leave(struct swim *swim, uint64_t now_ms)
+{
+    advance(swim, now_ms);
+    if (swim->own.state == SWIM_LEFT)
+        return;
+    swim->own.state = SWIM_LEFT;
+    swim->own.away_ms = 0;
+    table_state(&swim->table, self_of(swim), SWIM_LEFT);
+    self_announce(swim, 0);
+    farewell(swim);
+}
+
+void swim_away(struct swim *swim, uint64_t now_ms, uint32_t duration_ms)
+{
+    advance(swim, now_ms);
+    if (swim->own.state == SWIM_LEFT)
+        return;
+    swim->own.state = SWIM_AWAY;
+    swim->own.away_ms =
+        duration_ms < swim->config.away_max_ms ? duration_ms : swim->config.away_max_ms;
+    table_state(&swim->table, self_of(swim), SWIM_AWAY);
+    self_announce(swim, 0);
+    farewell(swim);
+}
+
+size_t swim_member_count(const struct swim *swim)
+{
+    return swim->table.count;
+}
+
+static void describe(const struct member *member, struct swim_member *out)
+{
+    struct statement statement;
+    if (statement_parse(&statement, member->statement, member->statement_size) != 0)
+        abort();
+    *out = (struct swim_member){
+        .id = member->id,
+        .name = statement.name,
+        .address = statement.address,
+        .metadata = statement.metadata,
+        .metadata_size = statement.metadata_size,
+        .state = (enum swim_state)member->state,
+        .incarnation = member->incarnation,
+        .since_ms = member->since_ms,
+        .rtt_ms = (double)member->rtt_ms,
+        .version = member->version,
+        .self = member->position == 0,
+    };
+}
+
+void swim_member(const struct swim *swim, size_t index, struct swim_member *member)
+{
+    if (index >= swim->table.count)
+        abort();
+    describe(swim->table.members[index], member);
+}
+
+bool swim_find(const struct swim *swim, const struct swim_id *id, struct swim_member *member)
+{
+    const struct member *found = table_find(&swim->table, id);
+    if (found == NULL)
+        return false;
+    describe(found, member);
+    return true;
+}
+
+size_t swim_count(const struct swim *swim, enum swim_state state)
+{
+    return (unsigned)state <= SWIM_AWAY ? swim->table.by_state[state] : 0;
+}
+
+void swim_stats(const struct swim *swim, struct swim_stats *stats)
+{
+    const struct table *table = &swim->table;
+    *stats = swim->stats;
+    stats->awareness = swim->awareness;
+    stats->rumour_count = (uint32_t)swim->rumours.count;
+    stats->rumour_count_max = (uint32_t)swim->rumours.count_max;
+    stats->memory_bytes = sizeof(*swim) + table->capacity * sizeof(struct member *) +
+                          table->slot_count * 2 * sizeof(struct member *) +
+                          swim->seed_count * sizeof(struct seed);
+    for (size_t i = 0; i < table->count; i++) {
+        const struct member *member = table->members[i];
+        stats->memory_bytes += sizeof(*member) + member->statement_size;
+        if (member->suspicion != NULL)
+            stats->memory_bytes += sizeof(*member->suspicion);
+        for (const struct rumour *r = member->rumours; r != NULL; r = r->sibling)
+            stats->memory_bytes += sizeof(*r) + (r->accusation ? ACCUSATION_SIZE : 0);
+    }
+}

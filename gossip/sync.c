@@ -1,0 +1,475 @@
+/* Anti-entropy: two members compare whom they believe to be there, and tell each other what is
+ * missing.
+ *
+ *     A  Hello    digest of all          equal: B is silent, some 60 bytes were spent
+ *     B  Buckets  digests of the parts   or at once Give, when A knows nearly nobody
+ *     A  Entries  ids and incarnations of the parts that differ
+ *     B  Give     statements that A lacks, accusations of those that A should not believe in, and
+ * ids A  Give     the statements of those ids
+ *
+ * Only members believed to be there enter the digests, so tombstones neither travel nor hold two
+ * members apart. Who learnt much asks the next member soon: news then spreads in as many rounds as
+ * the cluster's size has binary digits. A message holds one page; the rest is left to the next
+ * round. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "coding/base/alloc.h"
+#include "gossip/packet.h"
+
+#define BITS_MAX       10
+#define BUCKET_SIZE    8 /* members that a bucket should hold */
+#define ENTRY_SIZE     (SWIM_ID_SIZE + 10)
+#define MUCH           8 /* statements learnt in one go that call for another sync soon */
+#define JOIN_PAGE_MAX  (64 * 1024)
+#define JOIN_TRIES_MAX 5 /* the wait between tries doubles this often */
+#define SEEDS_AT_ONCE  3
+
+static bool believed(const struct member *member)
+{
+    return member->state == SWIM_ALIVE || member->state == SWIM_SUSPECT ||
+           member->state == SWIM_AWAY;
+}
+
+static uint64_t digest_of(const struct member *member, uint64_t salt)
+{
+    uint64_t words[4];
+    memcpy(words, member->id.bytes, sizeof(words));
+    return prng_mix(prng_mix(salt ^ words[0]) + prng_mix(words[1] ^ member->incarnation));
+}
+
+static uint32_t bucket_of(const struct member *member, uint32_t bits)
+{
+    return (((uint32_t)member->id.bytes[0] << 8 | member->id.bytes[1]) << 8) >> (24 - bits);
+}
+
+/* Digests of 2^bits buckets. The salt is drawn by the asker, so nobody can prepare ids or
+ * incarnations that cancel out. */
+static void digest_all(const struct swim *swim, uint64_t salt, uint32_t bits, uint64_t *digests)
+{
+    memset(digests, 0, sizeof(*digests) << bits);
+    for (size_t i = 0; i < swim->table.count; i++) {
+        const struct member *member = swim->table.members[i];
+        if (believed(member))
+            digests[bucket_of(member, bits)] += digest_of(member, salt);
+    }
+}
+
+static uint32_t believed_count(const struct swim *swim)
+{
+    return (uint32_t)(table_active(&swim->table) + swim->table.by_state[SWIM_AWAY]);
+}
+
+static uint32_t bits_for(uint32_t count)
+{
+    uint32_t bits = 0;
+    while (bits < BITS_MAX && (uint32_t)BUCKET_SIZE << bits < count)
+        bits++;
+    return bits;
+}
+
+static uint64_t expires_ms(const struct swim *swim)
+{
+    return swim->now_ms + 4 * (uint64_t)swim->config.probe_interval_ms;
+}
+
+static void hello_init(struct swim *swim, struct packet *packet, Ecbak__Gossip__Hello *hello)
+{
+    ecbak__gossip__hello__init(hello);
+    hello->salt = prng_next(&swim->prng);
+    digest_all(swim, hello->salt, 0, &hello->digest);
+    hello->count = believed_count(swim);
+    packet_init(packet, swim, swim->config.packet_size_max);
+    packet->message.body_case = ECBAK__GOSSIP__PACKET__BODY_HELLO;
+    packet->message.hello = hello;
+    swim->news_count = 0;
+}
+
+static void send_hello(struct swim *swim, const struct member *to)
+{
+    Ecbak__Gossip__Hello hello;
+    struct packet packet;
+    hello_init(swim, &packet, &hello);
+    if (to->state == SWIM_DEAD)
+        packet_own_statement(&packet);
+    packet_to(&packet, to, true, expires_ms(swim));
+}
+
+void sync_join(struct swim *swim, const char *address)
+{
+    Ecbak__Gossip__Hello hello;
+    struct packet packet;
+    hello_init(swim, &packet, &hello);
+    packet_own_statement(&packet);
+    packet_to_seed(&packet, address, expires_ms(swim));
+}
+
+static void give_init(struct swim *swim, struct packet *packet, Ecbak__Gossip__Give *give,
+                      size_t budget)
+{
+    ecbak__gossip__give__init(give);
+    give->more = true; /* what is measured must be the most */
+    packet_init(packet, swim, budget);
+    packet->message.body_case = ECBAK__GOSSIP__PACKET__BODY_GIVE;
+    packet->message.give = give;
+}
+
+/* What we know better about this member: its statement, or that it is dead. */
+static bool give_about(struct swim *swim, struct packet *packet, const struct member *member)
+{
+    uint8_t *dead;
+    if (member->state != SWIM_DEAD)
+        return packet_statement(packet, member->statement, member->statement_size);
+    dead = packet_scratch(packet, ACCUSATION_SIZE);
+    if (dead == NULL)
+        return false;
+    suspicion_sign(swim, member, SWIM_DEAD, dead);
+    return packet_accusation(packet, dead);
+}
+
+static void give_everything(struct swim *swim, const struct swim_id *to)
+{
+    Ecbak__Gossip__Give give;
+    struct packet packet;
+    const struct table *table = &swim->table;
+    uint32_t budget =
+        swim->config.sync_size_max < JOIN_PAGE_MAX ? swim->config.sync_size_max : JOIN_PAGE_MAX;
+    give_init(swim, &packet, &give, budget);
+    packet_own_statement(&packet);
+    size_t start = prng_below(&swim->prng, (uint32_t)table->count);
+    give.more = false;
+    for (size_t i = 0; i < table->count && !give.more; i++) {
+        const struct member *member = table->members[(start + i) % table->count];
+        if (believed(member) && member->position != 0 && !swim_id_equal(&member->id, to))
+            give.more = !packet_statement(&packet, member->statement, member->statement_size);
+    }
+    packet_to_id(&packet, to, false, expires_ms(swim));
+}
+
+static void hello_received(struct swim *swim, const struct swim_id *from,
+                           const Ecbak__Gossip__Hello *hello)
+{
+    Ecbak__Gossip__Buckets buckets = ECBAK__GOSSIP__BUCKETS__INIT;
+    uint64_t digests[1 << BITS_MAX];
+    uint32_t count = believed_count(swim);
+    digest_all(swim, hello->salt, 0, digests);
+    if (digests[0] == hello->digest)
+        return;
+    if (hello->count <= 1 || hello->count < count / 8) {
+        give_everything(swim, from);
+        return;
+    }
+    struct packet packet;
+    packet_init(&packet, swim, swim->config.sync_size_max);
+    buckets.salt = hello->salt;
+    buckets.bits = bits_for(count > hello->count ? count : hello->count);
+    buckets.n_digests = (size_t)1 << buckets.bits;
+    buckets.digests = digests;
+    digest_all(swim, hello->salt, buckets.bits, digests);
+    packet.message.body_case = ECBAK__GOSSIP__PACKET__BODY_BUCKETS;
+    packet.message.buckets = &buckets;
+    packet_to_id(&packet, from, false, expires_ms(swim));
+}
+
+/* Which of the buckets that differ fit into one message, from a random one on: chosen[b] is set. */
+static size_t choose_buckets(struct swim *swim, uint32_t bits, const uint64_t *ours,
+                             const uint64_t *theirs, bool *chosen, uint32_t *list)
+{
+    uint32_t sizes[1 << BITS_MAX] = {0};
+    size_t count = (size_t)1 << bits;
+    size_t used = 0;
+    size_t left = swim->config.sync_size_max - 256;
+    for (size_t i = 0; i < swim->table.count; i++)
+        if (believed(swim->table.members[i]))
+            sizes[bucket_of(swim->table.members[i], bits)]++;
+    size_t start = prng_below(&swim->prng, (uint32_t)count);
+    for (size_t i = 0; i < count; i++) {
+        size_t bucket = (start + i) & (count - 1);
+        size_t need = 3 + (size_t)sizes[bucket] * ENTRY_SIZE;
+        if (ours[bucket] == theirs[bucket] || need > left)
+            continue;
+        left -= need;
+        chosen[bucket] = true;
+        list[used++] = (uint32_t)bucket;
+    }
+    return used;
+}
+
+static void buckets_received(struct swim *swim, const struct swim_id *from,
+                             const Ecbak__Gossip__Buckets *buckets)
+{
+    Ecbak__Gossip__Entries entries = ECBAK__GOSSIP__ENTRIES__INIT;
+    uint64_t ours[1 << BITS_MAX];
+    bool chosen[1 << BITS_MAX] = {false};
+    uint32_t list[1 << BITS_MAX];
+    if (buckets->bits > BITS_MAX || buckets->n_digests != (size_t)1 << buckets->bits) {
+        swim->stats.malformed_count++;
+        return;
+    }
+    digest_all(swim, buckets->salt, buckets->bits, ours);
+    entries.bits = buckets->bits;
+    entries.buckets = list;
+    entries.n_buckets = choose_buckets(swim, buckets->bits, ours, buckets->digests, chosen, list);
+    if (entries.n_buckets == 0)
+        return;
+    const struct table *table = &swim->table;
+    entries.ids.data = alloc_zero(table->count, SWIM_ID_SIZE);
+    entries.incarnations = alloc_zero(table->count, sizeof(uint64_t));
+    for (size_t i = 0; i < table->count; i++) {
+        const struct member *member = table->members[i];
+        if (!believed(member) || !chosen[bucket_of(member, buckets->bits)])
+            continue;
+        memcpy(entries.ids.data + entries.ids.len, member->id.bytes, SWIM_ID_SIZE);
+        entries.ids.len += SWIM_ID_SIZE;
+        entries.incarnations[entries.n_incarnations++] = member->incarnation;
+    }
+    struct packet packet;
+    packet_init(&packet, swim, swim->config.sync_size_max);
+    packet.message.body_case = ECBAK__GOSSIP__PACKET__BODY_ENTRIES;
+    packet.message.entries = &entries;
+    packet_to_id(&packet, from, false, expires_ms(swim));
+    free(entries.ids.data);
+    free(entries.incarnations);
+}
+
+static bool entries_plausible(const Ecbak__Gossip__Entries *entries)
+{
+    if (entries->bits > BITS_MAX || entries->n_buckets > (size_t)1 << entries->bits ||
+        entries->ids.len != entries->n_incarnations * SWIM_ID_SIZE)
+        return false;
+    for (size_t i = 0; i < entries->n_buckets; i++)
+        if (entries->buckets[i] >> entries->bits != 0)
+            return false;
+    return true;
+}
+
+/* Decide about each entry: want it, correct it, or leave it; `seen` marks those that we know too.
+ * The wanted ids are gathered first, since a page must have room for them. */
+static void gather_wanted(const struct swim *swim, const Ecbak__Gossip__Entries *entries,
+                          size_t wanted_max, ProtobufCBinaryData *wanted)
+{
+    for (size_t i = 0; i < entries->n_incarnations && wanted->len < wanted_max; i++) {
+        const uint8_t *id = entries->ids.data + i * SWIM_ID_SIZE;
+        const struct member *member = table_find(&swim->table, (const struct swim_id *)id);
+        if (member != NULL && member->incarnation >= entries->incarnations[i])
+            continue;
+        memcpy(wanted->data + wanted->len, id, SWIM_ID_SIZE);
+        wanted->len += SWIM_ID_SIZE;
+    }
+}
+
+static void entries_received(struct swim *swim, const struct swim_id *from,
+                             const Ecbak__Gossip__Entries *entries)
+{
+    Ecbak__Gossip__Give give;
+    struct packet packet;
+    const struct table *table = &swim->table;
+    bool chosen[1 << BITS_MAX] = {false};
+    if (!entries_plausible(entries)) {
+        swim->stats.malformed_count++;
+        return;
+    }
+    for (size_t i = 0; i < entries->n_buckets; i++)
+        chosen[entries->buckets[i]] = true;
+    give_init(swim, &packet, &give, swim->config.sync_size_max);
+    give.wanted.data = alloc_zero(entries->n_incarnations, SWIM_ID_SIZE);
+    gather_wanted(swim, entries, swim->config.sync_size_max / 2, &give.wanted);
+    packet_measure(&packet);
+    give.more = false;
+    bool *seen = alloc_zero(table->count, sizeof(bool));
+    for (size_t i = 0; i < entries->n_incarnations; i++) {
+        const uint8_t *id = entries->ids.data + i * SWIM_ID_SIZE;
+        const struct member *member = table_find(table, (const struct swim_id *)id);
+        if (member == NULL)
+            continue;
+        seen[member->position] = true;
+        bool newer = member->incarnation > entries->incarnations[i];
+        bool dead = member->state == SWIM_DEAD && member->incarnation == entries->incarnations[i];
+        if ((newer || dead) && !give.more)
+            give.more = !give_about(swim, &packet, member);
+    }
+    for (size_t i = 0; i < table->count && !give.more; i++) {
+        const struct member *member = table->members[i];
+        if (believed(member) && !seen[i] && chosen[bucket_of(member, entries->bits)])
+            give.more = !give_about(swim, &packet, member);
+    }
+    free(seen);
+    if (packet.message.n_statements + packet.message.n_accusations > 0 || give.wanted.len > 0)
+        packet_to_id(&packet, from, false, expires_ms(swim));
+    else
+        packet_release(&packet);
+    free(give.wanted.data);
+}
+
+/* What a Give made us learn is merged by now. Answer with what it asks for, and with what its
+ * teller did not know. */
+static void give_received(struct swim *swim, const struct swim_id *from,
+                          const packet_message *message, const uint8_t *obsolete)
+{
+    Ecbak__Gossip__Give answer;
+    struct packet packet;
+    const ProtobufCBinaryData *wanted = &message->give->wanted;
+    if (wanted->len % SWIM_ID_SIZE != 0) {
+        swim->stats.malformed_count++;
+        return;
+    }
+    give_init(swim, &packet, &answer, swim->config.sync_size_max);
+    packet_measure(&packet);
+    answer.more = false;
+    for (size_t i = 0; i < wanted->len && !answer.more; i += SWIM_ID_SIZE) {
+        const struct swim_id *id = (const struct swim_id *)(wanted->data + i);
+        const struct member *member = table_find(&swim->table, id);
+        if (member != NULL)
+            answer.more = !packet_statement(&packet, member->statement, member->statement_size);
+    }
+    for (size_t i = 0; i < message->n_statements && !answer.more; i++) {
+        struct statement statement;
+        if ((obsolete[i / 8] >> i % 8 & 1) == 0 ||
+            statement_parse(&statement, message->statements[i].data, message->statements[i].len) !=
+                0)
+            continue;
+        const struct member *member = table_find(&swim->table, &statement.id);
+        if (member != NULL)
+            answer.more = !give_about(swim, &packet, member);
+    }
+    if (packet.message.n_statements + packet.message.n_accusations > 0)
+        packet_to_id(&packet, from, false, expires_ms(swim));
+    else
+        packet_release(&packet);
+    if (message->give->more || swim->news_count >= MUCH) {
+        uint64_t soon_ms = swim->now_ms + swim->config.probe_interval_ms / 2 +
+                           prng_below(&swim->prng, swim->config.probe_interval_ms / 2);
+        if (soon_ms < swim->sync_ms)
+            swim->sync_ms = soon_ms;
+    }
+}
+
+/* A member that asks without end gets no answers for the rest of the second. */
+static bool within_rate(const struct swim *swim, struct member *member)
+{
+    uint32_t second = (uint32_t)(swim->now_ms / 1000);
+    if (member->sync_second != second) {
+        member->sync_second = second;
+        member->sync_count = 0;
+    }
+    return member->sync_count++ < SYNCS_PER_SECOND;
+}
+
+void sync_receive(struct swim *swim, const struct swim_id *from, const packet_message *packet,
+                  const uint8_t *obsolete)
+{
+    struct member *member = table_find(&swim->table, from);
+    if (member == NULL || packet->body_case < ECBAK__GOSSIP__PACKET__BODY_HELLO ||
+        !within_rate(swim, member))
+        return;
+    switch (packet->body_case) {
+    case ECBAK__GOSSIP__PACKET__BODY_HELLO:
+        hello_received(swim, from, packet->hello);
+        break;
+    case ECBAK__GOSSIP__PACKET__BODY_BUCKETS:
+        buckets_received(swim, from, packet->buckets);
+        break;
+    case ECBAK__GOSSIP__PACKET__BODY_ENTRIES:
+        entries_received(swim, from, packet->entries);
+        break;
+    case ECBAK__GOSSIP__PACKET__BODY_GIVE:
+        give_received(swim, from, packet, obsolete);
+        break;
+    default:
+        break;
+    }
+}
+
+static bool can_sync(const struct swim *swim, const struct member *member, const void *detail)
+{
+    (void)swim;
+    (void)detail;
+    return member->state == SWIM_ALIVE;
+}
+
+static bool is_lost(const struct swim *swim, const struct member *member, const void *detail)
+{
+    (void)detail;
+    return member->state == SWIM_DEAD || (member->state == SWIM_AWAY && !news_away(swim, member));
+}
+
+/* A seed that is the address of a member we believe in, or ours, has nothing to tell that it would
+ * not tell anyway. */
+static bool seed_is_here(const struct swim *swim, const char *address)
+{
+    for (size_t i = 0; i < swim->table.count; i++) {
+        const struct member *member = swim->table.members[i];
+        struct statement statement;
+        if (believed(member) &&
+            statement_parse(&statement, member->statement, member->statement_size) == 0 &&
+            strcmp(statement.address, address) == 0)
+            return true;
+    }
+    return false;
+}
+
+static void contact_seeds(struct swim *swim, size_t count)
+{
+    if (swim->seed_count == 0)
+        return;
+    size_t start = prng_below(&swim->prng, (uint32_t)swim->seed_count);
+    for (size_t i = 0; i < swim->seed_count && count > 0; i++) {
+        const char *address = swim->seeds[(start + i) % swim->seed_count].address;
+        if (seed_is_here(swim, address))
+            continue;
+        sync_join(swim, address);
+        count--;
+    }
+}
+
+/* While alone: the seeds, again and again, more and more slowly. */
+static void join_tick(struct swim *swim)
+{
+    if (table_active(&swim->table) > 1 || swim->own.state != SWIM_ALIVE) {
+        swim->join_tries = 0;
+        swim->join_ms = swim->now_ms + swim->config.probe_interval_ms;
+        return;
+    }
+    uint64_t wait_ms = (uint64_t)swim->config.probe_interval_ms << swim->join_tries;
+    if (swim->join_tries < JOIN_TRIES_MAX)
+        swim->join_tries++;
+    contact_seeds(swim, SEEDS_AT_ONCE);
+    swim->join_ms = swim->now_ms + wait_ms / 2 + prng_below(&swim->prng, (uint32_t)wait_ms / 2 + 1);
+}
+
+/* One of the lost, or a seed that belongs to nobody here: a partition heals from either side,
+ * however long it lasted. */
+static void reconnect_tick(struct swim *swim)
+{
+    struct member *lost;
+    uint32_t interval_ms = swim->config.reconnect_interval_ms;
+    swim->reconnect_ms = swim->now_ms + interval_ms / 2 + prng_below(&swim->prng, interval_ms);
+    if (swim->own.state != SWIM_ALIVE)
+        return;
+    bool seeds_first = prng_below(&swim->prng, 2) == 0;
+    if (seeds_first)
+        contact_seeds(swim, 1);
+    if (table_draw(swim, &lost, 1, is_lost, NULL) == 1)
+        send_hello(swim, lost);
+    else if (!seeds_first)
+        contact_seeds(swim, 1);
+}
+
+void sync_tick(struct swim *swim)
+{
+    struct member *partner;
+    if (swim->now_ms >= swim->join_ms)
+        join_tick(swim);
+    if (swim->now_ms >= swim->reconnect_ms)
+        reconnect_tick(swim);
+    if (swim->now_ms < swim->sync_ms)
+        return;
+    uint32_t interval_ms = swim->config.sync_interval_ms;
+    if (swim->early_syncs > 0 && table_active(&swim->table) > 1) {
+        swim->early_syncs--;
+        interval_ms = swim->config.probe_interval_ms;
+    }
+    swim->sync_ms = swim->now_ms + interval_ms / 2 + prng_below(&swim->prng, interval_ms);
+    if (swim->own.state == SWIM_ALIVE && table_draw(swim, &partner, 1, can_sync, NULL) == 1)
+        send_hello(swim, partner);
+}
