@@ -18,7 +18,7 @@
 #include "coding/base/alloc.h"
 
 #define FIELD_BITS 8
-#define BLOCK_SIZE 4096
+#define BLOCK_SIZE 16384
 #define SIMD_ALIGN 16 /* gf-complete exits when source and target differ in it */
 
 struct rs {
@@ -94,23 +94,70 @@ static bool aligned(const uint8_t *bytes)
     return (uintptr_t)bytes % SIMD_ALIGN == 0;
 }
 
-/* out = matrix * in for one block, which the cache holds. Buffers that are not aligned go through
- * scratch ones that are. */
+/* A vector that may lie anywhere. */
+typedef uint64_t lane __attribute__((vector_size(16), aligned(1), may_alias));
+
+/* to = the sum of all rows. Sums need no tables, and taking all rows in one pass writes `to` once: the
+ * first parity row, whose coefficients are all one, costs a fraction of the others. */
+static void add_rows(uint8_t *to, const uint8_t *const rows[], unsigned count, size_t size)
+{
+    size_t at = 0;
+    for (; at + 4 * sizeof(lane) <= size; at += 4 * sizeof(lane)) {
+        const lane *row = (const lane *)(rows[0] + at);
+        lane a = row[0], b = row[1], c = row[2], d = row[3];
+        for (unsigned i = 1; i < count; i++) {
+            row = (const lane *)(rows[i] + at);
+            a ^= row[0];
+            b ^= row[1];
+            c ^= row[2];
+            d ^= row[3];
+        }
+        lane *out = (lane *)(to + at);
+        out[0] = a;
+        out[1] = b;
+        out[2] = c;
+        out[3] = d;
+    }
+    for (; at < size; at++) {
+        uint8_t sum = rows[0][at];
+        for (unsigned i = 1; i < count; i++)
+            sum ^= rows[i][at];
+        to[at] = sum;
+    }
+}
+
+/* target ^= by * from, or = for the first term; what is not aligned goes through scratch. */
+static void add_product(uint8_t *target, const uint8_t *from, uint8_t by, size_t size, bool first)
+{
+    _Alignas(RS_ALIGN) uint8_t scratch[BLOCK_SIZE];
+    if (!aligned(from))
+        from = memcpy(scratch, from, size);
+    field->multiply_region.w32(field, (void *)(uintptr_t)from, target, by, (int)size, !first);
+}
+
+/* out = matrix * in for one block, which the cache holds. */
 static void combine_block(const uint8_t *matrix, unsigned in_count, unsigned out_count,
                           const uint8_t *const in[], uint8_t *const out[], size_t offset,
                           size_t size)
 {
-    _Alignas(RS_ALIGN) uint8_t in_scratch[BLOCK_SIZE];
-    _Alignas(RS_ALIGN) uint8_t out_scratch[BLOCK_SIZE];
+    _Alignas(RS_ALIGN) uint8_t scratch[BLOCK_SIZE];
+    const uint8_t *ones[RS_TOTAL_MAX];
     for (unsigned o = 0; o < out_count; o++) {
+        const uint8_t *by = matrix + (size_t)o * in_count;
         uint8_t *to = out[o] + offset;
-        uint8_t *target = aligned(to) ? to : out_scratch;
+        uint8_t *target = aligned(to) ? to : scratch;
+        unsigned one_count = 0;
+        for (unsigned i = 0; i < in_count; i++)
+            if (by[i] == 1)
+                ones[one_count++] = in[i] + offset;
+        bool first = one_count == 0;
+        if (!first)
+            add_rows(target, ones, one_count, size);
         for (unsigned i = 0; i < in_count; i++) {
-            const uint8_t *from = in[i] + offset;
-            if (!aligned(from))
-                from = memcpy(in_scratch, from, size);
-            field->multiply_region.w32(field, (void *)(uintptr_t)from, target,
-                                       matrix[(size_t)o * in_count + i], (int)size, i > 0);
+            if (by[i] < 2)
+                continue;
+            add_product(target, in[i] + offset, by[i], size, first);
+            first = false;
         }
         if (target != to)
             memcpy(to, target, size);

@@ -6,6 +6,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+
+#define HUGE_PAGE_SIZE ((size_t)2 << 20)
 
 static void *or_abort(void *memory)
 {
@@ -55,12 +58,17 @@ void *alloc_grow(void *old, size_t count, size_t size)
     return or_abort(realloc(old, bytes != 0 ? bytes : 1));
 }
 
+/* Buffers of mebibytes are given back to the system when freed, and the next ones are faulted in anew:
+ * with pages of 4 KiB that takes longer than to code and hash what goes into them. */
 void *alloc_large(size_t size, struct err *err)
 {
     void *memory = NULL;
-    if (posix_memalign(&memory, ALLOC_LARGE_ALIGN, size != 0 ? size : 1) != 0) {
+    size_t align = size >= HUGE_PAGE_SIZE ? HUGE_PAGE_SIZE : ALLOC_LARGE_ALIGN;
+    if (posix_memalign(&memory, align, size != 0 ? size : 1) != 0) {
         err_set(err, ERR_MEMORY, "no memory for a buffer of %zu bytes", size);
         return NULL;
     }
+    if (size >= HUGE_PAGE_SIZE) /* a wish: where it is refused, nothing is lost */
+        (void)madvise(memory, size & ~(HUGE_PAGE_SIZE - 1), MADV_HUGEPAGE);
     return memory;
 }

@@ -35,7 +35,8 @@ char *alloc_format(const char *format, ...) __attribute__((format(printf, 1, 2))
  * failure, so `list = alloc_grow(list, ...)` never leaks. */
 void *alloc_grow(void *old, size_t count, size_t size);
 
-/* A large buffer aligned to ALLOC_LARGE_ALIGN, its bytes not initialised; NULL with ERR_MEMORY. */
+/* A large buffer aligned to ALLOC_LARGE_ALIGN, its bytes not initialised; NULL with ERR_MEMORY. From
+ * 2 MiB on it asks for huge pages: much cheaper than malloc() for what is written through at once. */
 void *alloc_large(size_t size, struct err *err) MUST_CHECK;
 
 #endif
