@@ -1,7 +1,7 @@
 /* core.h - the inside of a struct swim, shared by the files of this folder and by nobody else.
  *
- * Each noun has a file: table (who is known), rumour (what is told on), order (what the shell must
- * do), packet (what is sent), news (evidence is merged), suspicion, probe, sync, self. swim.c is
+ * Each noun has a file: roster (who is known), rumour (what is told on), order (what the shell must
+ * do), packet (what is sent), news (evidence is merged), suspicion, probe, sync, join, self. swim.c is
  * the door.
  */
 #ifndef ECBAK_GOSSIP_CORE_H
@@ -53,7 +53,7 @@ struct member {
     uint64_t since_ms;
     uint64_t heard_ms; /* its last direct answer to a ping of ours */
     uint64_t mute_until_ms;
-    uint32_t position; /* in table.members */
+    uint32_t position; /* in roster.members */
     uint32_t name_hash;
     uint32_t sync_second;
     float rtt_ms;
@@ -65,7 +65,7 @@ struct member {
 
 /* All members. members[0] is ourselves; the rest is also the probe order: those before `cursor`
  * have been probed in this lap. */
-struct table {
+struct roster {
     struct member **members;
     struct member **slots; /* open addressing by id */
     struct member **named; /* chains by hash of the name, slot_count of them */
@@ -145,7 +145,7 @@ struct swim {
     struct swim_ops ops;
     struct prng prng;
     struct own own;
-    struct table table;
+    struct roster roster;
     struct rumours rumours;
     struct orders orders;
     struct suspicion *suspicions;
@@ -166,39 +166,42 @@ struct swim {
     uint32_t news_count; /* statements learnt since the last sync began */
 };
 
+/* swim.c: time goes on. */
+void swim_advance(struct swim *swim, uint64_t now_ms);
+
 static inline struct member *self_of(const struct swim *swim)
 {
-    return swim->table.members[0];
+    return swim->roster.members[0];
 }
 
 /* A decoded packet; gossip.pb-c.h is included only where one is read or made. */
 struct Ecbak__Gossip__Packet;
 
-/* ---- table.c
+/* ---- roster.c
  * -------------------------------------------------------------------------------------- */
 
-struct member *table_find(const struct table *table, const struct swim_id *id);
-/* Add a member that is not there yet; `where` is its position, at most table->count. */
-struct member *table_add(struct table *table, const struct swim_id *id, size_t where);
-void table_remove(struct table *table, struct member *member);
-void table_release(struct table *table);
-void table_state(struct table *table, struct member *member, enum swim_state state);
+struct member *roster_find(const struct roster *roster, const struct swim_id *id);
+/* Add a member that is not there yet; `where` is its position, at most roster->count. */
+struct member *roster_add(struct roster *roster, const struct swim_id *id, size_t where);
+void roster_remove(struct roster *roster, struct member *member);
+void roster_release(struct roster *roster);
+void roster_state(struct roster *roster, struct member *member, enum swim_state state);
 /* Members that take part: alive or suspect, ourselves counted. */
-size_t table_active(const struct table *table);
-void table_shuffle(struct table *table, struct prng *prng);
+size_t roster_active(const struct roster *roster);
+void roster_shuffle(struct roster *roster, struct prng *prng);
 
-/* Names are found too, so that two members with one name are noticed; table_named finds one that is
+/* Names are found too, so that two members with one name are noticed; roster_named finds one that is
  * neither dead nor left, nor `except`. */
-void table_name(struct table *table, struct member *member, const char *name);
-const struct member *table_named(const struct table *table, const char *name,
-                                 const struct member *except);
+void roster_name(struct roster *roster, struct member *member, const char *name);
+const struct member *roster_named(const struct roster *roster, const char *name,
+                                  const struct member *except);
 
 /* Up to count different members, drawn evenly from those for which fits() holds; never ourselves.
  */
-size_t table_draw(struct swim *swim, struct member **drawn, size_t count,
-                  bool (*fits)(const struct swim *swim, const struct member *member,
-                               const void *detail),
-                  const void *detail);
+size_t roster_draw(struct swim *swim, struct member **drawn, size_t count,
+                   bool (*fits)(const struct swim *swim, const struct member *member,
+                                const void *detail),
+                   const void *detail);
 
 /* ---- rumour.c
  * ------------------------------------------------------------------------------------- */
@@ -279,16 +282,26 @@ void probe_awareness(struct swim *swim, int change);
 /* ---- sync.c
  * --------------------------------------------------------------------------------------- */
 
-void sync_tick(struct swim *swim);
 /* `obsolete`: bit i is set when statement i of the packet was about a member that is dead or left.
  */
 void sync_receive(struct swim *swim, const struct swim_id *from,
                   const struct Ecbak__Gossip__Packet *packet, const uint8_t *obsolete);
+/* Begin with a member, or with whoever is at a seed's address. */
+void sync_hello(struct swim *swim, const struct member *to);
 void sync_join(struct swim *swim, const char *address);
+/* We believe that it is there: alive, suspect or away. */
+bool sync_believed(const struct member *member);
+
+/* ---- join.c --------------------------------------------------------------------------------------- */
+
+void join_tick(struct swim *swim);
 
 /* ---- self.c
  * --------------------------------------------------------------------------------------- */
 
+int self_check_text(const char *what, const char *text, size_t size_max,
+                    struct err *err) MUST_CHECK;
+int self_check_metadata(const uint8_t *metadata, size_t size, struct err *err) MUST_CHECK;
 void self_start(struct swim *swim, const struct swim_self *self);
 /* Say what swim->own holds with a higher incarnation, at least `above` + 1. */
 void self_announce(struct swim *swim, uint64_t above);

@@ -18,7 +18,7 @@
 void news_forged(struct swim *swim, const struct swim_id *from)
 {
     swim->stats.forged_count++;
-    struct member *member = table_find(&swim->table, from);
+    struct member *member = roster_find(&swim->roster, from);
     if (member != NULL)
         member->mute_until_ms = swim->now_ms + MUTE_MS;
 }
@@ -47,7 +47,7 @@ static void forget(struct swim *swim, struct member *member)
     probe_forget(swim, member);
     rumour_cancel(swim, member);
     swim->ops.drop(swim->ops.context, member->statement, member->statement_size);
-    table_remove(&swim->table, member);
+    roster_remove(&swim->roster, member);
 }
 
 static bool tombstone(const struct member *member)
@@ -57,13 +57,13 @@ static bool tombstone(const struct member *member)
 
 void news_forget(struct swim *swim)
 {
-    struct table *table = &swim->table;
+    struct roster *roster = &swim->roster;
     if (swim->now_ms < swim->forget_ms)
         return;
     uint64_t next_ms = NEVER;
     for (size_t i = 1;
-         i < table->count && table->by_state[SWIM_DEAD] + table->by_state[SWIM_LEFT];) {
-        struct member *member = table->members[i];
+         i < roster->count && roster->by_state[SWIM_DEAD] + roster->by_state[SWIM_LEFT];) {
+        struct member *member = roster->members[i];
         uint64_t end_ms = member->since_ms + swim->config.tombstone_ms;
         if (tombstone(member) && end_ms <= swim->now_ms) {
             forget(swim, member);
@@ -81,16 +81,16 @@ void news_forget(struct swim *swim)
 /* The table is full: the oldest tombstone gives way, a living member never does. */
 static bool make_room(struct swim *swim)
 {
-    struct table *table = &swim->table;
+    struct roster *roster = &swim->roster;
     struct member *oldest = NULL;
-    if (table->count < swim->config.members_max)
+    if (roster->count < swim->config.members_max)
         return true;
-    if (table->by_state[SWIM_DEAD] + table->by_state[SWIM_LEFT] == 0)
+    if (roster->by_state[SWIM_DEAD] + roster->by_state[SWIM_LEFT] == 0)
         return false;
-    for (size_t i = 1; i < table->count; i++)
-        if (tombstone(table->members[i]) &&
-            (oldest == NULL || table->members[i]->since_ms < oldest->since_ms))
-            oldest = table->members[i];
+    for (size_t i = 1; i < roster->count; i++)
+        if (tombstone(roster->members[i]) &&
+            (oldest == NULL || roster->members[i]->since_ms < oldest->since_ms))
+            oldest = roster->members[i];
     if (oldest == NULL)
         return false;
     forget(swim, oldest);
@@ -137,7 +137,7 @@ static bool same_text(const struct statement *a, const struct statement *b)
  * know. */
 static void report_conflict(struct swim *swim, const struct member *member, const char *name)
 {
-    const struct member *other = table_named(&swim->table, name, member);
+    const struct member *other = roster_named(&swim->roster, name, member);
     if (other != NULL)
         order_event(swim, SWIM_EVENT_CONFLICT, &member->id, &other->id);
 }
@@ -155,7 +155,7 @@ static void announce_state(struct swim *swim, struct member *member, enum swim_s
         member->since_ms = swim->now_ms;
     if (old == state)
         return;
-    table_state(&swim->table, member, state);
+    roster_state(&swim->roster, member, state);
     order_event(swim, events[state], &member->id, NULL);
 }
 
@@ -174,10 +174,10 @@ static void keep(struct swim *swim, struct member *member, const struct statemen
 
 static struct member *newcomer(struct swim *swim, const struct statement *statement)
 {
-    struct table *table = &swim->table;
-    uint32_t left_in_lap = (uint32_t)(table->count - table->cursor);
-    size_t where = table->cursor + prng_below(&swim->prng, left_in_lap + 1);
-    struct member *member = table_add(table, &statement->id, where);
+    struct roster *roster = &swim->roster;
+    uint32_t left_in_lap = (uint32_t)(roster->count - roster->cursor);
+    size_t where = roster->cursor + prng_below(&swim->prng, left_in_lap + 1);
+    struct member *member = roster_add(roster, &statement->id, where);
     member->since_ms = swim->now_ms;
     order_event(swim, SWIM_EVENT_JOINED, &member->id, NULL);
     return member;
@@ -198,7 +198,7 @@ static void apply(struct swim *swim, struct member *member, const struct stateme
     keep(swim, member, statement, bytes, size);
     if (renamed) {
         report_conflict(swim, member, statement->name);
-        table_name(&swim->table, member, statement->name);
+        roster_name(&swim->roster, member, statement->name);
     }
     suspicion_end(swim, member);
     announce_state(swim, member, (enum swim_state)member->state, statement->state);
@@ -218,7 +218,7 @@ enum news news_statement(struct swim *swim, const struct swim_id *from, const ui
     }
     if (swim_id_equal(&statement.id, &self_of(swim)->id))
         return self_heard(swim, from, &statement, bytes, size);
-    struct member *member = table_find(&swim->table, &statement.id);
+    struct member *member = roster_find(&swim->roster, &statement.id);
     if (member != NULL && statement.incarnation <= member->incarnation)
         return tombstone(member) && statement.state != SWIM_LEFT ? NEWS_OBSOLETE : NEWS_NONE;
     if (member == NULL && statement.state == SWIM_LEFT)
@@ -258,8 +258,8 @@ void news_accusation(struct swim *swim, const struct swim_id *from, const uint8_
         accused_self(swim, from, &accusation, bytes);
         return;
     }
-    struct member *member = table_find(&swim->table, &accusation.accused);
-    const struct member *accuser = table_find(&swim->table, &accusation.accuser);
+    struct member *member = roster_find(&swim->roster, &accusation.accused);
+    const struct member *accuser = roster_find(&swim->roster, &accusation.accuser);
     bool hearsay = accusation.state == SWIM_DEAD && swim->config.hearsay_death;
     if (member == NULL || accuser == NULL || accuser == self_of(swim) ||
         accuser->state == SWIM_LEFT || accusation.incarnation != member->incarnation ||

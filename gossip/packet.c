@@ -54,9 +54,9 @@ bool packet_accusation(struct packet *packet, const uint8_t bytes[ACCUSATION_SIZ
 }
 
 bool packet_sender_known(const struct swim *swim, const struct swim_id *from,
-                         const packet_message *message)
+                         const Ecbak__Gossip__Packet *message)
 {
-    const struct member *member = table_find(&swim->table, from);
+    const struct member *member = roster_find(&swim->roster, from);
     return member != NULL && member->incarnation >= message->incarnation;
 }
 
@@ -123,7 +123,7 @@ void packet_to(struct packet *packet, const struct member *member, bool rumours,
 void packet_to_id(struct packet *packet, const struct swim_id *id, bool rumours,
                   uint64_t expires_ms)
 {
-    const struct member *member = table_find(&packet->swim->table, id);
+    const struct member *member = roster_find(&packet->swim->roster, id);
     if (member != NULL)
         packet_to(packet, member, rumours, expires_ms);
     else

@@ -12,8 +12,6 @@
 
 #define PACKET_RUMOURS_MAX 32
 
-typedef Ecbak__Gossip__Packet packet_message;
-
 struct scratch {
     struct scratch *next;
     uint8_t bytes[];
@@ -21,7 +19,7 @@ struct scratch {
 
 struct packet {
     struct swim *swim;
-    packet_message message;
+    Ecbak__Gossip__Packet message;
     size_t budget;
     size_t size;        /* as encoded, once packet_measure was called */
     bool own_statement; /* attached already */
@@ -44,7 +42,7 @@ uint8_t *packet_scratch(struct packet *packet, size_t size);
 
 /* Whether we hold the statement that the sender of this message goes by. */
 bool packet_sender_known(const struct swim *swim, const struct swim_id *from,
-                         const packet_message *message);
+                         const Ecbak__Gossip__Packet *message);
 
 /* Our own statement, once. */
 void packet_own_statement(struct packet *packet);

@@ -45,7 +45,7 @@ static void send_ping(struct swim *swim, const struct member *member, uint32_t s
 }
 
 static void send_ack(struct swim *swim, const struct swim_id *to, uint32_t sequence,
-                     const packet_message *question)
+                     const Ecbak__Gossip__Packet *question)
 {
     Ecbak__Gossip__Ack ack = ECBAK__GOSSIP__ACK__INIT;
     struct packet packet;
@@ -121,11 +121,11 @@ static bool under_probe(const struct swim *swim, const struct member *member)
 
 static void next_round(struct swim *swim)
 {
-    struct table *table = &swim->table;
-    for (size_t i = 1; i < table->count; i++) {
-        if (table->cursor >= table->count)
-            table_shuffle(table, &swim->prng);
-        struct member *member = table->members[table->cursor++];
+    struct roster *roster = &swim->roster;
+    for (size_t i = 1; i < roster->count; i++) {
+        if (roster->cursor >= roster->count)
+            roster_shuffle(roster, &swim->prng);
+        struct member *member = roster->members[roster->cursor++];
         if (worth_probing(swim, member) && !under_probe(swim, member)) {
             start(swim, member, PROBE_ROUND);
             return;
@@ -156,7 +156,7 @@ static void ask_helpers(struct swim *swim, struct probe *probe)
     ask.timeout_ms = (uint32_t)left_ms;
     probe->ask_ms = NEVER;
     probe->helper_count =
-        (uint32_t)table_draw(swim, helpers, swim->config.indirect_count, can_help, probe->member);
+        (uint32_t)roster_draw(swim, helpers, swim->config.indirect_count, can_help, probe->member);
     for (uint32_t i = 0; i < probe->helper_count; i++) {
         struct packet packet;
         probe->helpers[i] = helpers[i]->id;
@@ -260,7 +260,7 @@ static void ack_received(struct swim *swim, const struct swim_id *from, uint32_t
         struct relay *relay = &swim->relays[i];
         if (!relay->used || relay->sequence != sequence || !swim_id_equal(&relay->target, from))
             continue;
-        packet_message none = ECBAK__GOSSIP__PACKET__INIT;
+        Ecbak__Gossip__Packet none = ECBAK__GOSSIP__PACKET__INIT;
         relay->used = false;
         send_ack(swim, &relay->origin, relay->origin_sequence, &none);
         return;
@@ -309,7 +309,7 @@ static void ask_received(struct swim *swim, const struct swim_id *from,
         return;
     }
     memcpy(target.bytes, ask->target.data, SWIM_ID_SIZE);
-    const struct member *member = table_find(&swim->table, &target);
+    const struct member *member = roster_find(&swim->roster, &target);
     struct relay *relay = free_relay(swim, from);
     if (member == NULL || member == self_of(swim) || relay == NULL)
         return;
@@ -326,7 +326,8 @@ static void ask_received(struct swim *swim, const struct swim_id *from,
     send_ping(swim, member, relay->sequence, relay->expires_ms);
 }
 
-void probe_receive(struct swim *swim, const struct swim_id *from, const packet_message *packet)
+void probe_receive(struct swim *swim, const struct swim_id *from,
+                   const Ecbak__Gossip__Packet *packet)
 {
     switch (packet->body_case) {
     case ECBAK__GOSSIP__PACKET__BODY_PING:

@@ -97,7 +97,7 @@ void rumour_accusation(struct swim *swim, struct member *member,
 uint32_t rumour_limit(const struct swim *swim)
 {
     uint32_t digits = 0;
-    for (size_t n = table_active(&swim->table); n > 0; n /= 10)
+    for (size_t n = roster_active(&swim->roster); n > 0; n /= 10)
         digits++;
     if (digits < 2)
         digits = 2;

@@ -6,12 +6,28 @@
  * write to disk: hence the budget. */
 #include <string.h>
 
-#include "gossip/core.h"
+#include "gossip/packet.h"
 
 #define REFUTE_BUDGET_MAX 8
 
 /* After this many statements of ours that we did not make, it is no longer our past that speaks. */
 #define FOREIGN_MAX 3
+
+int self_check_text(const char *what, const char *text, size_t size_max, struct err *err)
+{
+    if (text == NULL || text[0] == '\0' || strlen(text) > size_max)
+        return err_set(err, ERR_INVALID, "the %s of a member must have 1 to %zu bytes", what,
+                       size_max);
+    return 0;
+}
+
+int self_check_metadata(const uint8_t *metadata, size_t size, struct err *err)
+{
+    if (size > SWIM_METADATA_MAX || (metadata == NULL && size > 0))
+        return err_set(err, ERR_INVALID, "metadata has %zu bytes, at most %d are allowed", size,
+                       SWIM_METADATA_MAX);
+    return 0;
+}
 
 static void replace_statement(struct swim *swim, const uint8_t *bytes, size_t size)
 {
@@ -64,9 +80,9 @@ void self_start(struct swim *swim, const struct swim_self *start)
     own->session = prng_next(&swim->prng);
     own->refute_budget = REFUTE_BUDGET_MAX;
     own->refute_ms = swim->now_ms;
-    table_add(&swim->table, &start->id, 0)->since_ms = swim->now_ms;
-    table_name(&swim->table, self_of(swim), own->name);
-    swim->table.cursor = 1;
+    roster_add(&swim->roster, &start->id, 0)->since_ms = swim->now_ms;
+    roster_name(&swim->roster, self_of(swim), own->name);
+    swim->roster.cursor = 1;
     self_announce(swim, 0);
 }
 
@@ -121,4 +137,70 @@ enum news self_heard(struct swim *swim, const struct swim_id *from,
     }
     self_refute(swim, statement->incarnation);
     return NEWS_NONE;
+}
+
+int swim_update(struct swim *swim, uint64_t now_ms, const char *address, const uint8_t *metadata,
+                size_t metadata_size, struct err *err)
+{
+    struct own *own = &swim->own;
+    if ((address != NULL && self_check_text("address", address, SWIM_ADDRESS_MAX, err) != 0) ||
+        (metadata != NULL && self_check_metadata(metadata, metadata_size, err) != 0))
+        return -1;
+    swim_advance(swim, now_ms);
+    if (address != NULL) {
+        memset(own->address, 0, sizeof(own->address));
+        memcpy(own->address, address, strlen(address));
+    }
+    if (metadata != NULL) {
+        memcpy(own->metadata, metadata, metadata_size);
+        own->metadata_size = metadata_size;
+    }
+    self_announce(swim, 0);
+    return 0;
+}
+
+static bool alive(const struct swim *swim, const struct member *member, const void *detail)
+{
+    (void)swim;
+    (void)detail;
+    return member->state == SWIM_ALIVE;
+}
+
+/* There may be no later tick: tell some members at once, they tell the others. */
+static void farewell(struct swim *swim)
+{
+    struct member *members[FAREWELLS_MAX];
+    size_t count = roster_draw(swim, members, FAREWELLS_MAX, alive, NULL);
+    for (size_t i = 0; i < count; i++) {
+        struct packet packet;
+        packet_init(&packet, swim, swim->config.packet_size_max);
+        packet_own_statement(&packet);
+        packet_to(&packet, members[i], true,
+                  swim->now_ms + 4 * (uint64_t)swim->config.probe_interval_ms);
+    }
+}
+
+void swim_leave(struct swim *swim, uint64_t now_ms)
+{
+    swim_advance(swim, now_ms);
+    if (swim->own.state == SWIM_LEFT)
+        return;
+    swim->own.state = SWIM_LEFT;
+    swim->own.away_ms = 0;
+    roster_state(&swim->roster, self_of(swim), SWIM_LEFT);
+    self_announce(swim, 0);
+    farewell(swim);
+}
+
+void swim_away(struct swim *swim, uint64_t now_ms, uint32_t duration_ms)
+{
+    swim_advance(swim, now_ms);
+    if (swim->own.state == SWIM_LEFT)
+        return;
+    swim->own.state = SWIM_AWAY;
+    swim->own.away_ms =
+        duration_ms < swim->config.away_max_ms ? duration_ms : swim->config.away_max_ms;
+    roster_state(&swim->roster, self_of(swim), SWIM_AWAY);
+    self_announce(swim, 0);
+    farewell(swim);
 }

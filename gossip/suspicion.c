@@ -17,7 +17,7 @@
 
 uint64_t suspicion_min_ms(const struct swim *swim)
 {
-    double digits = log10((double)table_active(&swim->table));
+    double digits = log10((double)roster_active(&swim->roster));
     double base_ms = (double)swim->config.suspicion_mult * swim->config.probe_interval_ms;
     return (uint64_t)(base_ms * (digits > 1 ? digits : 1));
 }
@@ -32,7 +32,7 @@ uint64_t suspicion_max_ms(const struct swim *swim)
 static uint32_t wanted(const struct swim *swim)
 {
     uint32_t k = swim->config.confirmations;
-    return swim->config.dynamic_suspicion && table_active(&swim->table) >= k + 2 ? k : 0;
+    return swim->config.dynamic_suspicion && roster_active(&swim->roster) >= k + 2 ? k : 0;
 }
 
 static uint64_t timeout_ms(const struct swim *swim, uint32_t accuser_count)
@@ -64,7 +64,7 @@ static struct suspicion *begin(struct swim *swim, struct member *member,
     swim->suspicions = suspicion;
     member->suspicion = suspicion;
     member->since_ms = swim->now_ms;
-    table_state(&swim->table, member, SWIM_SUSPECT);
+    roster_state(&swim->roster, member, SWIM_SUSPECT);
     order_event(swim, SWIM_EVENT_SUSPECT, &member->id, accuser);
     return suspicion;
 }
@@ -146,7 +146,7 @@ void suspicion_conclude(struct swim *swim, struct member *member)
 {
     uint8_t bytes[ACCUSATION_SIZE];
     suspicion_end(swim, member);
-    table_state(&swim->table, member, SWIM_DEAD);
+    roster_state(&swim->roster, member, SWIM_DEAD);
     member->since_ms = swim->now_ms;
     swim->stats.dead_count++;
     order_event(swim, SWIM_EVENT_DEAD, &member->id, NULL);

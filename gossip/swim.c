@@ -43,29 +43,13 @@ static void drop_from_heap(void *context, const uint8_t *bytes, size_t size)
     free((void *)(uintptr_t)bytes);
 }
 
-static int check_text(const char *what, const char *text, size_t size_max, struct err *err)
-{
-    if (text == NULL || text[0] == '\0' || strlen(text) > size_max)
-        return err_set(err, ERR_INVALID, "the %s of a member must have 1 to %zu bytes", what,
-                       size_max);
-    return 0;
-}
-
-static int check_metadata(const uint8_t *metadata, size_t size, struct err *err)
-{
-    if (size > SWIM_METADATA_MAX || (metadata == NULL && size > 0))
-        return err_set(err, ERR_INVALID, "metadata has %zu bytes, at most %d are allowed", size,
-                       SWIM_METADATA_MAX);
-    return 0;
-}
-
 int swim_new(struct swim **out, const struct swim_config *config, const struct swim_ops *ops,
              const struct swim_self *self, uint64_t now_ms, struct err *err)
 {
     if (swim_config_check(config, err) != 0 ||
-        check_text("name", self->name, SWIM_NAME_MAX, err) != 0 ||
-        check_text("address", self->address, SWIM_ADDRESS_MAX, err) != 0 ||
-        check_metadata(self->metadata, self->metadata_size, err) != 0)
+        self_check_text("name", self->name, SWIM_NAME_MAX, err) != 0 ||
+        self_check_text("address", self->address, SWIM_ADDRESS_MAX, err) != 0 ||
+        self_check_metadata(self->metadata, self->metadata_size, err) != 0)
         return -1;
     if (self->incarnation > SWIM_INCARNATION_MAX)
         return err_set(err, ERR_INVALID, "the stored incarnation is beyond its maximum");
@@ -97,13 +81,13 @@ void swim_destroy(struct swim **taken)
     if (swim == NULL)
         return;
     *taken = NULL;
-    for (size_t i = 0; i < swim->table.count; i++) {
-        struct member *member = swim->table.members[i];
+    for (size_t i = 0; i < swim->roster.count; i++) {
+        struct member *member = swim->roster.members[i];
         rumour_cancel(swim, member);
         suspicion_end(swim, member);
         swim->ops.drop(swim->ops.context, member->statement, member->statement_size);
     }
-    table_release(&swim->table);
+    roster_release(&swim->roster);
     order_release(&swim->orders);
     free(swim->seeds);
     free(swim);
@@ -125,7 +109,7 @@ uint64_t swim_next_ms(const struct swim *swim)
 
 /* Time goes on. When we are called much later than we asked for, the process stood still (or the
  * machine slept): nobody is to blame for answers that we could not hear. */
-static void advance(struct swim *swim, uint64_t now_ms)
+void swim_advance(struct swim *swim, uint64_t now_ms)
 {
     uint64_t expected_ms = swim_next_ms(swim);
     if (expected_ms < swim->now_ms)
@@ -167,7 +151,7 @@ static void gossip_tick(struct swim *swim)
         return;
     swim->gossip_ms = swim->now_ms + swim->config.gossip_interval_ms;
     if (swim->rumours.count > 0) {
-        size_t count = table_draw(swim, members, swim->config.gossip_fanout, hears_gossip, NULL);
+        size_t count = roster_draw(swim, members, swim->config.gossip_fanout, hears_gossip, NULL);
         for (size_t i = 0; i < count; i++)
             gossip_to(swim, members[i]);
     }
@@ -177,22 +161,23 @@ static void gossip_tick(struct swim *swim)
 
 void swim_tick(struct swim *swim, uint64_t now_ms)
 {
-    advance(swim, now_ms);
+    swim_advance(swim, now_ms);
     self_tick(swim);
     probe_tick(swim);
     suspicion_tick(swim);
     gossip_tick(swim);
-    sync_tick(swim);
+    join_tick(swim);
     news_forget(swim);
 }
 
 /* Merge the statements and accusations of a message; bit i of the result: statement i was obsolete.
  */
-static uint8_t *merge(struct swim *swim, const struct swim_id *from, const packet_message *packet)
+static uint8_t *merge(struct swim *swim, const struct swim_id *from,
+                      const Ecbak__Gossip__Packet *packet)
 {
     uint8_t *obsolete = alloc_zero(packet->n_statements / 8 + 1, 1);
     for (size_t i = 0; i < packet->n_statements; i++) {
-        const struct member *sender = table_find(&swim->table, from);
+        const struct member *sender = roster_find(&swim->roster, from);
         const ProtobufCBinaryData *item = &packet->statements[i];
         if (sender != NULL && swim->now_ms < sender->mute_until_ms)
             return obsolete;
@@ -200,7 +185,7 @@ static uint8_t *merge(struct swim *swim, const struct swim_id *from, const packe
             obsolete[i / 8] |= (uint8_t)(1u << i % 8);
     }
     for (size_t i = 0; i < packet->n_accusations; i++) {
-        const struct member *sender = table_find(&swim->table, from);
+        const struct member *sender = roster_find(&swim->roster, from);
         if (sender != NULL && swim->now_ms < sender->mute_until_ms)
             return obsolete;
         news_accusation(swim, from, packet->accusations[i].data, packet->accusations[i].len);
@@ -209,7 +194,8 @@ static uint8_t *merge(struct swim *swim, const struct swim_id *from, const packe
 }
 
 /* The sender lacks our statement, or we lack its own: an answer to a ping says so itself. */
-static void introduce(struct swim *swim, const struct swim_id *from, const packet_message *message)
+static void introduce(struct swim *swim, const struct swim_id *from,
+                      const Ecbak__Gossip__Packet *message)
 {
     struct packet packet;
     bool want = !packet_sender_known(swim, from, message);
@@ -222,7 +208,8 @@ static void introduce(struct swim *swim, const struct swim_id *from, const packe
     packet_to_id(&packet, from, false, swim->now_ms + swim->config.probe_interval_ms);
 }
 
-static void dispatch(struct swim *swim, const struct swim_id *from, const packet_message *packet)
+static void dispatch(struct swim *swim, const struct swim_id *from,
+                     const Ecbak__Gossip__Packet *packet)
 {
     uint8_t *obsolete = merge(swim, from, packet);
     introduce(swim, from, packet);
@@ -241,7 +228,7 @@ static size_t receive_size_max(const struct swim_config *config)
 void swim_receive(struct swim *swim, uint64_t now_ms, const struct swim_id *from, const void *bytes,
                   size_t size)
 {
-    advance(swim, now_ms);
+    swim_advance(swim, now_ms);
     swim->stats.received_count++;
     swim->stats.received_bytes += size;
     if (swim_id_equal(from, &self_of(swim)->id))
@@ -261,9 +248,9 @@ void swim_receive(struct swim *swim, uint64_t now_ms, const struct swim_id *from
 
 int swim_join(struct swim *swim, uint64_t now_ms, const char *address, struct err *err)
 {
-    if (check_text("address", address, SWIM_ADDRESS_MAX, err) != 0)
+    if (self_check_text("address", address, SWIM_ADDRESS_MAX, err) != 0)
         return -1;
-    advance(swim, now_ms);
+    swim_advance(swim, now_ms);
     for (size_t i = 0; i < swim->seed_count; i++)
         if (strcmp(swim->seeds[i].address, address) == 0)
             return 0;
@@ -280,75 +267,9 @@ int swim_join(struct swim *swim, uint64_t now_ms, const char *address, struct er
     return 0;
 }
 
-int swim_update(struct swim *swim, uint64_t now_ms, const char *address, const uint8_t *metadata,
-                size_t metadata_size, struct err *err)
-{
-    struct own *own = &swim->own;
-    if ((address != NULL && check_text("address", address, SWIM_ADDRESS_MAX, err) != 0) ||
-        (metadata != NULL && check_metadata(metadata, metadata_size, err) != 0))
-        return -1;
-    advance(swim, now_ms);
-    if (address != NULL) {
-        memset(own->address, 0, sizeof(own->address));
-        memcpy(own->address, address, strlen(address));
-    }
-    if (metadata != NULL) {
-        memcpy(own->metadata, metadata, metadata_size);
-        own->metadata_size = metadata_size;
-    }
-    self_announce(swim, 0);
-    return 0;
-}
-
-static bool alive(const struct swim *swim, const struct member *member, const void *detail)
-{
-    (void)swim;
-    (void)detail;
-    return member->state == SWIM_ALIVE;
-}
-
-/* There may be no later tick: tell some members at once, they tell the others. */
-static void farewell(struct swim *swim)
-{
-    struct member *members[FAREWELLS_MAX];
-    size_t count = table_draw(swim, members, FAREWELLS_MAX, alive, NULL);
-    for (size_t i = 0; i < count; i++) {
-        struct packet packet;
-        packet_init(&packet, swim, swim->config.packet_size_max);
-        packet_own_statement(&packet);
-        packet_to(&packet, members[i], true,
-                  swim->now_ms + 4 * (uint64_t)swim->config.probe_interval_ms);
-    }
-}
-
-void swim_leave(struct swim *swim, uint64_t now_ms)
-{
-    advance(swim, now_ms);
-    if (swim->own.state == SWIM_LEFT)
-        return;
-    swim->own.state = SWIM_LEFT;
-    swim->own.away_ms = 0;
-    table_state(&swim->table, self_of(swim), SWIM_LEFT);
-    self_announce(swim, 0);
-    farewell(swim);
-}
-
-void swim_away(struct swim *swim, uint64_t now_ms, uint32_t duration_ms)
-{
-    advance(swim, now_ms);
-    if (swim->own.state == SWIM_LEFT)
-        return;
-    swim->own.state = SWIM_AWAY;
-    swim->own.away_ms =
-        duration_ms < swim->config.away_max_ms ? duration_ms : swim->config.away_max_ms;
-    table_state(&swim->table, self_of(swim), SWIM_AWAY);
-    self_announce(swim, 0);
-    farewell(swim);
-}
-
 size_t swim_member_count(const struct swim *swim)
 {
-    return swim->table.count;
+    return swim->roster.count;
 }
 
 static void describe(const struct member *member, struct swim_member *out)
@@ -373,14 +294,14 @@ static void describe(const struct member *member, struct swim_member *out)
 
 void swim_member(const struct swim *swim, size_t index, struct swim_member *member)
 {
-    if (index >= swim->table.count)
+    if (index >= swim->roster.count)
         abort();
-    describe(swim->table.members[index], member);
+    describe(swim->roster.members[index], member);
 }
 
 bool swim_find(const struct swim *swim, const struct swim_id *id, struct swim_member *member)
 {
-    const struct member *found = table_find(&swim->table, id);
+    const struct member *found = roster_find(&swim->roster, id);
     if (found == NULL)
         return false;
     describe(found, member);
@@ -389,21 +310,21 @@ bool swim_find(const struct swim *swim, const struct swim_id *id, struct swim_me
 
 size_t swim_count(const struct swim *swim, enum swim_state state)
 {
-    return (unsigned)state <= SWIM_AWAY ? swim->table.by_state[state] : 0;
+    return (unsigned)state <= SWIM_AWAY ? swim->roster.by_state[state] : 0;
 }
 
 void swim_stats(const struct swim *swim, struct swim_stats *stats)
 {
-    const struct table *table = &swim->table;
+    const struct roster *roster = &swim->roster;
     *stats = swim->stats;
     stats->awareness = swim->awareness;
     stats->rumour_count = (uint32_t)swim->rumours.count;
     stats->rumour_count_max = (uint32_t)swim->rumours.count_max;
-    stats->memory_bytes = sizeof(*swim) + table->capacity * sizeof(struct member *) +
-                          table->slot_count * 2 * sizeof(struct member *) +
+    stats->memory_bytes = sizeof(*swim) + roster->capacity * sizeof(struct member *) +
+                          roster->slot_count * 2 * sizeof(struct member *) +
                           swim->seed_count * sizeof(struct seed);
-    for (size_t i = 0; i < table->count; i++) {
-        const struct member *member = table->members[i];
+    for (size_t i = 0; i < roster->count; i++) {
+        const struct member *member = roster->members[i];
         stats->memory_bytes += sizeof(*member) + member->statement_size;
         if (member->suspicion != NULL)
             stats->memory_bytes += sizeof(*member->suspicion);

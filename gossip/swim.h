@@ -6,14 +6,16 @@
  * failure.
  *
  *   Shell    call an input (swim_tick, swim_receive, ...), then drain swim_next_order() IN ORDER
- * until it says false, then sleep until a message or swim_next_ms() Persist  SWIM_PERSIST must be
- * durable before the orders after it are carried out Time     now_ms is any clock that does not go
- * back (CLOCK_BOOTTIME); the core bears jumps forward Trust    `from` of swim_receive is proven by
- * the transport; statements prove themselves through ops.verify and ops.admit; every received byte
- * is hostile Limits   the SWIM_*_MAX below and struct swim_config Memory   under 1 KiB a member,
- * everything bounded by the configuration; copies what it is given Threads  one at a time for one
- * struct swim; no global state Source   Das et al., "SWIM"; Dadgar et al., "Lifeguard"; PROTOCOL.md
- * has messages and formulae
+ *            until it says false, then sleep until a message or swim_next_ms(); read what has
+ *            arrived before calling swim_tick
+ *   Persist  SWIM_PERSIST must be durable before the orders after it are carried out
+ *   Time     now_ms is any clock that does not go back (CLOCK_BOOTTIME); jumps forward are borne
+ *   Trust    `from` of swim_receive is proven by the transport; statements prove themselves
+ *            through ops.verify and ops.admit; every received byte is hostile
+ *   Limits   the SWIM_*_MAX below and struct swim_config
+ *   Memory   under 1 KiB a member, all bounded by the configuration; copies what it is given
+ *   Threads  one at a time for one struct swim; no global state
+ *   Source   Das et al., "SWIM"; Dadgar et al., "Lifeguard"; PROTOCOL.md has messages, formulae
  */
 #ifndef ECBAK_GOSSIP_SWIM_H
 #define ECBAK_GOSSIP_SWIM_H

@@ -17,15 +17,13 @@
 #include "coding/base/alloc.h"
 #include "gossip/packet.h"
 
-#define BITS_MAX       10
-#define BUCKET_SIZE    8 /* members that a bucket should hold */
-#define ENTRY_SIZE     (SWIM_ID_SIZE + 10)
-#define MUCH           8 /* statements learnt in one go that call for another sync soon */
-#define JOIN_PAGE_MAX  (64 * 1024)
-#define JOIN_TRIES_MAX 5 /* the wait between tries doubles this often */
-#define SEEDS_AT_ONCE  3
+#define BITS_MAX      10
+#define BUCKET_SIZE   8 /* members that a bucket should hold */
+#define ENTRY_SIZE    (SWIM_ID_SIZE + 10)
+#define MUCH          8 /* statements learnt in one go that call for another sync soon */
+#define JOIN_PAGE_MAX (64 * 1024)
 
-static bool believed(const struct member *member)
+bool sync_believed(const struct member *member)
 {
     return member->state == SWIM_ALIVE || member->state == SWIM_SUSPECT ||
            member->state == SWIM_AWAY;
@@ -48,16 +46,16 @@ static uint32_t bucket_of(const struct member *member, uint32_t bits)
 static void digest_all(const struct swim *swim, uint64_t salt, uint32_t bits, uint64_t *digests)
 {
     memset(digests, 0, sizeof(*digests) << bits);
-    for (size_t i = 0; i < swim->table.count; i++) {
-        const struct member *member = swim->table.members[i];
-        if (believed(member))
+    for (size_t i = 0; i < swim->roster.count; i++) {
+        const struct member *member = swim->roster.members[i];
+        if (sync_believed(member))
             digests[bucket_of(member, bits)] += digest_of(member, salt);
     }
 }
 
 static uint32_t believed_count(const struct swim *swim)
 {
-    return (uint32_t)(table_active(&swim->table) + swim->table.by_state[SWIM_AWAY]);
+    return (uint32_t)(roster_active(&swim->roster) + swim->roster.by_state[SWIM_AWAY]);
 }
 
 static uint32_t bits_for(uint32_t count)
@@ -85,7 +83,7 @@ static void hello_init(struct swim *swim, struct packet *packet, Ecbak__Gossip__
     swim->news_count = 0;
 }
 
-static void send_hello(struct swim *swim, const struct member *to)
+void sync_hello(struct swim *swim, const struct member *to)
 {
     Ecbak__Gossip__Hello hello;
     struct packet packet;
@@ -131,16 +129,16 @@ static void give_everything(struct swim *swim, const struct swim_id *to)
 {
     Ecbak__Gossip__Give give;
     struct packet packet;
-    const struct table *table = &swim->table;
+    const struct roster *roster = &swim->roster;
     uint32_t budget =
         swim->config.sync_size_max < JOIN_PAGE_MAX ? swim->config.sync_size_max : JOIN_PAGE_MAX;
     give_init(swim, &packet, &give, budget);
     packet_own_statement(&packet);
-    size_t start = prng_below(&swim->prng, (uint32_t)table->count);
+    size_t start = prng_below(&swim->prng, (uint32_t)roster->count);
     give.more = false;
-    for (size_t i = 0; i < table->count && !give.more; i++) {
-        const struct member *member = table->members[(start + i) % table->count];
-        if (believed(member) && member->position != 0 && !swim_id_equal(&member->id, to))
+    for (size_t i = 0; i < roster->count && !give.more; i++) {
+        const struct member *member = roster->members[(start + i) % roster->count];
+        if (sync_believed(member) && member->position != 0 && !swim_id_equal(&member->id, to))
             give.more = !packet_statement(&packet, member->statement, member->statement_size);
     }
     packet_to_id(&packet, to, false, expires_ms(swim));
@@ -179,9 +177,9 @@ static size_t choose_buckets(struct swim *swim, uint32_t bits, const uint64_t *o
     size_t count = (size_t)1 << bits;
     size_t used = 0;
     size_t left = swim->config.sync_size_max - 256;
-    for (size_t i = 0; i < swim->table.count; i++)
-        if (believed(swim->table.members[i]))
-            sizes[bucket_of(swim->table.members[i], bits)]++;
+    for (size_t i = 0; i < swim->roster.count; i++)
+        if (sync_believed(swim->roster.members[i]))
+            sizes[bucket_of(swim->roster.members[i], bits)]++;
     size_t start = prng_below(&swim->prng, (uint32_t)count);
     for (size_t i = 0; i < count; i++) {
         size_t bucket = (start + i) & (count - 1);
@@ -212,12 +210,12 @@ static void buckets_received(struct swim *swim, const struct swim_id *from,
     entries.n_buckets = choose_buckets(swim, buckets->bits, ours, buckets->digests, chosen, list);
     if (entries.n_buckets == 0)
         return;
-    const struct table *table = &swim->table;
-    entries.ids.data = alloc_zero(table->count, SWIM_ID_SIZE);
-    entries.incarnations = alloc_zero(table->count, sizeof(uint64_t));
-    for (size_t i = 0; i < table->count; i++) {
-        const struct member *member = table->members[i];
-        if (!believed(member) || !chosen[bucket_of(member, buckets->bits)])
+    const struct roster *roster = &swim->roster;
+    entries.ids.data = alloc_zero(roster->count, SWIM_ID_SIZE);
+    entries.incarnations = alloc_zero(roster->count, sizeof(uint64_t));
+    for (size_t i = 0; i < roster->count; i++) {
+        const struct member *member = roster->members[i];
+        if (!sync_believed(member) || !chosen[bucket_of(member, buckets->bits)])
             continue;
         memcpy(entries.ids.data + entries.ids.len, member->id.bytes, SWIM_ID_SIZE);
         entries.ids.len += SWIM_ID_SIZE;
@@ -250,7 +248,7 @@ static void gather_wanted(const struct swim *swim, const Ecbak__Gossip__Entries 
 {
     for (size_t i = 0; i < entries->n_incarnations && wanted->len < wanted_max; i++) {
         const uint8_t *id = entries->ids.data + i * SWIM_ID_SIZE;
-        const struct member *member = table_find(&swim->table, (const struct swim_id *)id);
+        const struct member *member = roster_find(&swim->roster, (const struct swim_id *)id);
         if (member != NULL && member->incarnation >= entries->incarnations[i])
             continue;
         memcpy(wanted->data + wanted->len, id, SWIM_ID_SIZE);
@@ -263,7 +261,7 @@ static void entries_received(struct swim *swim, const struct swim_id *from,
 {
     Ecbak__Gossip__Give give;
     struct packet packet;
-    const struct table *table = &swim->table;
+    const struct roster *roster = &swim->roster;
     bool chosen[1 << BITS_MAX] = {false};
     if (!entries_plausible(entries)) {
         swim->stats.malformed_count++;
@@ -276,10 +274,10 @@ static void entries_received(struct swim *swim, const struct swim_id *from,
     gather_wanted(swim, entries, swim->config.sync_size_max / 2, &give.wanted);
     packet_measure(&packet);
     give.more = false;
-    bool *seen = alloc_zero(table->count, sizeof(bool));
+    bool *seen = alloc_zero(roster->count, sizeof(bool));
     for (size_t i = 0; i < entries->n_incarnations; i++) {
         const uint8_t *id = entries->ids.data + i * SWIM_ID_SIZE;
-        const struct member *member = table_find(table, (const struct swim_id *)id);
+        const struct member *member = roster_find(roster, (const struct swim_id *)id);
         if (member == NULL)
             continue;
         seen[member->position] = true;
@@ -288,9 +286,9 @@ static void entries_received(struct swim *swim, const struct swim_id *from,
         if ((newer || dead) && !give.more)
             give.more = !give_about(swim, &packet, member);
     }
-    for (size_t i = 0; i < table->count && !give.more; i++) {
-        const struct member *member = table->members[i];
-        if (believed(member) && !seen[i] && chosen[bucket_of(member, entries->bits)])
+    for (size_t i = 0; i < roster->count && !give.more; i++) {
+        const struct member *member = roster->members[i];
+        if (sync_believed(member) && !seen[i] && chosen[bucket_of(member, entries->bits)])
             give.more = !give_about(swim, &packet, member);
     }
     free(seen);
@@ -304,7 +302,7 @@ static void entries_received(struct swim *swim, const struct swim_id *from,
 /* What a Give made us learn is merged by now. Answer with what it asks for, and with what its
  * teller did not know. */
 static void give_received(struct swim *swim, const struct swim_id *from,
-                          const packet_message *message, const uint8_t *obsolete)
+                          const Ecbak__Gossip__Packet *message, const uint8_t *obsolete)
 {
     Ecbak__Gossip__Give answer;
     struct packet packet;
@@ -318,7 +316,7 @@ static void give_received(struct swim *swim, const struct swim_id *from,
     answer.more = false;
     for (size_t i = 0; i < wanted->len && !answer.more; i += SWIM_ID_SIZE) {
         const struct swim_id *id = (const struct swim_id *)(wanted->data + i);
-        const struct member *member = table_find(&swim->table, id);
+        const struct member *member = roster_find(&swim->roster, id);
         if (member != NULL)
             answer.more = !packet_statement(&packet, member->statement, member->statement_size);
     }
@@ -328,7 +326,7 @@ static void give_received(struct swim *swim, const struct swim_id *from,
             statement_parse(&statement, message->statements[i].data, message->statements[i].len) !=
                 0)
             continue;
-        const struct member *member = table_find(&swim->table, &statement.id);
+        const struct member *member = roster_find(&swim->roster, &statement.id);
         if (member != NULL)
             answer.more = !give_about(swim, &packet, member);
     }
@@ -355,10 +353,10 @@ static bool within_rate(const struct swim *swim, struct member *member)
     return member->sync_count++ < SYNCS_PER_SECOND;
 }
 
-void sync_receive(struct swim *swim, const struct swim_id *from, const packet_message *packet,
-                  const uint8_t *obsolete)
+void sync_receive(struct swim *swim, const struct swim_id *from,
+                  const Ecbak__Gossip__Packet *packet, const uint8_t *obsolete)
 {
-    struct member *member = table_find(&swim->table, from);
+    struct member *member = roster_find(&swim->roster, from);
     if (member == NULL || packet->body_case < ECBAK__GOSSIP__PACKET__BODY_HELLO ||
         !within_rate(swim, member))
         return;
@@ -378,98 +376,4 @@ void sync_receive(struct swim *swim, const struct swim_id *from, const packet_me
     default:
         break;
     }
-}
-
-static bool can_sync(const struct swim *swim, const struct member *member, const void *detail)
-{
-    (void)swim;
-    (void)detail;
-    return member->state == SWIM_ALIVE;
-}
-
-static bool is_lost(const struct swim *swim, const struct member *member, const void *detail)
-{
-    (void)detail;
-    return member->state == SWIM_DEAD || (member->state == SWIM_AWAY && !news_away(swim, member));
-}
-
-/* A seed that is the address of a member we believe in, or ours, has nothing to tell that it would
- * not tell anyway. */
-static bool seed_is_here(const struct swim *swim, const char *address)
-{
-    for (size_t i = 0; i < swim->table.count; i++) {
-        const struct member *member = swim->table.members[i];
-        struct statement statement;
-        if (believed(member) &&
-            statement_parse(&statement, member->statement, member->statement_size) == 0 &&
-            strcmp(statement.address, address) == 0)
-            return true;
-    }
-    return false;
-}
-
-static void contact_seeds(struct swim *swim, size_t count)
-{
-    if (swim->seed_count == 0)
-        return;
-    size_t start = prng_below(&swim->prng, (uint32_t)swim->seed_count);
-    for (size_t i = 0; i < swim->seed_count && count > 0; i++) {
-        const char *address = swim->seeds[(start + i) % swim->seed_count].address;
-        if (seed_is_here(swim, address))
-            continue;
-        sync_join(swim, address);
-        count--;
-    }
-}
-
-/* While alone: the seeds, again and again, more and more slowly. */
-static void join_tick(struct swim *swim)
-{
-    if (table_active(&swim->table) > 1 || swim->own.state != SWIM_ALIVE) {
-        swim->join_tries = 0;
-        swim->join_ms = swim->now_ms + swim->config.probe_interval_ms;
-        return;
-    }
-    uint64_t wait_ms = (uint64_t)swim->config.probe_interval_ms << swim->join_tries;
-    if (swim->join_tries < JOIN_TRIES_MAX)
-        swim->join_tries++;
-    contact_seeds(swim, SEEDS_AT_ONCE);
-    swim->join_ms = swim->now_ms + wait_ms / 2 + prng_below(&swim->prng, (uint32_t)wait_ms / 2 + 1);
-}
-
-/* One of the lost, or a seed that belongs to nobody here: a partition heals from either side,
- * however long it lasted. */
-static void reconnect_tick(struct swim *swim)
-{
-    struct member *lost;
-    uint32_t interval_ms = swim->config.reconnect_interval_ms;
-    swim->reconnect_ms = swim->now_ms + interval_ms / 2 + prng_below(&swim->prng, interval_ms);
-    if (swim->own.state != SWIM_ALIVE)
-        return;
-    bool seeds_first = prng_below(&swim->prng, 2) == 0;
-    if (seeds_first)
-        contact_seeds(swim, 1);
-    if (table_draw(swim, &lost, 1, is_lost, NULL) == 1)
-        send_hello(swim, lost);
-    else if (!seeds_first)
-        contact_seeds(swim, 1);
-}
-
-void sync_tick(struct swim *swim)
-{
-    struct member *partner;
-    if (swim->now_ms >= swim->join_ms)
-        join_tick(swim);
-    if (swim->now_ms >= swim->reconnect_ms)
-        reconnect_tick(swim);
-    if (swim->now_ms < swim->sync_ms)
-        return;
-    uint32_t interval_ms = swim->config.sync_interval_ms;
-    if (swim->early_syncs > 0 && table_active(&swim->table) > 1) {
-        swim->early_syncs--;
-        interval_ms = swim->config.probe_interval_ms;
-    }
-    swim->sync_ms = swim->now_ms + interval_ms / 2 + prng_below(&swim->prng, interval_ms);
-    if (swim->own.state == SWIM_ALIVE && table_draw(swim, &partner, 1, can_sync, NULL) == 1)
-        send_hello(swim, partner);
 }

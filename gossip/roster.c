@@ -1,0 +1,229 @@
+/* Members are found by id in a hash table, and probed in the order of an array.
+ *
+ * The array is shuffled once a lap. A newcomer takes a random place among those not yet probed in
+ * this lap, the one that was there moves to the end: so everybody is probed exactly once a lap, and
+ * two probes of one member are at most 2n - 1 probes apart. */
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "coding/base/alloc.h"
+#include "gossip/core.h"
+
+/* Ids are public keys, already without pattern; a certificate is needed to choose one. */
+static size_t slot_of(const struct roster *roster, const struct swim_id *id)
+{
+    uint64_t word;
+    memcpy(&word, id->bytes, sizeof(word));
+    return (size_t)prng_mix(word) & (roster->slot_count - 1);
+}
+
+struct member *roster_find(const struct roster *roster, const struct swim_id *id)
+{
+    if (roster->slot_count == 0)
+        return NULL;
+    size_t mask = roster->slot_count - 1;
+    for (size_t slot = slot_of(roster, id); roster->slots[slot] != NULL; slot = (slot + 1) & mask)
+        if (swim_id_equal(&roster->slots[slot]->id, id))
+            return roster->slots[slot];
+    return NULL;
+}
+
+static void slot_put(struct roster *roster, struct member *member)
+{
+    size_t slot = slot_of(roster, &member->id);
+    while (roster->slots[slot] != NULL)
+        slot = (slot + 1) & (roster->slot_count - 1);
+    roster->slots[slot] = member;
+}
+
+/* Close the gap as linear probing wants it: move back whoever would no longer be found. */
+static void slot_drop(struct roster *roster, const struct member *member)
+{
+    size_t mask = roster->slot_count - 1;
+    size_t hole = slot_of(roster, &member->id);
+    while (roster->slots[hole] != member)
+        hole = (hole + 1) & mask;
+    for (size_t slot = (hole + 1) & mask; roster->slots[slot] != NULL; slot = (slot + 1) & mask) {
+        size_t home = slot_of(roster, &roster->slots[slot]->id);
+        if (((slot - home) & mask) >= ((slot - hole) & mask)) {
+            roster->slots[hole] = roster->slots[slot];
+            hole = slot;
+        }
+    }
+    roster->slots[hole] = NULL;
+}
+
+static void chain(struct roster *roster, struct member *member)
+{
+    struct member **head = &roster->named[member->name_hash & (roster->slot_count - 1)];
+    member->next_named = *head;
+    *head = member;
+}
+
+static void unchain(struct roster *roster, struct member *member)
+{
+    struct member **link = &roster->named[member->name_hash & (roster->slot_count - 1)];
+    while (*link != member)
+        link = &(*link)->next_named;
+    *link = member->next_named;
+}
+
+static uint32_t hash_name(const char *name)
+{
+    uint64_t hash = 0;
+    for (; *name != '\0'; name++)
+        hash = prng_mix(hash * 257 + (uint8_t)*name);
+    return (uint32_t)hash;
+}
+
+void roster_name(struct roster *roster, struct member *member, const char *name)
+{
+    unchain(roster, member);
+    member->name_hash = hash_name(name);
+    chain(roster, member);
+}
+
+/* The hash alone decides who is looked at; a member without a statement was never named. */
+const struct member *roster_named(const struct roster *roster, const char *name,
+                                  const struct member *except)
+{
+    uint32_t hash = hash_name(name);
+    const struct member *member = roster->named[hash & (roster->slot_count - 1)];
+    for (; member != NULL; member = member->next_named) {
+        struct statement statement;
+        if (member != except && member->name_hash == hash && member->state != SWIM_DEAD &&
+            member->state != SWIM_LEFT &&
+            statement_parse(&statement, member->statement, member->statement_size) == 0 &&
+            strcmp(statement.name, name) == 0)
+            return member;
+    }
+    return NULL;
+}
+
+static void grow(struct roster *roster)
+{
+    if (roster->count == roster->capacity) {
+        roster->capacity = roster->capacity < 16 ? 16 : roster->capacity + roster->capacity / 2;
+        roster->members = alloc_grow(roster->members, roster->capacity, sizeof(struct member *));
+    }
+    if ((roster->count + 1) * 2 <= roster->slot_count)
+        return;
+    free(roster->slots);
+    free(roster->named);
+    roster->slot_count = roster->slot_count == 0 ? 32 : roster->slot_count * 2;
+    roster->slots = alloc_zero(roster->slot_count, sizeof(struct member *));
+    roster->named = alloc_zero(roster->slot_count, sizeof(struct member *));
+    for (size_t i = 0; i < roster->count; i++) {
+        slot_put(roster, roster->members[i]);
+        chain(roster, roster->members[i]);
+    }
+}
+
+static void place(struct roster *roster, struct member *member, size_t position)
+{
+    roster->members[position] = member;
+    member->position = (uint32_t)position;
+}
+
+struct member *roster_add(struct roster *roster, const struct swim_id *id, size_t where)
+{
+    assert(where <= roster->count);
+    grow(roster);
+    struct member *member = alloc_zero(1, sizeof(*member));
+    member->id = *id;
+    member->rtt_ms = -1;
+    member->state = SWIM_ALIVE;
+    if (where < roster->count)
+        place(roster, roster->members[where], roster->count);
+    place(roster, member, where);
+    roster->count++;
+    roster->by_state[SWIM_ALIVE]++;
+    slot_put(roster, member);
+    chain(roster, member);
+    return member;
+}
+
+void roster_remove(struct roster *roster, struct member *member)
+{
+    size_t hole = member->position;
+    slot_drop(roster, member);
+    unchain(roster, member);
+    roster->by_state[member->state]--;
+    if (hole < roster->cursor) {
+        roster->cursor--;
+        place(roster, roster->members[roster->cursor], hole);
+        hole = roster->cursor;
+    }
+    roster->count--;
+    if (hole < roster->count)
+        place(roster, roster->members[roster->count], hole);
+    free(member);
+}
+
+void roster_release(struct roster *roster)
+{
+    for (size_t i = 0; i < roster->count; i++)
+        free(roster->members[i]);
+    free(roster->members);
+    free(roster->slots);
+    free(roster->named);
+    *roster = (struct roster){0};
+}
+
+void roster_state(struct roster *roster, struct member *member, enum swim_state state)
+{
+    roster->by_state[member->state]--;
+    roster->by_state[state]++;
+    member->state = (uint8_t)state;
+}
+
+size_t roster_active(const struct roster *roster)
+{
+    return roster->by_state[SWIM_ALIVE] + roster->by_state[SWIM_SUSPECT];
+}
+
+void roster_shuffle(struct roster *roster, struct prng *prng)
+{
+    for (size_t i = roster->count; i-- > 2;) {
+        size_t other = 1 + prng_below(prng, (uint32_t)i);
+        struct member *moved = roster->members[i];
+        place(roster, roster->members[other], i);
+        place(roster, moved, other);
+    }
+    roster->cursor = 1;
+}
+
+static bool among(struct member *const *drawn, size_t count, const struct member *member)
+{
+    for (size_t i = 0; i < count; i++)
+        if (drawn[i] == member)
+            return true;
+    return false;
+}
+
+/* Random tries are even and nearly always enough; when few members fit, one walk from a random
+ * start finds the rest. */
+size_t roster_draw(struct swim *swim, struct member **drawn, size_t count,
+                   bool (*fits)(const struct swim *swim, const struct member *member,
+                                const void *detail),
+                   const void *detail)
+{
+    struct roster *roster = &swim->roster;
+    uint32_t others = (uint32_t)roster->count - 1;
+    size_t found = 0;
+    for (size_t tries = 0; found < count && others > 0 && tries < 4 * count; tries++) {
+        struct member *member = roster->members[1 + prng_below(&swim->prng, others)];
+        if (fits(swim, member, detail) && !among(drawn, found, member))
+            drawn[found++] = member;
+    }
+    if (found == count || others == 0)
+        return found;
+    uint32_t start = prng_below(&swim->prng, others);
+    for (uint32_t i = 0; i < others && found < count; i++) {
+        struct member *member = roster->members[1 + (start + i) % others];
+        if (fits(swim, member, detail) && !among(drawn, found, member))
+            drawn[found++] = member;
+    }
+    return found;
+}
