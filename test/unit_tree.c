@@ -1,4 +1,4 @@
-/* Hash trees: the shape against a slow model, proofs of single leaves, golden roots. */
+/* Directories as chunks: what goes in comes out, and no name that could do harm does. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -9,228 +9,410 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cli/vault/tree.h"
 #include "coding/base/alloc.h"
-#include "coding/base/err.h"
-#include "coding/hash_tree.h"
-#include "coding/leaf_hash.h"
-#include "coding/pack_id.h"
-#include "test/coding_sample.h"
 
-#define LEAF HASH_TREE_LEAF_SIZE
+struct stream {
+    uint8_t *bytes;
+    size_t size, room;
+};
 
-/* The definition, word for word: split at the largest power of two below the count. */
-static void slow_top(uint8_t to[HASH_SIZE], const uint8_t *leaves, size_t count)
+static void put(struct stream *s, const struct tree_entry *entry)
 {
-    uint8_t pair[2 * HASH_SIZE];
-    size_t split = 1;
-    if (count == 1) {
-        memcpy(to, leaves, HASH_SIZE);
-        return;
-    }
-    while (split * 2 < count)
-        split *= 2;
-    slow_top(pair, leaves, split);
-    slow_top(pair + HASH_SIZE, leaves + split * HASH_SIZE, count - split);
-    hash_bytes(to, "ecbak node v1", pair, sizeof(pair));
+    struct err err = ERR_INIT;
+    assert_int_equal(tree_entry_encode(entry, &s->bytes, &s->size, &s->room, &err), 0);
 }
 
-static void the_root_is_that_of_the_definition_for_every_count(void **state)
+static struct tree_entry named(enum entry_kind kind, const char *name)
+{
+    return (struct tree_entry){.kind = kind,
+                               .name = name,
+                               .name_size = strlen(name),
+                               .mode = 0644,
+                               .uid = 1000,
+                               .gid = 100,
+                               .user = "ada",
+                               .user_size = 3,
+                               .group = "users",
+                               .group_size = 5,
+                               .mtime_s = 1700000000,
+                               .mtime_ns = 123456789,
+                               .target = kind == ENTRY_SYMLINK ? "../x" : NULL,
+                               .target_size = kind == ENTRY_SYMLINK ? 4 : 0};
+}
+
+static void assert_same(const struct tree_entry *a, const struct tree_entry *b)
+{
+    assert_int_equal(a->kind, b->kind);
+    assert_int_equal(a->name_size, b->name_size);
+    assert_memory_equal(a->name, b->name, a->name_size);
+    assert_int_equal(a->mode, b->mode);
+    assert_int_equal(a->uid, b->uid);
+    assert_int_equal(a->gid, b->gid);
+    assert_int_equal(a->user_size, b->user_size);
+    assert_memory_equal(a->user, b->user, a->user_size);
+    assert_int_equal(a->group_size, b->group_size);
+    assert_memory_equal(a->group, b->group, a->group_size);
+    assert_true(a->mtime_s == b->mtime_s && a->mtime_ns == b->mtime_ns);
+    assert_true(a->size == b->size && a->hard_link == b->hard_link && a->device == b->device);
+    assert_int_equal(a->target_size, b->target_size);
+    if (a->target_size > 0)
+        assert_memory_equal(a->target, b->target, a->target_size);
+    assert_int_equal(a->xattr_count, b->xattr_count);
+    for (size_t i = 0; i < a->xattr_count; i++) {
+        assert_int_equal(a->xattrs[i].name_size, b->xattrs[i].name_size);
+        assert_memory_equal(a->xattrs[i].name, b->xattrs[i].name, a->xattrs[i].name_size);
+        assert_int_equal(a->xattrs[i].value_size, b->xattrs[i].value_size);
+        assert_memory_equal(a->xattrs[i].value, b->xattrs[i].value, a->xattrs[i].value_size);
+    }
+    assert_int_equal(a->extent_count, b->extent_count);
+    for (size_t i = 0; i < a->extent_count; i++)
+        assert_true(a->extents[i].offset == b->extents[i].offset &&
+                    a->extents[i].size == b->extents[i].size);
+    assert_int_equal(a->chunk_count, b->chunk_count);
+    if (a->chunk_count > 0)
+        assert_memory_equal(a->chunks, b->chunks, a->chunk_count * CHUNK_ID_SIZE);
+}
+
+static struct tree_xattr xattrs[] = {
+    {"system.posix_acl_access", 23, (const uint8_t *)"\0\1\2", 3},
+    {"user.empty", 10, (const uint8_t *)"", 0},
+};
+static struct tree_extent extents[] = {{4096, 100}, {8192, 4096}, {1 << 20, 1}};
+static uint8_t ids[3][CHUNK_ID_SIZE] = {"first chunk", "second chunk", "third chunk"};
+
+/* One entry of each kind, with all that it can carry, in order. */
+static size_t every_kind(struct tree_entry list[10])
+{
+    size_t n = 0;
+    list[n++] = named(ENTRY_FILE, " \n\xff odd");
+    list[n++] = named(ENTRY_FIFO, "..b");
+    list[n++] = named(ENTRY_DIRECTORY, ".a");
+    list[n - 1].chunks = ids;
+    list[n - 1].chunk_count = 2;
+    list[n - 1].mode = 07777;
+    list[n++] = named(ENTRY_CHAR_DEVICE, "c");
+    list[n - 1].device = 0x100000000a05;
+    list[n++] = named(ENTRY_BLOCK_DEVICE, "d");
+    list[n - 1].device = 1;
+    list[n++] = named(ENTRY_SOCKET, "e");
+    list[n - 1].mtime_s = -1;
+    list[n++] = named(ENTRY_SYMLINK, "f");
+    list[n++] = named(ENTRY_FILE, "sparse");
+    list[n - 1].size = (1 << 20) + 1;
+    list[n - 1].extents = extents;
+    list[n - 1].extent_count = 3;
+    list[n - 1].chunks = ids;
+    list[n - 1].chunk_count = 3;
+    list[n - 1].xattrs = xattrs;
+    list[n - 1].xattr_count = 2;
+    list[n - 1].hard_link = UINT64_MAX;
+    list[n - 1].uid = UINT32_MAX;
+    list[n - 1].mtime_s = INT64_MIN;
+    list[n++] = named(ENTRY_FILE, "sparse2"); /* nothing but a hole */
+    list[n - 1].size = INT64_MAX;
+    list[n - 1].user_size = list[n - 1].group_size = 0;
+    return n;
+}
+
+static void an_entry_of_every_kind_comes_back(void **state)
 {
     (void)state;
-    uint8_t leaves[300 * HASH_SIZE];
-    sample_fill(leaves, sizeof(leaves), 1);
-    for (size_t count = 1; count <= 300; count++) {
-        uint8_t sealed[8 + HASH_SIZE], want[HASH_SIZE], root[HASH_SIZE];
-        uint64_t size = (count - 1) * LEAF + 1 + count % 7;
-        for (unsigned i = 0; i < 8; i++)
-            sealed[i] = (uint8_t)(size >> 8 * i);
-        slow_top(sealed + 8, leaves, count);
-        hash_bytes(want, "ecbak root v1", sealed, sizeof(sealed));
-        hash_tree_root(root, leaves, size);
-        assert_memory_equal(root, want, HASH_SIZE);
+    struct tree_entry list[10], entry;
+    struct tree_reader reader = {0};
+    struct stream s = {0};
+    struct err err = ERR_INIT;
+    bool end = false;
+    size_t count = every_kind(list);
+    for (size_t i = 0; i < count; i++)
+        put(&s, &list[i]);
+    assert_int_equal(tree_reader_give(&reader, s.bytes, s.size, &err), 0);
+    for (size_t i = 0; i < count; i++) {
+        assert_int_equal(tree_entry_decode(&entry, &reader, &end, &err), 0);
+        assert_false(end);
+        assert_same(&list[i], &entry);
+        tree_entry_release(&entry);
     }
+    assert_int_equal(tree_entry_decode(&entry, &reader, &end, &err), 0);
+    assert_true(end);
+    assert_int_equal(tree_reader_finish(&reader, &err), 0);
+    tree_reader_release(&reader);
+    free(s.bytes);
 }
 
-static void root_of(uint8_t root[HASH_SIZE], const uint8_t *bytes, size_t size)
+static void chunks_may_end_anywhere(void **state)
 {
-    uint8_t *leaves = alloc_zero(hash_tree_leaf_count(size), HASH_SIZE);
-    hash_tree_leaves(leaves, bytes, size);
-    hash_tree_root(root, leaves, size);
-    free(leaves);
+    (void)state;
+    struct tree_entry list[10], entry;
+    struct stream s = {0};
+    size_t count = every_kind(list);
+    for (size_t i = 0; i < count; i++)
+        put(&s, &list[i]);
+    for (size_t step = 1; step <= s.size; step++) {
+        struct tree_reader reader;
+        struct err err = ERR_INIT;
+        size_t found = 0;
+        tree_reader_init(&reader);
+        for (size_t at = 0; at < s.size; at += step) {
+            size_t size = step < s.size - at ? step : s.size - at;
+            uint8_t *chunk = alloc_copy(s.bytes + at, size);
+            bool end = false;
+            assert_int_equal(tree_reader_give(&reader, chunk, size, &err), 0);
+            while (tree_entry_decode(&entry, &reader, &end, &err) == 0 && !end) {
+                assert_same(&list[found++], &entry);
+                tree_entry_release(&entry);
+            }
+            assert_true(end);
+            free(chunk);
+        }
+        assert_int_equal(found, count);
+        assert_int_equal(tree_reader_finish(&reader, &err), 0);
+        tree_reader_release(&reader);
+    }
+    free(s.bytes);
 }
 
-static void the_golden_roots_hold(void **state)
+/* Reads all of s; the number of entries, or -1 with err. */
+static int read_all(const struct stream *s, struct err *err)
+{
+    struct tree_reader reader = {0};
+    struct tree_entry entry;
+    bool end = false;
+    int count = 0, result = tree_reader_give(&reader, s->bytes, s->size, err);
+    while (result == 0 && !end) {
+        result = tree_entry_decode(&entry, &reader, &end, err);
+        if (result == 0 && !end) {
+            count++;
+            tree_entry_release(&entry);
+        }
+    }
+    if (result == 0)
+        result = tree_reader_finish(&reader, err);
+    tree_reader_release(&reader);
+    return result == 0 ? count : -1;
+}
+
+static void a_directory_cut_short_is_an_error(void **state)
+{
+    (void)state;
+    struct tree_entry list[10];
+    struct stream s = {0};
+    struct err err = ERR_INIT;
+    size_t count = every_kind(list);
+    put(&s, &list[0]);
+    size_t first = s.size;
+    for (size_t i = 1; i < count; i++)
+        put(&s, &list[i]);
+    struct stream cut = s;
+    for (cut.size = first + 1; cut.size < s.size; cut.size++) {
+        int read = read_all(&cut, &err);
+        assert_true(read < (int)count);
+        if (read < 0)
+            assert_int_equal(err.code, ERR_FORMAT);
+    }
+    free(s.bytes);
+}
+
+static void assert_not_stored(const struct tree_entry *entry)
+{
+    struct stream s = {0};
+    struct err err = ERR_INIT;
+    assert_int_equal(tree_entry_encode(entry, &s.bytes, &s.size, &s.room, &err), -1);
+    assert_int_equal(err.code, ERR_INVALID);
+    assert_int_equal(s.size, 0);
+    free(s.bytes);
+}
+
+static void names_that_escape_are_not_written(void **state)
+{
+    (void)state;
+    static const char *const bad[] = {"", ".", "..", "/", "a/b", "../x", "/etc"};
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        struct tree_entry entry = named(ENTRY_FILE, bad[i]);
+        assert_not_stored(&entry);
+    }
+    struct tree_entry entry = named(ENTRY_FILE, "a");
+    entry.name = "a\0b";
+    entry.name_size = 3;
+    assert_not_stored(&entry);
+    char longest[256];
+    memset(longest, 'n', sizeof(longest));
+    entry.name = longest;
+    entry.name_size = 256;
+    assert_not_stored(&entry);
+    struct stream s = {0};
+    struct err err = ERR_INIT;
+    entry.name_size = 255;
+    put(&s, &entry);
+    assert_int_equal(read_all(&s, &err), 1);
+    free(s.bytes);
+}
+
+static void names_that_escape_are_not_read(void **state)
+{
+    (void)state;
+    static const char *const bad[] = {"..", "a/", "/a", "/."};
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        struct tree_entry entry = named(ENTRY_FILE, "aa");
+        struct stream s = {0};
+        struct err err = ERR_INIT;
+        put(&s, &entry);
+        memcpy(s.bytes + 7, bad[i], 2); /* length 4, version, kind, length of the name */
+        assert_int_equal(read_all(&s, &err), -1);
+        assert_int_equal(err.code, ERR_FORMAT);
+        memcpy(s.bytes + 7, "a\0", 2);
+        assert_int_equal(read_all(&s, &err), -1);
+        free(s.bytes);
+    }
+    struct tree_entry entry = named(ENTRY_FILE, "a");
+    struct stream s = {0};
+    struct err err = ERR_INIT;
+    put(&s, &entry);
+    s.bytes[7] = '.';
+    assert_int_equal(read_all(&s, &err), -1);
+    s.bytes[7] = 'b';
+    assert_int_equal(read_all(&s, &err), 1);
+    free(s.bytes);
+}
+
+static void unsorted_and_double_names_are_refused(void **state)
 {
     (void)state;
     static const struct {
-        size_t size;
-        const char *root;
-    } golden[] = {
-        {0, "1c9aa646187d497f5721cde76cb1367b198a0f3c7069d3fb4bd8970291c7dcd6"},
-        {1, "969bbd1ebd6b93885dd0e7a7cab88a381586db45d10dad6f7e27645936949410"},
-        {LEAF, "5edc2b507118b3e905c93709410962314addb75afc793aad4694465ee627445b"},
-        {LEAF + 1, "cd907e377c8b407b564ab5077f7f14305d147fdfd11744afebd8c0db3638576d"},
-        {5 * LEAF, "478bbfd0935051a3f6e673a0e512c4b8e12cf53c015b26d9fa9456b6c1db0d78"},
-        {7 * LEAF + 1, "88e2739066057c73b516ca2966fb8b6d0ae70eb72049fca1be4728a6327a5128"},
-    };
-    for (size_t i = 0; i < sizeof(golden) / sizeof(golden[0]); i++) {
-        uint8_t root[HASH_SIZE];
-        uint8_t *bytes = sample_bytes(golden[i].size);
-        root_of(root, bytes, golden[i].size);
-        assert_hash_is(root, golden[i].root);
-        free(bytes);
+        const char *first, *second;
+        int result;
+    } cases[] = {{"a", "b", 2},   {"a", "aa", 2}, {"a", "a", -1},          {"b", "a", -1},
+                 {"aa", "a", -1}, {"Z", "a", 2},  {"\x7f", "\x80\x80", 2}, {"\xff", "a", -1}};
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct tree_entry one = named(ENTRY_FILE, cases[i].first);
+        struct tree_entry two = named(ENTRY_FILE, cases[i].second);
+        struct stream s = {0};
+        struct err err = ERR_INIT;
+        put(&s, &one);
+        put(&s, &two);
+        assert_int_equal(read_all(&s, &err), cases[i].result);
+        free(s.bytes);
     }
 }
 
-static void leaves_are_counted_and_measured(void **state)
+static void what_no_restore_could_use_is_refused(void **state)
 {
     (void)state;
-    assert_int_equal(hash_tree_leaf_count(0), 1);
-    assert_int_equal(hash_tree_leaf_count(1), 1);
-    assert_int_equal(hash_tree_leaf_count(LEAF), 1);
-    assert_int_equal(hash_tree_leaf_count(LEAF + 1), 2);
-    assert_int_equal(hash_tree_leaf_size(0, 0), 0);
-    assert_int_equal(hash_tree_leaf_size(LEAF, 0), LEAF);
-    assert_int_equal(hash_tree_leaf_size(LEAF, 1), 0);
-    assert_int_equal(hash_tree_leaf_size(LEAF + 5, 1), 5);
-    assert_int_equal(hash_tree_leaf_size(LEAF + 5, 2), 0);
-    assert_int_equal(hash_tree_leaf_size(UINT64_MAX, UINT64_MAX), 0);
+    struct tree_entry e = named(ENTRY_FILE, "a");
+    e.mode = 010000;
+    assert_not_stored(&e);
+    e = named(ENTRY_FILE, "a");
+    e.mtime_ns = 1000000000;
+    assert_not_stored(&e);
+    e = named(ENTRY_FILE, "a");
+    e.chunks = ids;
+    e.chunk_count = 1; /* but of size 0 */
+    assert_not_stored(&e);
+    e.size = 100;
+    struct tree_extent overlap[] = {{0, 50}, {49, 10}};
+    e.extents = overlap;
+    e.extent_count = 2;
+    assert_not_stored(&e);
+    overlap[1] = (struct tree_extent){60, 41};
+    assert_not_stored(&e);
+    overlap[1] = (struct tree_extent){60, 0};
+    assert_not_stored(&e);
+    overlap[1] = (struct tree_extent){60, UINT64_MAX};
+    assert_not_stored(&e);
+    e = named(ENTRY_DIRECTORY, "a");
+    e.hard_link = 1;
+    assert_not_stored(&e);
+    e = named(ENTRY_SYMLINK, "a");
+    e.target_size = 0;
+    assert_not_stored(&e);
+    e = named(ENTRY_FILE, "a");
+    e.kind = 8;
+    assert_not_stored(&e);
+    e = named(ENTRY_FILE, "a");
+    e.user = "a\0b";
+    assert_not_stored(&e);
+    e = named(ENTRY_FILE, "a");
+    struct tree_xattr many[TREE_XATTRS_MAX + 1];
+    for (size_t i = 0; i <= TREE_XATTRS_MAX; i++)
+        many[i] = (struct tree_xattr){"user.x", 6, (const uint8_t *)"v", 1};
+    e.xattrs = many;
+    e.xattr_count = TREE_XATTRS_MAX + 1;
+    assert_not_stored(&e);
+    uint8_t *large = alloc_zero(65536, 1);
+    for (size_t i = 0; i < TREE_XATTRS_MAX; i++) {
+        many[i].value = large;
+        many[i].value_size = 65536;
+    }
+    e.xattr_count = TREE_XATTRS_MAX; /* each is allowed, all are too much */
+    assert_not_stored(&e);
+    free(large);
 }
 
-static void every_leaf_proves_itself_and_no_other(void **state)
+static void a_file_of_a_tebibyte_fits(void **state)
 {
     (void)state;
+    size_t count = 1024 * 1024, found = 0;
+    uint8_t(*list)[CHUNK_ID_SIZE] = alloc_zero(count, CHUNK_ID_SIZE);
+    for (size_t i = 0; i < count; i++)
+        memcpy(list[i], &i, sizeof(i));
+    struct tree_entry e = named(ENTRY_FILE, "huge"), entry;
+    e.size = 1ull << 40;
+    e.chunks = list;
+    e.chunk_count = count;
+    struct stream s = {0};
     struct err err = ERR_INIT;
-    static const size_t counts[] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 13, 16, 17};
-    uint8_t *bytes = sample_bytes(17 * LEAF);
-    uint8_t leaves[17 * HASH_SIZE], path[HASH_TREE_PATH_MAX * HASH_SIZE], root[HASH_SIZE];
-    for (size_t c = 0; c < sizeof(counts) / sizeof(counts[0]); c++) {
-        size_t size = counts[c] * LEAF - 100;
-        hash_tree_leaves(leaves, bytes, size);
-        hash_tree_root(root, leaves, size);
-        for (size_t i = 0; i < counts[c]; i++) {
-            size_t length = hash_tree_path(path, leaves, size, i);
-            size_t leaf_size = hash_tree_leaf_size(size, i);
-            assert_int_equal(
-                hash_tree_prove(root, size, i, bytes + i * LEAF, leaf_size, path, length, &err), 0);
-            if (i > 0) {
-                assert_int_equal(
-                    hash_tree_prove(root, size, i, bytes, leaf_size, path, length, &err), -1);
-                assert_int_equal(err.code, ERR_DAMAGED);
-            }
+    struct tree_reader reader = {0};
+    put(&s, &e);
+    for (size_t at = 0; at < s.size; at += CHUNK_BYTES_MAX) {
+        bool end = false;
+        size_t size = s.size - at < CHUNK_BYTES_MAX ? s.size - at : CHUNK_BYTES_MAX;
+        assert_int_equal(tree_reader_give(&reader, s.bytes + at, size, &err), 0);
+        while (tree_entry_decode(&entry, &reader, &end, &err) == 0 && !end) {
+            assert_same(&e, &entry);
+            found++;
+            tree_entry_release(&entry);
         }
     }
-    free(bytes);
+    assert_int_equal(found, 1);
+    assert_int_equal(tree_reader_finish(&reader, &err), 0);
+    tree_reader_release(&reader);
+    free(s.bytes);
+    free(list);
 }
 
-static void a_wrong_proof_is_refused(void **state)
+static void the_entry_of_the_format(void **state)
 {
     (void)state;
+    struct tree_entry e = named(ENTRY_SYMLINK, "f");
+    e.mtime_s = -2;
+    e.mtime_ns = 300;
+    struct stream s = {0};
     struct err err = ERR_INIT;
-    size_t size = 5 * LEAF;
-    uint8_t *bytes = sample_bytes(size);
-    uint8_t leaves[5 * HASH_SIZE], path[HASH_TREE_PATH_MAX * HASH_SIZE], root[HASH_SIZE];
-    hash_tree_leaves(leaves, bytes, size);
-    hash_tree_root(root, leaves, size);
-    size_t length = hash_tree_path(path, leaves, size, 2);
-    assert_int_equal(length, 3);
-    const uint8_t *leaf = bytes + 2 * LEAF;
-    assert_int_equal(hash_tree_prove(root, size, 2, leaf, LEAF, path, length, &err), 0);
-    assert_int_equal(hash_tree_prove(root, size, 3, leaf, LEAF, path, length, &err), -1);
-    assert_int_equal(err.code, ERR_DAMAGED);
-    assert_int_equal(hash_tree_prove(root, size + LEAF, 2, leaf, LEAF, path, length, &err), -1);
-    assert_int_equal(err.code, ERR_DAMAGED);
-    assert_int_equal(hash_tree_prove(root, size, 2, leaf, LEAF, path, length - 1, &err), -1);
-    assert_int_equal(err.code, ERR_FORMAT);
-    assert_int_equal(hash_tree_prove(root, size, 2, leaf, LEAF, path, length + 1, &err), -1);
-    assert_int_equal(err.code, ERR_FORMAT);
-    assert_int_equal(hash_tree_prove(root, size, 2, leaf, LEAF - 1, path, length, &err), -1);
-    assert_int_equal(err.code, ERR_FORMAT);
-    assert_int_equal(hash_tree_prove(root, size, 5, leaf, LEAF, path, length, &err), -1);
-    assert_int_equal(err.code, ERR_INVALID);
-    for (size_t i = 0; i < length * HASH_SIZE; i++) {
-        path[i] ^= 1;
-        assert_int_equal(hash_tree_prove(root, size, 2, leaf, LEAF, path, length, &err), -1);
-        path[i] ^= 1;
-    }
-    free(bytes);
-}
-
-/* If leaves and nodes were hashed alike, two leaf hashes would be a leaf with the root of both. */
-static void a_node_cannot_pass_for_a_leaf(void **state)
-{
-    (void)state;
-    uint8_t *bytes = sample_bytes(2 * LEAF);
-    uint8_t leaves[2 * HASH_SIZE], root[HASH_SIZE], forged[HASH_SIZE];
-    hash_tree_leaves(leaves, bytes, 2 * LEAF);
-    hash_tree_root(root, leaves, 2 * LEAF);
-    root_of(forged, leaves, sizeof(leaves));
-    assert_memory_not_equal(root, forged, HASH_SIZE);
-    free(bytes);
-}
-
-static void trailing_zeros_change_the_root(void **state)
-{
-    (void)state;
-    uint8_t zeros[256] = {0}, one[HASH_SIZE], two[HASH_SIZE];
-    root_of(one, zeros, 128);
-    root_of(two, zeros, 129);
-    assert_memory_not_equal(one, two, HASH_SIZE);
-}
-
-/* Whatever goes side by side must come out as if it went alone. */
-static void a_batch_hashes_like_one_leaf_after_the_other(void **state)
-{
-    (void)state;
-    static const size_t sizes[] = {0, 1, 63, 64, 127, 128, 129, 255, 256, 4096, LEAF - 1, LEAF};
-    uint8_t *bytes = sample_bytes(LEAF + 64);
-    uint64_t seed = 3;
-    for (unsigned run = 0; run < 200; run++) {
-        struct leaf_job jobs[20];
-        uint8_t hashes[20][HASH_SIZE], want[HASH_SIZE];
-        size_t count = sample_next(&seed) % 21, size = sizes[run % 12];
-        for (size_t i = 0; i < count; i++) {
-            if (sample_next(&seed) % 8 == 0)
-                size = sizes[sample_next(&seed) % 12];
-            jobs[i] = (struct leaf_job){
-                .bytes = bytes + sample_next(&seed) % 64, .size = size, .hash = hashes[i]};
-        }
-        leaf_hash(jobs, count);
-        for (size_t i = 0; i < count; i++) {
-            struct leaf_job alone = jobs[i];
-            alone.hash = want;
-            leaf_hash_one(&alone);
-            assert_memory_equal(hashes[i], want, HASH_SIZE);
-        }
-    }
-    free(bytes);
-}
-
-static void the_pack_id_follows_from_the_leaves(void **state)
-{
-    (void)state;
-    uint8_t *bytes = sample_bytes(300000);
-    uint8_t leaves[5 * HASH_SIZE], id[PACK_ID_SIZE], again[PACK_ID_SIZE];
-    pack_id(id, bytes, 300000);
-    assert_hash_is(id, "e2b5f0d44f32aa79978df5d880a7c199642539b700515dbf8fb20032f3d25d61");
-    hash_tree_leaves(leaves, bytes, 300000);
-    pack_id_of_leaves(again, leaves, 300000);
-    assert_memory_equal(id, again, PACK_ID_SIZE);
-    free(bytes);
+    put(&s, &e);
+    static const uint8_t golden[] = "\x1d\0\0\0\x01\x03\x01"
+                                    "f\xa4\x03\xe8\x07\x64\x03"
+                                    "ada\x05"
+                                    "users\x03\xac\x02\x00\x00\x04../x";
+    assert_int_equal(s.size, sizeof(golden) - 1);
+    assert_memory_equal(s.bytes, golden, s.size);
+    s.bytes[4] = 2;
+    assert_int_equal(read_all(&s, &err), -1);
+    assert_int_equal(err.code, ERR_VERSION);
+    free(s.bytes);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(the_root_is_that_of_the_definition_for_every_count),
-        cmocka_unit_test(the_golden_roots_hold),
-        cmocka_unit_test(leaves_are_counted_and_measured),
-        cmocka_unit_test(every_leaf_proves_itself_and_no_other),
-        cmocka_unit_test(a_wrong_proof_is_refused),
-        cmocka_unit_test(a_node_cannot_pass_for_a_leaf),
-        cmocka_unit_test(trailing_zeros_change_the_root),
-        cmocka_unit_test(a_batch_hashes_like_one_leaf_after_the_other),
-        cmocka_unit_test(the_pack_id_follows_from_the_leaves),
+        cmocka_unit_test(an_entry_of_every_kind_comes_back),
+        cmocka_unit_test(chunks_may_end_anywhere),
+        cmocka_unit_test(a_directory_cut_short_is_an_error),
+        cmocka_unit_test(names_that_escape_are_not_written),
+        cmocka_unit_test(names_that_escape_are_not_read),
+        cmocka_unit_test(unsorted_and_double_names_are_refused),
+        cmocka_unit_test(what_no_restore_could_use_is_refused),
+        cmocka_unit_test(a_file_of_a_tebibyte_fits),
+        cmocka_unit_test(the_entry_of_the_format),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

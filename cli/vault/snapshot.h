@@ -1,8 +1,11 @@
 /* snapshot.h - the sealed part of a record: one snapshot of a set of paths.
  *
- *   Limits   SNAPSHOT_PATHS_MAX paths, SNAPSHOT_TAGS_MAX tags; sealed at most RECORD_BYTES_MAX / 2
- *   Errors   ERR_FORMAT, ERR_VERSION, ERR_KEY (sealed for another vault)
+ *   Limits   SNAPSHOT_PATHS_MAX paths, SNAPSHOT_TAGS_MAX tags, a text SNAPSHOT_TEXT_MAX bytes;
+ *            sealed at most SNAPSHOT_BYTES_MAX
+ *   Errors   seal: ERR_INVALID beyond those limits; open: ERR_FORMAT, ERR_VERSION, ERR_KEY (sealed
+ *            for another vault), ERR_DAMAGED (the seal does not hold)
  *   Memory   snapshot_open fills malloc'd fields: snapshot_release
+ *   Threads  any
  */
 #ifndef ECBAK_CLI_VAULT_SNAPSHOT_H
 #define ECBAK_CLI_VAULT_SNAPSHOT_H
@@ -16,6 +19,8 @@
 
 #define SNAPSHOT_PATHS_MAX 1024
 #define SNAPSHOT_TAGS_MAX  64
+#define SNAPSHOT_TEXT_MAX  4096
+#define SNAPSHOT_BYTES_MAX (RECORD_BYTES_MAX / 2)
 
 struct snapshot {
     uint8_t id[ID_SIZE]; /* hash of the record; shown as its first 8 hex digits */

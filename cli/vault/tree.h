@@ -72,7 +72,7 @@ struct tree_entry {
     size_t target_size;
     struct tree_xattr *xattrs;
     size_t xattr_count;
-    struct tree_extent *extents; /* none: the file has no holes */
+    struct tree_extent *extents; /* none: no holes, or nothing but a hole: then it has no chunks */
     size_t extent_count;
     uint8_t (*chunks)[CHUNK_ID_SIZE]; /* of a file's data, of a directory's entries */
     size_t chunk_count;
@@ -86,8 +86,9 @@ int tree_entry_encode(const struct tree_entry *entry, uint8_t **bytes, size_t *s
  * order or a double one is refused. Zero-initialise it, or tree_reader_init. */
 struct tree_reader {
     struct reader bytes; /* what is not decoded yet, in the chunk given or in `carry` */
-    uint8_t *carry; /* the rest of an entry that began in the chunk before, and the new chunk */
+    uint8_t *carry;      /* the beginning of an entry that goes on in the next chunk, then that */
     size_t carry_room;
+    bool carried; /* `bytes` is in carry */
     char last[TREE_NAME_MAX];
     size_t last_size;
 };

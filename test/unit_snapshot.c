@@ -1,0 +1,275 @@
+/* Snapshots as sealed parts of records. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <sodium.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/vault/pack.h"
+#include "cli/vault/snapshot.h"
+#include "coding/base/alloc.h"
+#include "coding/base/bytes.h"
+
+static struct vault_keys *keys, *other_keys;
+
+static int make_keys(void **state)
+{
+    (void)state;
+    uint8_t secret[VAULT_SECRET_SIZE];
+    struct err err = ERR_INIT;
+    for (size_t i = 0; i < sizeof(secret); i++)
+        secret[i] = (uint8_t)i;
+    return vault_keys_new(&keys, secret, &err) | vault_keys_new(&other_keys, NULL, &err);
+}
+
+static int drop_keys(void **state)
+{
+    (void)state;
+    vault_keys_destroy(&keys);
+    vault_keys_destroy(&other_keys);
+    return 0;
+}
+
+static char home[] = "/home/ada", etc[] = "/etc/\xff\n", nightly[] = "nightly";
+static char host[] = "babbage", user[] = "ada", short_host[] = "b";
+static char *paths[] = {home, etc};
+static char *tags[] = {nightly};
+static uint8_t roots[2][CHUNK_ID_SIZE] = {"root one", "root two"};
+static uint8_t index_packs[3][ID_SIZE] = {"index 1", "index 2", "index 3"};
+
+static struct snapshot example(void)
+{
+    struct snapshot s = {.number = 7,
+                         .time_s = 1700000000,
+                         .time_ns = 999999999,
+                         .host = host,
+                         .user = user,
+                         .paths = paths,
+                         .path_count = 2,
+                         .tags = tags,
+                         .tag_count = 1,
+                         .root = roots,
+                         .root_count = 2,
+                         .index_packs = index_packs,
+                         .index_pack_count = 3,
+                         .files = 81237,
+                         .bytes = 1390000000,
+                         .bytes_new = UINT64_MAX};
+    memcpy(s.writer, "writer sixteen b", WRITER_SIZE);
+    return s;
+}
+
+/* The record that carries it; sealed is malloc'd. */
+static struct record sealed(const struct snapshot *s)
+{
+    struct record record = {.number = s->number, .kind = RECORD_SNAPSHOT};
+    struct err err = ERR_INIT;
+    memcpy(record.vault, keys->vault, ID_SIZE);
+    memcpy(record.writer, s->writer, WRITER_SIZE);
+    memset(record.hash, 0xab, sizeof(record.hash));
+    assert_int_equal(snapshot_seal(s, keys, &record.sealed, &record.sealed_size, &err), 0);
+    return record;
+}
+
+static void assert_example(const struct snapshot *s)
+{
+    struct snapshot e = example();
+    assert_memory_equal(s->writer, e.writer, WRITER_SIZE);
+    assert_true(s->number == 7 && s->time_s == e.time_s && s->time_ns == e.time_ns);
+    assert_string_equal(s->host, "babbage");
+    assert_string_equal(s->user, "ada");
+    assert_int_equal(s->path_count, 2);
+    assert_string_equal(s->paths[0], paths[0]);
+    assert_string_equal(s->paths[1], paths[1]);
+    assert_int_equal(s->tag_count, 1);
+    assert_string_equal(s->tags[0], tags[0]);
+    assert_int_equal(s->root_count, 2);
+    assert_memory_equal(s->root, roots, sizeof(roots));
+    assert_int_equal(s->index_pack_count, 3);
+    assert_memory_equal(s->index_packs, index_packs, sizeof(index_packs));
+    assert_true(s->files == e.files && s->bytes == e.bytes && s->bytes_new == e.bytes_new);
+}
+
+static void a_snapshot_comes_back(void **state)
+{
+    (void)state;
+    struct snapshot s = example(), back;
+    struct record record = sealed(&s);
+    struct err err = ERR_INIT;
+    assert_int_equal(snapshot_open(&back, keys, &record, &err), 0);
+    assert_example(&back);
+    assert_memory_equal(back.id, record.hash, ID_SIZE);
+    snapshot_release(&back);
+    free(record.sealed);
+}
+
+static void a_snapshot_of_nothing_comes_back(void **state)
+{
+    (void)state;
+    struct snapshot s = {.number = 1}, back;
+    struct record record = sealed(&s);
+    struct err err = ERR_INIT;
+    assert_int_equal(snapshot_open(&back, keys, &record, &err), 0);
+    assert_string_equal(back.host, "");
+    assert_int_equal(back.path_count + back.tag_count + back.root_count + back.index_pack_count, 0);
+    snapshot_release(&back);
+    free(record.sealed);
+}
+
+static void every_flipped_byte_is_an_error(void **state)
+{
+    (void)state;
+    struct snapshot s = example(), back;
+    struct record record = sealed(&s);
+    for (size_t i = 0; i < record.sealed_size; i++) {
+        struct err err = ERR_INIT;
+        record.sealed[i] ^= 0x40;
+        assert_int_equal(snapshot_open(&back, keys, &record, &err), -1);
+        record.sealed[i] ^= 0x40;
+    }
+    for (size_t size = record.sealed_size - 1; size > 0; size--) {
+        struct err err = ERR_INIT;
+        record.sealed_size = size;
+        assert_int_equal(snapshot_open(&back, keys, &record, &err), -1);
+    }
+    free(record.sealed);
+}
+
+static void it_is_bound_to_its_vault_writer_and_number(void **state)
+{
+    (void)state;
+    struct snapshot s = example(), back;
+    struct record record = sealed(&s);
+    struct err err = ERR_INIT;
+    record.number++;
+    assert_int_equal(snapshot_open(&back, keys, &record, &err), -1);
+    assert_int_equal(err.code, ERR_DAMAGED);
+    record.number--;
+    record.writer[15] ^= 1;
+    assert_int_equal(snapshot_open(&back, keys, &record, &err), -1);
+    assert_int_equal(err.code, ERR_DAMAGED);
+    record.writer[15] ^= 1;
+    assert_int_equal(snapshot_open(&back, other_keys, &record, &err), -1);
+    assert_int_equal(err.code, ERR_KEY);
+    memcpy(record.vault, other_keys->vault, ID_SIZE);
+    assert_int_equal(snapshot_open(&back, other_keys, &record, &err), -1);
+    assert_int_equal(err.code, ERR_DAMAGED);
+    free(record.sealed);
+}
+
+static void later_versions_are_refused_by_name(void **state)
+{
+    (void)state;
+    struct snapshot s = example(), back;
+    struct record record = sealed(&s);
+    struct err err = ERR_INIT;
+    record.sealed[0] = 9;
+    assert_int_equal(snapshot_open(&back, keys, &record, &err), -1);
+    assert_int_equal(err.code, ERR_VERSION);
+    assert_non_null(strstr(err.text, "version 9"));
+    record.sealed[0] = 1;
+    record.kind = 2;
+    assert_int_equal(snapshot_open(&back, keys, &record, &err), -1);
+    assert_int_equal(err.code, ERR_VERSION);
+    free(record.sealed);
+}
+
+static void names_and_sizes_do_not_show(void **state)
+{
+    (void)state;
+    struct snapshot s = example();
+    struct record record = sealed(&s), again = sealed(&s);
+    assert_int_equal(padme(record.sealed_size), record.sealed_size);
+    assert_null(memmem(record.sealed, record.sealed_size, "home", 4));
+    assert_null(memmem(record.sealed, record.sealed_size, "babbage", 7));
+    assert_null(memmem(record.sealed, record.sealed_size, "root one", 8));
+    assert_memory_not_equal(record.sealed + 28, again.sealed + 28, record.sealed_size - 28);
+    s.path_count = 1;
+    s.host = short_host;
+    s.tag_count = 0;
+    struct record shorter = sealed(&s);
+    assert_true(record.sealed_size - shorter.sealed_size <= record.sealed_size / 8);
+    free(record.sealed);
+    free(again.sealed);
+    free(shorter.sealed);
+}
+
+static void too_much_for_a_record_is_refused(void **state)
+{
+    (void)state;
+    struct snapshot s = example();
+    uint8_t *bytes = NULL;
+    size_t size;
+    struct err err = ERR_INIT;
+    s.path_count = SNAPSHOT_PATHS_MAX + 1;
+    assert_int_equal(snapshot_seal(&s, keys, &bytes, &size, &err), -1);
+    assert_int_equal(err.code, ERR_INVALID);
+    s = example();
+    char *long_path = alloc_zero(SNAPSHOT_TEXT_MAX + 2, 1);
+    memset(long_path, 'p', SNAPSHOT_TEXT_MAX + 1);
+    char *one[] = {long_path};
+    s.paths = one;
+    s.path_count = 1;
+    assert_int_equal(snapshot_seal(&s, keys, &bytes, &size, &err), -1);
+    long_path[SNAPSHOT_TEXT_MAX] = '\0';
+    char *many[64];
+    for (size_t i = 0; i < 64; i++)
+        many[i] = long_path;
+    s.paths = many;
+    s.path_count = 64;
+    assert_int_equal(snapshot_seal(&s, keys, &bytes, &size, &err), -1);
+    assert_int_equal(err.code, ERR_INVALID);
+    s = example();
+    s.time_ns = 1000000000;
+    assert_int_equal(snapshot_seal(&s, keys, &bytes, &size, &err), -1);
+    assert_null(bytes);
+    free(long_path);
+}
+
+static const char golden[] =
+    "01010000442e4ea7359a040123cff31f4767363a6ef15e316f5652af833383d39f62b9f92fe8fd550663caa3"
+    "72c7153957eae37809f8524a94eae8b2ced3c1a8b6bd54de5ee7efdec905d16f72f7888ebf9b40823ec4a266"
+    "f076617828d084eef28b476c0c068e6082b8bba746e4f4a43f75f0078a0fc795151ea42417c95785e2cfa4ea"
+    "741ce527675e9dee6d1a61acc875e5b253a2d3f7f2dda19f7dad141d5cd48120f011f0e7c75d307dcf805e3d"
+    "cadbc9f701fd441da4d2aa2fa939d6d1dd6432ccff3c3490721e543de01d475f6629a8960976df6a6bdcf815"
+    "e611d962f2b6b3550ab67601c17fa2fa96455f482b6df68875c64e4face9fa8e7ffb374e94983baa59ffcde2"
+    "9ac9cdfc598644a5b6a98d2b6d9f6e345789cf317bf25287";
+
+static void the_snapshot_of_the_format_opens(void **state)
+{
+    (void)state;
+    struct snapshot s = example(), back;
+    struct record record = {.number = 7, .kind = RECORD_SNAPSHOT};
+    struct err err = ERR_INIT;
+    uint8_t bytes[(sizeof(golden) - 1) / 2];
+    assert_int_equal(hex_decode(bytes, sizeof(bytes), golden), 0);
+    memcpy(record.vault, keys->vault, ID_SIZE);
+    memcpy(record.writer, s.writer, WRITER_SIZE);
+    record.sealed = bytes;
+    record.sealed_size = sizeof(bytes);
+    assert_int_equal(snapshot_open(&back, keys, &record, &err), 0);
+    assert_example(&back);
+    snapshot_release(&back);
+}
+
+int main(void)
+{
+    if (sodium_init() < 0)
+        return 1;
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_snapshot_comes_back),
+        cmocka_unit_test(a_snapshot_of_nothing_comes_back),
+        cmocka_unit_test(every_flipped_byte_is_an_error),
+        cmocka_unit_test(it_is_bound_to_its_vault_writer_and_number),
+        cmocka_unit_test(later_versions_are_refused_by_name),
+        cmocka_unit_test(names_and_sizes_do_not_show),
+        cmocka_unit_test(too_much_for_a_record_is_refused),
+        cmocka_unit_test(the_snapshot_of_the_format_opens),
+    };
+    return cmocka_run_group_tests(tests, make_keys, drop_keys);
+}
