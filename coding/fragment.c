@@ -24,7 +24,6 @@
 #include <string.h>
 
 #include "coding/base/bytes.h"
-#include "coding/leaf_hash.h"
 
 #define MAGIC_SIZE 8
 #define DIGESTED   128
@@ -246,11 +245,8 @@ int fragment_verify_leaf(const struct fragment *fragment, size_t leaf, struct er
     uint8_t hash[HASH_SIZE];
     if (leaf >= shape->leaf_count)
         return err_set(err, ERR_INVALID, "fragment %u has no leaf %zu", fragment->index, leaf);
-    leaf_hash_one(&(struct leaf_job){
-        .bytes = fragment->row + leaf * HASH_TREE_LEAF_SIZE,
-        .size = hash_tree_leaf_size(shape->row_size, leaf),
-        .hash = hash,
-    });
+    hash_tree_leaf(hash, fragment->row + leaf * HASH_TREE_LEAF_SIZE,
+                   hash_tree_leaf_size(shape->row_size, leaf));
     if (memcmp(hash, fragment->leaves + leaf * HASH_SIZE, HASH_SIZE) != 0)
         return damaged_leaf(fragment, leaf, err);
     return 0;

@@ -9,9 +9,10 @@
  *   Units    size in bytes; row number `index` from 0 to k + m - 1
  *   Limits   FRAGMENT_SIZE_MAX
  *   Errors   ERR_FORMAT truncated, malformed, or longer than it says; ERR_VERSION an unknown
- * version, code, layout or hash, named; ERR_DAMAGED a digest differs (which, is named); ERR_FOREIGN
- * whole, but of another object or another row than expected Memory   a struct fragment is a view:
- * it borrows the bytes that it was parsed from Threads  any
+ *            version, code, layout or hash, named; ERR_DAMAGED a digest differs (which, is named);
+ *            ERR_FOREIGN whole, but of another object or another row than expected
+ *   Memory   a struct fragment is a view: it borrows the bytes that it was parsed from
+ *   Threads  any
  */
 #ifndef ECBAK_CODING_FRAGMENT_H
 #define ECBAK_CODING_FRAGMENT_H

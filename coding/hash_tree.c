@@ -6,9 +6,6 @@
 #include <string.h>
 
 #include "coding/base/bytes.h"
-#include "coding/leaf_hash.h"
-
-#define JOBS_AT_ONCE 16
 
 size_t hash_tree_leaf_count(uint64_t size)
 {
@@ -23,20 +20,17 @@ size_t hash_tree_leaf_size(uint64_t size, uint64_t index)
     return left < HASH_TREE_LEAF_SIZE ? (size_t)left : HASH_TREE_LEAF_SIZE;
 }
 
+void hash_tree_leaf(uint8_t hash[HASH_SIZE], const void *leaf, size_t size)
+{
+    hash_bytes(hash, "ecbak leaf v1", leaf, size);
+}
+
 void hash_tree_leaves(uint8_t *leaves, const void *bytes, size_t size)
 {
-    struct leaf_job jobs[JOBS_AT_ONCE];
     size_t count = hash_tree_leaf_count(size);
-    for (size_t done = 0; done < count;) {
-        size_t batch = 0;
-        for (; batch < JOBS_AT_ONCE && done < count; batch++, done++)
-            jobs[batch] = (struct leaf_job){
-                .bytes = (const uint8_t *)bytes + done * HASH_TREE_LEAF_SIZE,
-                .size = hash_tree_leaf_size(size, done),
-                .hash = leaves + done * HASH_SIZE,
-            };
-        leaf_hash(jobs, batch);
-    }
+    for (size_t i = 0; i < count; i++)
+        hash_tree_leaf(leaves + i * HASH_SIZE, (const uint8_t *)bytes + i * HASH_TREE_LEAF_SIZE,
+                       hash_tree_leaf_size(size, i));
 }
 
 static void join(uint8_t to[HASH_SIZE], const uint8_t *left, const uint8_t *right)
@@ -112,7 +106,7 @@ int hash_tree_prove(const uint8_t root[HASH_SIZE], uint64_t size, uint64_t index
                        (unsigned long long)index, leaf_size, hash_tree_leaf_size(size, index));
     uint8_t at[HASH_SIZE];
     size_t used = 0;
-    leaf_hash_one(&(struct leaf_job){.bytes = leaf, .size = leaf_size, .hash = at});
+    hash_tree_leaf(at, leaf, leaf_size);
     for (uint64_t position = index; width > 1; position >>= 1, width = (width + 1) / 2) {
         if ((position ^ 1) >= width)
             continue;

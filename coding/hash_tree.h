@@ -7,8 +7,11 @@
  *
  *   Units    size in bytes, count and index in leaves
  *   Hash     BLAKE2b-256
- *   Errors   ERR_DAMAGED a leaf that is not what its root says; ERR_FORMAT a path of the wrong
- * length; ERR_INVALID no such leaf Memory   borrows every buffer Threads  any
+ *   Errors   ERR_DAMAGED a leaf that is not what its root says; ERR_FORMAT a path or a leaf of the
+ *            wrong length; ERR_INVALID no such leaf
+ *   Memory   borrows every buffer
+ *   Threads  any
+ *   Source   the shape of the tree is that of RFC 6962
  */
 #ifndef ECBAK_CODING_HASH_TREE_H
 #define ECBAK_CODING_HASH_TREE_H
@@ -24,6 +27,9 @@
 
 /* Leaves of `size` bytes: at least one. */
 size_t hash_tree_leaf_count(uint64_t size);
+
+/* The hash of one leaf. */
+void hash_tree_leaf(uint8_t hash[HASH_SIZE], const void *leaf, size_t size);
 
 /* The hashes of all leaves: fills leaves[hash_tree_leaf_count(size) * HASH_SIZE]. */
 void hash_tree_leaves(uint8_t *leaves, const void *bytes, size_t size);

@@ -7,7 +7,6 @@
 
 #include "coding/base/alloc.h"
 #include "coding/base/bytes.h"
-#include "coding/leaf_hash.h"
 
 #define ID_BYTES_MAX (2 + 2 + 2 + 2 + 8 + 8 + PACK_ID_SIZE + RS_TOTAL_MAX * HASH_SIZE)
 
@@ -94,11 +93,8 @@ void object_pack_id(uint8_t id[PACK_ID_SIZE], const struct object_shape *shape,
         memcpy(all + i * HASH_SIZE,
                leaves[i / shape->leaf_count] + i % shape->leaf_count * HASH_SIZE, HASH_SIZE);
     if (full < count)
-        leaf_hash_one(&(struct leaf_job){
-            .bytes = pack + full * HASH_TREE_LEAF_SIZE,
-            .size = (size_t)(shape->pack_size % HASH_TREE_LEAF_SIZE),
-            .hash = all + full * HASH_SIZE,
-        });
+        hash_tree_leaf(all + full * HASH_SIZE, pack + full * HASH_TREE_LEAF_SIZE,
+                       (size_t)(shape->pack_size % HASH_TREE_LEAF_SIZE));
     pack_id_of_leaves(id, all, shape->pack_size);
     free(all);
 }

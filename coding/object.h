@@ -6,10 +6,12 @@
  * with another k and m: decode, then encode; the pack id stays.
  *
  *   Shapes   rows[k + m] of row_size bytes each: the pack cut in k pieces, the last ones padded
- * with zeros, then parity. leaves: the hashes of hash_tree.h over each row Limits   0 <= pack_size
- * <= PACK_SIZE_MAX, the limits of rs.h Errors   ERR_INVALID bad shape; ERR_TOO_FEW fewer than k
- * rows; ERR_DAMAGED what came out is not what the ids say; ERR_MEMORY Memory   borrows every
- * buffer, keeps none Threads  any, after rs_setup() returned
+ *            with zeros, then parity. leaves: the hashes of hash_tree.h over each row
+ *   Limits   0 <= pack_size <= PACK_SIZE_MAX, and those of rs.h
+ *   Errors   ERR_INVALID bad shape; ERR_TOO_FEW fewer than k rows; ERR_DAMAGED what came out is not
+ *            what the ids say; ERR_MEMORY
+ *   Memory   borrows every buffer, keeps none
+ *   Threads  any, after rs_setup() returned
  */
 #ifndef ECBAK_CODING_OBJECT_H
 #define ECBAK_CODING_OBJECT_H

@@ -8,7 +8,6 @@
 #include <string.h>
 
 #include "coding/base/alloc.h"
-#include "coding/leaf_hash.h"
 
 #define NO_ROW UINT32_MAX
 
@@ -45,21 +44,15 @@ static void combine(const struct row_set *set, const struct object_shape *shape,
 {
     const uint8_t *in_part[RS_TOTAL_MAX];
     uint8_t *out_part[RS_TOTAL_MAX];
-    struct leaf_job jobs[RS_TOTAL_MAX];
     for (uint64_t offset = 0; offset < shape->row_size; offset += HASH_TREE_LEAF_SIZE) {
         size_t size = hash_tree_leaf_size(shape->row_size, offset / HASH_TREE_LEAF_SIZE);
         for (unsigned i = 0; i < shape->k; i++)
             in_part[i] = set->in[i] + offset;
-        for (unsigned i = 0; i < count; i++) {
+        for (unsigned i = 0; i < count; i++)
             out_part[i] = out[i] + offset;
-            jobs[i] = (struct leaf_job){
-                .bytes = out_part[i],
-                .size = size,
-                .hash = leaves[i] + offset / HASH_TREE_LEAF_SIZE * HASH_SIZE,
-            };
-        }
         rs_apply(set->solution, in_part, out_part, size);
-        leaf_hash(jobs, count);
+        for (unsigned i = 0; i < count; i++)
+            hash_tree_leaf(leaves[i] + offset / HASH_TREE_LEAF_SIZE * HASH_SIZE, out_part[i], size);
     }
 }
 

@@ -12,7 +12,6 @@
 #include <string.h>
 
 #include "coding/base/alloc.h"
-#include "coding/leaf_hash.h"
 
 #define PROOF_SIZE                                                                                 \
     4096 /* bytes of each row proven at a time: the decoded ones stay in the cache  \
@@ -34,7 +33,6 @@ struct encoder {
     struct proof *proofs;
     unsigned proof_count;
     uint8_t *decoded; /* [k][PROOF_SIZE] */
-    struct leaf_job *jobs;
 };
 
 static int prepare_proof(struct proof *proof, const struct rs *rs, unsigned k, struct err *err)
@@ -54,7 +52,6 @@ static int encoder_init(struct encoder *e, const struct object_shape *shape, con
     *e = (struct encoder){.shape = shape, .pack = pack, .rows = rows};
     e->proof_count = (m + k - 1) / k;
     e->proofs = alloc_zero(e->proof_count, sizeof(*e->proofs));
-    e->jobs = alloc_zero(k + m, sizeof(*e->jobs));
     if (rs_new(&e->rs, k, m, err) != 0)
         return -1;
     for (unsigned i = 0; i < e->proof_count; i++) {
@@ -73,7 +70,6 @@ static void encoder_release(struct encoder *e)
     for (unsigned i = 0; i < e->proof_count; i++)
         rs_solution_destroy(&e->proofs[i].solution);
     free(e->proofs);
-    free(e->jobs);
     free(e->decoded);
     rs_destroy(&e->rs);
 }
@@ -114,12 +110,8 @@ static int encode_stripe(struct encoder *e, uint64_t offset, size_t size, struct
     if (rs_encode(e->rs, data, parity, size, err) != 0)
         return -1;
     for (unsigned i = 0; i < (unsigned)(shape->k + shape->m); i++)
-        e->jobs[i] = (struct leaf_job){
-            .bytes = e->rows[i].bytes + offset,
-            .size = size,
-            .hash = e->rows[i].leaves + offset / HASH_TREE_LEAF_SIZE * HASH_SIZE,
-        };
-    leaf_hash(e->jobs, shape->k + shape->m);
+        hash_tree_leaf(e->rows[i].leaves + offset / HASH_TREE_LEAF_SIZE * HASH_SIZE,
+                       e->rows[i].bytes + offset, size);
     return 0;
 }
 

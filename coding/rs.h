@@ -10,9 +10,9 @@
  *   Memory   borrows every buffer, keeps none; outputs must not overlap inputs or each other
  *   Threads  any, after rs_setup() returned; a struct rs may be shared, it never changes
  *   Source   Plank, "Jerasure 2.0": the systematic matrix that it derives from a Vandermonde
- * matrix, whose first row and first column are ones (so m = 1 is plain XOR); for every shape any k
- *            rows are independent. The matrix is part of the format: tests pin it, and FORMAT.md
- * says how to compute it without the library
+ *            matrix, whose first row and first column are ones (so m = 1 is plain XOR); in every
+ *            shape any k rows are independent. The matrix is part of the format: tests pin it, and
+ *            FORMAT.md says how to compute it without the library
  */
 #ifndef ECBAK_CODING_RS_H
 #define ECBAK_CODING_RS_H

@@ -16,7 +16,6 @@
 
 #include "coding/base/alloc.h"
 #include "coding/fragment_set.h"
-#include "coding/leaf_hash.h"
 #include "coding/rs.h"
 #include "test/coding_sample.h"
 
@@ -242,19 +241,10 @@ struct pack_bench {
     struct object_row rows[ROWS_MAX]; /* the first m data rows lost */
 };
 
-static void hash_in_batches(void *context)
+static void hash_leaves(void *context)
 {
     struct pack_bench *b = context;
     hash_tree_leaves(b->leaves, b->pack, PACK_SIZE);
-}
-
-static void hash_one_by_one(void *context)
-{
-    struct pack_bench *b = context;
-    for (size_t i = 0; i < PACK_SIZE / HASH_TREE_LEAF_SIZE; i++)
-        leaf_hash_one(&(struct leaf_job){.bytes = b->pack + i * HASH_TREE_LEAF_SIZE,
-                                         .size = HASH_TREE_LEAF_SIZE,
-                                         .hash = b->leaves + i * HASH_SIZE});
 }
 
 static void encode_pack(void *context)
@@ -300,15 +290,15 @@ static void bench_pack(unsigned k, unsigned m)
 {
     struct err err = ERR_INIT;
     static struct pack_bench b;
-    static struct contender all[6];
-    void (*const jobs[])(void *) = {hash_one_by_one,  hash_in_batches, encode_pack,
-                                    verify_fragments, decode_pack,     rebuild_fragment};
+    static struct contender all[5];
+    void (*const jobs[])(void *) = {hash_leaves, encode_pack, verify_fragments, decode_pack,
+                                    rebuild_fragment};
     const char *const names[] = {
-        "leaf hashes, one after the other (libsodium)", "leaf hashes, batched",
-        "pack to fragments: code, hash, prove",         "k fragments verified",
-        "fragments to pack, m data rows lost",          "one fragment rebuilt",
+        "leaf hashes",          "pack to fragments: code, hash, prove",
+        "k fragments verified", "fragments to pack, m data rows lost",
+        "one fragment rebuilt",
     };
-    double speed[6];
+    double speed[5];
     b = (struct pack_bench){.k = k, .m = m, .pack = sample_bytes(PACK_SIZE)};
     must(fragment_set_encode(&b.set, b.pack, PACK_SIZE, k, m, &err), &err);
     for (unsigned i = 0; i < k + m; i++) {
@@ -318,11 +308,11 @@ static void bench_pack(unsigned k, unsigned m)
     }
     b.out = alloc_large(object_pack_room(&b.set.object.shape), &err);
     must(b.out == NULL ? -1 : 0, &err);
-    for (size_t i = 0; i < 6; i++)
+    for (size_t i = 0; i < 5; i++)
         all[i] = (struct contender){.run = jobs[i], .context = &b, .bytes = (double)PACK_SIZE};
-    race(all, 6, speed);
+    race(all, 5, speed);
     printf("\n%3u+%-3u a pack of 16 MiB, one core\n", k, m);
-    for (size_t i = 0; i < 6; i++)
+    for (size_t i = 0; i < 5; i++)
         say(names[i], speed[i]);
     free(b.out);
     free(b.pack);

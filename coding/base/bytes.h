@@ -4,7 +4,9 @@
  * lies in memory, and no reader can run past its end.
  *
  *   Errors   a reader or writer that ran out sets `failed` and returns zeros from then on: check
- * once, at the end Memory   borrows the buffer Threads  any, one at a time for one reader or writer
+ *            once, at the end
+ *   Memory   borrows the buffer
+ *   Threads  any, one at a time for one reader or writer
  */
 #ifndef ECBAK_CODING_BASE_BYTES_H
 #define ECBAK_CODING_BASE_BYTES_H
