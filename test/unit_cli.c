@@ -13,6 +13,7 @@
 
 #include "cli/exit_code.h"
 #include "cli/options.h"
+#include "cli/progress.h"
 #include "cli/suggest.h"
 #include "cli/text.h"
 
@@ -226,6 +227,23 @@ static void wrong_command_lines_are_usage_errors(void **state)
     assert_false(s.go);
 }
 
+static void progress_tells_what_is_known_and_fits_the_line(void **state)
+{
+    (void)state;
+    char line[PROGRESS_LINE_MAX];
+    struct job_progress job = {.phase = JOB_RUNNING, .files = 1234, .bytes = 1 << 20};
+    progress_line(line, "storing", &job, 2, 0, 80);
+    assert_string_equal(line, "storing  1 234 files  1.0 MiB");
+    atomic_store(&job.bytes_all, 4 << 20);
+    progress_line(line, "storing", &job, 2, 1 << 20, 200);
+    assert_non_null(strstr(line, "25 %  1.0 MiB of 4.0 MiB  1.0 MiB/s  3.0 s left"));
+    progress_line(line, "storing", &job, 2, 1 << 20, 10);
+    assert_string_equal(line, "storing  1");
+    atomic_store(&job.bytes, 9 << 20); /* the estimate was too low: it is not shown */
+    progress_line(line, "storing", &job, 2, 0, 80);
+    assert_string_equal(line, "storing  1 234 files  9.0 MiB");
+}
+
 static void trouble_has_the_same_status_everywhere(void **state)
 {
     (void)state;
@@ -253,6 +271,7 @@ int main(void)
         cmocka_unit_test(options_and_operands_may_be_mixed),
         cmocka_unit_test(two_dashes_end_the_options),
         cmocka_unit_test(wrong_command_lines_are_usage_errors),
+        cmocka_unit_test(progress_tells_what_is_known_and_fits_the_line),
         cmocka_unit_test(trouble_has_the_same_status_everywhere),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
