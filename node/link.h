@@ -55,8 +55,9 @@ struct link_peer {
     uint8_t curve[32];
 };
 
-/* A message of a certified node. Frames that are not there are empty. What the receiver wants to
- * keep it moves out with zmq_msg_move; the rest is closed for it. */
+/* A message of a certified node. Its pointers hold until the receiver calls link; frames that are
+ * not there are empty. What the receiver wants to keep it moves out with zmq_msg_move; the rest is
+ * closed for it. */
 struct link_message {
     const uint8_t *node;       /* CERT_ID_SIZE */
     const uint8_t *curve;      /* what it proved */
@@ -104,6 +105,9 @@ void link_refuse(struct link *link, const struct route *route, uint64_t call, en
 /* The connection on which a node spoke to us within the last within_ms; false: none. */
 bool link_route_to(struct link *link, const uint8_t node[CERT_ID_SIZE], int64_t within_ms,
                    struct route *route);
+/* The peer that we have a welcomed connection to and that proved to be this node; false: none. */
+bool link_peer_of(const struct link *link, const uint8_t node[CERT_ID_SIZE],
+                  struct link_peer *peer);
 /* Close our connection to the peer with this key, if there is one. */
 void link_drop(struct link *link, const uint8_t curve[32]);
 size_t link_peer_count(const struct link *link);

@@ -42,6 +42,18 @@ void link_drop(struct link *link, const uint8_t curve[32])
         pool_remove(link, pooled);
 }
 
+bool link_peer_of(const struct link *link, const uint8_t node[CERT_ID_SIZE], struct link_peer *peer)
+{
+    for (size_t i = 0; i < link->pool_count; i++) {
+        const struct pooled *pooled = &link->pool[i];
+        if (pooled->welcomed && memcmp(pooled->node, node, CERT_ID_SIZE) == 0) {
+            *peer = pooled->peer;
+            return true;
+        }
+    }
+    return false;
+}
+
 size_t link_peer_count(const struct link *link)
 {
     return link->pool_count;

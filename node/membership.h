@@ -3,9 +3,13 @@
  * Feeds the core with time and messages, sends what it orders, writes down what it wants persisted,
  * and publishes an immutable table of members that every thread may look at.
  *
+ *   Durable  data_dir/membership.state: this node's incarnation, and some members to join through
+ *            at the next start
+ *   Errors   ERR_INVALID an address that others cannot reach
  *   Threads  any, but for new and destroy
  *   Trust    every connection CURVE behind a ZAP handler of this context; a peer's proven key is
- * bound to its certificate before anything it says reaches the core
+ *            bound to its certificate before anything it says reaches the core (node/link.h), and
+ *            what one member says of another carries the other's signature and certificate
  */
 #ifndef ECBAK_NODE_MEMBERSHIP_H
 #define ECBAK_NODE_MEMBERSHIP_H

@@ -1,0 +1,100 @@
+/* Tables are immutable once published; whoever looks at one holds a reference. */
+#include "node/membership_core.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "coding/base/alloc.h"
+#include "node/clock.h"
+
+const char *member_state_name(enum member_state state)
+{
+    switch (state) {
+    case MEMBER_ALIVE:
+        return "alive";
+    case MEMBER_SUSPECT:
+        return "suspect";
+    case MEMBER_DEAD:
+        return "dead";
+    case MEMBER_LEFT:
+        return "left";
+    }
+    return "unknown";
+}
+
+static enum member_state state_of(enum swim_state state)
+{
+    switch (state) {
+    case SWIM_ALIVE:
+    case SWIM_AWAY:
+        return MEMBER_ALIVE;
+    case SWIM_SUSPECT:
+        return MEMBER_SUSPECT;
+    case SWIM_DEAD:
+        return MEMBER_DEAD;
+    case SWIM_LEFT:
+        return MEMBER_LEFT;
+    }
+    return MEMBER_DEAD;
+}
+
+int member_describe(struct member *to, const struct swim_member *from, int64_t now_ms)
+{
+    struct node_meta meta;
+    struct err ignored; /* it was admitted with this description; the core keeps no other */
+    *to = (struct member){0};
+    if (meta_decode(&meta, from->metadata, from->metadata_size, &ignored) != 0 ||
+        cert_decode(&to->cert, meta.certificate, meta.certificate_size, &ignored) != 0 ||
+        strlen(from->address) >= sizeof(to->address))
+        return -1;
+    to->state = state_of(from->state);
+    to->self = from->self;
+    to->away = from->state == SWIM_AWAY;
+    to->incarnation = from->incarnation;
+    memcpy(to->address, from->address, strlen(from->address) + 1);
+    snprintf(to->bulk_endpoint, sizeof(to->bulk_endpoint), "tcp://%s", meta.bulk);
+    to->capacity_bytes = meta.offer.capacity_bytes;
+    to->used_bytes = meta.offer.used_bytes;
+    to->store_epoch = meta.offer.store_epoch;
+    memcpy(to->version, meta.version, sizeof(to->version));
+    to->rtt_ms = from->rtt_ms;
+    to->since_s = wall_s() - (now_ms - (int64_t)from->since_ms) / 1000;
+    return 0;
+}
+
+struct member_table *member_table_build(const struct swim *swim, uint64_t generation,
+                                        int64_t now_ms)
+{
+    size_t count = swim_member_count(swim);
+    struct member_table *table = alloc_zero(1, sizeof(*table));
+    table->generation = generation;
+    table->references = 1;
+    table->members = alloc_zero(count, sizeof(*table->members));
+    for (size_t i = 0; i < count; i++) {
+        struct swim_member member;
+        swim_member(swim, i, &member);
+        if (member_describe(&table->members[table->count], &member, now_ms) == 0)
+            table->count++;
+    }
+    return table;
+}
+
+void member_table_release(struct member_table **table)
+{
+    if (*table == NULL)
+        return;
+    if (__atomic_sub_fetch(&(*table)->references, 1, __ATOMIC_ACQ_REL) == 0) {
+        free((*table)->members);
+        free(*table);
+    }
+    *table = NULL;
+}
+
+const struct member *member_find(const struct member_table *table, const uint8_t node[CERT_ID_SIZE])
+{
+    for (size_t i = 0; i < table->count; i++)
+        if (memcmp(table->members[i].cert.node, node, CERT_ID_SIZE) == 0)
+            return &table->members[i];
+    return NULL;
+}

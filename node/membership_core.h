@@ -1,0 +1,86 @@
+/* membership_core.h - what the files of membership share; nobody else includes it.
+ *
+ *   membership_start.c   making one
+ *   membership.c         the thread, and what other threads ask
+ *   membership_orders.c  carrying out what the core orders
+ *   membership_trust.c   what the core asks of us: sign, verify, admit
+ *   member_table.c       the table that other threads see
+ */
+#ifndef ECBAK_NODE_MEMBERSHIP_CORE_H
+#define ECBAK_NODE_MEMBERSHIP_CORE_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "gossip/swim.h"
+#include "node/link.h"
+#include "node/member_notes.h"
+#include "node/membership.h"
+#include "node/meta.h"
+
+#define ADMITTED_SLOTS 1024 /* a power of two */
+
+/* Certificates found good, so that each is verified once: a set that forgets. Plain bytes of the
+ * digest are the key; dates are checked again each time. */
+struct trust {
+    const struct node_keys *keys;
+    uint8_t authority_public[32];
+    uint8_t (*admitted)[32]; /* [ADMITTED_SLOTS] digests of certificates */
+    _Atomic uint64_t refused_count, expired_count, foreign_count;
+};
+
+void trust_init(struct trust *trust, const struct node_keys *keys,
+                const uint8_t authority_public[32]);
+void trust_release(struct trust *trust);
+/* The core's questions; context is a struct trust. */
+void trust_fill_ops(struct trust *trust, struct swim_ops *ops);
+
+struct seed {
+    char name[16]; /* what the core calls it */
+    struct link_peer peer;
+};
+
+struct membership {
+    pthread_t thread;
+    bool thread_runs;
+    int wake_fd;
+
+    pthread_mutex_t lock;
+    pthread_cond_t left_cond;
+    struct member_table *table;
+    struct membership_offer offer;
+    bool offer_changed, leaving, left, stopping;
+
+    /* The thread's alone from here on. */
+    struct link *link;
+    struct swim *swim;
+    struct trust trust;
+    struct node_meta meta;
+    struct member_notes notes;
+    char notes_path[1100];
+    struct seed seeds[SWIM_SEEDS_MAX];
+    size_t seed_count;
+    bool changed; /* the table is behind the core */
+    int64_t published_ms, offered_ms, remembered_ms, complained_ms;
+    uint64_t generation;
+    _Atomic uint64_t malformed;
+};
+
+void *membership_run(void *membership);
+
+/* [thread], and before it runs. */
+void membership_carry_out(struct membership *m);
+void membership_publish(struct membership *m);
+int membership_persist(struct membership *m, struct err *err) MUST_CHECK;
+void membership_persist_or_complain(struct membership *m);
+/* [thread] link's: a message came; a connection is gone. */
+void membership_received(void *ctx, struct link_message *message);
+void membership_lost(void *ctx, const uint8_t curve[32], const struct err *why);
+
+/* [thread] A new table from the core's members. */
+struct member_table *member_table_build(const struct swim *swim, uint64_t generation,
+                                        int64_t now_ms);
+/* [thread] What is known of a member: -1 when its description cannot be read. */
+int member_describe(struct member *to, const struct swim_member *from, int64_t now_ms);
+
+#endif

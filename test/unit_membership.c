@@ -1,0 +1,391 @@
+/* Membership between real sockets on loopback, several nodes in one process. The protocol itself is
+ * tested by the simulator; here: certificates, what is remembered, what others are told. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <arpa/inet.h>
+#include <sodium.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "node/api/durable.h"
+#include "node/clock.h"
+#include "node/log.h"
+#include "node/member_notes.h"
+#include "node/membership.h"
+#include "node/meta.h"
+
+#define DEADLINE_MS 15000
+
+static uint8_t authority_secret[64], authority_public[32];
+static char folder[] = "/tmp/ecbak-membership-XXXXXX";
+static int node_number;
+
+struct node {
+    struct config config;
+    struct node_keys *keys;
+    struct cert cert;
+    struct membership *membership;
+};
+
+static uint16_t free_port(void)
+{
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t size = sizeof(address);
+    assert_int_equal(bind(fd, (struct sockaddr *)&address, sizeof(address)), 0);
+    assert_int_equal(getsockname(fd, (struct sockaddr *)&address, &size), 0);
+    close(fd);
+    return ntohs(address.sin_port);
+}
+
+static void sign(struct node *node, int64_t from_s, int64_t to_s, const uint8_t secret[64])
+{
+    struct err err = ERR_INIT;
+    memcpy(node->cert.node, node->keys->node, CERT_ID_SIZE);
+    memcpy(node->cert.curve, node->keys->curve_public, 32);
+    node->cert.serial = 1;
+    node->cert.not_before_s = from_s;
+    node->cert.not_after_s = to_s;
+    snprintf(node->cert.name, sizeof(node->cert.name), "%s", node->config.name);
+    snprintf(node->cert.zone, sizeof(node->cert.zone), "zone");
+    assert_int_equal(cert_sign(&node->cert, secret, &err), 0);
+}
+
+static struct node *node_made(struct node *seed)
+{
+    struct node *node = calloc(1, sizeof(*node));
+    struct config *config = &node->config;
+    snprintf(config->name, sizeof(config->name), "node-%d", ++node_number);
+    snprintf(config->data_dir, sizeof(config->data_dir), "%s/%s", folder, config->name);
+    snprintf(config->listen_address, sizeof(config->listen_address), "127.0.0.1");
+    snprintf(config->advertise_address, sizeof(config->advertise_address), "127.0.0.1");
+    snprintf(config->profile, sizeof(config->profile), "local");
+    config->member_port = free_port();
+    config->bulk_port = 1;
+    config->members_max = 100;
+    if (seed != NULL) {
+        snprintf(config->seeds[0].address, sizeof(config->seeds[0].address), "127.0.0.1:%u",
+                 seed->config.member_port);
+        memcpy(config->seeds[0].curve_public, seed->keys->curve_public, 32);
+        config->seed_count = 1;
+    }
+    assert_int_equal(mkdir(config->data_dir, 0700), 0);
+    node->keys = node_keys_new();
+    sign(node, wall_s() - 60, wall_s() + 3600, authority_secret);
+    return node;
+}
+
+static void node_up(struct node *node)
+{
+    struct err err = ERR_INIT;
+    struct membership_offer offer = {.capacity_bytes = 1000, .used_bytes = 1, .store_epoch = 7};
+    if (membership_new(&node->membership, &node->config, node->keys, &node->cert, authority_public,
+                       &offer, &err) != 0)
+        fail_msg("%s", err.text);
+}
+
+static struct node *node_started(struct node *seed)
+{
+    struct node *node = node_made(seed);
+    node_up(node);
+    return node;
+}
+
+static void node_free(struct node *node)
+{
+    char path[CONFIG_PATH_MAX + 32];
+    membership_destroy(&node->membership);
+    node_keys_destroy(&node->keys);
+    snprintf(path, sizeof(path), "%s/membership.state", node->config.data_dir);
+    unlink(path);
+    rmdir(node->config.data_dir);
+    free(node);
+}
+
+/* How `by` sees `of`, or NULL; the table must be released. */
+static const struct member *seen(struct node *by, struct node *of, struct member_table **table)
+{
+    *table = membership_table(by->membership);
+    return member_find(*table, of->keys->node);
+}
+
+static bool is_alive(const struct member *member)
+{
+    return member != NULL && member->state == MEMBER_ALIVE && !member->away;
+}
+
+static bool is_away(const struct member *member)
+{
+    return member != NULL && member->state == MEMBER_ALIVE && member->away;
+}
+
+static bool is_left(const struct member *member)
+{
+    return member != NULL && member->state == MEMBER_LEFT;
+}
+
+static bool has_used_42(const struct member *member)
+{
+    return member != NULL && member->used_bytes == 42 && member->store_epoch == 8;
+}
+
+/* How long it took until `by` saw `of` so. */
+static int64_t until(struct node *by, struct node *of, bool (*so)(const struct member *))
+{
+    int64_t start_ms = monotonic_ms();
+    for (;;) {
+        struct member_table *table;
+        bool is_so = so(seen(by, of, &table));
+        member_table_release(&table);
+        if (is_so)
+            return monotonic_ms() - start_ms;
+        if (monotonic_ms() - start_ms > DEADLINE_MS)
+            fail_msg("%s does not see %s so", by->config.name, of->config.name);
+        usleep(5000);
+    }
+}
+
+static void nodes_find_each_other_through_one_seed(void **state)
+{
+    (void)state;
+    struct node *a = node_started(NULL), *b = node_started(a), *c = node_started(a);
+    struct node *all[] = {a, b, c};
+    for (int i = 0; i < 3; i++)
+        for (int j = 0; j < 3; j++)
+            assert_in_range(until(all[i], all[j], is_alive), 0, 3000);
+    struct member_table *table;
+    const struct member *member = seen(b, c, &table);
+    assert_string_equal(member->cert.name, c->config.name);
+    assert_memory_equal(member->cert.curve, c->keys->curve_public, 32);
+    assert_string_equal(member->bulk_endpoint, "tcp://127.0.0.1:1");
+    assert_string_equal(member->version, ECBAK_VERSION);
+    assert_int_equal(member->capacity_bytes, 1000);
+    assert_false(member->self);
+    assert_true(table->members[0].self);
+    assert_memory_equal(table->members[0].cert.node, b->keys->node, CERT_ID_SIZE);
+    assert_in_range(member->since_s, wall_s() - 60, wall_s() + 1);
+    member_table_release(&table);
+    node_free(a);
+    node_free(b);
+    node_free(c);
+}
+
+static void the_order_of_starting_does_not_matter(void **state)
+{
+    (void)state;
+    struct node *seed = node_made(NULL), *early = node_started(seed);
+    usleep(300000);
+    node_up(seed);
+    until(early, seed, is_alive);
+    until(seed, early, is_alive);
+    node_free(seed);
+    node_free(early);
+}
+
+static void what_a_node_offers_is_told_to_the_others(void **state)
+{
+    (void)state;
+    struct node *a = node_started(NULL), *b = node_started(a);
+    until(a, b, is_alive);
+    struct membership_offer offer = {.capacity_bytes = 1000, .used_bytes = 42, .store_epoch = 8};
+    membership_update(b->membership, &offer);
+    until(a, b, has_used_42);
+    until(b, b, has_used_42);
+    node_free(a);
+    node_free(b);
+}
+
+static void a_stopping_node_says_that_it_is_away(void **state)
+{
+    (void)state;
+    struct node *a = node_started(NULL), *b = node_started(a);
+    until(a, b, is_alive);
+    until(b, a, is_alive);
+    int64_t start_ms = monotonic_ms();
+    membership_destroy(&b->membership);
+    assert_in_range(monotonic_ms() - start_ms, 0, 2000);
+    assert_in_range(until(a, b, is_away), 0, 1000);
+    node_free(a);
+    node_free(b);
+}
+
+static void a_leaving_node_is_gone_for_good(void **state)
+{
+    (void)state;
+    struct node *a = node_started(NULL), *b = node_started(a);
+    until(a, b, is_alive);
+    until(b, a, is_alive);
+    membership_leave(b->membership);
+    assert_in_range(until(a, b, is_left), 0, 1000);
+    membership_destroy(&b->membership);
+    usleep(300000);
+    until(a, b, is_left);
+    node_free(a);
+    node_free(b);
+}
+
+static void a_node_comes_back_without_seeds_and_with_a_newer_incarnation(void **state)
+{
+    (void)state;
+    struct node *a = node_started(NULL), *b = node_started(a);
+    until(b, a, is_alive);
+    until(a, b, is_alive);
+    struct member_table *table;
+    uint64_t before = seen(a, b, &table)->incarnation;
+    member_table_release(&table);
+    membership_destroy(&b->membership);
+    until(a, b, is_away);
+    b->config.seed_count = 0;
+    node_up(b);
+    until(b, a, is_alive);
+    until(a, b, is_alive);
+    assert_true(seen(a, b, &table)->incarnation > before);
+    member_table_release(&table);
+    node_free(a);
+    node_free(b);
+}
+
+static void strangers_are_refused_and_counted(void **state)
+{
+    (void)state;
+    struct node *a = node_started(NULL);
+    struct node *foreign = node_made(a), *expired = node_made(a), *forged = node_made(a);
+    uint8_t other_public[32], other_secret[64];
+    crypto_sign_keypair(other_public, other_secret);
+    sign(foreign, wall_s() - 60, wall_s() + 3600, other_secret);
+    sign(expired, wall_s() - 7200, wall_s() - 3600, authority_secret);
+    forged->cert.signature[0] ^= 1;
+    node_up(foreign);
+    node_up(expired);
+    node_up(forged);
+    struct membership_counters c = {0};
+    int64_t start_ms = monotonic_ms();
+    while ((c.foreign == 0 || c.expired == 0 || c.bad_certificate == 0) &&
+           monotonic_ms() - start_ms < DEADLINE_MS) {
+        membership_counters(a->membership, &c);
+        usleep(5000);
+    }
+    assert_int_not_equal(c.foreign, 0);
+    assert_int_not_equal(c.expired, 0);
+    assert_int_not_equal(c.bad_certificate, 0);
+    struct member_table *table = membership_table(a->membership);
+    assert_int_equal(table->count, 1);
+    member_table_release(&table);
+    node_free(foreign);
+    node_free(expired);
+    node_free(forged);
+    node_free(a);
+}
+
+static void an_address_that_nobody_can_reach_is_refused(void **state)
+{
+    (void)state;
+    struct node *a = node_made(NULL);
+    struct membership_offer offer = {0};
+    struct err err = ERR_INIT;
+    snprintf(a->config.advertise_address, sizeof(a->config.advertise_address), "0.0.0.0");
+    assert_int_equal(membership_new(&a->membership, &a->config, a->keys, &a->cert, authority_public,
+                                    &offer, &err),
+                     -1);
+    assert_int_equal(err.code, ERR_INVALID);
+    assert_non_null(strstr(err.text, "advertise_address"));
+    node_free(a);
+}
+
+static void notes_are_whole_or_refused(void **state)
+{
+    (void)state;
+    struct err err = ERR_INIT;
+    char path[64];
+    snprintf(path, sizeof(path), "%s/notes", folder);
+    struct member_notes notes = {.incarnation = 77, .count = 2}, got;
+    randombytes_buf(notes.members[0].curve, 32);
+    snprintf(notes.members[1].address, sizeof(notes.members[1].address), "host:1");
+    assert_int_equal(member_notes_load(&got, path, &err), -1);
+    assert_int_equal(err.code, ERR_NOT_FOUND);
+    assert_int_equal(member_notes_save(&notes, path, &err), 0);
+    assert_int_equal(member_notes_load(&got, path, &err), 0);
+    assert_memory_equal(&got, &notes, sizeof(got));
+
+    uint8_t *bytes;
+    size_t size;
+    assert_int_equal(durable_read(path, 10000, &bytes, &size, &err), 0);
+    for (size_t i = 0; i < size; i++) {
+        struct durable_piece piece = {bytes, size};
+        bytes[i] ^= 0x10;
+        assert_int_equal(durable_write(path, &piece, 1, 0600, DURABLE_REPLACE, &err), 0);
+        assert_int_equal(member_notes_load(&got, path, &err), -1);
+        bytes[i] ^= 0x10;
+        if (i >= 16)
+            assert_int_equal(err.code, ERR_DAMAGED);
+    }
+    struct durable_piece piece = {bytes, size - 1};
+    assert_int_equal(durable_write(path, &piece, 1, 0600, DURABLE_REPLACE, &err), 0);
+    assert_int_equal(member_notes_load(&got, path, &err), -1);
+    assert_int_equal(err.code, ERR_FORMAT);
+    free(bytes);
+    unlink(path);
+}
+
+static void a_description_is_bounded(void **state)
+{
+    (void)state;
+    struct err err = ERR_INIT;
+    struct node_meta meta = {.certificate_size = CERT_BYTES_MAX,
+                             .offer = {UINT64_MAX, UINT64_MAX, UINT64_MAX}},
+                     got;
+    uint8_t bytes[META_BYTES_MAX + 1] = {0};
+    size_t size;
+    memset(meta.bulk, 'x', sizeof(meta.bulk) - 1);
+    memset(meta.version, 'v', sizeof(meta.version) - 1);
+    assert_int_equal(meta_encode(&meta, bytes, &size, &err), 0);
+    assert_int_equal(meta_decode(&got, bytes, size, &err), 0);
+    assert_memory_equal(&got, &meta, sizeof(got));
+    assert_int_equal(meta_decode(&got, bytes, META_BYTES_MAX + 1, &err), -1);
+    for (size_t cut = 1; cut < size; cut++) /* whatever is cut off: an answer, and no crash */
+        if (meta_decode(&got, bytes, cut, &err) == 0)
+            assert_true(got.certificate_size <= CERT_BYTES_MAX);
+    const uint8_t newline[] = {0x12, 2, 'a', '\n'};
+    assert_int_equal(meta_decode(&got, newline, sizeof(newline), &err), -1);
+}
+
+static int setup(void **state)
+{
+    (void)state;
+    log_set_level(LOG_LEVEL_ERROR);
+    if (sodium_init() < 0 || mkdtemp(folder) == NULL)
+        return -1;
+    return crypto_sign_keypair(authority_public, authority_secret);
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    return rmdir(folder);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(nodes_find_each_other_through_one_seed),
+        cmocka_unit_test(the_order_of_starting_does_not_matter),
+        cmocka_unit_test(what_a_node_offers_is_told_to_the_others),
+        cmocka_unit_test(a_stopping_node_says_that_it_is_away),
+        cmocka_unit_test(a_leaving_node_is_gone_for_good),
+        cmocka_unit_test(a_node_comes_back_without_seeds_and_with_a_newer_incarnation),
+        cmocka_unit_test(strangers_are_refused_and_counted),
+        cmocka_unit_test(an_address_that_nobody_can_reach_is_refused),
+        cmocka_unit_test(notes_are_whole_or_refused),
+        cmocka_unit_test(a_description_is_bounded),
+    };
+    return cmocka_run_group_tests(tests, setup, teardown);
+}
