@@ -1,8 +1,9 @@
 /* config.h - ecbakd's configuration: one ZPL file, every key documented in one table.
  *
  *   Errors   ERR_FORMAT for an unknown key, a bad value or a value out of range: the text has file,
- * line and the allowed range; ERR_NOT_FOUND without a file Memory   a plain value; strings are
- * bounded arrays
+ *            line and the allowed range; ERR_NOT_FOUND without a file
+ *   Memory   a plain value; strings are bounded arrays
+ *   Threads  any, no state
  */
 #ifndef ECBAK_NODE_CONFIG_H
 #define ECBAK_NODE_CONFIG_H
@@ -15,6 +16,7 @@
 
 #define CONFIG_PATH_MAX  1024
 #define CONFIG_SEEDS_MAX 16
+#define CONFIG_SIZE_MAX  (256 * 1024)
 #define CONFIG_DEFAULT   "/etc/ecbak/ecbakd.conf"
 
 struct config_seed {
@@ -43,6 +45,9 @@ struct config {
 
 void config_defaults(struct config *config);
 int config_load(struct config *config, const char *path, struct err *err) MUST_CHECK;
+/* The same from text in memory; origin is what errors call the file. */
+int config_parse(struct config *config, const char *text, size_t size, const char *origin,
+                 struct err *err) MUST_CHECK;
 /* The documented sample: loading what it prints gives the defaults. */
 void config_print_sample(FILE *to);
 
