@@ -1,0 +1,155 @@
+/* Cheap questions first: is there anybody to take a row, and a grant to send it with? Only then the
+ * rows are fetched. Each row is rebuilt and sent; what was read is dropped at the end. */
+#include "node/heal.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "coding/base/alloc.h"
+#include "coding/base/bytes.h"
+#include "coding/fragment_set.h"
+#include "node/api/wire.h"
+#include "node/ask.h"
+#include "node/gather.h"
+#include "node/send.h"
+
+static const uint8_t nobody[ID_SIZE];
+
+static bool is_held(const struct holders *holders, uint32_t index)
+{
+    return memcmp(holders->node[index], nobody, ID_SIZE) != 0;
+}
+
+/* The grant from one holder; NULL when it has none. */
+static uint8_t *grant_from(struct nodes *nodes, size_t node, const uint8_t object[ID_SIZE],
+                           uint32_t index, size_t *size, struct err *err)
+{
+    uint8_t *bytes = NULL;
+    struct call *call = NULL;
+    if (nodes->candidates[node].self)
+        return store_get_grant(nodes->service->store, object, index, &bytes, size, err) == 0 ? bytes
+                                                                                             : NULL;
+    Ecbak__GetGrant get = ECBAK__GET_GRANT__INIT;
+    get.object = wire_view(object, ID_SIZE);
+    get.index = index;
+    Ecbak__PeerRequest request = ECBAK__PEER_REQUEST__INIT;
+    request.body_case = ECBAK__PEER_REQUEST__BODY_GET_GRANT;
+    request.get_grant = &get;
+    if (ask_start(nodes->service->transport, nodes->candidates[node].node, &request, NULL,
+                  SMALL_TIMEOUT_MS, &call, err) != 0)
+        return NULL;
+    Ecbak__PeerReply *reply = NULL;
+    if (ask_wait(&call, 1, monotonic_ms() + SMALL_TIMEOUT_MS) == 0)
+        reply = ask_reply(call, ECBAK__PEER_REPLY__BODY_GET_GRANT, NULL, err);
+    else
+        err_set(err, ERR_TIMEOUT, "no answer");
+    if (reply != NULL) {
+        *size = reply->get_grant->grant.len;
+        bytes = alloc_copy(reply->get_grant->grant.data, *size);
+        wire_free(reply);
+    }
+    call_destroy(&call);
+    return bytes;
+}
+
+/* A grant for the pack that is in force, from whichever holder has one. */
+static uint8_t *find_grant(struct nodes *nodes, const uint8_t pack[ID_SIZE],
+                           const uint8_t object[ID_SIZE], const struct holders *holders,
+                           size_t *size, struct err *err)
+{
+    err_set(err, ERR_NOT_FOUND, "no holder has its grant");
+    for (uint32_t i = 0; i < holders->count; i++) {
+        int node = is_held(holders, i) ? nodes_find(nodes, holders->node[i]) : -1;
+        if (node < 0 || nodes->standings[node] > STANDING_GOOD)
+            continue;
+        struct grant opened;
+        struct writer_cert writer;
+        uint8_t *grant = grant_from(nodes, (size_t)node, object, i, size, err);
+        if (grant == NULL)
+            continue;
+        if (*size <= GRANT_BYTES_MAX &&
+            grant_open(&opened, &writer, grant, *size, nodes->service->holder.cluster, err) == 0 &&
+            memcmp(opened.pack, pack, ID_SIZE) == 0)
+            return grant;
+        free(grant);
+        err_set(err, ERR_DAMAGED, "the grant beside fragment %u is none for this pack", i);
+    }
+    return NULL;
+}
+
+/* Rebuilds the rows that nobody holds, as many as there is room for. */
+static int rebuild(struct gathering *g, struct sending *sending, size_t room, struct err *err)
+{
+    uint32_t total = sending->data + sending->parity;
+    const struct object_shape *shape = &g->object->shape;
+    if (shape->k != sending->data || shape->m != sending->parity)
+        return err_set(err, ERR_FOREIGN, "its holders disagree about its shape");
+    sending->fragment_size = fragment_size(shape);
+    for (uint32_t i = 0; i < total && room > 0; i++) {
+        if (is_held(&sending->holders, i))
+            continue;
+        if (fragment_set_rebuild(g->object, g->rows, i, &sending->fragments[i], err) != 0)
+            return -1;
+        room--;
+    }
+    return 0;
+}
+
+int heal_object(struct service *service, const uint8_t pack[ID_SIZE], const uint8_t object[ID_SIZE],
+                uint32_t data, uint32_t parity, const struct pin *pin, struct holders *holders,
+                uint64_t *sent_bytes, struct err *err)
+{
+    struct nodes nodes;
+    struct gathering *g = NULL;
+    uint8_t *grant = NULL;
+    size_t grant_size = 0;
+    char hex[17];
+    int result = -1;
+    nodes_init(&nodes, service);
+    struct sending *sending = alloc_zero(1, sizeof(*sending));
+    sending->nodes = &nodes;
+    sending->pack = pack;
+    sending->object = object;
+    sending->pin = pin;
+    sending->data = data;
+    sending->parity = parity;
+    sending->holders = *holders;
+    sending->holders.count = data + parity;
+    size_t room = send_room(sending);
+    if (room == 0) {
+        err_set(err, ERR_TOO_FEW, "no other node can take a fragment");
+        goto done;
+    }
+    grant = find_grant(&nodes, pack, object, holders, &grant_size, err);
+    if (grant == NULL)
+        goto done;
+    g = alloc_zero(1, sizeof(*g));
+    gather_init(g, &nodes, pack, object);
+    if (gather_rows(g, err) != 0 || rebuild(g, sending, room, err) != 0)
+        goto done;
+    sending->grant = grant;
+    sending->grant_size = grant_size;
+    send_fragments(sending);
+    *sent_bytes += sending->sent_bytes;
+    for (uint32_t i = 0; i < sending->placed; i++)
+        count_one(&service->counters, COUNTED_HEALED);
+    if (sending->placed == 0) {
+        err_set(err, ERR_TOO_FEW, "no other node took a fragment: %s", sending->last.text);
+        goto done;
+    }
+    *holders = sending->holders;
+    send_holders(sending);
+    result = 0;
+done:
+    if (result != 0)
+        err_context(err, "completing object %s", hex_encode(hex, object, 8));
+    for (uint32_t i = 0; i < RS_TOTAL_MAX; i++)
+        free(sending->fragments[i]);
+    free(sending);
+    free(grant);
+    if (g != NULL)
+        gather_release(g);
+    free(g);
+    nodes_release(&nodes);
+    return result;
+}

@@ -1,0 +1,182 @@
+/* Once a second it looks whether the membership changed, which costs one comparison. */
+#include "node/keeper.h"
+
+#include <sodium.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "coding/base/alloc.h"
+#include "node/clock.h"
+#include "node/log.h"
+#include "node/nodes.h"
+#include "node/records.h"
+
+struct keeper {
+    struct service *service;
+    struct membership_offer told; /* to the others, last */
+    bool in_service;
+    uint64_t generation; /* of the membership, last looked at */
+    uint8_t (*met)[ID_SIZE];
+    uint64_t *met_incarnation;
+    size_t met_count;
+    int64_t usage_ms, sync_ms; /* when next */
+};
+
+void keeper_offer(struct service *service, struct membership_offer *offer)
+{
+    uint64_t fragments, records;
+    *offer = (struct membership_offer){.capacity_bytes = service->config->capacity_bytes,
+                                       .store_epoch = store_epoch(service->store)};
+    store_usage(service->store, &offer->used_bytes, &fragments, &records);
+    struct err err = ERR_INIT;
+    if (store_check(service->store, &err) != 0)
+        offer->capacity_bytes = 0;
+}
+
+/* What is used changes with each fragment; the others hear of it when it is worth a message. */
+static void announce(struct keeper *k)
+{
+    struct membership_offer offer;
+    keeper_offer(k->service, &offer);
+    bool in_service = offer.capacity_bytes > 0 || k->service->config->capacity_bytes == 0;
+    if (in_service != k->in_service)
+        log_warn("storage is %s", in_service ? "in service again"
+                                             : "out of service: its data directory is not ours");
+    k->in_service = in_service;
+    uint64_t used = offer.used_bytes, told = k->told.used_bytes;
+    uint64_t change = used > told ? used - told : told - used;
+    if (offer.capacity_bytes == k->told.capacity_bytes && change <= offer.capacity_bytes / 200)
+        return;
+    membership_update(k->service->membership, &offer);
+    k->told = offer;
+}
+
+static void pull_from(struct keeper *k, struct nodes *nodes, size_t node)
+{
+    struct err err = ERR_INIT;
+    size_t pulled = 0;
+    const char *name = nodes->table->members[node].cert.name;
+    if (records_pull(nodes, node, &pulled, &err) != 0) {
+        if (err.code == ERR_TIMEOUT)
+            nodes_failed(nodes, node);
+        log_debug("records of node %s: %s", name, err.text);
+    }
+    if (pulled > 0)
+        log_info("%zu records from node %s", pulled, name);
+    (void)k;
+}
+
+/* Met under this incarnation? If not, it is from now on. */
+static bool meet(struct keeper *k, const struct member *member)
+{
+    for (size_t i = 0; i < k->met_count; i++) {
+        if (memcmp(k->met[i], member->cert.node, ID_SIZE) != 0)
+            continue;
+        bool known = k->met_incarnation[i] == member->incarnation;
+        k->met_incarnation[i] = member->incarnation;
+        return known;
+    }
+    k->met = alloc_grow(k->met, k->met_count + 1, sizeof(*k->met));
+    k->met_incarnation =
+        alloc_grow(k->met_incarnation, k->met_count + 1, sizeof(*k->met_incarnation));
+    memcpy(k->met[k->met_count], member->cert.node, ID_SIZE);
+    k->met_incarnation[k->met_count++] = member->incarnation;
+    return false;
+}
+
+/* A few new faces a tick: after a start in a large cluster, these few have it all. */
+static void greet(struct keeper *k, struct nodes *nodes)
+{
+    unsigned greeted = 0;
+    for (size_t i = 0; i < nodes->count; i++) {
+        if (nodes->standings[i] != STANDING_GOOD || meet(k, &nodes->table->members[i]))
+            continue;
+        if (greeted++ < 3)
+            pull_from(k, nodes, i);
+    }
+}
+
+static void pull_from_any(struct keeper *k, struct nodes *nodes)
+{
+    size_t good = nodes_count(nodes, STANDING_GOOD);
+    size_t self = nodes_count(nodes, STANDING_SELF);
+    if (good <= self)
+        return;
+    uint32_t which = randombytes_uniform((uint32_t)(good - self));
+    for (size_t i = 0; i < nodes->count; i++) {
+        if (nodes->standings[i] == STANDING_GOOD && which-- == 0) {
+            pull_from(k, nodes, i);
+            return;
+        }
+    }
+}
+
+static void tick(struct keeper *k)
+{
+    int64_t now = monotonic_ms();
+    if (now >= k->usage_ms) {
+        announce(k);
+        k->usage_ms = now + KEEPER_USAGE_MS;
+    }
+    struct member_table *table = membership_table(k->service->membership);
+    bool changed = table->generation != k->generation;
+    k->generation = table->generation;
+    member_table_release(&table);
+    if (!changed && now < k->sync_ms)
+        return;
+    struct nodes nodes;
+    nodes_init(&nodes, k->service);
+    if (changed)
+        greet(k, &nodes);
+    if (now >= k->sync_ms) {
+        pull_from_any(k, &nodes);
+        k->sync_ms = monotonic_ms() + KEEPER_SYNC_MS + randombytes_uniform(KEEPER_SYNC_MS / 4);
+    }
+    nodes_release(&nodes);
+}
+
+static void *run(void *arg)
+{
+    struct service *service = arg;
+    struct keeper k = {.service = service, .in_service = true, .generation = UINT64_MAX};
+    pthread_mutex_lock(&service->lock);
+    while (!atomic_load(&service->stop)) {
+        pthread_mutex_unlock(&service->lock);
+        tick(&k);
+        struct timespec until;
+        clock_gettime(CLOCK_MONOTONIC, &until);
+        until.tv_sec += KEEPER_TICK_MS / 1000;
+        pthread_mutex_lock(&service->lock);
+        if (!atomic_load(&service->stop))
+            pthread_cond_timedwait(&service->wake, &service->lock, &until);
+    }
+    pthread_mutex_unlock(&service->lock);
+    free(k.met);
+    free(k.met_incarnation);
+    return NULL;
+}
+
+int keeper_start(struct service *service, struct err *err)
+{
+    pthread_attr_t attributes;
+    pthread_attr_init(&attributes);
+    pthread_attr_setstacksize(&attributes, (size_t)1 << 20);
+    service->keeper_runs = pthread_create(&service->keeper, &attributes, run, service) == 0;
+    pthread_attr_destroy(&attributes);
+    if (!service->keeper_runs)
+        return err_set(err, ERR_MEMORY, "no thread for housekeeping");
+    pthread_setname_np(service->keeper, "ecbak-keeper");
+    return 0;
+}
+
+void keeper_stop(struct service *service)
+{
+    if (!service->keeper_runs)
+        return;
+    pthread_mutex_lock(&service->lock);
+    pthread_cond_broadcast(&service->wake);
+    pthread_mutex_unlock(&service->lock);
+    pthread_join(service->keeper, NULL);
+    service->keeper_runs = false;
+}

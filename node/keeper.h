@@ -1,0 +1,23 @@
+/* keeper.h - the thread that keeps house: pulls records, announces what is used, and sees that the
+ * data directory is still this node's.
+ *
+ *   Threads  start and stop on the service's
+ */
+#ifndef ECBAK_NODE_KEEPER_H
+#define ECBAK_NODE_KEEPER_H
+
+#include "node/inside.h"
+
+/* Records are pulled from one random member each KEEPER_SYNC_MS (and 25 % at random), and at once
+ * from who is seen for the first time. */
+#define KEEPER_SYNC_MS  10000
+#define KEEPER_USAGE_MS 5000
+#define KEEPER_TICK_MS  1000
+
+/* What this node offers now; no capacity when its storage is out of service. */
+void keeper_offer(struct service *service, struct membership_offer *offer);
+
+int keeper_start(struct service *service, struct err *err) MUST_CHECK;
+void keeper_stop(struct service *service);
+
+#endif
