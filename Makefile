@@ -127,11 +127,25 @@ bench: $(BENCH)
 bench-e2e: all
 	@$(PYTHON) test/bench_e2e.py --build $(BUILD)
 
-# The fuzzers are built from the sources by clang, so that all of it is instrumented.
-FUZZ_FLAGS = -std=c17 -g -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined -pthread
-$(FUZZ): $(BUILD)/test/fuzz_%: test/fuzz_%.c $(wildcard coding/*.[ch] coding/*/*.[ch] gossip/*.[ch] node/*.[ch] node/api/*.[ch] cli/*.[ch]) | $(PB_C)
+# The fuzzers' layers are built again by clang, so that all of it is instrumented.
+FUZZ_FLAGS = -std=c17 -g -O1 -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined -pthread
+FUZZ_LIBS  = $(ARCHIVES:$(BUILD)/%=$(BUILD)/fuzzing/%)
+$(BUILD)/fuzzing/gen/%.o: $(BUILD)/gen/%.c
 	@mkdir -p $(@D)
-	clang $(CPPFLAGS_ALL) $(FUZZ_FLAGS) -o $@ $< $(foreach l,$(LAYERS),$(call srcs,$(l))) $(PB_C) $(LIBS)
+	clang $(CPPFLAGS_ALL) $(FUZZ_FLAGS) -w -c -o $@ $<
+$(BUILD)/fuzzing/%.o: %.c | $(PB_H)
+	@mkdir -p $(@D)
+	clang $(CPPFLAGS_ALL) $(FUZZ_FLAGS) -MMD -MP -c -o $@ $<
+define fuzz_archive
+$$(BUILD)/fuzzing/lib$(1).a: $$(patsubst $$(BUILD)/%,$$(BUILD)/fuzzing/%,$$(call objs,$(1)))
+	@mkdir -p $$(@D)
+	@rm -f $$@
+	$$(AR) rcs $$@ $$^
+endef
+$(foreach layer,$(LAYERS),$(eval $(call fuzz_archive,$(layer))))
+$(FUZZ): $(BUILD)/test/fuzz_%: $(BUILD)/fuzzing/test/fuzz_%.o $(FUZZ_LIBS)
+	@mkdir -p $(@D)
+	clang -fsanitize=fuzzer,address,undefined -pthread -o $@ $< $(FUZZ_LIBS) $(LIBS)
 fuzz: $(FUZZ)
 	@test/fuzz.sh $(FUZZ_SECONDS) $(BUILD)/fuzz $(FUZZ)
 

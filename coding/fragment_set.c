@@ -17,7 +17,7 @@ static struct object_row_out place(uint8_t *bytes, const struct object_shape *sh
 int fragment_set_encode_as(struct fragment_set *set, const struct object_shape *shape,
                            const uint8_t *pack, struct err *err)
 {
-    struct object_row_out rows[RS_TOTAL_MAX];
+    struct object_row_out rows[RS_TOTAL_MAX] = {{NULL, NULL}};
     *set = (struct fragment_set){
         .count = (unsigned)(shape->k + shape->m),
         .size = fragment_size(shape),

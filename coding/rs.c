@@ -132,7 +132,7 @@ static void add_product(uint8_t *target, const uint8_t *from, uint8_t by, size_t
     _Alignas(RS_ALIGN) uint8_t scratch[BLOCK_SIZE];
     if (!aligned(from))
         from = memcpy(scratch, from, size);
-    field->multiply_region.w32(field, (void *)(uintptr_t)from, target, by, (int)size, !first);
+    field->multiply_region.w32(field, (void *)from, target, by, (int)size, !first);
 }
 
 /* out = matrix * in for one block, which the cache holds. */
@@ -159,6 +159,7 @@ static void combine_block(const uint8_t *matrix, unsigned in_count, unsigned out
             add_product(target, in[i] + offset, by[i], size, first);
             first = false;
         }
+        assert(!first); /* no row of these matrices is all zero */
         if (target != to)
             memcpy(to, target, size);
     }
@@ -286,7 +287,7 @@ static int restore(const struct rs *rs, const uint8_t *const rows[], unsigned ex
                    struct err *err)
 {
     unsigned sources[RS_TOTAL_MAX];
-    const uint8_t *in[RS_TOTAL_MAX];
+    const uint8_t *in[RS_TOTAL_MAX] = {NULL};
     struct rs_solution *solution = NULL;
     if (choose(rs, rows, except, sources, in, err) != 0)
         return -1;

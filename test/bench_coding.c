@@ -146,7 +146,7 @@ static void prepare_isal_decode(struct code_bench *b)
     for (unsigned i = 0; i < b->k + b->m && count < b->k; i++) {
         if (b->left[i] == NULL)
             continue;
-        memcpy(square + count * b->k, b->matrix + i * b->k, b->k);
+        memcpy(square + (size_t)count * b->k, b->matrix + (size_t)i * b->k, b->k);
         b->sources[count++] = b->rows[i];
     }
     if (gf_invert_matrix(square, inverse, (int)b->k) != 0)
@@ -191,9 +191,9 @@ static void report(const struct code_bench *b, const char *job, void (*ours)(voi
 {
     double speed[3], bytes = (double)b->k * (double)ROW_SIZE;
     static struct contender all[3];
-    all[0] = (struct contender){.run = ours, .context = (void *)(uintptr_t)b, .bytes = bytes};
-    all[1] = (struct contender){.run = isal, .context = (void *)(uintptr_t)b, .bytes = bytes};
-    all[2] = (struct contender){.run = copy, .context = (void *)(uintptr_t)b, .bytes = bytes};
+    all[0] = (struct contender){.run = ours, .context = (void *)b, .bytes = bytes};
+    all[1] = (struct contender){.run = isal, .context = (void *)b, .bytes = bytes};
+    all[2] = (struct contender){.run = copy, .context = (void *)b, .bytes = bytes};
     race(all, 3, speed);
     double ratio = speed[0] / speed[1];
     printf("%3u+%-3u %-9s %8.2f %8.2f %8.2f %8.2f", b->k, b->m, job, speed[0], speed[1], speed[2],

@@ -56,14 +56,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         rows[i].bytes = fragment.row;
         if (data[7] & 1)
             rows[i].leaves = fragment.leaves;
-        if ((data[7] & 2) && data[8] % set.count == i) {
+        if ((data[7] & 2) && data[8] % (k + m) == i) {
             honest = false;
             rows[i].leaves = NULL;
             set.bytes[i][fragment.row - set.bytes[i] + data[9] % 64] ^= data[10];
         }
     }
     decode(&set, rows, honest, have, pack, pack_size);
-    unsigned index = data[11] % set.count;
+    unsigned index = data[11] % (k + m);
     if (fragment_set_rebuild(&set.object, rows, index, &rebuilt, &err) == 0) {
         struct fragment fragment;
         if (fragment_parse(&fragment, rebuilt, set.size, &err) != 0 ||

@@ -14,7 +14,7 @@
 #include "coding/fragment_set.h"
 #include "test/coding_sample.h"
 
-#define LEAF HASH_TREE_LEAF_SIZE
+#define LEAF ((size_t)HASH_TREE_LEAF_SIZE)
 
 /* Offsets of FORMAT.md, written out here on purpose. */
 enum {

@@ -15,7 +15,7 @@
 #include "coding/pack_id.h"
 #include "test/coding_sample.h"
 
-#define LEAF HASH_TREE_LEAF_SIZE
+#define LEAF ((size_t)HASH_TREE_LEAF_SIZE)
 
 /* The definition, word for word: split at the largest power of two below the count. */
 static void slow_top(uint8_t to[HASH_SIZE], const uint8_t *leaves, size_t count)

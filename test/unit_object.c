@@ -16,7 +16,7 @@
 #include "coding/object.h"
 #include "test/coding_sample.h"
 
-#define LEAF HASH_TREE_LEAF_SIZE
+#define LEAF ((size_t)HASH_TREE_LEAF_SIZE)
 
 struct sample {
     struct object_shape shape;
@@ -73,7 +73,7 @@ static void check_rebuild(struct sample *s, const struct object_row rows[], unsi
                                  .leaves = alloc_zero(s->shape.leaf_count, HASH_SIZE)};
     assert_int_equal(object_rebuild(&s->object, rows, index, &out, &err), 0);
     assert_memory_equal(out.bytes, s->bytes[index], s->shape.row_size);
-    assert_memory_equal(out.leaves, s->leaves[index], s->shape.leaf_count * HASH_SIZE);
+    assert_memory_equal(out.leaves, s->leaves[index], (size_t)s->shape.leaf_count * HASH_SIZE);
     free(out.bytes);
     free(out.leaves);
 }
@@ -362,12 +362,12 @@ static void a_single_wrong_product_anywhere_stops_the_encoder(void **state)
     for (size_t i = 0; i < sizeof(shapes) / sizeof(shapes[0]); i++) {
         struct err err = ERR_INIT;
         unsigned k = shapes[i][0], m = shapes[i][1];
-        assert_int_equal(encode_with_fault(k * 9000, k, m, 0, &err), 0);
+        assert_int_equal(encode_with_fault((size_t)k * 9000, k, m, 0, &err), 0);
         unsigned long all = multiply_count;
         assert_true(all > 0);
         for (unsigned long at = 1; at <= all; at++) {
             err = (struct err)ERR_INIT;
-            assert_int_equal(encode_with_fault(k * 9000, k, m, at, &err), -1);
+            assert_int_equal(encode_with_fault((size_t)k * 9000, k, m, at, &err), -1);
             assert_int_equal(err.code, ERR_DAMAGED);
         }
     }

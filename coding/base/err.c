@@ -2,6 +2,10 @@
  */
 #include "coding/base/err.h"
 
+#undef err_set
+#undef err_errno
+#undef err_context
+
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>

@@ -39,7 +39,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     size_t claim_length = wrong[5] % (HASH_TREE_PATH_MAX + 1);
     if (wrong[5] & 0x80)
         claim_length = length;
-    size_t at = (wrong[6] * 7u) % sizeof(path);
+    size_t at = (size_t)wrong[6] * 7 % sizeof(path);
     path[at] ^= wrong[7];
     bool same = claim_total == total && claim_index == count - 1 && claim_length == length &&
                 (wrong[7] == 0 || at >= length * HASH_SIZE);
