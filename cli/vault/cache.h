@@ -2,8 +2,12 @@
  * packs.
  *
  * SQLite, bounded memory whatever its size; can be deleted: a blank machine fills it from the index
- * packs. Reservations of record numbers are NOT here (see home.h): those must never be lost.
+ * packs, and so does this one when the file is damaged or of another version (it is then made anew,
+ * empty). Reservations of record numbers are NOT here (see home.h): those must never be lost.
  *
+ *   Limits   about CACHE_BYTES of memory
+ *   Errors   ERR_NOT_FOUND; ERR_BUSY another command writes for long; ERR_IO, ERR_FULL;
+ *            ERR_DAMAGED the file is damaged: delete it
  *   Threads  any; calls are serialised inside
  */
 #ifndef ECBAK_CLI_VAULT_CACHE_H
@@ -15,6 +19,8 @@
 
 #include "cli/vault/pack.h"
 #include "coding/base/err.h"
+
+#define CACHE_BYTES (16u * 1024 * 1024)
 
 struct cache;
 
@@ -39,7 +45,8 @@ int cache_add_pack(struct cache *cache, const uint8_t pack[ID_SIZE],
 int cache_drop_pack(struct cache *cache, const uint8_t pack[ID_SIZE], struct err *err) MUST_CHECK;
 int cache_pack_id(struct cache *cache, uint32_t pack_number, uint8_t pack[ID_SIZE],
                   struct err *err) MUST_CHECK;
-/* Calls each() for every pack that no index names yet, with its entries. */
+/* Calls each() for every pack that no index names yet, with its entries, in the order in which they
+ * were added. each() must not call the cache. Stops at its first -1. */
 int cache_each_unpublished(struct cache *cache,
                            int (*each)(void *ctx, const uint8_t pack[ID_SIZE],
                                        const struct pack_entry *entries, size_t count,
@@ -50,6 +57,8 @@ int cache_set_published(struct cache *cache, struct err *err) MUST_CHECK; /* all
 bool cache_has_index(struct cache *cache, const uint8_t index_pack[ID_SIZE]);
 int cache_add_index(struct cache *cache, const uint8_t index_pack[ID_SIZE],
                     struct err *err) MUST_CHECK;
+/* Many additions between these are faster. It is a batch, not a transaction: what was added in it
+ * may last though cache_commit was never called. */
 int cache_begin(struct cache *cache, struct err *err) MUST_CHECK;
 int cache_commit(struct cache *cache, struct err *err) MUST_CHECK;
 

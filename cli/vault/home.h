@@ -1,14 +1,22 @@
 /* home.h - $ECBAK_HOME: the vaults that this machine can open, one folder each.
  *
- *   VAULT-ID-HEX16/vault.key    the secret (0600)
- *                  writer.key   this machine's writer: id, Ed25519 secret, certificate (0600)
- *                  sequence     last reserved record number and the hash of the last record,
- * fsynced records/     own records as signed, saved before they are sent cache.db     see cache.h
- * (can be deleted) state/       per set of paths: what the last store saw (can be deleted) lock one
- * store at a time
+ *   HEX16/              the first 16 hexadecimal digits of the vault id; 0700
+ *       vault.key       the secret
+ *       writer.key      this machine's writer: id, Ed25519 secret, certificate
+ *       sequence        last reserved and last saved record number, hash of the last record
+ *       records/        own records as signed, saved before they are sent
+ *       cache.db        see cache.h (can be deleted)
+ *       state/          per set of paths: what the last store saw (can be deleted)
+ *       lock            one store at a time
+ *
+ * Every file is 0600; a vault whose folder or keys others may touch is refused. Everything that
+ * cannot be deleted is written durably.
  *
  *   Errors   ERR_NOT_FOUND no vault: the text says `ecbak init` or `ecbak open`; ERR_USAGE several
- * and none named; ERR_BUSY another store runs
+ *            and none named; ERR_BUSY another store runs; ERR_DENIED permissions too wide;
+ *            ERR_FORMAT, ERR_VERSION, ERR_DAMAGED a file of the vault
+ *   Memory   secrets lie in sodium_malloc'd memory
+ *   Threads  one at a time for one vault
  */
 #ifndef ECBAK_CLI_VAULT_HOME_H
 #define ECBAK_CLI_VAULT_HOME_H
@@ -39,11 +47,15 @@ int vault_create(struct vault **vault, const uint8_t *secret, struct err *err) M
 /* name: hex prefix of the vault id, or NULL ($ECBAK_VAULT, or the only one). */
 int vault_load(struct vault **vault, const char *name, struct err *err) MUST_CHECK;
 void vault_close(struct vault **vault);
+/* Until vault_close, or the process ends. */
 int vault_lock(struct vault *vault, struct err *err) MUST_CHECK;
-/* Reserves the next record number durably (before the first upload). */
+/* Reserves the next record number durably (before the first upload), of a locked vault. A number
+ * whose record was never saved is given again: numbers have no gaps. previous is the hash of the
+ * last record, zeros when there is none. */
 int vault_reserve(struct vault *vault, uint64_t *number, uint8_t previous[ID_SIZE],
                   struct err *err) MUST_CHECK;
-/* Saves a signed record durably (before it is sent) as the newest of this writer. */
+/* Saves a signed record durably (before it is sent) as the newest of this writer; number is the one
+ * reserved. */
 int vault_save_record(struct vault *vault, uint64_t number, const uint8_t *bytes, size_t size,
                       const uint8_t hash[ID_SIZE], struct err *err) MUST_CHECK;
 /* The newest own record, to be re-sent unchanged (ERR_NOT_FOUND: none). */

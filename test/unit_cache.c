@@ -1,0 +1,320 @@
+/* The cache: chunks are found in living packs only, and losing the file loses nothing else. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <sodium.h>
+#include <sqlite3.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "cli/vault/cache.h"
+#include "coding/base/alloc.h"
+
+static char folder[] = "/tmp/ecbak-unit-cache-XXXXXX";
+static char path[64];
+
+static int make_folder(void **state)
+{
+    (void)state;
+    if (mkdtemp(folder) == NULL)
+        return -1;
+    snprintf(path, sizeof(path), "%s/cache.db", folder);
+    return 0;
+}
+
+static int remove_file(void **state)
+{
+    (void)state;
+    static const char *const ends[] = {"", "-wal", "-shm"};
+    for (size_t i = 0; i < 3; i++) {
+        char file[80];
+        snprintf(file, sizeof(file), "%s%s", path, ends[i]);
+        unlink(file);
+    }
+    return 0;
+}
+
+static int remove_folder(void **state)
+{
+    remove_file(state);
+    return rmdir(folder);
+}
+
+static struct cache *open_cache(void)
+{
+    struct cache *cache = NULL;
+    struct err err = ERR_INIT;
+    if (cache_open(&cache, path, &err) != 0)
+        fail_msg("%s", err.text);
+    return cache;
+}
+
+static void ids(uint8_t id[32], const char *name, uint32_t number)
+{
+    struct {
+        char name[28];
+        uint32_t number;
+    } what = {.number = number};
+    snprintf(what.name, sizeof(what.name), "%s", name);
+    crypto_generichash(id, 32, (const uint8_t *)&what, sizeof(what), NULL, 0);
+}
+
+static struct pack_entry *chunks(uint32_t first, size_t count)
+{
+    struct pack_entry *entries = alloc_zero(count, sizeof(*entries));
+    for (size_t i = 0; i < count; i++) {
+        ids(entries[i].id, "chunk", first + (uint32_t)i);
+        entries[i].kind = CHUNK_DATA;
+        entries[i].segment = (uint32_t)i / 100;
+        entries[i].offset = (uint32_t)i % 100 * 1000;
+        entries[i].size = 1000;
+    }
+    return entries;
+}
+
+static uint32_t add(struct cache *cache, uint32_t pack, uint32_t first, size_t count,
+                    bool published)
+{
+    uint8_t id[32];
+    uint32_t number = 0;
+    struct err err = ERR_INIT;
+    struct pack_entry *entries = chunks(first, count);
+    ids(id, "pack", pack);
+    if (cache_add_pack(cache, id, entries, count, published, &number, &err) != 0)
+        fail_msg("%s", err.text);
+    free(entries);
+    return number;
+}
+
+/* The number of the pack that has the chunk, 0 when none. */
+static uint32_t find(struct cache *cache, uint32_t chunk, struct chunk_place *place)
+{
+    uint8_t id[32];
+    struct chunk_place other;
+    struct err err = ERR_INIT;
+    ids(id, "chunk", chunk);
+    if (place == NULL)
+        place = &other;
+    if (cache_find(cache, id, place, &err) == 0)
+        return place->pack_number;
+    assert_int_equal(err.code, ERR_NOT_FOUND);
+    return 0;
+}
+
+static void a_chunk_is_found_where_it_was_put_also_after_a_restart(void **state)
+{
+    (void)state;
+    struct cache *cache = open_cache();
+    uint32_t one = add(cache, 1, 0, 500, true), two = add(cache, 2, 500, 10, false);
+    assert_true(one != two);
+    for (int round = 0; round < 2; round++) {
+        struct chunk_place place;
+        uint8_t id[32];
+        assert_int_equal(find(cache, 345, &place), one);
+        ids(id, "pack", 1);
+        assert_memory_equal(place.pack, id, 32);
+        assert_int_equal(place.segment, 3);
+        assert_int_equal(place.offset, 45000);
+        assert_int_equal(place.size, 1000);
+        assert_int_equal(find(cache, 509, NULL), two);
+        assert_int_equal(find(cache, 510, NULL), 0);
+        cache_close(&cache);
+        assert_null(cache);
+        cache = open_cache();
+    }
+    cache_close(&cache);
+}
+
+static void a_pack_added_again_keeps_its_number(void **state)
+{
+    (void)state;
+    struct cache *cache = open_cache();
+    uint32_t one = add(cache, 1, 0, 5, false);
+    uint32_t two = add(cache, 2, 5, 5, false);
+    assert_int_equal(add(cache, 1, 0, 5, true), one);
+    uint8_t id[32], found[32];
+    struct err err = ERR_INIT;
+    ids(id, "pack", 2);
+    assert_int_equal(cache_pack_id(cache, two, found, &err), 0);
+    assert_memory_equal(found, id, 32);
+    assert_int_equal(cache_pack_id(cache, two + 1, found, &err), -1);
+    assert_int_equal(err.code, ERR_NOT_FOUND);
+    cache_close(&cache);
+}
+
+static void a_lost_packs_chunks_are_forgotten_until_stored_again(void **state)
+{
+    (void)state;
+    struct cache *cache = open_cache();
+    uint8_t id[32];
+    struct err err = ERR_INIT;
+    uint32_t one = add(cache, 1, 0, 10, true);
+    uint32_t two = add(cache, 2, 10, 10, true);
+    ids(id, "pack", 1);
+    assert_int_equal(cache_drop_pack(cache, id, &err), 0);
+    assert_int_equal(cache_drop_pack(cache, id, &err), 0);
+    assert_int_equal(find(cache, 5, NULL), 0);
+    assert_int_equal(find(cache, 15, NULL), two);
+    uint32_t three = add(cache, 3, 0, 10, false);
+    assert_true(three != one && three != two); /* a number is never used again */
+    assert_int_equal(find(cache, 5, NULL), three);
+    cache_close(&cache);
+}
+
+struct seen {
+    size_t packs, chunks;
+    uint8_t first[32];
+};
+
+static int count_pack(void *ctx, const uint8_t pack[ID_SIZE], const struct pack_entry *entries,
+                      size_t count, struct err *err)
+{
+    (void)err;
+    struct seen *seen = ctx;
+    if (seen->packs++ == 0)
+        memcpy(seen->first, pack, 32);
+    for (size_t i = 0; i < count; i++)
+        assert_int_equal(entries[i].size, 1000);
+    seen->chunks += count;
+    return 0;
+}
+
+static struct seen unpublished(struct cache *cache)
+{
+    struct seen seen = {0};
+    struct err err = ERR_INIT;
+    assert_int_equal(cache_each_unpublished(cache, count_pack, &seen, &err), 0);
+    return seen;
+}
+
+static void unpublished_packs_are_listed_whole_until_published(void **state)
+{
+    (void)state;
+    struct cache *cache = open_cache();
+    struct err err = ERR_INIT;
+    uint8_t id[32];
+    add(cache, 1, 0, 10, true);
+    add(cache, 2, 5, 10, false); /* five of its chunks are in pack 1 too */
+    add(cache, 3, 0, 3, false);  /* and these take chunks of it over */
+    ids(id, "pack", 2);
+    struct seen seen = unpublished(cache);
+    assert_int_equal(seen.packs, 2);
+    assert_int_equal(seen.chunks, 13);
+    assert_memory_equal(seen.first, id, 32);
+    assert_int_equal(cache_set_published(cache, &err), 0);
+    assert_int_equal(unpublished(cache).packs, 0);
+    add(cache, 2, 5, 10, false); /* an index names it already */
+    assert_int_equal(unpublished(cache).packs, 0);
+    add(cache, 4, 100, 1, false);
+    add(cache, 4, 100, 1, true);
+    assert_int_equal(unpublished(cache).packs, 0);
+    cache_close(&cache);
+}
+
+static void indexes_are_read_once(void **state)
+{
+    (void)state;
+    struct cache *cache = open_cache();
+    struct err err = ERR_INIT;
+    uint8_t id[32];
+    ids(id, "index", 1);
+    assert_false(cache_has_index(cache, id));
+    assert_int_equal(cache_add_index(cache, id, &err), 0);
+    assert_int_equal(cache_add_index(cache, id, &err), 0);
+    assert_true(cache_has_index(cache, id));
+    cache_close(&cache);
+}
+
+static void a_batch_is_seen_at_once_and_kept_by_closing(void **state)
+{
+    (void)state;
+    struct cache *cache = open_cache();
+    struct err err = ERR_INIT;
+    assert_int_equal(cache_commit(cache, &err), 0);
+    assert_int_equal(cache_begin(cache, &err), 0);
+    assert_int_equal(cache_begin(cache, &err), 0);
+    uint32_t last = 0;
+    for (uint32_t pack = 0; pack < 12; pack++) /* more than one transaction */
+        last = add(cache, pack, pack * 10000, 10000, true);
+    assert_int_equal(find(cache, 119999, NULL), last);
+    cache_close(&cache);
+    cache = open_cache();
+    assert_int_equal(find(cache, 119999, NULL), last);
+    assert_true(find(cache, 0, NULL) != 0);
+    cache_close(&cache);
+}
+
+static void damaged_foreign_and_later_files_are_made_anew(void **state)
+{
+    (void)state;
+    struct cache *cache = open_cache();
+    struct err err = ERR_INIT;
+    uint8_t id[32];
+    add(cache, 1, 0, 1000, true);
+    ids(id, "index", 1);
+    assert_int_equal(cache_add_index(cache, id, &err), 0);
+    cache_close(&cache);
+    FILE *file = fopen(path, "r+b");
+    assert_non_null(file);
+    for (int i = 0; i < 5000; i++)
+        fputc(i, file);
+    fclose(file);
+    cache = open_cache();
+    assert_int_equal(find(cache, 1, NULL), 0);
+    assert_false(cache_has_index(cache, id)); /* so that it is read again */
+    add(cache, 1, 0, 10, true);
+    cache_close(&cache);
+
+    sqlite3 *db = NULL;
+    assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(db, "PRAGMA user_version=99", NULL, NULL, NULL), SQLITE_OK);
+    sqlite3_close(db);
+    cache = open_cache();
+    assert_int_equal(find(cache, 1, NULL), 0);
+    cache_close(&cache);
+}
+
+static void the_file_is_for_its_owner_alone(void **state)
+{
+    (void)state;
+    struct cache *cache = open_cache();
+    struct stat status;
+    char wal[80];
+    add(cache, 1, 0, 10, true);
+    snprintf(wal, sizeof(wal), "%s-wal", path);
+    assert_int_equal(stat(path, &status), 0);
+    assert_int_equal(status.st_mode & 0777, 0600);
+    assert_int_equal(stat(wal, &status), 0);
+    assert_int_equal(status.st_mode & 0777, 0600);
+    cache_close(&cache);
+    struct err err = ERR_INIT;
+    assert_int_equal(cache_open(&cache, "/nonexistent/cache.db", &err), -1);
+    assert_null(cache);
+    assert_int_equal(err.code, ERR_NOT_FOUND);
+}
+
+int main(void)
+{
+    if (sodium_init() < 0)
+        return 1;
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_teardown(a_chunk_is_found_where_it_was_put_also_after_a_restart,
+                                  remove_file),
+        cmocka_unit_test_teardown(a_pack_added_again_keeps_its_number, remove_file),
+        cmocka_unit_test_teardown(a_lost_packs_chunks_are_forgotten_until_stored_again,
+                                  remove_file),
+        cmocka_unit_test_teardown(unpublished_packs_are_listed_whole_until_published, remove_file),
+        cmocka_unit_test_teardown(indexes_are_read_once, remove_file),
+        cmocka_unit_test_teardown(a_batch_is_seen_at_once_and_kept_by_closing, remove_file),
+        cmocka_unit_test_teardown(damaged_foreign_and_later_files_are_made_anew, remove_file),
+        cmocka_unit_test_teardown(the_file_is_for_its_owner_alone, remove_file),
+    };
+    return cmocka_run_group_tests(tests, make_folder, remove_folder);
+}

@@ -1,0 +1,349 @@
+/* The home folder: vaults come whole or not at all, and no record number is ever lost. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <ftw.h>
+#include <sodium.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "cli/vault/home.h"
+#include "cli/vault/home_files.h"
+#include "coding/base/bytes.h"
+
+static char folder[64];
+
+static int remove_one(const char *path, const struct stat *status, int flag, struct FTW *ftw)
+{
+    (void)status, (void)flag, (void)ftw;
+    return remove(path);
+}
+
+static int make_home(void **state)
+{
+    (void)state;
+    char home[80];
+    snprintf(folder, sizeof(folder), "/tmp/ecbak-unit-home-XXXXXX");
+    if (mkdtemp(folder) == NULL)
+        return -1;
+    snprintf(home, sizeof(home), "%s/a/b", folder);
+    unsetenv("ECBAK_VAULT");
+    return setenv("ECBAK_HOME", home, 1);
+}
+
+static int remove_home(void **state)
+{
+    (void)state;
+    return nftw(folder, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+}
+
+static struct vault *create(const uint8_t *secret)
+{
+    struct vault *vault = NULL;
+    struct err err = ERR_INIT;
+    if (vault_create(&vault, secret, &err) != 0)
+        fail_msg("%s", err.text);
+    return vault;
+}
+
+static struct vault *load(const char *name)
+{
+    struct vault *vault = NULL;
+    struct err err = ERR_INIT;
+    if (vault_load(&vault, name, &err) != 0)
+        fail_msg("%s", err.text);
+    return vault;
+}
+
+static void assert_load_fails(const char *name, enum err_code code)
+{
+    struct vault *vault = NULL;
+    struct err err = ERR_INIT;
+    assert_int_equal(vault_load(&vault, name, &err), -1);
+    assert_null(vault);
+    if (err.code != code)
+        fail_msg("%s", err.text);
+}
+
+static void a_new_vault_is_there_again_when_loaded(void **state)
+{
+    (void)state;
+    struct vault *made = create(NULL), *loaded = load(NULL);
+    struct writer_cert cert;
+    struct err err = ERR_INIT;
+    assert_memory_equal(made->keys, loaded->keys, sizeof(*made->keys));
+    assert_memory_equal(made->writer, loaded->writer, WRITER_SIZE);
+    assert_memory_equal(made->writer_secret, loaded->writer_secret, 64);
+    assert_int_equal(writer_cert_open(&cert, loaded->writer_cert, loaded->writer_cert_size, &err),
+                     0);
+    assert_memory_equal(cert.vault, made->keys->vault, ID_SIZE);
+    assert_int_equal(cert.rights, RIGHT_ADD | RIGHT_READ | RIGHT_FORGET | RIGHT_PRUNE);
+    vault_close(&made);
+    vault_close(&loaded);
+    assert_null(made);
+}
+
+static int only_for_the_owner(const char *path, const struct stat *status, int flag,
+                              struct FTW *ftw)
+{
+    (void)flag;
+    if (ftw->level >= 2 && (status->st_mode & 077) != 0)
+        fail_msg("%s has mode %o", path, status->st_mode & 0777);
+    return 0;
+}
+
+static void everything_is_for_the_owner_alone(void **state)
+{
+    (void)state;
+    mode_t old = umask(0);
+    struct vault *vault = create(NULL);
+    struct err err = ERR_INIT;
+    assert_int_equal(vault_lock(vault, &err), 0);
+    umask(old);
+    assert_int_equal(nftw(folder, only_for_the_owner, 16, FTW_PHYS), 0);
+    char path[HOME_PATH_MAX], dir[HOME_PATH_MAX];
+    assert_int_equal(home_join(path, vault->dir, "vault.key", &err), 0);
+    memcpy(dir, vault->dir, sizeof(dir));
+    vault_close(&vault);
+    assert_int_equal(chmod(path, 0640), 0);
+    assert_load_fails(NULL, ERR_DENIED);
+    assert_int_equal(chmod(path, 0600), 0);
+    assert_int_equal(chmod(dir, 0750), 0);
+    assert_load_fails(NULL, ERR_DENIED);
+}
+
+static void opening_with_the_secret_makes_another_writer(void **state)
+{
+    (void)state;
+    uint8_t secret[VAULT_SECRET_SIZE], writer[WRITER_SIZE];
+    struct vault *vault = create(NULL);
+    struct err err = ERR_INIT;
+    memcpy(secret, vault->keys->secret, sizeof(secret));
+    memcpy(writer, vault->writer, sizeof(writer));
+    struct vault *again = NULL;
+    assert_int_equal(vault_create(&again, secret, &err), -1);
+    assert_int_equal(err.code, ERR_EXISTS);
+    assert_null(again);
+    vault_close(&vault);
+    remove_home(NULL); /* a blank machine */
+    make_home(NULL);
+    vault = create(secret);
+    assert_memory_equal(vault->keys->secret, secret, sizeof(secret));
+    assert_memory_not_equal(vault->writer, writer, sizeof(writer));
+    vault_close(&vault);
+}
+
+static void one_of_several_vaults_is_named_by_its_beginning(void **state)
+{
+    (void)state;
+    char id[2 * ID_SIZE + 1], prefix[6];
+    assert_load_fails(NULL, ERR_NOT_FOUND);
+    struct vault *one = create(NULL), *two = create(NULL), *found;
+    assert_load_fails(NULL, ERR_USAGE);
+    assert_load_fails("zz", ERR_NOT_FOUND);
+    hex_encode(id, two->keys->vault, ID_SIZE);
+    memcpy(prefix, id, 5);
+    prefix[5] = '\0';
+    found = load(prefix);
+    assert_memory_equal(found->keys->vault, two->keys->vault, ID_SIZE);
+    vault_close(&found);
+    setenv("ECBAK_VAULT", id, 1);
+    found = load(NULL);
+    assert_memory_equal(found->keys->vault, two->keys->vault, ID_SIZE);
+    vault_close(&found);
+    id[63] = id[63] == '0' ? '1' : '0';
+    assert_load_fails(id, ERR_NOT_FOUND);
+    unsetenv("ECBAK_VAULT");
+    vault_close(&one);
+    vault_close(&two);
+}
+
+static void a_second_store_is_told_to_wait(void **state)
+{
+    (void)state;
+    struct vault *one = create(NULL), *two = load(NULL);
+    struct err err = ERR_INIT;
+    assert_int_equal(vault_lock(one, &err), 0);
+    assert_int_equal(vault_lock(one, &err), 0);
+    assert_int_equal(vault_lock(two, &err), -1);
+    assert_int_equal(err.code, ERR_BUSY);
+    vault_close(&one);
+    assert_int_equal(vault_lock(two, &err), 0);
+    vault_close(&two);
+}
+
+static void record_numbers_have_no_gaps_and_survive(void **state)
+{
+    (void)state;
+    static const uint8_t zeros[ID_SIZE] = {0}, hash_one[ID_SIZE] = "hash one";
+    uint8_t previous[ID_SIZE], *bytes = NULL;
+    uint64_t number = 0;
+    size_t size;
+    struct err err = ERR_INIT;
+    struct vault *vault = create(NULL);
+    assert_int_equal(vault_reserve(vault, &number, previous, &err), -1); /* not locked */
+    assert_int_equal(vault_lock(vault, &err), 0);
+    assert_int_equal(vault_last_record(vault, &number, &bytes, &size, &err), -1);
+    assert_int_equal(err.code, ERR_NOT_FOUND);
+    for (int i = 0; i < 2; i++) { /* the first store is killed before its record */
+        assert_int_equal(vault_reserve(vault, &number, previous, &err), 0);
+        assert_true(number == 1);
+        assert_memory_equal(previous, zeros, ID_SIZE);
+        vault_close(&vault);
+        vault = load(NULL);
+        assert_int_equal(vault_lock(vault, &err), 0);
+    }
+    assert_int_equal(vault_save_record(vault, 2, (const uint8_t *)"record two", 10, hash_one, &err),
+                     -1);
+    assert_int_equal(vault_save_record(vault, 1, (const uint8_t *)"record one", 10, hash_one, &err),
+                     0);
+    assert_int_equal(vault_save_record(vault, 1, (const uint8_t *)"record uno", 10, hash_one, &err),
+                     -1);
+    vault_close(&vault);
+    vault = load(NULL);
+    assert_int_equal(vault_last_record(vault, &number, &bytes, &size, &err), 0);
+    assert_true(number == 1 && size == 10 && memcmp(bytes, "record one", 10) == 0);
+    free(bytes);
+    assert_int_equal(vault_lock(vault, &err), 0);
+    assert_int_equal(vault_reserve(vault, &number, previous, &err), 0);
+    assert_true(number == 2);
+    assert_memory_equal(previous, hash_one, ID_SIZE);
+    vault_close(&vault);
+}
+
+/* Changes one byte of a file of the vault; false when there is none at that place. */
+static bool flip(const struct vault *vault, const char *name, long at)
+{
+    char path[HOME_PATH_MAX];
+    struct err err = ERR_INIT;
+    assert_int_equal(home_join(path, vault->dir, name, &err), 0);
+    int fd = open(path, O_RDWR | O_CLOEXEC);
+    uint8_t byte;
+    assert_true(fd >= 0);
+    bool there = pread(fd, &byte, 1, at) == 1;
+    byte ^= 0x20;
+    if (there)
+        assert_int_equal(pwrite(fd, &byte, 1, at), 1);
+    close(fd);
+    return there;
+}
+
+static void every_flipped_byte_of_a_key_file_is_an_error(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"vault.key", "writer.key", "sequence"};
+    struct vault *vault = create(NULL);
+    struct err err = ERR_INIT;
+    assert_int_equal(vault_lock(vault, &err), 0);
+    for (size_t i = 0; i < 3; i++)
+        for (long at = 0; flip(vault, names[i], at); at++) {
+            struct vault *damaged = NULL;
+            uint8_t previous[ID_SIZE];
+            uint64_t number;
+            if (i < 2)
+                assert_int_equal(vault_load(&damaged, NULL, &err), -1);
+            else
+                assert_int_equal(vault_reserve(vault, &number, previous, &err), -1);
+            assert_true(err.code == ERR_FORMAT || err.code == ERR_VERSION ||
+                        err.code == ERR_DAMAGED);
+            flip(vault, names[i], at);
+        }
+    vault_close(&vault);
+    vault = load(NULL);
+    vault_close(&vault);
+}
+
+static void files_of_another_vault_are_refused(void **state)
+{
+    (void)state;
+    char from[HOME_PATH_MAX], to[HOME_PATH_MAX], id[2 * ID_SIZE + 1];
+    struct err err = ERR_INIT;
+    struct vault *one = create(NULL), *two = create(NULL);
+    hex_encode(id, two->keys->vault, ID_SIZE);
+    assert_int_equal(home_join(from, one->dir, "writer.key", &err), 0);
+    assert_int_equal(home_join(to, two->dir, "writer.key", &err), 0);
+    assert_int_equal(rename(from, to), 0);
+    assert_load_fails(id, ERR_DAMAGED);
+    assert_int_equal(home_join(from, one->dir, "vault.key", &err), 0);
+    assert_int_equal(home_join(to, two->dir, "vault.key", &err), 0);
+    assert_int_equal(rename(from, to), 0);
+    assert_load_fails(id, ERR_FOREIGN);
+    vault_close(&one);
+    vault_close(&two);
+}
+
+static void half_a_vault_is_no_vault(void **state)
+{
+    (void)state;
+    struct vault *vault = create(NULL);
+    char path[HOME_PATH_MAX], home[HOME_PATH_MAX];
+    struct err err = ERR_INIT;
+    assert_int_equal(home_path(home, &err), 0);
+    assert_int_equal(home_join(path, home, ".new-killed", &err), 0);
+    assert_int_equal(rename(vault->dir, path), 0);
+    vault_close(&vault);
+    assert_load_fails(NULL, ERR_NOT_FOUND);
+    size_t others = 0; /* and a failed creation leaves nothing */
+    DIR *dir = opendir(home);
+    assert_non_null(dir);
+    for (struct dirent *entry; (entry = readdir(dir)) != NULL;)
+        others += entry->d_name[0] != '.' || strlen(entry->d_name) > 2;
+    closedir(dir);
+    assert_int_equal(others, 1);
+}
+
+static void the_home_follows_the_environment(void **state)
+{
+    (void)state;
+    char path[HOME_PATH_MAX], long_path[HOME_PATH_MAX + 10];
+    struct err err = ERR_INIT;
+    setenv("ECBAK_HOME", "/x", 1);
+    assert_int_equal(home_path(path, &err), 0);
+    assert_string_equal(path, "/x");
+    memset(long_path, 'l', sizeof(long_path) - 1);
+    long_path[sizeof(long_path) - 1] = '\0';
+    setenv("ECBAK_HOME", long_path, 1);
+    assert_int_equal(home_path(path, &err), -1);
+    unsetenv("ECBAK_HOME");
+    setenv("XDG_DATA_HOME", "/data", 1);
+    assert_int_equal(home_path(path, &err), 0);
+    assert_string_equal(path, "/data/ecbak");
+    setenv("XDG_DATA_HOME", "relative", 1);
+    setenv("HOME", "/home/ada", 1);
+    assert_int_equal(home_path(path, &err), 0);
+    assert_string_equal(path, "/home/ada/.local/share/ecbak");
+    unsetenv("XDG_DATA_HOME");
+    unsetenv("HOME");
+    assert_int_equal(home_path(path, &err), -1);
+    assert_int_equal(err.code, ERR_USAGE);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, make_home, remove_home)
+
+int main(void)
+{
+    if (sodium_init() < 0)
+        return 1;
+    const struct CMUnitTest tests[] = {
+        TEST(a_new_vault_is_there_again_when_loaded),
+        TEST(everything_is_for_the_owner_alone),
+        TEST(opening_with_the_secret_makes_another_writer),
+        TEST(one_of_several_vaults_is_named_by_its_beginning),
+        TEST(a_second_store_is_told_to_wait),
+        TEST(record_numbers_have_no_gaps_and_survive),
+        TEST(every_flipped_byte_of_a_key_file_is_an_error),
+        TEST(files_of_another_vault_are_refused),
+        TEST(half_a_vault_is_no_vault),
+        TEST(the_home_follows_the_environment),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
