@@ -150,7 +150,7 @@ fuzz: $(FUZZ)
 	@test/fuzz.sh $(FUZZ_SECONDS) $(BUILD)/fuzz $(FUZZ)
 
 tidy: | $(PB_H)
-	@BUILD=$(BUILD) test/tidy.sh $(CPPFLAGS_ALL)
+	@$(PYTHON) test/tidy.py -- $(CPPFLAGS_ALL)
 
 format:
 	clang-format -i $(wildcard coding/*.[ch] coding/*/*.[ch] gossip/*.[ch] node/*.[ch] node/*/*.[ch] cli/*.[ch] cli/*/*.[ch] test/*.[ch])

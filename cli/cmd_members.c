@@ -13,7 +13,7 @@
 
 #define POLL_MS 200
 
-/* "--wait-for 6=alive": that many members in that state; "--wait-for n3=dead": that one is. */
+/* "--wait-for 6=alive": that many members in that state; "--wait-for node-3=dead": that one is. */
 struct awaited {
     char who[32];
     char state[8];
@@ -178,7 +178,7 @@ int cmd_members(int argc, char **argv)
     uint64_t timeout_ms = 30000;
     const struct option options[] = {
         {'w', "wait-for", OPTION_TEXT, &wait_for, "N=STATE",
-         "wait until N members are in STATE, or the member\nof that name is: 6=alive, n3=dead"},
+         "wait until N members are in STATE, or the member\nof that name is: 6=alive, node-3=dead"},
         {'t', "timeout", OPTION_DURATION, &timeout_ms, "TIME",
          "how long to wait (default 30s); then the exit status is 4"},
         {0},
@@ -199,7 +199,7 @@ int cmd_members(int argc, char **argv)
     if (!command_line_read(&line, argc, argv, &code))
         return code;
     struct err err = ERR_INIT;
-    struct awaited awaited;
+    struct awaited awaited = {0};
     struct client *client = NULL;
     struct member_list list = {0};
     int status = -1;

@@ -83,7 +83,7 @@ static int failed(const struct command_line *line, const struct err *err)
 {
     if (err->code != ERR_TOO_FEW)
         return command_failed(line, err);
-    output_error(line->json, err, EXIT_FAILED);
+    output_error(err);
     return EXIT_FAILED;
 }
 

@@ -40,6 +40,7 @@ static json_t *snapshot_json(const struct snapshot *s)
 {
     json_t *object = json_object();
     json_object_set_new(object, "id", json_hex(s->id, ID_SIZE));
+    json_object_set_new(object, "short_id", json_hex(s->id, ID_SHOWN / 2));
     json_object_set_new(object, "time", time_json(s));
     json_object_set_new(object, "host", json_text(s->host));
     json_object_set_new(object, "user", json_text(s->user));

@@ -60,7 +60,7 @@ int command_group_run(const struct command_group *group, int argc, char **argv)
                 group->name, near.word);
     else
         err_set(&err, ERR_USAGE, "there is no command '%s'", name);
-    output_error(false, &err, EXIT_USAGE);
+    output_error(&err);
     fprintf(stderr, "Try '%s --help'.\n", group->name);
     return EXIT_USAGE;
 }

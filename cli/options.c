@@ -232,7 +232,7 @@ int command_failed(const struct command_line *line, const struct err *err)
     enum exit_code code = exit_code_of(err);
     if (code == EXIT_USAGE)
         return command_usage(line, "%s", err->text);
-    output_error(line->json, err, (int)code);
+    output_error(err);
     return (int)code;
 }
 
@@ -243,8 +243,7 @@ int command_usage(const struct command_line *line, const char *format, ...)
     va_start(args, format);
     vsnprintf(err.text, sizeof(err.text), format, args);
     va_end(args);
-    output_error(line->json, &err, EXIT_USAGE);
-    if (!line->json)
-        fprintf(stderr, "Try '%s --help'.\n", line->name);
+    output_error(&err);
+    fprintf(stderr, "Try '%s --help'.\n", line->name);
     return EXIT_USAGE;
 }

@@ -54,16 +54,8 @@ const char *style_off(FILE *stream)
     return has_colour(stream) ? "\033[0m" : "";
 }
 
-void output_error(bool json, const struct err *err, int exit)
+void output_error(const struct err *err)
 {
-    if (json) {
-        json_t *object = json_pack("{s:s, s:o, s:i}", "error", err_name(err->code), "message",
-                                   json_text(err->text), "exit", exit);
-        json_dumpf(object, stderr, JSON_COMPACT);
-        fputc('\n', stderr);
-        json_decref(object);
-        return;
-    }
     char safe[4 * ERR_TEXT_MAX];
     text_safe(safe, sizeof(safe), err->text, strlen(err->text));
     fprintf(stderr, "%secbak:%s %s\n", style_on(stderr, STYLE_BAD), style_off(stderr), safe);

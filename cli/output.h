@@ -35,8 +35,8 @@ bool output_unicode(void);
 const char *style_on(FILE *stream, enum style style);
 const char *style_off(FILE *stream);
 
-/* "ecbak: text" on stderr, or with json one object {"error", "message", "exit"} there. */
-void output_error(bool json, const struct err *err, int exit);
+/* "ecbak: text" on stderr, also with --json: programs go by the exit status. */
+void output_error(const struct err *err);
 /* "ecbak: warning: text" on stderr; control characters are escaped. */
 void output_warning(const char *format, ...) __attribute__((format(printf, 1, 2)));
 

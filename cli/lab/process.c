@@ -1,0 +1,285 @@
+/* pidfds close the gap between looking at a process and signalling it: the descriptor is opened
+ * first, then the start time is compared, and the signal goes to the descriptor. */
+#include "cli/lab/process.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/pidfd.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define BOOT_ID_SIZE 37
+
+struct identity {
+    int64_t pid;
+    uint64_t start; /* clock ticks after boot, from /proc/PID/stat */
+};
+
+static bool read_boot_id(char boot[BOOT_ID_SIZE])
+{
+    FILE *in = fopen("/proc/sys/kernel/random/boot_id", "re");
+    bool read = in != NULL && fgets(boot, BOOT_ID_SIZE, in) != NULL;
+    if (in != NULL)
+        fclose(in);
+    return read;
+}
+
+/* The start time of a process that runs; false when there is none, or only its corpse. */
+static bool start_time(uint64_t *start, int64_t pid)
+{
+    char path[64], text[1024];
+    snprintf(path, sizeof(path), "/proc/%" PRId64 "/stat", pid);
+    FILE *in = fopen(path, "re");
+    if (in == NULL)
+        return false;
+    size_t size = fread(text, 1, sizeof(text) - 1, in);
+    fclose(in);
+    text[size] = '\0';
+    /* The second field is the program's name in brackets, with whatever is in it; the state is the
+     * third field and the start time the twenty-second. */
+    const char *at = strrchr(text, ')');
+    if (at == NULL || at[1] != ' ' || at[2] == 'Z' || at[2] == 'X')
+        return false;
+    for (int field = 2; field < 22 && at != NULL; field++)
+        at = strchr(at + 1, ' ');
+    if (at == NULL)
+        return false;
+    errno = 0;
+    *start = strtoull(at, NULL, 10);
+    return errno == 0;
+}
+
+static bool read_identity(struct identity *identity, const struct lab *lab,
+                          const struct lab_node *node)
+{
+    char path[LAB_PATH_MAX], text[128] = "", boot[BOOT_ID_SIZE], *at = text;
+    lab_node_path(path, lab, node, "pid");
+    FILE *in = fopen(path, "re");
+    if (in == NULL)
+        return false;
+    bool read = fgets(text, sizeof(text), in) != NULL;
+    fclose(in);
+    errno = 0;
+    identity->pid = strtoll(at, &at, 10);
+    identity->start = strtoull(at, &at, 10);
+    at[strcspn(at, "\n")] = '\0';
+    return read && errno == 0 && identity->pid > 1 && identity->pid <= INT32_MAX &&
+           read_boot_id(boot) && at[0] == ' ' && strcmp(at + 1, boot) == 0;
+}
+
+static int write_identity(const struct lab *lab, const struct lab_node *node, pid_t pid,
+                          struct err *err)
+{
+    char path[LAB_PATH_MAX], boot[BOOT_ID_SIZE];
+    uint64_t start;
+    if (!start_time(&start, pid) || !read_boot_id(boot))
+        return err_set(err, ERR_IO, "/proc does not tell about process %d", (int)pid);
+    lab_node_path(path, lab, node, "pid");
+    FILE *out = fopen(path, "we");
+    if (out == NULL)
+        return err_errno(err, "writing %s", path);
+    fprintf(out, "%d %" PRIu64 " %s\n", (int)pid, start, boot);
+    if (fclose(out) != 0)
+        return err_errno(err, "writing %s", path);
+    return 0;
+}
+
+/* A descriptor of the running process, -1 when it does not run. */
+static int open_process(const struct lab *lab, const struct lab_node *node, pid_t *pid)
+{
+    struct identity identity;
+    uint64_t start;
+    if (!read_identity(&identity, lab, node))
+        return -1;
+    int file = pidfd_open((pid_t)identity.pid, 0);
+    if (file < 0)
+        return -1;
+    if (!start_time(&start, identity.pid) || start != identity.start) {
+        close(file);
+        return -1;
+    }
+    *pid = (pid_t)identity.pid;
+    return file;
+}
+
+pid_t process_running(const struct lab *lab, const struct lab_node *node)
+{
+    pid_t pid = 0;
+    int file = open_process(lab, node, &pid);
+    if (file < 0)
+        return 0;
+    close(file);
+    return pid;
+}
+
+/* In the child: everything up to exec. Waits for the parent's word, so that the pid file is there
+ * before the daemon is; a parent that died means no. */
+static void become_daemon(const char *program, const char *config, const char *log, int word)
+{
+    char go;
+    setsid();
+    int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    int out = open(log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+    if (null < 0 || out < 0 || dup2(null, STDIN_FILENO) < 0 || dup2(out, STDOUT_FILENO) < 0 ||
+        dup2(out, STDERR_FILENO) < 0 || read(word, &go, 1) != 1)
+        _exit(127);
+    close_range(3, ~0u, CLOSE_RANGE_CLOEXEC);
+    execl(program, "ecbakd", "--config", config, (char *)NULL);
+    fprintf(stderr, "cannot run %s: %s\n", program, strerror(errno));
+    _exit(127);
+}
+
+int process_start(const struct lab *lab, const struct lab_node *node, const char *program,
+                  struct err *err)
+{
+    char config[LAB_PATH_MAX], log[LAB_PATH_MAX];
+    int word[2];
+    lab_node_path(config, lab, node, "ecbakd.conf");
+    lab_node_path(log, lab, node, "log");
+    if (pipe2(word, O_CLOEXEC) != 0)
+        return err_errno(err, "making a pipe");
+    fflush(NULL);
+    pid_t pid = fork();
+    if (pid == 0) {
+        close(word[1]);
+        become_daemon(program, config, log, word[0]);
+    }
+    int status = pid < 0 ? err_errno(err, "starting %s", node->name) : 0;
+    if (status == 0)
+        status = write_identity(lab, node, pid, err);
+    close(word[0]);
+    if (status == 0 && write(word[1], "g", 1) != 1)
+        status = err_errno(err, "starting %s", node->name);
+    close(word[1]);
+    return status;
+}
+
+int process_end(const struct lab *lab, const struct lab_node *node, int signal, int timeout_ms,
+                bool *was_running, struct err *err)
+{
+    pid_t pid;
+    int file = open_process(lab, node, &pid);
+    *was_running = file >= 0;
+    if (file < 0)
+        return 0;
+    int status = 0;
+    struct pollfd wait = {.fd = file, .events = POLLIN};
+    if (pidfd_send_signal(file, signal, NULL, 0) != 0 && errno != ESRCH)
+        status = err_errno(err, "ending %s (process %d)", node->name, (int)pid);
+    else if (poll(&wait, 1, timeout_ms) != 1)
+        status = err_set(err, ERR_TIMEOUT, "%s (process %d) did not end in %d s", node->name,
+                         (int)pid, timeout_ms / 1000);
+    else
+        waitpid(pid, NULL, WNOHANG); /* when it is our own child */
+    close(file);
+    return status;
+}
+
+/* Reads to the end of file, keeping what fits. */
+static void read_text(int file, char *text, size_t room)
+{
+    char rest[256];
+    size_t used = 0;
+    for (;;) {
+        bool fits = used + 1 < room;
+        ssize_t got =
+            fits ? read(file, text + used, room - 1 - used) : read(file, rest, sizeof(rest));
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got <= 0)
+            break;
+        if (fits)
+            used += (size_t)got;
+    }
+    text[used] = '\0';
+}
+
+int process_ask(const char *const *words, char *line, size_t room, struct err *err)
+{
+    int out[2], status = 0;
+    char said[ERR_TEXT_MAX / 2];
+    if (pipe2(out, O_CLOEXEC) != 0)
+        return err_errno(err, "making a pipe");
+    /* A file takes what it says on stderr: one pipe to read from cannot block on another. */
+    FILE *words_of_error = tmpfile();
+    fflush(NULL);
+    pid_t pid = words_of_error == NULL ? -1 : fork();
+    if (pid == 0) {
+        dup2(out[1], STDOUT_FILENO);
+        dup2(fileno(words_of_error), STDERR_FILENO);
+        close_range(3, ~0u, CLOSE_RANGE_CLOEXEC);
+        execv(words[0], (char *const *)words);
+        _exit(127);
+    }
+    if (pid < 0)
+        err_errno(err, "running %s", words[0]);
+    close(out[1]);
+    read_text(out[0], line, room);
+    close(out[0]);
+    line[strcspn(line, "\n")] = '\0';
+    if (pid > 0 && waitpid(pid, &status, 0) == pid && status != 0) {
+        rewind(words_of_error);
+        size_t size = fread(said, 1, sizeof(said) - 1, words_of_error);
+        said[size] = '\0';
+        said[strcspn(said, "\n")] = '\0';
+        err_set(err, ERR_IO, "%s failed: %s", words[0], said);
+    }
+    if (words_of_error != NULL)
+        fclose(words_of_error);
+    return pid > 0 && status == 0 ? 0 : -1;
+}
+
+void process_last_words(char words[ERR_TEXT_MAX / 2], const struct lab *lab,
+                        const struct lab_node *node)
+{
+    char path[LAB_PATH_MAX], line[ERR_TEXT_MAX / 2];
+    words[0] = '\0';
+    lab_node_path(path, lab, node, "log");
+    FILE *in = fopen(path, "re");
+    if (in == NULL)
+        return;
+    while (fgets(line, sizeof(line), in) != NULL) {
+        line[strcspn(line, "\n")] = '\0';
+        if (line[0] != '\0')
+            memcpy(words, line, sizeof(line));
+    }
+    fclose(in);
+}
+
+static bool is_program(char path[LAB_PATH_MAX], const char *folder, size_t length)
+{
+    return length > 0 && length < LAB_PATH_MAX - 32 &&
+           snprintf(path, LAB_PATH_MAX, "%.*s/ecbakd", (int)length, folder) > 0 &&
+           access(path, X_OK) == 0;
+}
+
+int process_find_program(char path[LAB_PATH_MAX], struct err *err)
+{
+    char self[LAB_PATH_MAX - 32], beside[LAB_PATH_MAX];
+    ssize_t size = readlink("/proc/self/exe", self, sizeof(self) - 1);
+    if (size > 0) {
+        self[size] = '\0';
+        *strrchr(self, '/') = '\0';
+        snprintf(beside, sizeof(beside), "%s/../sbin", self);
+        if (is_program(path, self, strlen(self)) || is_program(path, beside, strlen(beside)))
+            return 0;
+    }
+    const char *search = getenv("PATH");
+    for (const char *at = search; at != NULL && *at != '\0';) {
+        size_t length = strcspn(at, ":");
+        if (is_program(path, at, length))
+            return 0;
+        at += length + (at[length] == ':');
+    }
+    static const char *const folders[] = {"/usr/local/sbin", "/usr/sbin", "/sbin"};
+    for (size_t i = 0; i < sizeof(folders) / sizeof(folders[0]); i++)
+        if (is_program(path, folders[i], strlen(folders[i])))
+            return 0;
+    return err_set(err, ERR_NOT_FOUND, "no program ecbakd beside ecbak, in $PATH or in sbin");
+}

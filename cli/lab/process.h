@@ -1,0 +1,37 @@
+/* process.h - the ecbakd processes of a lab: start, look at, signal, wait for.
+ *
+ * A process is known by its number, its start time and the boot it belongs to, all kept in
+ * nodes/NAME/pid; a number that was given to another process since is never signalled.
+ *
+ *   Threads  one; lab_lock held for changes
+ */
+#ifndef ECBAK_CLI_LAB_PROCESS_H
+#define ECBAK_CLI_LAB_PROCESS_H
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+#include "cli/lab/lab.h"
+
+/* The daemon's program: beside this one, in ../sbin, in $PATH, or in the sbin folders. */
+int process_find_program(char path[LAB_PATH_MAX], struct err *err) MUST_CHECK;
+
+/* Runs a program to its end and takes the first line that it prints; words[] is its argv, ended by
+ * NULL. A status other than 0 is ERR_IO, with what it said on stderr. */
+int process_ask(const char *const *words, char *line, size_t room, struct err *err) MUST_CHECK;
+
+/* Its number while it runs, else 0. */
+pid_t process_running(const struct lab *lab, const struct lab_node *node);
+/* Starts it in the background, its output going to nodes/NAME/log. */
+int process_start(const struct lab *lab, const struct lab_node *node, const char *program,
+                  struct err *err) MUST_CHECK;
+/* Sends a signal and waits until it is gone; ERR_TIMEOUT when it is not after timeout_ms. Not
+ * running: done already, *was_running says which. */
+int process_end(const struct lab *lab, const struct lab_node *node, int signal, int timeout_ms,
+                bool *was_running, struct err *err) MUST_CHECK;
+
+/* The last line of its log, "" without one. */
+void process_last_words(char words[ERR_TEXT_MAX / 2], const struct lab *lab,
+                        const struct lab_node *node);
+
+#endif

@@ -1,0 +1,179 @@
+#!/usr/bin/env python3
+"""Holds the sources to the house rules; `make tidy` runs it. Each finding is one line; any one fails.
+
+  layers   an include points only to layers below (LAYERS)
+  pure     coding/ and gossip/ touch no file, socket, clock or terminal
+  banned   functions that overrun, keep hidden state or start shells
+  alone    every header compiles by itself
+  format   clang-format has nothing to change
+  static   clang-tidy, with .clang-tidy
+
+usage: tidy.py [--root DIR] [--only CHECK,...] [--jobs N] [-- COMPILER FLAGS]
+"""
+import argparse
+import concurrent.futures
+import pathlib
+import re
+import subprocess
+import sys
+
+# What each folder may include: the longest matching folder of a file decides.
+LAYERS = {
+    "coding/base": ["coding/base"],
+    "coding": ["coding"],
+    "gossip": ["gossip", "coding/base"],
+    "node/api": ["node/api", "coding"],
+    "node": ["node", "gossip", "coding"],
+    "cli/vault": ["cli/vault", "coding", "node/api"],
+    "cli": ["cli", "coding", "node/api"],
+    "test": ["test", "cli", "node", "gossip", "coding"],
+}
+
+PURE = ["coding", "gossip"]
+# <stdio.h> is there for snprintf; what else it has is among PURE_CALLS.
+PURE_HEADERS = re.compile(r"^(unistd|fcntl|time|poll|dirent|signal|termios|glob|ftw|spawn|syslog|netdb|"
+                          r"zmq|czmq|zmq_utils|sqlite3|jansson)\.h$|^(sys|net|netinet|arpa)/")
+# Memory is no file: one place asks for large pages.
+PURE_EXCEPT = {("coding/base/alloc.c", "sys/mman.h")}
+PURE_CALLS = """printf fprintf vprintf vfprintf puts fputs fputc putchar putc perror fopen fdopen freopen
+    fread fwrite fgets fgetc getc getchar fscanf scanf tmpfile remove rename open openat creat read write
+    close socket connect bind listen accept send recv poll select epoll_wait clock_gettime time gettimeofday
+    clock sleep usleep nanosleep getrandom getenv random rand randombytes_buf randombytes_uniform
+    randombytes_random pthread_create""".split()
+BANNED_CALLS = """strcpy strcat sprintf vsprintf gets strtok atoi atol atoll atof rand srand system popen
+    alloca tmpnam mktemp strncpy strncat""".split()
+
+TOKEN = re.compile(r'(/\*.*?\*/|//[^\n]*)|("(?:\\.|[^"\\\n])*"|\'(?:\\.|[^\'\\\n])*\')', re.S)
+
+
+def code_of(text):
+    """The source without comments and with empty strings, line by line as before."""
+    def blank(match):
+        if match.group(1):
+            return "\n" * match.group(1).count("\n") + " "
+        return '""'
+    return TOKEN.sub(blank, text)
+
+
+def sources(root, kinds=("c", "h")):
+    for folder in ("coding", "gossip", "node", "cli", "test"):
+        for kind in kinds:
+            yield from sorted((root / folder).rglob(f"*.{kind}"))
+
+
+def layer_of(path):
+    fits = [layer for layer in LAYERS if path == layer or path.startswith(layer + "/")]
+    return max(fits, key=len) if fits else None
+
+
+def includes(text):
+    for number, line in enumerate(text.splitlines(), 1):
+        match = re.match(r'\s*#\s*include\s+([<"])([^>"]+)[>"]', line)
+        if match:
+            yield number, match.group(1) == "<", match.group(2)
+
+
+def calls(text, names):
+    # `.read(` and `->read(` call a function pointer, not the system.
+    pattern = re.compile(r"(?<![\w.>])(" + "|".join(map(re.escape, names)) + r")\s*\(")
+    for number, line in enumerate(code_of(text).splitlines(), 1):
+        for match in pattern.finditer(line):
+            yield number, match.group(1)
+
+
+def check_layers(root, _flags, _jobs):
+    for path in sources(root):
+        name = path.relative_to(root).as_posix()
+        layer = layer_of(name)
+        if layer == "test":
+            continue
+        for number, system, target in includes(path.read_text(errors="replace")):
+            if system:
+                continue
+            if not any(target.startswith(below + "/") for below in LAYERS[layer]):
+                yield f'{name}:{number}: {layer}/ may not include "{target}"'
+
+
+def check_pure(root, _flags, _jobs):
+    for path in sources(root):
+        name = path.relative_to(root).as_posix()
+        if name.split("/")[0] not in PURE:
+            continue
+        text = path.read_text(errors="replace")
+        for number, system, target in includes(text):
+            if system and PURE_HEADERS.search(target) and (name, target) not in PURE_EXCEPT:
+                yield f"{name}:{number}: <{target}> in a pure folder"
+        for number, call in calls(text, PURE_CALLS):
+            yield f"{name}:{number}: {call}() in a pure folder"
+
+
+def check_banned(root, _flags, _jobs):
+    for path in sources(root):
+        for number, call in calls(path.read_text(errors="replace"), BANNED_CALLS):
+            yield f"{path.relative_to(root)}:{number}: {call}() is banned"
+
+
+def run_each(paths, command, jobs):
+    """Runs command(path) for each, some side by side; yields (path, output) of those that failed."""
+    def one(path):
+        done = subprocess.run(command(path), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                              errors="replace", check=False)
+        return path, done.returncode, done.stdout
+    with concurrent.futures.ThreadPoolExecutor(jobs) as pool:
+        for path, status, output in pool.map(one, paths):
+            if status != 0:
+                yield path, output
+
+
+def check_alone(root, flags, jobs):
+    def command(path):
+        return ["gcc", "-std=c17", "-fsyntax-only", "-Wall", "-Wextra", "-Werror", "-x", "c", *flags,
+                "-include", str(path), "/dev/null"]
+    for path, output in run_each(sources(root, ("h",)), command, jobs):
+        first = next((line for line in output.splitlines() if "error" in line), "does not compile")
+        yield f"{path.relative_to(root)}: not by itself: {first.strip()}"
+
+
+def check_format(root, _flags, jobs):
+    def command(path):
+        return ["clang-format", "--dry-run", "-Werror", str(path)]
+    for path, output in run_each(sources(root), command, jobs):
+        where = re.search(r":(\d+):\d+: error", output)
+        yield f"{path.relative_to(root)}:{where.group(1) if where else 0}: not as clang-format has it"
+
+
+def check_static(root, flags, jobs):
+    def command(path):
+        return ["clang-tidy", "--quiet", str(path), "--", "-std=c17", "-Wno-unknown-warning-option", *flags]
+    for _path, output in run_each(sources(root, ("c",)), command, jobs):
+        for line in dict.fromkeys(re.findall(r"^.*: (?:error|warning): .*$", output, re.M)):
+            yield line.removeprefix(str(root) + "/")
+
+
+CHECKS = {"layers": check_layers, "pure": check_pure, "banned": check_banned, "alone": check_alone,
+          "format": check_format, "static": check_static}
+
+
+def main():
+    own, flags = sys.argv[1:], []
+    if "--" in own:
+        cut = own.index("--")
+        own, flags = own[:cut], own[cut + 1:]
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--root", type=pathlib.Path, default=pathlib.Path(__file__).resolve().parent.parent)
+    parser.add_argument("--only", default=",".join(CHECKS))
+    parser.add_argument("--jobs", type=int, default=2)
+    args = parser.parse_args(own)
+    flags += ["-I", str(args.root)]
+    total = 0
+    for name in args.only.split(","):
+        found = list(dict.fromkeys(CHECKS[name](args.root.resolve(), flags, args.jobs)))
+        for line in found:
+            print(line)
+        print(f"{'ok  ' if not found else 'FAIL'} {name}" + (f": {len(found)}" if found else ""), flush=True)
+        total += len(found)
+    return 1 if total else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
