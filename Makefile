@@ -108,7 +108,7 @@ deps:
 demo:
 	@$(MAKE) --no-print-directory deps
 	@$(MAKE) --no-print-directory all
-	@test/demo.sh $(BUILD) $(DIR)
+	@test/demo.sh $(BUILD) $(if $(DIR),"$(DIR)")
 
 test:
 	@$(MAKE) --no-print-directory deps

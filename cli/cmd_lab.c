@@ -9,26 +9,13 @@
 #include "cli/exit_code.h"
 #include "cli/lab/lab.h"
 #include "cli/lab/process.h"
+#include "cli/lab/show.h"
 #include "cli/lab/up.h"
 #include "cli/options.h"
 #include "cli/output.h"
 
 #define END_TIMEOUT_MS  15000
 #define KILL_TIMEOUT_MS 5000
-
-#define DIR_OPTION(variable)                                                                       \
-    {                                                                                              \
-        'd', "dir", OPTION_TEXT, &(variable), "DIR",                                               \
-            "where the lab is (default $ECBAK_LAB, then\n~/.local/state/ecbak/lab)"                \
-    }
-
-/* Nothing in `line` yet: the caller's command line is not read, or its lab not there. */
-static int open_lab(struct lab *lab, const char *dir, struct err *err)
-{
-    if (lab_load(lab, dir, err) != 0)
-        return -1;
-    return lab_lock(lab, err);
-}
 
 /* Lab text goes to eval: 'a'\''b'. */
 static void print_export(const char *name, const char *value, const char *after)
@@ -42,81 +29,12 @@ static void print_export(const char *name, const char *value, const char *after)
     printf("'%s\n", after);
 }
 
-static json_t *node_json(const struct lab *lab, const struct lab_node *node)
-{
-    static const struct {
-        const char *key, *file;
-    } files[] = {{"dir", ""}, {"log", "log"}, {"config", "ecbakd.conf"}};
-    char text[LAB_PATH_MAX];
-    pid_t pid = process_running(lab, node);
-    json_t *object = json_object();
-    json_object_set_new(object, "name", json_text(node->name));
-    json_object_set_new(object, "zone", json_text(node->zone));
-    json_object_set_new(object, "state", json_text(pid != 0 ? "running" : "stopped"));
-    json_object_set_new(object, "pid", pid != 0 ? json_integer(pid) : json_null());
-    snprintf(text, sizeof(text), "127.0.0.1:%u", node->member_port);
-    json_object_set_new(object, "address", json_text(text));
-    snprintf(text, sizeof(text), "127.0.0.1:%u", node->bulk_port);
-    json_object_set_new(object, "bulk_address", json_text(text));
-    lab_node_endpoint(text, lab, node);
-    json_object_set_new(object, "socket", json_text(text));
-    for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
-        lab_node_path(text, lab, node, files[i].file);
-        json_object_set_new(object, files[i].key, json_text(text));
-    }
-    return object;
-}
-
-static void print_lab_json(const struct lab *lab)
-{
-    json_t *nodes = json_array();
-    for (size_t i = 0; i < lab->count; i++)
-        json_array_append_new(nodes, node_json(lab, &lab->nodes[i]));
-    output_json(json_pack("{s:o, s:s, s:o}", "dir", json_text(lab->dir), "profile", lab->profile,
-                          "nodes", nodes));
-}
-
-static void print_lab_text(const struct lab *lab)
-{
-    static const char *const heads[] = {"NAME", "STATE", "PID", "ADDRESS", "ZONE", "LOG"};
-    struct table table;
-    table_init(&table, 6, 1u << 2);
-    for (size_t i = 0; i < 6; i++)
-        table_add(&table, STYLE_DIM, "%s", heads[i]);
-    for (size_t i = 0; i < lab->count; i++) {
-        const struct lab_node *node = &lab->nodes[i];
-        char log[LAB_PATH_MAX];
-        pid_t pid = process_running(lab, node);
-        lab_node_path(log, lab, node, "log");
-        table_add(&table, STYLE_BOLD, "%s", node->name);
-        table_add(&table, pid != 0 ? STYLE_GOOD : STYLE_BAD, "%s",
-                  pid != 0 ? "running" : "stopped");
-        if (pid != 0)
-            table_add(&table, STYLE_PLAIN, "%d", (int)pid);
-        else
-            table_add(&table, STYLE_PLAIN, "-");
-        table_add(&table, STYLE_PLAIN, "127.0.0.1:%u", node->member_port);
-        table_add(&table, STYLE_PLAIN, "%s", node->zone);
-        table_add(&table, STYLE_DIM, "%s", log);
-    }
-    table_print(&table, stdout);
-    table_release(&table);
-}
-
-static void print_lab(const struct command_line *line, const struct lab *lab)
-{
-    if (line->json)
-        print_lab_json(lab);
-    else if (!line->quiet)
-        print_lab_text(lab);
-}
-
 static int cmd_lab_up(int argc, char **argv)
 {
     const char *dir = NULL;
     struct up_options up = {.timeout_ms = 60000};
     const struct option options[] = {
-        DIR_OPTION(dir),
+        LAB_DIR_OPTION(dir),
         {'n', "nodes", OPTION_NUMBER, &up.nodes, "N",
          "how many (default 6, or as many as there are);\nmore than there are: the lab grows"},
         {'p', "profile", OPTION_TEXT, &up.profile, "NAME",
@@ -150,7 +68,7 @@ static int cmd_lab_up(int argc, char **argv)
     if (lab_up(&lab, dir, &up, &err) != 0) {
         code = command_failed(&line, &err);
     } else {
-        print_lab(&line, &lab);
+        lab_show(&line, &lab);
         if (!line.json && !line.quiet)
             printf("\nPoint the other commands at it:  eval \"$(ecbak lab env%s%s)\"\n",
                    dir != NULL ? " --dir " : "", dir != NULL ? dir : "");
@@ -161,127 +79,10 @@ static int cmd_lab_up(int argc, char **argv)
     return code;
 }
 
-/* What kill, stop and start do to one node. */
-struct deed {
-    int signal; /* 0: start */
-    int timeout_ms;
-    const char *done, *idle; /* what is said when it was done, when there was nothing to do */
-};
-
-static int do_one(const struct lab *lab, const struct lab_node *node, const struct deed *deed,
-                  const char *program, bool *was_idle, struct err *err)
-{
-    if (deed->signal == 0) {
-        *was_idle = process_running(lab, node) != 0;
-        return *was_idle ? 0 : process_start(lab, node, program, err);
-    }
-    bool was_running;
-    int status = process_end(lab, node, deed->signal, deed->timeout_ms, &was_running, err);
-    *was_idle = !was_running;
-    return status;
-}
-
-/* All names are looked up before anything is done to one. */
-static int choose(const struct lab_node **chosen, size_t *count, const struct lab *lab,
-                  const struct command_line *line, bool all, struct err *err)
-{
-    *count = 0;
-    for (size_t i = 0; i < line->operand_count; i++) {
-        const struct lab_node *node = lab_find(lab, line->operands[i], err);
-        if (node == NULL)
-            return -1;
-        if (*count < LAB_NODES_MAX)
-            chosen[(*count)++] = node;
-    }
-    if (line->operand_count > 0)
-        return 0;
-    if (!all)
-        return err_set(err, ERR_USAGE, "name the nodes, or say --all");
-    for (size_t i = 0; i < lab->count; i++)
-        chosen[(*count)++] = &lab->nodes[i];
-    return 0;
-}
-
-static int run_deed(int argc, char **argv, struct command_line *line, const struct deed *deed)
-{
-    const char *dir = NULL;
-    bool all = false;
-    const struct option options[] = {
-        DIR_OPTION(dir),
-        {'a', "all", OPTION_FLAG, &all, NULL, "every node of the lab"},
-        {0},
-    };
-    line->options = options;
-    line->operands_max = LAB_NODES_MAX;
-    int code;
-    if (!command_line_read(line, argc, argv, &code))
-        return code;
-    struct err err = ERR_INIT;
-    struct lab lab = {.lock = -1};
-    const struct lab_node *chosen[LAB_NODES_MAX];
-    char program[LAB_PATH_MAX] = "";
-    size_t count = 0;
-    int status = open_lab(&lab, dir, &err);
-    if (status == 0)
-        status = choose(chosen, &count, &lab, line, all, &err);
-    if (status == 0 && deed->signal == 0)
-        status = process_find_program(program, &err);
-    for (size_t i = 0; status == 0 && i < count; i++) {
-        bool was_idle = false;
-        status = do_one(&lab, chosen[i], deed, program, &was_idle, &err);
-        if (status == 0 && !line->json && !line->quiet)
-            printf("%s %s\n", chosen[i]->name, was_idle ? deed->idle : deed->done);
-    }
-    if (status == 0 && line->json)
-        print_lab_json(&lab);
-    code = status == 0 ? EXIT_DONE : command_failed(line, &err);
-    lab_unlock(&lab);
-    command_line_release(line);
-    return code;
-}
-
-static int cmd_lab_kill(int argc, char **argv)
-{
-    struct command_line line = {
-        .name = "ecbak lab kill",
-        .synopsis = "[OPTION]... NAME...",
-        .about = "Kills nodes on the spot (SIGKILL), as a power cut would.",
-        .examples = "  ecbak lab kill node-2 node-5",
-    };
-    static const struct deed deed = {SIGKILL, KILL_TIMEOUT_MS, "is killed", "was stopped already"};
-    return run_deed(argc, argv, &line, &deed);
-}
-
-static int cmd_lab_stop(int argc, char **argv)
-{
-    struct command_line line = {
-        .name = "ecbak lab stop",
-        .synopsis = "[OPTION]... NAME...",
-        .about = "Ends nodes in good order (SIGTERM): they tell the others that they are away.",
-        .examples = "  ecbak lab stop node-3\n"
-                    "  ecbak lab stop --all",
-    };
-    static const struct deed deed = {SIGTERM, END_TIMEOUT_MS, "is stopped", "was stopped already"};
-    return run_deed(argc, argv, &line, &deed);
-}
-
-static int cmd_lab_start(int argc, char **argv)
-{
-    struct command_line line = {
-        .name = "ecbak lab start",
-        .synopsis = "[OPTION]... NAME...",
-        .about = "Starts nodes that are down. 'ecbak members --wait-for' tells when they are back.",
-        .examples = "  ecbak lab start node-3\n"
-                    "  ecbak lab start --all && ecbak members --wait-for 6=alive",
-    };
-    static const struct deed deed = {0, 0, "is started", "runs already"};
-    return run_deed(argc, argv, &line, &deed);
-}
-
 static int cmd_lab_status(int argc, char **argv)
 {
     const char *dir = NULL;
-    const struct option options[] = {DIR_OPTION(dir), {0}};
+    const struct option options[] = {LAB_DIR_OPTION(dir), {0}};
     struct command_line line = {
         .name = "ecbak lab status",
         .synopsis = "[OPTION]...",
@@ -298,7 +99,7 @@ static int cmd_lab_status(int argc, char **argv)
     if (lab_load(&lab, dir, &err) != 0) {
         code = command_failed(&line, &err);
     } else {
-        print_lab(&line, &lab);
+        lab_show(&line, &lab);
         code = EXIT_DONE;
     }
     command_line_release(&line);
@@ -327,7 +128,7 @@ static int cmd_lab_env(int argc, char **argv)
 {
     const char *dir = NULL, *name = NULL;
     const struct option options[] = {
-        DIR_OPTION(dir),
+        LAB_DIR_OPTION(dir),
         {'n', "node", OPTION_TEXT, &name, "NAME",
          "the node to talk to (default: the first that runs)"},
         {0},
@@ -397,7 +198,7 @@ static int end_all(const struct lab *lab, struct err *err)
 static int cmd_lab_down(int argc, char **argv)
 {
     const char *dir = NULL;
-    const struct option options[] = {DIR_OPTION(dir), {0}};
+    const struct option options[] = {LAB_DIR_OPTION(dir), {0}};
     struct command_line line = {
         .name = "ecbak lab down",
         .synopsis = "[OPTION]...",
@@ -413,7 +214,8 @@ static int cmd_lab_down(int argc, char **argv)
         return code;
     struct err err = ERR_INIT;
     struct lab lab = {.lock = -1};
-    if (open_lab(&lab, dir, &err) != 0 || end_all(&lab, &err) != 0 || lab_remove(&lab, &err) != 0) {
+    if (lab_load(&lab, dir, &err) != 0 || lab_lock(&lab, &err) != 0 || end_all(&lab, &err) != 0 ||
+        lab_remove(&lab, &err) != 0) {
         code = command_failed(&line, &err);
     } else {
         if (line.json)

@@ -10,17 +10,23 @@
 #include "cli/text.h"
 #include "node/api/client.h"
 
+/* The name is going to be printed: certificates know only harmless ones, but this came by a socket. */
+static int check_name(const char *name, struct err *err)
+{
+    char safe[4 * sizeof(((struct node_status *)0)->name)];
+    text_safe(safe, sizeof(safe), name, strlen(name));
+    return strcmp(safe, name) == 0 ? 0 : err_set(err, ERR_FORMAT, "the node's name is %s", safe);
+}
+
 /* Asks on the terminal; a pipe has to say --yes. */
 static int confirm(const char *name, struct err *err)
 {
     if (isatty(STDIN_FILENO) != 1)
         return err_set(err, ERR_USAGE, "leaving is for good: confirm it with --yes");
-    char safe[4 * 32 + 1];
-    text_safe(safe, sizeof(safe), name, strlen(name));
     fprintf(stderr,
             "The node %s leaves the cluster for good; its name has to be certified anew to\n"
             "come back. Type its name to confirm: ",
-            safe);
+            name);
     char answer[64] = "";
     if (fgets(answer, sizeof(answer), stdin) == NULL)
         answer[0] = '\0';
@@ -57,7 +63,8 @@ int cmd_leave(int argc, char **argv)
     struct client *client = NULL;
     struct node_status status;
     if (client_open(&client, line.socket, &err) != 0 || client_status(client, &status, &err) != 0 ||
-        (!yes && confirm(status.name, &err) != 0) || client_leave(client, &err) != 0) {
+        check_name(status.name, &err) != 0 || (!yes && confirm(status.name, &err) != 0) ||
+        client_leave(client, &err) != 0) {
         code = command_failed(&line, &err);
     } else {
         code = EXIT_DONE;

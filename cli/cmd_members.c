@@ -70,13 +70,18 @@ static void add_member(struct table *table, const struct member_info *m, int64_t
     table_add(table, STYLE_DIM, "%s", output_bar(bar, 8, m->used_bytes, m->capacity_bytes));
     table_add(table, dim, "%s of %s", text_bytes(used, m->used_bytes),
               text_bytes(capacity, m->capacity_bytes));
-    if (m->self || m->rtt_ms < 0)
+    if (m->self || m->rtt_ms < 0 || strcmp(m->state, "alive") != 0)
         table_add(table, STYLE_DIM, "-");
     else
         table_add(table, dim, "%.1f ms", m->rtt_ms);
     table_add(table, dim, "%s", m->version);
-    table_add(table, dim, "%s",
-              m->since_s <= 0 ? "-" : text_duration(since, (double)(now_s - m->since_s)));
+    int64_t age_s = now_s - m->since_s;
+    if (m->since_s <= 0)
+        table_add(table, dim, "-");
+    else if (age_s < 10)
+        table_add(table, dim, "%d s", age_s > 0 ? (int)age_s : 0);
+    else
+        table_add(table, dim, "%s", text_duration(since, (double)age_s));
 }
 
 static void print_summary(const struct member_list *list)

@@ -33,4 +33,9 @@ int cmd_snapshots(int argc, char **argv);
 int cmd_status(int argc, char **argv);
 int cmd_store(int argc, char **argv);
 
+/* Of `ecbak lab`. */
+int cmd_lab_kill(int argc, char **argv);
+int cmd_lab_start(int argc, char **argv);
+int cmd_lab_stop(int argc, char **argv);
+
 #endif
