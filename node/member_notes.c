@@ -14,18 +14,18 @@
 #define MEMBER_SIZE 96
 #define BYTES_MAX   (HEADER_SIZE + MEMBER_NOTES_MAX * MEMBER_SIZE + HASH_SIZE)
 
-int member_notes_save(const struct member_notes *state, const char *path, struct err *err)
+int member_notes_save(const struct member_notes *notes, const char *path, struct err *err)
 {
     uint8_t bytes[BYTES_MAX];
     struct writer w;
     writer_init(&w, bytes, sizeof(bytes));
     write_bytes(&w, MAGIC, 8);
     write_u16(&w, VERSION);
-    write_u16(&w, (uint16_t)state->count);
+    write_u16(&w, (uint16_t)notes->count);
     write_zero(&w, 4);
-    write_u64(&w, state->incarnation);
-    for (size_t i = 0; i < state->count; i++) {
-        const struct remembered *member = &state->members[i];
+    write_u64(&w, notes->incarnation);
+    for (size_t i = 0; i < notes->count; i++) {
+        const struct remembered *member = &notes->members[i];
         size_t length = strnlen(member->address, sizeof(member->address) - 1);
         write_bytes(&w, member->curve, 32);
         write_bytes(&w, member->address, length);
@@ -38,9 +38,10 @@ int member_notes_save(const struct member_notes *state, const char *path, struct
     return durable_write(path, &piece, 1, 0600, DURABLE_REPLACE, err);
 }
 
-static int decode(struct member_notes *state, const uint8_t *bytes, size_t size, struct err *err)
+int member_notes_decode(struct member_notes *notes, const uint8_t *bytes, size_t size,
+                        struct err *err)
 {
-    *state = (struct member_notes){0};
+    *notes = (struct member_notes){0};
     struct reader r;
     uint8_t magic[8], hash[HASH_SIZE];
     reader_init(&r, bytes, size);
@@ -50,17 +51,17 @@ static int decode(struct member_notes *state, const uint8_t *bytes, size_t size,
     uint16_t version = read_u16(&r);
     if (version != VERSION)
         return err_set(err, ERR_VERSION, "its version %u is not known", version);
-    state->count = read_u16(&r);
+    notes->count = read_u16(&r);
     read_zero(&r, 4);
-    state->incarnation = read_u64(&r);
-    if (r.failed || state->count > MEMBER_NOTES_MAX ||
-        size != HEADER_SIZE + state->count * MEMBER_SIZE + HASH_SIZE)
+    notes->incarnation = read_u64(&r);
+    if (r.failed || notes->count > MEMBER_NOTES_MAX ||
+        size != HEADER_SIZE + notes->count * MEMBER_SIZE + HASH_SIZE)
         return err_set(err, ERR_FORMAT, "its size is wrong");
     hash_bytes(hash, PURPOSE, bytes, size - HASH_SIZE);
     if (memcmp(hash, bytes + size - HASH_SIZE, HASH_SIZE) != 0)
         return err_set(err, ERR_DAMAGED, "its checksum differs");
-    for (size_t i = 0; i < state->count; i++) {
-        struct remembered *member = &state->members[i];
+    for (size_t i = 0; i < notes->count; i++) {
+        struct remembered *member = &notes->members[i];
         read_bytes(&r, member->curve, 32);
         read_bytes(&r, member->address, sizeof(member->address));
         if (member->address[sizeof(member->address) - 1] != '\0')
@@ -69,15 +70,15 @@ static int decode(struct member_notes *state, const uint8_t *bytes, size_t size,
     return 0;
 }
 
-int member_notes_load(struct member_notes *state, const char *path, struct err *err)
+int member_notes_load(struct member_notes *notes, const char *path, struct err *err)
 {
     uint8_t *bytes = NULL;
     size_t size = 0;
     if (durable_read(path, BYTES_MAX, &bytes, &size, err) != 0)
         return -1;
-    int result = decode(state, bytes, size, err);
+    int result = member_notes_decode(notes, bytes, size, err);
     free(bytes);
     if (result != 0)
-        *state = (struct member_notes){0};
+        *notes = (struct member_notes){0};
     return result == 0 ? 0 : err_context(err, "%s", path);
 }

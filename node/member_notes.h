@@ -39,8 +39,11 @@ struct member_notes {
     struct remembered members[MEMBER_NOTES_MAX];
 };
 
-int member_notes_load(struct member_notes *state, const char *path, struct err *err) MUST_CHECK;
-int member_notes_save(const struct member_notes *state, const char *path,
+int member_notes_load(struct member_notes *notes, const char *path, struct err *err) MUST_CHECK;
+/* The same from bytes in memory. */
+int member_notes_decode(struct member_notes *notes, const uint8_t *bytes, size_t size,
+                        struct err *err) MUST_CHECK;
+int member_notes_save(const struct member_notes *notes, const char *path,
                       struct err *err) MUST_CHECK;
 
 #endif

@@ -19,9 +19,7 @@
 #include "node/api/durable.h"
 #include "node/clock.h"
 #include "node/log.h"
-#include "node/member_notes.h"
-#include "node/membership.h"
-#include "node/meta.h"
+#include "node/membership_core.h"
 
 #define DEADLINE_MS 15000
 
@@ -358,6 +356,47 @@ static void a_description_is_bounded(void **state)
     assert_int_equal(meta_decode(&got, newline, sizeof(newline), &err), -1);
 }
 
+/* What admit says to a statement of `id` under `name` with this certificate. */
+static bool is_admitted(struct trust *trust, const uint8_t id[32], const char *name,
+                        const struct cert *cert)
+{
+    struct err err = ERR_INIT;
+    struct node_meta meta = {.bulk = "127.0.0.1:1", .version = "1"};
+    struct swim_ops ops;
+    struct swim_id swim_id;
+    uint8_t bytes[META_BYTES_MAX];
+    size_t size;
+    memcpy(swim_id.bytes, id, sizeof(swim_id.bytes));
+    assert_int_equal(cert_encode(cert, meta.certificate, &meta.certificate_size, &err), 0);
+    assert_int_equal(meta_encode(&meta, bytes, &size, &err), 0);
+    trust_fill_ops(trust, &ops);
+    return ops.admit(ops.context, &swim_id, name, "127.0.0.1:1", bytes, size);
+}
+
+static void a_statement_needs_a_certificate_of_its_own_id_and_name(void **state)
+{
+    (void)state;
+    struct node *a = node_made(NULL), *b = node_made(NULL);
+    struct trust trust = {0};
+    trust_init(&trust, a->keys, authority_public);
+    assert_true(is_admitted(&trust, a->keys->node, a->cert.name, &a->cert));
+    assert_true(is_admitted(&trust, a->keys->node, a->cert.name, &a->cert)); /* from the cache */
+    assert_false(is_admitted(&trust, b->keys->node, a->cert.name, &a->cert));
+    assert_false(is_admitted(&trust, a->keys->node, b->cert.name, &a->cert));
+    assert_int_equal(trust.refused_count, 2);
+    sign(b, wall_s() - 7200, wall_s() - 3600, authority_secret);
+    assert_false(is_admitted(&trust, b->keys->node, b->cert.name, &b->cert));
+    assert_int_equal(trust.expired_count, 1);
+    uint8_t other_public[32], other_secret[64];
+    crypto_sign_keypair(other_public, other_secret);
+    sign(b, wall_s() - 60, wall_s() + 3600, other_secret);
+    assert_false(is_admitted(&trust, b->keys->node, b->cert.name, &b->cert));
+    assert_int_equal(trust.foreign_count, 1);
+    trust_release(&trust);
+    node_free(a);
+    node_free(b);
+}
+
 static int setup(void **state)
 {
     (void)state;
@@ -383,6 +422,7 @@ int main(void)
         cmocka_unit_test(a_leaving_node_is_gone_for_good),
         cmocka_unit_test(a_node_comes_back_without_seeds_and_with_a_newer_incarnation),
         cmocka_unit_test(strangers_are_refused_and_counted),
+        cmocka_unit_test(a_statement_needs_a_certificate_of_its_own_id_and_name),
         cmocka_unit_test(an_address_that_nobody_can_reach_is_refused),
         cmocka_unit_test(notes_are_whole_or_refused),
         cmocka_unit_test(a_description_is_bounded),

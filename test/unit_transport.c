@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include <arpa/inet.h>
+#include <poll.h>
 #include <pthread.h>
 #include <sodium.h>
 #include <stdio.h>
@@ -481,6 +482,95 @@ static void a_peer_that_restarted_is_answered_by_the_next_call(void **state)
     node_free(b);
 }
 
+/* Forwards one connection after another to a node; cut closes the one that is open. */
+struct proxy {
+    uint16_t port, to_port;
+    int listener;
+    _Atomic bool cut, end;
+    _Atomic int connections;
+    pthread_t thread;
+};
+
+static bool pump(int from, int to)
+{
+    char buffer[4096];
+    ssize_t size = read(from, buffer, sizeof(buffer));
+    return size > 0 && write(to, buffer, (size_t)size) == size;
+}
+
+static void *proxy_run(void *argument)
+{
+    struct proxy *proxy = argument;
+    int in = -1, out = -1;
+    while (!proxy->end) {
+        struct pollfd fds[3] = {
+            {proxy->listener, in < 0 ? POLLIN : 0, 0}, {in, POLLIN, 0}, {out, POLLIN, 0}};
+        poll(fds, 3, 10);
+        if ((fds[0].revents & POLLIN) != 0) {
+            struct sockaddr_in to = {.sin_family = AF_INET,
+                                     .sin_port = htons(proxy->to_port),
+                                     .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+            in = accept(proxy->listener, NULL, NULL);
+            out = socket(AF_INET, SOCK_STREAM, 0);
+            if (connect(out, (struct sockaddr *)&to, sizeof(to)) == 0)
+                proxy->connections++;
+        }
+        bool open = true;
+        if (in >= 0 && (fds[1].revents & POLLIN) != 0)
+            open = pump(in, out);
+        if (out >= 0 && open && (fds[2].revents & POLLIN) != 0)
+            open = pump(out, in);
+        if (in >= 0 && (!open || proxy->cut)) {
+            close(in);
+            close(out);
+            in = out = -1;
+            proxy->cut = false;
+        }
+    }
+    if (in >= 0) {
+        close(in);
+        close(out);
+    }
+    return NULL;
+}
+
+static void a_request_whose_connection_is_lost_is_sent_once_more(void **state)
+{
+    (void)state;
+    struct node *a = node_started(), *b = node_started();
+    struct proxy proxy = {.port = free_port(), .to_port = b->config.bulk_port};
+    struct sockaddr_in address = {.sin_family = AF_INET,
+                                  .sin_port = htons(proxy.port),
+                                  .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    proxy.listener = socket(AF_INET, SOCK_STREAM, 0);
+    assert_int_equal(bind(proxy.listener, (struct sockaddr *)&address, sizeof(address)), 0);
+    assert_int_equal(listen(proxy.listener, 4), 0);
+    assert_int_equal(pthread_create(&proxy.thread, NULL, proxy_run, &proxy), 0);
+    b->config.bulk_port = proxy.port; /* that is what find() tells */
+    knows(a, b);
+    b->behaviour = HOLD;
+    struct call *call = ask(a, b, "again", NULL, CALL_MS);
+    int64_t until_ms = monotonic_ms() + CALL_MS;
+    while (b->arrived_count < 1 && monotonic_ms() < until_ms)
+        usleep(1000);
+    assert_int_equal(b->arrived_count, 1);
+    b->behaviour = ECHO;
+    proxy.cut = true;
+    assert_int_equal(calls_wait(&call, 1, until_ms), 0);
+    const uint8_t *header;
+    size_t size;
+    struct err err = ERR_INIT;
+    assert_int_equal(call_result(call, &header, &size, NULL, &err), 0);
+    assert_int_equal(b->arrived_count, 2);
+    assert_int_equal(proxy.connections, 2);
+    call_destroy(&call);
+    node_free(a);
+    node_free(b);
+    proxy.end = true;
+    pthread_join(proxy.thread, NULL);
+    close(proxy.listener);
+}
+
 static void a_call_to_a_stopped_peer_fails_without_waiting(void **state)
 {
     (void)state;
@@ -701,6 +791,7 @@ int main(void)
         cmocka_unit_test(a_call_ends_at_its_deadline_and_may_be_dropped_before),
         cmocka_unit_test(a_node_without_room_says_busy_at_once),
         cmocka_unit_test(a_peer_that_restarted_is_answered_by_the_next_call),
+        cmocka_unit_test(a_request_whose_connection_is_lost_is_sent_once_more),
         cmocka_unit_test(a_call_to_a_stopped_peer_fails_without_waiting),
         cmocka_unit_test(more_peers_than_the_pool_holds_are_all_answered),
         cmocka_unit_test(cancelling_ends_every_call),

@@ -1,0 +1,27 @@
+/* daemon.h - ecbakd from its configuration on: what it checks before it starts, in which order
+ * things start and stop, and which signals it listens to.
+ *
+ *   Start    keys, certificate, store, service (which says "ready" by returning); then one line in
+ *            the log, and systemd is told
+ *   Stop     SIGTERM and SIGINT, or a command that made the node leave: the service says goodbye to
+ *            the others, then everything closes in reverse order; within seconds
+ *   Errors   ERR_NOT_FOUND, ERR_DENIED, ERR_FOREIGN...: the text says which file, and what to run
+ *   Threads  the main one, before any other was started
+ */
+#ifndef ECBAK_NODE_DAEMON_H
+#define ECBAK_NODE_DAEMON_H
+
+#include <stdio.h>
+
+#include "coding/base/err.h"
+#include "node/config.h"
+
+/* New keys and an empty data directory; prints the request that the authority is to sign. Replaces
+ * nothing. */
+int daemon_init(const struct config *config, FILE *to, struct err *err) MUST_CHECK;
+/* Prints that request again. */
+int daemon_print_request(const struct config *config, FILE *to, struct err *err) MUST_CHECK;
+/* Serves until it is told to stop. */
+int daemon_run(const struct config *config, struct err *err) MUST_CHECK;
+
+#endif
