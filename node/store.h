@@ -6,9 +6,11 @@
  * beside them is an index that is reconciled with the folders at each start and can be deleted.
  *
  *   Errors   ERR_FULL capacity or disk reached, nothing is left behind; ERR_FOREIGN the data
- * directory is another node's; ERR_NOT_FOUND it is missing; ERR_DAMAGED a file that does not prove
- * itself Threads  any; a store is shared by the job threads Durable  what a call acknowledged is on
- * disk: temporary file, fsync, rename, fsync of the folder
+ *            directory is another node's, or bytes are of another cluster, pack or vault;
+ *            ERR_NOT_FOUND it is missing; ERR_DAMAGED a file that does not prove itself; ERR_BUSY
+ *            another ecbakd has the directory open
+ *   Threads  any; a store is shared by the job threads
+ *   Durable  what a call acknowledged is on disk: temporary file, fsync, rename, fsync of the folder
  */
 #ifndef ECBAK_NODE_STORE_H
 #define ECBAK_NODE_STORE_H
@@ -48,13 +50,15 @@ void store_close(struct store **store);
 /* Random, new with each created data directory: announced, so that others see a store that was
  * lost. */
 uint64_t store_epoch(const struct store *store);
-/* 0 while the sentinel is still ours; else storage is out of service and every other call refuses.
- */
+/* 0 while the sentinel is still ours; else storage is out of service and every other call refuses. */
 int store_check(struct store *store, struct err *err) MUST_CHECK;
 void store_usage(struct store *store, uint64_t *used_bytes, uint64_t *fragments, uint64_t *records);
+/* Files that did not prove themselves and were moved aside, since store_open. */
+uint64_t store_damaged(struct store *store);
 
 /* Checks that the fragment proves itself and is the grant's pack, then makes it durable and pinned.
- * A fragment that is already here is pinned again: success. The grant was opened by the caller. */
+ * A fragment that is already here, undamaged, is pinned again: success. The grant was opened by the
+ * caller; the pin must be of its vault. */
 int store_put_fragment(struct store *store, const uint8_t *fragment, size_t size,
                        const uint8_t *grant, size_t grant_size, const struct grant *opened,
                        const struct holders *holders, const struct pin *pin,
@@ -68,13 +72,15 @@ int store_find_pack(struct store *store, const uint8_t pack[ID_SIZE], struct fra
                     size_t max, size_t *count, struct err *err) MUST_CHECK;
 int store_get_holders(struct store *store, const uint8_t object[ID_SIZE], uint32_t index,
                       struct holders *holders, struct err *err) MUST_CHECK;
+/* Kept in the catalogue alone: a list is a hint, and when the catalogue is lost, the one that came
+ * with the fragment has to do. */
 int store_set_holders(struct store *store, const uint8_t object[ID_SIZE], uint32_t index,
                       const struct holders *holders, struct err *err) MUST_CHECK;
 /* The grant that came with a fragment, malloc'd. */
 int store_get_grant(struct store *store, const uint8_t object[ID_SIZE], uint32_t index,
                     uint8_t **grant, size_t *size, struct err *err) MUST_CHECK;
-/* Pins every fragment of each pack that is held and whose file is there; held[i] gets how many. One
- * durable transaction for all. */
+/* Pins every fragment of each pack that is held for the pin's vault and whose file is there; held[i]
+ * gets how many. One durable transaction for all. */
 int store_pin_packs(struct store *store, const uint8_t (*packs)[ID_SIZE], size_t count,
                     const struct pin *pin, uint32_t *held, struct err *err) MUST_CHECK;
 
@@ -88,7 +94,8 @@ int store_get_record(struct store *store, const uint8_t hash[ID_SIZE], uint8_t *
 int store_list_records(struct store *store, const uint8_t *vault, const uint8_t *after,
                        uint8_t (*hashes)[ID_SIZE], size_t max, size_t *count,
                        struct err *err) MUST_CHECK;
-/* For anti-entropy: XOR of all record hashes whose first byte is b, for the 256 values of b. */
+/* For anti-entropy: XOR of bytes 8 to 15 of all record hashes whose first byte is b, for the 256
+ * values of b. */
 int store_record_digest(struct store *store, uint8_t digest[256][8], struct err *err) MUST_CHECK;
 
 #endif

@@ -1,0 +1,113 @@
+/* store_sample.h - what the tests of a store put into it: packs, their fragments, grants, records,
+ * all of one vault and writer with settled keys. */
+#ifndef ECBAK_TEST_STORE_SAMPLE_H
+#define ECBAK_TEST_STORE_SAMPLE_H
+
+#include <sodium.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "coding/fragment_set.h"
+#include "node/store.h"
+
+static uint8_t sample_cluster[ID_SIZE], sample_node[ID_SIZE], sample_vault[ID_SIZE];
+static uint8_t sample_vault_secret[64], sample_writer_secret[64];
+static uint8_t *sample_certificate;
+static size_t sample_certificate_size;
+
+static void sample_set_up(void)
+{
+    struct writer_cert c = {.rights = RIGHT_ADD};
+    uint8_t seed[32], public_key[32];
+    if (sodium_init() < 0 || rs_setup(NULL) != 0)
+        abort();
+    memset(sample_cluster, 0xcc, ID_SIZE);
+    memset(sample_node, 0x11, ID_SIZE);
+    memset(seed, 1, sizeof(seed));
+    crypto_sign_seed_keypair(public_key, sample_vault_secret, seed);
+    vault_id(sample_vault, public_key);
+    memset(seed, 2, sizeof(seed));
+    crypto_sign_seed_keypair(c.writer_key, sample_writer_secret, seed);
+    memset(c.writer, 0x33, WRITER_SIZE);
+    if (writer_cert_seal(&c, sample_vault_secret, &sample_certificate, &sample_certificate_size,
+                         NULL) != 0)
+        abort();
+}
+
+static void sample_tear_down(void)
+{
+    free(sample_certificate);
+}
+
+/* A pack of `size` bytes that follow from `number`, coded, with a grant and a pin for it. */
+struct sample {
+    struct fragment_set set;
+    struct grant opened;
+    uint8_t *grant;
+    size_t grant_size;
+    struct holders holders;
+    struct pin pin;
+};
+
+static void sample_init(struct sample *s, unsigned number, size_t size, unsigned k, unsigned m)
+{
+    uint8_t seed[randombytes_SEEDBYTES] = {(uint8_t)number, (uint8_t)(number >> 8)};
+    uint8_t *pack = malloc(size + 1);
+    struct writer_cert c;
+    memset(s, 0, sizeof(*s));
+    if (pack == NULL)
+        abort();
+    randombytes_buf_deterministic(pack, size, seed);
+    if (fragment_set_encode(&s->set, pack, size, k, m, NULL) != 0)
+        abort();
+    free(pack);
+    memcpy(s->opened.cluster, sample_cluster, ID_SIZE);
+    memcpy(s->opened.vault, sample_vault, ID_SIZE);
+    memset(s->opened.writer, 0x33, WRITER_SIZE);
+    memcpy(s->opened.pack, s->set.object.pack_id, ID_SIZE);
+    s->opened.pack_bytes = size;
+    if (grant_seal(&s->opened, sample_writer_secret, sample_certificate, sample_certificate_size,
+                   &s->grant, &s->grant_size, NULL) != 0 ||
+        grant_open(&s->opened, &c, s->grant, s->grant_size, sample_cluster, NULL) != 0)
+        abort();
+    s->holders.count = s->set.count;
+    for (unsigned i = 0; i < s->set.count; i++)
+        memset(s->holders.node[i], (int)(0x40 + i), ID_SIZE);
+    memcpy(s->pin.vault, sample_vault, ID_SIZE);
+    memset(s->pin.writer, 0x33, WRITER_SIZE);
+    s->pin.number = 1;
+}
+
+static void sample_release(struct sample *s)
+{
+    fragment_set_release(&s->set);
+    free(s->grant);
+}
+
+static int sample_put(struct store *store, const struct sample *s, unsigned index, struct err *err)
+{
+    return store_put_fragment(store, s->set.bytes[index], s->set.size, s->grant, s->grant_size,
+                              &s->opened, &s->holders, &s->pin, err);
+}
+
+/* A signed record; its bytes are malloc'd. */
+static void sample_record(uint64_t number, uint8_t **bytes, size_t *size, struct record *opened)
+{
+    static uint8_t sealed[3] = {7, 8, 9};
+    struct record r = {.number = number, .kind = RECORD_SNAPSHOT};
+    struct writer_cert c;
+    uint8_t hash[ID_SIZE];
+    memcpy(r.cluster, sample_cluster, ID_SIZE);
+    memcpy(r.vault, sample_vault, ID_SIZE);
+    memset(r.writer, 0x33, WRITER_SIZE);
+    if (number > 1)
+        memset(r.previous, 0x66, ID_SIZE);
+    r.sealed = sealed;
+    r.sealed_size = sizeof(sealed);
+    if (record_seal(&r, sample_writer_secret, sample_certificate, sample_certificate_size, bytes,
+                    size, hash, NULL) != 0 ||
+        record_open(opened, &c, *bytes, *size, sample_cluster, NULL) != 0)
+        abort();
+}
+
+#endif
