@@ -1,8 +1,9 @@
 /* bench_coding - how fast coding/ codes, beside ISA-L with the same matrix and memcpy, in one run.
  *
  * GB/s of data (k rows) on one core. The contenders of a row take turns, so that a busy machine slows
- * all of them; each figure is the median of its turns, in processor time. Only the ratio to ISA-L means
- * something on another machine, and only it has a target.
+ * all of them; each figure is the median of its turns, in processor time, and the ratio to ISA-L the
+ * median of the ratios of each turn. Only that ratio means something on another machine, and only it
+ * has a target.
  *
  *   bench_coding [turns]    more turns, steadier figures (default 15) */
 #include <isa-l/erasure_code.h>
@@ -60,9 +61,16 @@ struct contender {
     double seconds[TURNS_MAX];
 };
 
-/* Median GB/s of each, all taking turns. */
-static void race(struct contender *all, size_t count, double *speed)
+static double median(double *values)
 {
+    qsort(values, (size_t)turns, sizeof(double), compare);
+    return values[turns / 2];
+}
+
+/* Median GB/s of each, all taking turns; returns the median of the second's time over the first's. */
+static double race(struct contender *all, size_t count, double *speed)
+{
+    double ratios[TURNS_MAX];
     for (size_t c = 0; c < count; c++)
         all[c].run(all[c].context);
     for (int turn = 0; turn < turns; turn++)
@@ -71,10 +79,11 @@ static void race(struct contender *all, size_t count, double *speed)
             all[c].run(all[c].context);
             all[c].seconds[turn] = now() - start;
         }
-    for (size_t c = 0; c < count; c++) {
-        qsort(all[c].seconds, (size_t)turns, sizeof(double), compare);
-        speed[c] = all[c].bytes / all[c].seconds[turns / 2] / 1e9;
-    }
+    for (int turn = 0; turn < turns; turn++)
+        ratios[turn] = all[1].seconds[turn] / all[0].seconds[turn];
+    for (size_t c = 0; c < count; c++)
+        speed[c] = all[c].bytes / median(all[c].seconds) / 1e9;
+    return median(ratios);
 }
 
 /* ---- the erasure code --------------------------------------------------------------------------------- */
@@ -194,8 +203,7 @@ static void report(const struct code_bench *b, const char *job, void (*ours)(voi
     all[0] = (struct contender){.run = ours, .context = (void *)b, .bytes = bytes};
     all[1] = (struct contender){.run = isal, .context = (void *)b, .bytes = bytes};
     all[2] = (struct contender){.run = copy, .context = (void *)b, .bytes = bytes};
-    race(all, 3, speed);
-    double ratio = speed[0] / speed[1];
+    double ratio = race(all, 3, speed);
     printf("%3u+%-3u %-9s %8.2f %8.2f %8.2f %8.2f", b->k, b->m, job, speed[0], speed[1], speed[2],
            ratio);
     if (target > 0)

@@ -7,8 +7,10 @@
 #include <cmocka.h>
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "coding/base/alloc.h"
 #include "coding/base/bytes.h"
 #include "coding/base/err.h"
 
@@ -106,6 +108,46 @@ static void hex_is_exact(void **state)
     assert_int_equal(hex_decode(bytes, 4, "001fa0fg"), -1);
 }
 
+static void large_buffers_are_aligned_and_none_is_an_error(void **state)
+{
+    (void)state;
+    struct err err = ERR_INIT;
+    static const size_t sizes[] = {0, 1, 100, 2 << 20, (5 << 20) + 7};
+    for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+        uint8_t *memory = alloc_large(sizes[i], &err);
+        assert_non_null(memory);
+        assert_int_equal((uintptr_t)memory % ALLOC_LARGE_ALIGN, 0);
+        memset(memory, 1, sizes[i]);
+        free(memory);
+    }
+#ifndef __SANITIZE_ADDRESS__ /* it ends the process instead */
+    assert_null(alloc_large(SIZE_MAX / 4, &err));
+    assert_int_equal(err.code, ERR_MEMORY);
+#endif
+}
+
+static void small_memory_is_zeroed_copied_grown_and_formatted(void **state)
+{
+    (void)state;
+    uint8_t *zero = alloc_zero(3, 5);
+    for (size_t i = 0; i < 15; i++)
+        assert_int_equal(zero[i], 0);
+    char *copy = alloc_copy("abc", 4);
+    assert_string_equal(copy, "abc");
+    copy = alloc_grow(copy, 1000, 1);
+    assert_string_equal(copy, "abc");
+    char *text = alloc_text("seven");
+    char *line = alloc_format("%s of %d", text, 9);
+    assert_string_equal(line, "seven of 9");
+    void *nothing = alloc_zero(0, 8);
+    assert_non_null(nothing);
+    free(zero);
+    free(copy);
+    free(text);
+    free(line);
+    free(nothing);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -116,6 +158,8 @@ int main(void)
         cmocka_unit_test(reserved_bytes_must_be_zero),
         cmocka_unit_test(a_full_writer_writes_nothing_more),
         cmocka_unit_test(hex_is_exact),
+        cmocka_unit_test(large_buffers_are_aligned_and_none_is_an_error),
+        cmocka_unit_test(small_memory_is_zeroed_copied_grown_and_formatted),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
