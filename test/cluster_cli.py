@@ -1,0 +1,346 @@
+#!/usr/bin/env python3
+"""The command as its users and their scripts meet it: help, exit codes, phrases, authority, lab, JSON."""
+import json
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+
+HERE = pathlib.Path(__file__).resolve().parent
+BUILD = pathlib.Path(os.environ.get("ECBAK_BUILD", HERE.parent / "build")).resolve()
+PHRASE_WORDS = 25
+
+MEMBER_KEYS = ["id", "name", "state", "address", "zone", "incarnation", "rtt_ms", "capacity_bytes", "used_bytes",
+               "version", "since"]
+STORE_KEYS = ["snapshot", "files", "bytes", "bytes_new", "bytes_sent", "objects", "data", "parity", "survives",
+              "seconds"]
+
+
+class World:
+    """A folder for one test, with its own $ECBAK_HOME, and its lab if it made one."""
+
+    def __init__(self, folder):
+        self.folder = pathlib.Path(folder)
+        self.env = {key: value for key, value in os.environ.items() if not key.startswith("ECBAK_")}
+        self.env.update(ECBAK_HOME=str(self.folder / "home"), ECBAK_LAB=str(self.folder / "lab"),
+                        ECBAK_SOCKET=f"ipc://{self.folder}/none.sock", PATH=f"{BUILD}:{os.environ['PATH']}")
+
+    def run(self, *words, text=None, program="ecbak"):
+        return subprocess.run([str(BUILD / program), *map(str, words)], env=self.env, input=text or "",
+                              capture_output=True, text=True, errors="surrogateescape", timeout=120, check=False)
+
+    def done(self, *words, **more):
+        result = self.run(*words, **more)
+        assert result.returncode == 0, f"{words}: status {result.returncode}\n{result.stdout}{result.stderr}"
+        return result.stdout
+
+    def fails(self, status, *words, **more):
+        result = self.run(*words, **more)
+        assert result.returncode == status, f"{words}: status {result.returncode}, not {status}\n{result.stderr}"
+        return result.stderr
+
+    def json(self, *words):
+        return json.loads(self.done(*words, "--json").splitlines()[-1])
+
+    def lab(self, count, *words):
+        self.done("lab", "up", "-q", "-n", count, *words)
+        for line in self.done("lab", "env").splitlines():
+            match = re.match(r"export (ECBAK_SOCKET)='(.*)'$", line)
+            if match:
+                self.env[match.group(1)] = match.group(2)
+
+    def close(self):
+        if (self.folder / "lab" / "lab.json").exists():
+            self.run("lab", "down", "-q")
+
+
+def commands_of(world, *group):
+    """The commands that a help text lists."""
+    text = world.done(*group, "--help")
+    listed = text.split("Commands\n")[1].split("\n\n")[0]
+    return [line.split()[0] for line in listed.splitlines()]
+
+
+# ---- help and usage ------------------------------------------------------------------------------------
+
+def every_command_has_help_with_an_example(world):
+    names = [[name] for name in commands_of(world)]
+    names += [[group, name] for group in ("lab", "authority") for name in commands_of(world, group)]
+    assert len(names) >= 20, names
+    for name in names:
+        text = world.done(*name, "--help")
+        assert "Usage: ecbak " + " ".join(name) in text and "Example" in text, f"{name}: {text}"
+        assert all(len(line) <= 100 for line in text.splitlines()), f"{name}: a line is too long"
+        assert world.done(*name[:-1], "help", name[-1]) == text, name
+
+
+def wrong_command_lines_end_with_2_and_say_where_help_is(world):
+    for words in ([], ["frobnicate"], ["store"], ["store", "--nothing", "x"], ["recover", "latest"],
+                  ["recover", "--to", "x"], ["members", "extra"], ["members", "--wait-for", "six"],
+                  ["members", "--timeout", "soon"], ["lab"], ["lab", "stop"], ["lab", "up", "-n", "x"],
+                  ["authority", "init"], ["authority", "sign", "--days", "0", "x"], ["open", "some", "words"],
+                  ["store", "--code", "4", "x"], ["store", "--code", "4+0", "x"],
+                  ["store", "--code", "200+100", "x"], ["store", "--compression", "99", "x"],
+                  ["lab", "up", "--profile", "moon"]):
+        said = world.fails(2, *words)
+        assert "help" in said or "Usage: ecbak" in said, f"{words}: {said}"
+
+
+def a_near_miss_is_answered_with_what_was_meant(world):
+    assert "did you mean 'ecbak store'" in world.fails(2, "stroe", "x")
+    assert "did you mean 'ecbak lab status'" in world.fails(2, "lab", "statsu")
+    assert "did you mean --exclude" in world.fails(2, "store", "--exlude", "x", "y")
+
+
+def what_the_command_says_of_hostile_words_is_escaped(world):
+    said = world.fails(2, "\033[2Jboom")
+    assert "\033" not in said and "\\x1b" in said, said
+
+
+def without_a_node_the_command_says_how_to_start_one(world):
+    said = world.fails(1, "status")
+    assert "ecbakd" in said and "ECBAK_SOCKET" in said, said
+
+
+def colours_are_for_terminals_only(world):
+    world.env["TERM"] = "xterm-256color"
+    assert "\033" not in world.done("--help") + world.fails(1, "status")
+
+
+# ---- vaults and phrases --------------------------------------------------------------------------------
+
+def init_makes_one_vault_and_shows_its_phrase_once(world):
+    phrase = world.done("init").strip()
+    assert len(phrase.split()) == PHRASE_WORDS, phrase
+    assert "--another" in world.fails(1, "init")
+    answer = world.json("init", "--another")
+    assert sorted(answer) == ["phrase", "vault"] and len(answer["vault"]) == 64
+    assert answer["phrase"] != phrase
+    for path in (world.folder / "home").rglob("*"):
+        if path.is_file():
+            text = path.read_bytes()
+            assert phrase.encode() not in text and answer["phrase"].encode() not in text, path
+
+
+def a_phrase_with_a_mistake_ends_with_5(world):
+    phrase = world.done("init").strip()
+    words = phrase.split()
+    swapped = " ".join([words[1], words[0], *words[2:]]) if words[0] != words[1] else None
+    said = world.fails(5, "open", "--unchecked", text="zzzz " + " ".join(words[1:]))
+    assert "zzzz" in said and "word 1" in said, said
+    if swapped:
+        assert "checksum" in world.fails(5, "open", "--unchecked", text=swapped)
+    world.fails(5, "open", "--unchecked", text=" ".join(words[:-1]))
+    world.fails(5, "open", "--unchecked", text="")
+    world.fails(5, "open", "--unchecked", text=phrase + " " + words[0])
+
+
+def a_phrase_opens_its_vault_again(world):
+    answer = world.json("init")
+    shutil.rmtree(world.folder / "home")
+    (world.folder / "home").mkdir(mode=0o700)
+    file = world.folder / "phrase"
+    file.write_text("  " + answer["phrase"].upper().replace(" ", "\n") + "\n")
+    opened = world.json("open", "--unchecked", "--phrase-file", file)
+    assert opened["vault"] == answer["vault"] and not opened["was_open"], opened
+    assert world.json("open", "--unchecked", "--phrase-file", file)["was_open"]
+
+
+def a_phrase_of_another_vault_is_told_from_a_wrong_one(world):
+    world.lab(2)
+    stranger = world.json("init")["phrase"]
+    shutil.rmtree(world.folder / "home")
+    said = world.fails(1, "open", text=stranger)
+    assert "well-formed" in said and "none of the 2 nodes" in said, said
+    assert not list((world.folder / "home").glob("*/vault.key")), "something was opened"
+
+
+# ---- the authority -------------------------------------------------------------------------------------
+
+def an_authority_admits_a_machine(world):
+    authority = world.folder / "authority"
+    made = world.json("authority", "init", authority)
+    assert (authority / "authority.key").stat().st_mode & 0o777 == 0o600
+    world.fails(1, "authority", "init", authority)
+    config = world.folder / "ecbakd.conf"
+    config.write_text(f'name = attic\nzone = home\ndata_dir = "{world.folder}/data"\n'
+                      f'key_file = "{world.folder}/node.key"\n')
+    request = world.done("--config", config, "--init", program="ecbakd")
+    (world.folder / "request").write_text(request)
+    certificate = world.done("authority", "sign", "--dir", authority, world.folder / "request")
+    assert certificate.startswith("ecbak-certificate-1:"), certificate
+    (world.folder / "cert").write_text(certificate)
+    shown = world.json("authority", "show", world.folder / "cert")
+    assert (shown["name"], shown["zone"], shown["cluster"]) == ("attic", "home", made["cluster"]), shown
+    renamed = world.json("authority", "sign", "-d", authority, "--name", "cellar", "--days", "10", request.strip())
+    assert renamed[0]["name"] == "cellar" and renamed[0]["node"] == shown["node"]
+    assert renamed[0]["not_after"] - renamed[0]["not_before"] == 10 * 86400
+    assert renamed[0]["serial"] > shown["serial"]
+    assert world.done("authority", "sign", "-d", authority, text=request).startswith("ecbak-certificate-1:")
+
+
+def a_forged_request_is_refused(world):
+    authority = world.folder / "authority"
+    world.done("authority", "init", "-q", authority)
+    for request in ("ecbak-request-1:AAAA", "ecbak-request-9:AAAA", "nonsense", ""):
+        result = world.run("authority", "sign", "-d", authority, text=request)
+        assert result.returncode in (1, 5) and not result.stdout, request
+
+
+# ---- the lab -------------------------------------------------------------------------------------------
+
+def a_lab_comes_up_is_damaged_heals_and_goes_away(world):
+    world.lab(3, "--zones", 2)
+    status = world.json("lab", "status")
+    assert [node["name"] for node in status["nodes"]] == ["node-1", "node-2", "node-3"]
+    assert [node["zone"] for node in status["nodes"]] == ["zone-1", "zone-2", "zone-1"]
+    for node in status["nodes"]:
+        assert node["state"] == "running" and os.path.exists(node["config"]) and os.path.exists(node["log"])
+        os.kill(node["pid"], 0)
+    world.done("lab", "kill", "node-2")
+    world.done("members", "--wait-for", "node-2=dead", "--timeout", "60s", "-q")
+    assert "still waiting" in world.fails(4, "members", "--wait-for", "3=alive", "--timeout", "300ms")
+    stopped = world.json("lab", "status")["nodes"][1]
+    assert stopped["state"] == "stopped" and stopped["pid"] is None, stopped
+    world.done("lab", "start", "node-2")
+    world.done("members", "--wait-for", "3=alive", "--timeout", "60s", "-q")
+    world.lab(4)  # it grows
+    assert len(world.json("lab", "status")["nodes"]) == 4
+    world.done("lab", "down")
+    assert not (world.folder / "lab").exists()
+    for node in status["nodes"]:
+        assert not os.path.exists(f"/proc/{node['pid']}/exe"), "a node survived its lab"
+
+
+def a_process_number_given_to_another_is_not_killed(world):
+    world.lab(1)
+    node = world.json("lab", "status")["nodes"][0]
+    pid_file = pathlib.Path(node["dir"]) / "pid"
+    number, start, boot = pid_file.read_text().split()
+    bystander = subprocess.Popen(["sleep", "60"])
+    try:
+        world.done("lab", "stop", "node-1")
+        for words in (f"{bystander.pid} {start} {boot}\n", f"{bystander.pid}\n", f"{number} x {boot}\n", "", "-1 0 x"):
+            pid_file.write_text(words)
+            assert "already" in world.done("lab", "kill", "node-1"), words
+            assert bystander.poll() is None, "a bystander was killed"
+    finally:
+        bystander.kill()
+        bystander.wait()
+
+
+def a_lab_in_a_folder_with_a_long_odd_name_works(world):
+    odd = world.folder / ("it's a #lab " + "x" * 120)
+    world.env["ECBAK_LAB"] = str(odd)
+    world.lab(2)
+    sockets = world.json("lab", "status")["nodes"][0]["socket"].removeprefix("ipc://")
+    assert len(sockets) <= 107 and os.path.exists(sockets), sockets
+    shell = subprocess.run(["sh", "-c", 'eval "$(ecbak lab env)"; printf %s "$ECBAK_LAB"'], env=world.env,
+                           capture_output=True, text=True, check=True)
+    assert shell.stdout == str(odd), shell.stdout
+    world.done("lab", "down")
+    assert not odd.exists() and not os.path.exists(os.path.dirname(sockets))
+
+
+def a_lab_keeps_out_of_folders_with_other_things(world):
+    (world.folder / "lab").mkdir()
+    (world.folder / "lab" / "thesis.tex").write_text("dear")
+    assert "not empty" in world.fails(1, "lab", "up")
+    world.fails(1, "lab", "down")
+    assert (world.folder / "lab" / "thesis.tex").read_text() == "dear"
+
+
+# ---- what scripts read ---------------------------------------------------------------------------------
+
+def members_json_is_as_documented(world):
+    world.lab(2)
+    answer = world.json("members")
+    assert list(answer) == ["cluster", "members"] and len(answer["cluster"]) == 64
+    for member in answer["members"]:
+        assert list(member) == MEMBER_KEYS, member
+        assert member["state"] == "alive" and len(member["id"]) == 64
+        assert isinstance(member["since"], int) and isinstance(member["capacity_bytes"], int)
+
+
+def one_member_is_too_few_to_store(world):
+    world.lab(1)
+    world.done("init", "-q")
+    (world.folder / "file").write_text("text")
+    said = world.fails(4, "store", world.folder / "file")
+    assert "member" in said, said
+    assert world.json("snapshots")["snapshots"] == []
+
+
+def a_store_and_a_recovery_speak_json(world):
+    world.lab(3)
+    phrase = world.json("init")["phrase"]
+    source = world.folder / "source"
+    source.mkdir()
+    (source / "plain").write_bytes(os.urandom(70000))
+    (source / "odd\033[2J\nname").write_text("x")
+    answer = json.loads(world.done("store", "--json", "--tag", "test", source).splitlines()[-1])
+    assert list(answer) == STORE_KEYS, answer
+    assert (answer["files"], answer["data"], answer["parity"]) == (2, 1, 2) and answer["bytes"] == 70001, answer
+    listed = world.json("snapshots")["snapshots"]
+    assert len(listed) == 1 and listed[0]["id"] == answer["snapshot"], listed
+    assert listed[0]["short_id"] == answer["snapshot"][:8] and listed[0]["tags"] == ["test"]
+    assert listed[0]["paths"] == [str(source)]
+    shutil.rmtree(world.folder / "home")
+    world.done("open", text=phrase)
+    back = world.folder / "back"
+    world.done("recover", "latest", "--to", back)
+    subprocess.run([sys.executable, str(HERE / "compare.py"), str(source), f"{back}{source}"],
+                   stdout=subprocess.DEVNULL, check=True)
+    again = world.run("recover", listed[0]["short_id"], "--to", back)
+    assert again.returncode == 3, again
+    assert "\033" not in again.stderr and "\\x1b[2J\\x0aname" in again.stderr, again.stderr
+    world.fails(1, "recover", "ffffffff", "--to", back)
+    world.fails(1, "recover", "latest", "/not/there", "--to", back)
+
+
+TESTS = [
+    every_command_has_help_with_an_example,
+    wrong_command_lines_end_with_2_and_say_where_help_is,
+    a_near_miss_is_answered_with_what_was_meant,
+    what_the_command_says_of_hostile_words_is_escaped,
+    without_a_node_the_command_says_how_to_start_one,
+    colours_are_for_terminals_only,
+    init_makes_one_vault_and_shows_its_phrase_once,
+    a_phrase_with_a_mistake_ends_with_5,
+    a_phrase_opens_its_vault_again,
+    a_phrase_of_another_vault_is_told_from_a_wrong_one,
+    an_authority_admits_a_machine,
+    a_forged_request_is_refused,
+    a_lab_comes_up_is_damaged_heals_and_goes_away,
+    a_process_number_given_to_another_is_not_killed,
+    a_lab_in_a_folder_with_a_long_odd_name_works,
+    a_lab_keeps_out_of_folders_with_other_things,
+    members_json_is_as_documented,
+    one_member_is_too_few_to_store,
+    a_store_and_a_recovery_speak_json,
+]
+
+
+def main():
+    failures = 0
+    for test in TESTS:
+        if len(sys.argv) > 1 and not any(word in test.__name__ for word in sys.argv[1:]):
+            continue
+        with tempfile.TemporaryDirectory(prefix="ecbak-cli-") as folder:
+            world = World(folder)
+            try:
+                test(world)
+                print(f"ok {test.__name__}", flush=True)
+            except (AssertionError, OSError, ValueError, KeyError, IndexError, subprocess.SubprocessError) as error:
+                failures += 1
+                print(f"FAIL {test.__name__}: {error}", flush=True)
+            finally:
+                world.close()
+    return 1 if failures else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
