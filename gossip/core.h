@@ -38,7 +38,10 @@ struct suspicion {
     struct member *member;
     uint64_t start_ms;
     uint64_t deadline_ms;
+    uint64_t probe_ms; /* when we probe it ourselves; NEVER once we did */
     uint32_t accuser_count;
+    bool first_hand;  /* our own probe failed too */
+    bool called_dead; /* somebody's timer ran out already */
     struct swim_id accusers[ACCUSERS_MAX];
     uint8_t first[ACCUSATION_SIZE]; /* the accusation that began it, for the buddy system */
 };
@@ -110,6 +113,7 @@ struct probe {
     uint32_t helper_count;
     uint32_t nacks; /* a bit for each helper that said Nack */
     struct swim_id helpers[HELPERS_MAX];
+    uint8_t (*seconds)[ACCUSATION_SIZE]; /* what the helpers say, helper_count of them, or NULL */
 };
 
 struct relay {
@@ -251,9 +255,11 @@ void news_forget(struct swim *swim);
 /* Merge a verified accusation of a member that is alive or suspect. */
 void suspicion_add(struct swim *swim, struct member *member, const struct accusation *accusation,
                    const uint8_t bytes[ACCUSATION_SIZE]);
-/* Whether one more accuser changes anything. */
+/* Whether the accusation changes anything. */
 bool suspicion_counts(const struct swim *swim, const struct member *member,
-                      const struct swim_id *accuser);
+                      const struct accusation *accusation);
+/* Our own probe of the suspect failed. */
+void suspicion_first_hand(struct swim *swim, struct member *member);
 /* It is dead. */
 void suspicion_conclude(struct swim *swim, struct member *member);
 /* Accuse it ourselves. */
@@ -271,6 +277,7 @@ uint64_t suspicion_max_ms(const struct swim *swim);
  * -------------------------------------------------------------------------------------- */
 
 void probe_tick(struct swim *swim);
+/* Probe a suspect, unless it is being probed. */
 void probe_confirm(struct swim *swim, struct member *member);
 void probe_receive(struct swim *swim, const struct swim_id *from,
                    const struct Ecbak__Gossip__Packet *packet);

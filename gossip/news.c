@@ -261,10 +261,9 @@ void news_accusation(struct swim *swim, const struct swim_id *from, const uint8_
     struct member *member = roster_find(&swim->roster, &accusation.accused);
     const struct member *accuser = roster_find(&swim->roster, &accusation.accuser);
     bool hearsay = accusation.state == SWIM_DEAD && swim->config.hearsay_death;
-    if (member == NULL || accuser == NULL || accuser == self_of(swim) ||
-        accuser->state == SWIM_LEFT || accusation.incarnation != member->incarnation ||
-        tombstone(member) || news_away(swim, member) ||
-        (!hearsay && !suspicion_counts(swim, member, &accusation.accuser)))
+    if (member == NULL || accuser == NULL || accuser->state == SWIM_LEFT ||
+        accusation.incarnation != member->incarnation || tombstone(member) ||
+        news_away(swim, member) || (!hearsay && !suspicion_counts(swim, member, &accusation)))
         return;
     if (!accusation_verify(&accusation, &swim->ops, bytes)) {
         news_forged(swim, from);

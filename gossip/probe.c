@@ -5,8 +5,10 @@
  * rises when helpers say neither Ack nor Nack: they are well, for others probe them too, so it is
  * we who are slow. A helper that could not reach the target says Nack in time; then the target is
  * to blame. */
+#include <stdlib.h>
 #include <string.h>
 
+#include "coding/base/alloc.h"
 #include "gossip/packet.h"
 
 #define ASKS_PER_MEMBER_MAX 8
@@ -59,15 +61,28 @@ static void send_ack(struct swim *swim, const struct swim_id *to, uint32_t seque
     packet_to_id(&packet, to, true, swim->now_ms + swim->config.probe_interval_ms);
 }
 
-static void send_nack(struct swim *swim, const struct swim_id *to, uint32_t sequence)
+static void send_nack(struct swim *swim, const struct swim_id *to, uint32_t sequence,
+                      const struct member *target)
 {
     Ecbak__Gossip__Nack nack = ECBAK__GOSSIP__NACK__INIT;
     struct packet packet;
+    uint8_t accusation[ACCUSATION_SIZE];
+    if (swim->config.active_confirmation && target != NULL) {
+        suspicion_sign(swim, target, SWIM_SUSPECT, accusation);
+        nack.accusation = (ProtobufCBinaryData){.len = sizeof(accusation), .data = accusation};
+    }
     packet_init(&packet, swim, swim->config.packet_size_max);
     nack.sequence = sequence;
     packet.message.body_case = ECBAK__GOSSIP__PACKET__BODY_NACK;
     packet.message.nack = &nack;
     packet_to_id(&packet, to, true, swim->now_ms + swim->config.probe_timeout_ms);
+}
+
+static void finish(struct probe *probe)
+{
+    probe->member = NULL;
+    free(probe->seconds);
+    probe->seconds = NULL;
 }
 
 /* A free slot, or that of the oldest. */
@@ -86,6 +101,7 @@ static struct probe *free_probe(struct swim *swim)
 static void start(struct swim *swim, struct member *member, enum probe_kind kind)
 {
     struct probe *probe = free_probe(swim);
+    finish(probe);
     *probe = (struct probe){
         .member = member,
         .kind = kind,
@@ -167,10 +183,18 @@ static void ask_helpers(struct swim *swim, struct probe *probe)
     }
 }
 
+/* The probe failed altogether: now it counts what the helpers said. Zeros do not parse and say nothing;
+ * a forgery is charged to the helper. */
+static void add_seconds(struct swim *swim, const struct probe *probe)
+{
+    for (uint32_t i = 0; probe->seconds != NULL && i < probe->helper_count; i++)
+        if (probe->seconds[i][0] != 0)
+            news_accusation(swim, &probe->helpers[i], probe->seconds[i], ACCUSATION_SIZE);
+}
+
 static void fail(struct swim *swim, struct probe *probe)
 {
     struct member *member = probe->member;
-    probe->member = NULL;
     if (probe->kind == PROBE_ROUND) {
         swim->stats.probe_failed_count++;
         if (swim->config.nack && probe->helper_count > 0)
@@ -178,15 +202,19 @@ static void fail(struct swim *swim, struct probe *probe)
         else
             probe_awareness(swim, 1);
     }
-    if (worth_probing(swim, member))
+    if (worth_probing(swim, member)) {
         suspicion_accuse(swim, member);
+        add_seconds(swim, probe);
+    }
+    finish(probe);
 }
 
 static void relay_tick(struct swim *swim, struct relay *relay)
 {
     if (relay->nack_ms <= swim->now_ms) {
         relay->nack_ms = NEVER;
-        send_nack(swim, &relay->origin, relay->origin_sequence);
+        send_nack(swim, &relay->origin, relay->origin_sequence,
+                  roster_find(&swim->roster, &relay->target));
     }
     if (relay->expires_ms <= swim->now_ms)
         relay->used = false;
@@ -234,7 +262,7 @@ static void answered(struct swim *swim, struct probe *probe, bool direct)
     }
     if (probe->kind == PROBE_ROUND)
         probe_awareness(swim, -1);
-    probe->member = NULL;
+    finish(probe);
 }
 
 static bool is_helper(const struct probe *probe, const struct swim_id *id)
@@ -267,15 +295,20 @@ static void ack_received(struct swim *swim, const struct swim_id *from, uint32_t
     }
 }
 
-static void nack_received(struct swim *swim, const struct swim_id *from, uint32_t sequence)
+static void nack_received(struct swim *swim, const struct swim_id *from,
+                          const Ecbak__Gossip__Nack *nack)
 {
     for (size_t i = 0; i < PROBES_MAX; i++) {
         struct probe *probe = &swim->probes[i];
-        if (probe->member == NULL || probe->sequence != sequence)
+        if (probe->member == NULL || probe->sequence != nack->sequence)
             continue;
-        for (uint32_t j = 0; j < probe->helper_count; j++)
-            if (swim_id_equal(&probe->helpers[j], from))
-                probe->nacks |= 1u << j;
+        for (uint32_t j = 0; j < probe->helper_count; j++) {
+            if (!swim_id_equal(&probe->helpers[j], from))
+                continue;
+            probe->nacks |= 1u << j;
+            if (probe->seconds != NULL && nack->accusation.len == ACCUSATION_SIZE)
+                memcpy(probe->seconds[j], nack->accusation.data, ACCUSATION_SIZE);
+        }
     }
 }
 
@@ -340,7 +373,7 @@ void probe_receive(struct swim *swim, const struct swim_id *from,
         ask_received(swim, from, packet->ask);
         break;
     case ECBAK__GOSSIP__PACKET__BODY_NACK:
-        nack_received(swim, from, packet->nack->sequence);
+        nack_received(swim, from, packet->nack);
         break;
     default:
         break;
@@ -351,7 +384,7 @@ void probe_forget(struct swim *swim, const struct member *member)
 {
     for (size_t i = 0; i < PROBES_MAX; i++)
         if (swim->probes[i].member == member)
-            swim->probes[i].member = NULL;
+            finish(&swim->probes[i]);
 }
 
 /* We stood still: what was on its way then says nothing about others now. */

@@ -5,15 +5,28 @@
  *     max      = suspicion_max_mult * min
  *     deadline = start + max(min, max - (max - min) * ln(C + 1) / ln(K + 1))
  *
- * So a lone accuser, who may be the sick one, has to wait long, and several independent ones do
- * not. Only the first K + 1 accusers are counted, and only theirs are told on. Everybody concludes
- * death from a timer of its own: another's "dead" is one more accuser. */
+ * So a lone accuser, who may be the sick one, has to wait long, and several independent ones do not.
+ * Only the first K + 1 accusers are counted, and only theirs are told on. Everybody concludes death
+ * from a timer of its own: another's "dead" is one more accuser.
+ *
+ * Active confirmation goes further. Nobody concludes a death without having probed the suspect itself.
+ * In return, who has K + 1 accusers AND a failed probe of its own waits only
+ *
+ *     short    = max(min * confirmed_percent / 100, 2 * probe_interval) * (awareness + 1)
+ *
+ * and no longer at all once somebody else's timer ran out. The first accuser has the K others at once:
+ * its helpers accuse in their Nacks. Who hears of a suspicion with K + 1 accusers probes at a random
+ * moment of the short time, so that all are ready when it ends, and the suspect, told by each probe
+ * what it is accused of, has as many chances to refute. While the accusers are fewer, a few members
+ * (SECONDS_MEAN on average, whatever n) probe at once. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "coding/base/alloc.h"
 #include "gossip/core.h"
+
+#define SECONDS_MEAN 8
 
 uint64_t suspicion_min_ms(const struct swim *swim)
 {
@@ -45,11 +58,59 @@ static uint64_t timeout_ms(const struct swim *swim, uint32_t accuser_count)
     return suspicion_max_ms(swim) - (uint64_t)(span * log(accuser_count) / log(k + 1.0));
 }
 
+static uint64_t short_ms(const struct swim *swim)
+{
+    uint64_t ms = suspicion_min_ms(swim) * swim->config.confirmed_percent / 100;
+    uint64_t floor_ms = 2 * (uint64_t)swim->config.probe_interval_ms;
+    return (ms > floor_ms ? ms : floor_ms) * (swim->awareness + 1);
+}
+
+/* As many accuse it as can be asked for. */
+static bool seconded(const struct swim *swim, const struct suspicion *suspicion)
+{
+    return wanted(swim) > 0 && suspicion->accuser_count > wanted(swim);
+}
+
+static void wake_by(struct swim *swim, const struct suspicion *suspicion)
+{
+    if (suspicion->deadline_ms < swim->suspicion_ms)
+        swim->suspicion_ms = suspicion->deadline_ms;
+    if (suspicion->probe_ms < swim->suspicion_ms)
+        swim->suspicion_ms = suspicion->probe_ms;
+}
+
 static void set_deadline(struct swim *swim, struct suspicion *suspicion)
 {
     suspicion->deadline_ms = suspicion->start_ms + timeout_ms(swim, suspicion->accuser_count);
-    if (suspicion->deadline_ms < swim->suspicion_ms)
-        swim->suspicion_ms = suspicion->deadline_ms;
+    if (swim->config.active_confirmation && suspicion->first_hand && seconded(swim, suspicion)) {
+        uint64_t confirmed_ms = suspicion->start_ms + short_ms(swim);
+        if (suspicion->called_dead)
+            confirmed_ms = swim->now_ms;
+        if (confirmed_ms < suspicion->deadline_ms)
+            suspicion->deadline_ms = confirmed_ms;
+    }
+    wake_by(swim, suspicion);
+}
+
+/* When we go and see for ourselves. */
+static void plan_probe(struct swim *swim, struct suspicion *suspicion)
+{
+    uint32_t timeout = swim->config.probe_timeout_ms;
+    uint32_t active = (uint32_t)roster_active(&swim->roster);
+    uint64_t probe_ms = NEVER;
+    if (!swim->config.active_confirmation || suspicion->first_hand)
+        return;
+    if (seconded(swim, suspicion)) {
+        uint64_t window_ms = short_ms(swim) - 2 * (uint64_t)timeout;
+        probe_ms =
+            swim->now_ms + (suspicion->called_dead ? prng_below(&swim->prng, timeout / 2 + 1)
+                                                   : prng_below(&swim->prng, (uint32_t)window_ms));
+    } else if (suspicion->accuser_count == 1 && prng_below(&swim->prng, active) < SECONDS_MEAN) {
+        probe_ms = swim->now_ms + prng_below(&swim->prng, timeout / 2 + 1);
+    }
+    if (probe_ms < suspicion->probe_ms)
+        suspicion->probe_ms = probe_ms;
+    wake_by(swim, suspicion);
 }
 
 static struct suspicion *begin(struct swim *swim, struct member *member,
@@ -58,6 +119,7 @@ static struct suspicion *begin(struct swim *swim, struct member *member,
     struct suspicion *suspicion = alloc_zero(1, sizeof(*suspicion));
     suspicion->member = member;
     suspicion->start_ms = swim->now_ms;
+    suspicion->probe_ms = NEVER;
     suspicion->next = swim->suspicions;
     if (suspicion->next != NULL)
         suspicion->next->previous = suspicion;
@@ -69,37 +131,56 @@ static struct suspicion *begin(struct swim *swim, struct member *member,
     return suspicion;
 }
 
+static bool among_accusers(const struct suspicion *suspicion, const struct swim_id *id)
+{
+    for (uint32_t i = 0; i < suspicion->accuser_count; i++)
+        if (swim_id_equal(&suspicion->accusers[i], id))
+            return true;
+    return false;
+}
+
+static bool one_more(const struct swim *swim, const struct suspicion *suspicion,
+                     const struct swim_id *accuser)
+{
+    return suspicion->accuser_count <= wanted(swim) && !among_accusers(suspicion, accuser);
+}
+
 bool suspicion_counts(const struct swim *swim, const struct member *member,
-                      const struct swim_id *accuser)
+                      const struct accusation *accusation)
 {
     const struct suspicion *suspicion = member->suspicion;
-    if (suspicion == NULL)
+    if (suspicion == NULL || one_more(swim, suspicion, &accusation->accuser))
         return true;
-    if (suspicion->accuser_count > wanted(swim))
-        return false;
-    for (uint32_t i = 0; i < suspicion->accuser_count; i++)
-        if (swim_id_equal(&suspicion->accusers[i], accuser))
-            return false;
-    return true;
+    return swim->config.active_confirmation && accusation->state == SWIM_DEAD &&
+           !suspicion->called_dead;
 }
 
 void suspicion_add(struct swim *swim, struct member *member, const struct accusation *accusation,
                    const uint8_t bytes[ACCUSATION_SIZE])
 {
-    bool ours = swim_id_equal(&accusation->accuser, &self_of(swim)->id);
     struct suspicion *suspicion = member->suspicion;
-    if (!suspicion_counts(swim, member, &accusation->accuser))
-        return;
-    bool first = suspicion == NULL;
-    if (first) {
+    if (suspicion == NULL) {
         suspicion = begin(swim, member, &accusation->accuser);
         memcpy(suspicion->first, bytes, ACCUSATION_SIZE);
     }
-    suspicion->accusers[suspicion->accuser_count++] = accusation->accuser;
+    suspicion->called_dead |= accusation->state == SWIM_DEAD;
+    if (one_more(swim, suspicion, &accusation->accuser)) {
+        suspicion->accusers[suspicion->accuser_count++] = accusation->accuser;
+        rumour_accusation(swim, member, bytes);
+    }
+    if (swim_id_equal(&accusation->accuser, &self_of(swim)->id))
+        suspicion->first_hand = true;
+    plan_probe(swim, suspicion);
     set_deadline(swim, suspicion);
-    rumour_accusation(swim, member, bytes);
-    if (first && !ours && swim->config.active_confirmation)
-        probe_confirm(swim, member);
+}
+
+void suspicion_first_hand(struct swim *swim, struct member *member)
+{
+    if (member->suspicion == NULL)
+        return;
+    member->suspicion->first_hand = true;
+    member->suspicion->probe_ms = NEVER;
+    set_deadline(swim, member->suspicion);
 }
 
 void suspicion_sign(const struct swim *swim, const struct member *member, enum swim_state state,
@@ -117,14 +198,18 @@ void suspicion_sign(const struct swim *swim, const struct member *member, enum s
 void suspicion_accuse(struct swim *swim, struct member *member)
 {
     uint8_t bytes[ACCUSATION_SIZE];
-    struct accusation accusation;
-    if (!suspicion_counts(swim, member, &self_of(swim)->id))
-        return;
-    suspicion_sign(swim, member, SWIM_SUSPECT, bytes);
-    if (accusation_parse(&accusation, bytes, sizeof(bytes)) != 0)
-        return;
-    swim->stats.suspect_count++;
-    suspicion_add(swim, member, &accusation, bytes);
+    struct accusation accusation = {
+        .state = SWIM_SUSPECT,
+        .incarnation = member->incarnation,
+        .accused = member->id,
+        .accuser = self_of(swim)->id,
+    };
+    if (member->suspicion == NULL || one_more(swim, member->suspicion, &accusation.accuser)) {
+        accusation_encode(&accusation, &swim->ops, bytes);
+        swim->stats.suspect_count++;
+        suspicion_add(swim, member, &accusation, bytes);
+    }
+    suspicion_first_hand(swim, member);
 }
 
 void suspicion_end(struct swim *swim, struct member *member)
@@ -156,6 +241,33 @@ void suspicion_conclude(struct swim *swim, struct member *member)
     rumour_accusation(swim, member, bytes);
 }
 
+/* It answered us since it was suspected: whatever others say, it is there. */
+static void acquit(struct swim *swim, struct member *member)
+{
+    suspicion_end(swim, member);
+    roster_state(&swim->roster, member, SWIM_ALIVE);
+    member->since_ms = swim->now_ms;
+    order_event(swim, SWIM_EVENT_ALIVE, &member->id, NULL);
+}
+
+/* The time is over. */
+static void judge(struct swim *swim, struct suspicion *suspicion)
+{
+    struct member *member = suspicion->member;
+    if (swim->config.active_confirmation && member->heard_ms > suspicion->start_ms) {
+        acquit(swim, member);
+    } else if (swim->config.active_confirmation && !suspicion->first_hand) {
+        /* Not without having seen for ourselves. */
+        suspicion->probe_ms = NEVER;
+        suspicion->deadline_ms =
+            swim->now_ms + (uint64_t)swim->config.probe_interval_ms * (swim->awareness + 1);
+        probe_confirm(swim, member);
+        wake_by(swim, suspicion);
+    } else {
+        suspicion_conclude(swim, member);
+    }
+}
+
 void suspicion_tick(struct swim *swim)
 {
     if (swim->now_ms < swim->suspicion_ms)
@@ -164,10 +276,15 @@ void suspicion_tick(struct swim *swim)
     struct suspicion *next;
     for (struct suspicion *suspicion = swim->suspicions; suspicion != NULL; suspicion = next) {
         next = suspicion->next;
-        if (suspicion->deadline_ms <= swim->now_ms)
-            suspicion_conclude(swim, suspicion->member);
-        else if (suspicion->deadline_ms < swim->suspicion_ms)
-            swim->suspicion_ms = suspicion->deadline_ms;
+        if (suspicion->deadline_ms <= swim->now_ms) {
+            judge(swim, suspicion);
+            continue;
+        }
+        if (suspicion->probe_ms <= swim->now_ms) {
+            suspicion->probe_ms = NEVER;
+            probe_confirm(swim, suspicion->member);
+        }
+        wake_by(swim, suspicion);
     }
 }
 
@@ -176,6 +293,8 @@ void suspicion_shift(struct swim *swim, uint64_t late_ms)
     for (struct suspicion *s = swim->suspicions; s != NULL; s = s->next) {
         s->start_ms += late_ms;
         s->deadline_ms += late_ms;
+        if (s->probe_ms != NEVER)
+            s->probe_ms += late_ms;
     }
     if (swim->suspicion_ms != NEVER)
         swim->suspicion_ms += late_ms;

@@ -87,6 +87,8 @@ void swim_destroy(struct swim **taken)
         suspicion_end(swim, member);
         swim->ops.drop(swim->ops.context, member->statement, member->statement_size);
     }
+    for (size_t i = 0; i < PROBES_MAX; i++)
+        free(swim->probes[i].seconds);
     roster_release(&swim->roster);
     order_release(&swim->orders);
     free(swim->seeds);

@@ -4,13 +4,15 @@
  *
  *     sim_gossip                           the fixed set, as tests
  *     sim_gossip --full                    more seeds and more members
- *     sim_gossip --seed N --scenario S     one run, with its figures */
+ *     sim_gossip --seed N --scenario S     one run, with its figures
+ *     sim_gossip --figures N               the table of PROTOCOL.md, from N runs of each experiment */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 
 #include <cmocka.h>
 
+#include "test/sim_figures.h"
 #include "test/sim_world.h"
 
 #define SECOND 1000u
@@ -409,6 +411,9 @@ int main(int argc, char **argv)
         } else if (strcmp(argv[i], "--members") == 0) {
             count = (uint32_t)strtoul(value, NULL, 10);
             i++;
+        } else if (strcmp(argv[i], "--figures") == 0) {
+            figures_run((unsigned)strtoul(value, NULL, 10), i + 2 < argc ? argv[i + 2] : NULL);
+            return 0;
         } else if (strcmp(argv[i], "--scenario") == 0 && find(value) != NULL) {
             scenario = find(value);
             i++;

@@ -43,11 +43,12 @@ struct sim_node {
     uint32_t group;   /* only members of one group reach each other */
     double loss_in, loss_out;
     uint64_t stopped_until_ms; /* neither reads nor ticks before; what arrives waits */
+    uint64_t blocked_until_ms; /* ticks, but what it sends and receives is held up until then */
     bool sick;                 /* anomalies are being injected: not a healthy member */
     uint64_t tick_ms;          /* the tick that is queued; UINT64_MAX when there is none */
     uint64_t sent_bytes, sent_count;
     /* What all the others have seen of it. */
-    uint64_t first_dead_ms, last_dead_ms, dead_seen;
+    uint64_t first_dead_ms, last_dead_ms, dead_seen; /* by healthy members */
 };
 
 struct sim_item {
@@ -85,7 +86,9 @@ struct world {
     uint64_t *seen; /* [observer][member]: the highest incarnation */
     uint64_t *suspected_ms;
     uint64_t trace;
-    uint64_t false_dead, false_dead_healthy, dead_events, conflicts, delivered;
+    /* Deaths concluded of members that run, are reachable and healthy; of those, at healthy members. */
+    uint64_t false_dead, false_dead_healthy;
+    uint64_t dead_events, conflicts, delivered;
     struct sim_kept **kept;
 };
 
@@ -317,15 +320,18 @@ static inline void sim_deliver(struct world *world, uint32_t from, uint32_t to,
 {
     const struct sim_node *receiver = &world->nodes[to];
     uint32_t span = world->delay_max_ms - world->delay_min_ms;
-    uint64_t delay_ms = world->delay_min_ms + prng_below(&world->prng, span + 1);
-    sim_push(world, (struct sim_item){
-                        .time_ms = world->now_ms + delay_ms,
-                        .to = to,
-                        .from = from,
-                        .life = receiver->life,
-                        .size = (uint32_t)order->send.size,
-                        .bytes = alloc_copy(order->send.bytes, order->send.size),
-                    });
+    uint64_t sent_ms = world->now_ms;
+    if (sent_ms < world->nodes[from].blocked_until_ms)
+        sent_ms = world->nodes[from].blocked_until_ms;
+    sim_push(world,
+             (struct sim_item){
+                 .time_ms = sent_ms + world->delay_min_ms + prng_below(&world->prng, span + 1),
+                 .to = to,
+                 .from = from,
+                 .life = receiver->life,
+                 .size = (uint32_t)order->send.size,
+                 .bytes = alloc_copy(order->send.bytes, order->send.size),
+             });
 }
 
 static inline void sim_send(struct world *world, uint32_t from, const struct swim_order *order)
@@ -365,16 +371,18 @@ static inline void sim_send(struct world *world, uint32_t from, const struct swi
 static inline void sim_death(struct world *world, uint32_t observer, uint32_t index)
 {
     struct sim_node *node = &world->nodes[index];
+    bool healthy = !world->nodes[observer].sick;
     world->dead_events++;
-    node->dead_seen++;
-    node->last_dead_ms = world->now_ms;
-    if (node->first_dead_ms == 0)
-        node->first_dead_ms = world->now_ms;
-    if (node->core == NULL || !sim_reaches(world, observer, index))
+    if (healthy) {
+        node->dead_seen++;
+        node->last_dead_ms = world->now_ms;
+        if (node->first_dead_ms == 0)
+            node->first_dead_ms = world->now_ms;
+    }
+    if (node->core == NULL || node->sick || !sim_reaches(world, observer, index))
         return;
     world->false_dead++;
-    if (!node->sick)
-        world->false_dead_healthy++;
+    world->false_dead_healthy += healthy;
 }
 
 static inline void sim_event(struct world *world, uint32_t observer, const struct swim_order *order)
@@ -391,8 +399,7 @@ static inline void sim_event(struct world *world, uint32_t observer, const struc
         sim_death(world, observer, index);
     if (world->thorough && index != observer) {
         size_t cell = (size_t)observer * world->count + index;
-        uint64_t shortest_ms =
-            (uint64_t)world->config.suspicion_mult * world->config.probe_interval_ms;
+        uint64_t shortest_ms = world->config.probe_timeout_ms;
         if (event == SWIM_EVENT_SUSPECT)
             world->suspected_ms[cell] = world->now_ms;
         if (event == SWIM_EVENT_DEAD && !world->config.hearsay_death &&
@@ -526,8 +533,11 @@ static inline void sim_step(struct world *world)
         free(item.bytes);
         return;
     }
-    if (world->now_ms < node->stopped_until_ms) {
-        item.time_ms = node->stopped_until_ms;
+    if (world->now_ms < node->stopped_until_ms ||
+        (item.bytes != NULL && world->now_ms < node->blocked_until_ms)) {
+        item.time_ms = item.bytes != NULL && node->blocked_until_ms > node->stopped_until_ms
+                           ? node->blocked_until_ms
+                           : node->stopped_until_ms;
         sim_push(world, item);
         return;
     }
