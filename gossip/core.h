@@ -30,6 +30,7 @@ struct rumour {
     struct member *about;
     uint32_t sent;
     bool accusation; /* else the member's statement */
+    bool urgent;     /* an accusation, or what refutes one: goes before all others */
     uint8_t bytes[]; /* the accusation */
 };
 
@@ -82,7 +83,7 @@ struct rumour_list {
 };
 
 struct rumours {
-    struct rumour_list by_sent[RUMOUR_SENT_MAX];
+    struct rumour_list by_sent[2][RUMOUR_SENT_MAX]; /* the urgent first */
     size_t count, count_max;
 };
 
@@ -210,7 +211,8 @@ size_t roster_draw(struct swim *swim, struct member **drawn, size_t count,
 /* ---- rumour.c
  * ------------------------------------------------------------------------------------- */
 
-void rumour_statement(struct swim *swim, struct member *member);
+/* `urgent` when it refutes what others may believe. */
+void rumour_statement(struct swim *swim, struct member *member, bool urgent);
 void rumour_accusation(struct swim *swim, struct member *member,
                        const uint8_t accusation[ACCUSATION_SIZE]);
 /* Stop telling anything about the member. */

@@ -200,11 +200,12 @@ static void apply(struct swim *swim, struct member *member, const struct stateme
         report_conflict(swim, member, statement->name);
         roster_name(&swim->roster, member, statement->name);
     }
+    bool urgent = statement->state != SWIM_ALIVE || member->state != SWIM_ALIVE;
     suspicion_end(swim, member);
     announce_state(swim, member, (enum swim_state)member->state, statement->state);
     if (statement->state != SWIM_ALIVE)
         probe_forget(swim, member);
-    rumour_statement(swim, member);
+    rumour_statement(swim, member, urgent);
     swim->news_count++;
 }
 

@@ -10,9 +10,14 @@
 /* When this many in a row do not fit into what is left of a packet, it is full. */
 #define MISFITS_MAX 8
 
+static struct rumour_list *list_of(struct rumours *rumours, const struct rumour *rumour)
+{
+    return &rumours->by_sent[rumour->urgent ? 0 : 1][rumour->sent];
+}
+
 static void list_append(struct rumours *rumours, struct rumour *rumour)
 {
-    struct rumour_list *list = &rumours->by_sent[rumour->sent];
+    struct rumour_list *list = list_of(rumours, rumour);
     rumour->next = NULL;
     rumour->previous = list->last;
     if (list->last != NULL)
@@ -24,7 +29,7 @@ static void list_append(struct rumours *rumours, struct rumour *rumour)
 
 static void list_unlink(struct rumours *rumours, struct rumour *rumour)
 {
-    struct rumour_list *list = &rumours->by_sent[rumour->sent];
+    struct rumour_list *list = list_of(rumours, rumour);
     if (rumour->previous != NULL)
         rumour->previous->next = rumour->next;
     else
@@ -50,18 +55,20 @@ static void drop(struct swim *swim, struct rumour *rumour)
 static void make_room(struct swim *swim)
 {
     size_t limit = (size_t)swim->config.members_max * 2;
-    for (size_t sent = RUMOUR_SENT_MAX; swim->rumours.count >= limit && sent-- > 0;)
-        while (swim->rumours.count >= limit && swim->rumours.by_sent[sent].first != NULL)
-            drop(swim, swim->rumours.by_sent[sent].first);
+    for (unsigned class = 2; swim->rumours.count >= limit && class -- > 0;)
+        for (size_t sent = RUMOUR_SENT_MAX; swim->rumours.count >= limit && sent-- > 0;)
+            while (swim->rumours.count >= limit && swim->rumours.by_sent[class][sent].first != NULL)
+                drop(swim, swim->rumours.by_sent[class][sent].first);
 }
 
-static void add(struct swim *swim, struct member *member, const uint8_t *accusation)
+static void add(struct swim *swim, struct member *member, const uint8_t *accusation, bool urgent)
 {
     make_room(swim);
     size_t size = accusation != NULL ? ACCUSATION_SIZE : 0;
     struct rumour *rumour = alloc_zero(1, sizeof(*rumour) + size);
     rumour->about = member;
     rumour->accusation = accusation != NULL;
+    rumour->urgent = urgent;
     if (accusation != NULL)
         memcpy(rumour->bytes, accusation, ACCUSATION_SIZE);
     rumour->sibling = member->rumours;
@@ -80,16 +87,16 @@ void rumour_cancel(struct swim *swim, struct member *member)
         drop(swim, member->rumours);
 }
 
-void rumour_statement(struct swim *swim, struct member *member)
+void rumour_statement(struct swim *swim, struct member *member, bool urgent)
 {
     rumour_cancel(swim, member);
-    add(swim, member, NULL);
+    add(swim, member, NULL, urgent);
 }
 
 void rumour_accusation(struct swim *swim, struct member *member,
                        const uint8_t accusation[ACCUSATION_SIZE])
 {
-    add(swim, member, accusation);
+    add(swim, member, accusation, true);
 }
 
 /* In a small cluster ceil(log10(n + 1)) is 1, and a rumour sent only retransmit_mult times misses
@@ -112,14 +119,14 @@ static bool attach(struct packet *packet, const struct rumour *rumour)
     return packet_statement(packet, rumour->about->statement, rumour->about->statement_size);
 }
 
-void rumour_pick(struct packet *packet, const struct swim_id *to)
+static void pick_class(struct packet *packet, const struct swim_id *to, unsigned class)
 {
     struct swim *swim = packet->swim;
     const struct member *self = self_of(swim);
     uint32_t limit = rumour_limit(swim);
     unsigned misfits = 0;
     for (uint32_t sent = 0; sent < limit; sent++)
-        for (struct rumour *rumour = swim->rumours.by_sent[sent].first; rumour != NULL;
+        for (struct rumour *rumour = swim->rumours.by_sent[class][sent].first; rumour != NULL;
              rumour = rumour->next) {
             if (packet->picked_count == PACKET_RUMOURS_MAX || misfits == MISFITS_MAX)
                 return;
@@ -131,6 +138,12 @@ void rumour_pick(struct packet *packet, const struct swim_id *to)
             else
                 misfits++;
         }
+}
+
+void rumour_pick(struct packet *packet, const struct swim_id *to)
+{
+    pick_class(packet, to, 0);
+    pick_class(packet, to, 1);
 }
 
 void rumour_sent(struct packet *packet)

@@ -65,7 +65,7 @@ void self_announce(struct swim *swim, uint64_t above)
     };
     order_persist(swim, own->incarnation);
     replace_statement(swim, bytes, statement_encode(&statement, &swim->ops, bytes));
-    rumour_statement(swim, self_of(swim));
+    rumour_statement(swim, self_of(swim), true);
 }
 
 void self_start(struct swim *swim, const struct swim_self *start)

@@ -163,11 +163,13 @@ void suspicion_add(struct swim *swim, struct member *member, const struct accusa
         suspicion = begin(swim, member, &accusation->accuser);
         memcpy(suspicion->first, bytes, ACCUSATION_SIZE);
     }
-    suspicion->called_dead |= accusation->state == SWIM_DEAD;
-    if (one_more(swim, suspicion, &accusation->accuser)) {
+    bool call = accusation->state == SWIM_DEAD && !suspicion->called_dead;
+    bool more = one_more(swim, suspicion, &accusation->accuser);
+    suspicion->called_dead |= call;
+    if (more)
         suspicion->accusers[suspicion->accuser_count++] = accusation->accuser;
+    if (more || call)
         rumour_accusation(swim, member, bytes);
-    }
     if (swim_id_equal(&accusation->accuser, &self_of(swim)->id))
         suspicion->first_hand = true;
     plan_probe(swim, suspicion);
@@ -227,15 +229,19 @@ void suspicion_end(struct swim *swim, struct member *member)
     free(suspicion);
 }
 
+/* Whose timer ran out first calls it, and its call is passed on: the others need not call as well. */
 void suspicion_conclude(struct swim *swim, struct member *member)
 {
     uint8_t bytes[ACCUSATION_SIZE];
+    bool called = member->suspicion != NULL && member->suspicion->called_dead;
     suspicion_end(swim, member);
     roster_state(&swim->roster, member, SWIM_DEAD);
     member->since_ms = swim->now_ms;
     swim->stats.dead_count++;
     order_event(swim, SWIM_EVENT_DEAD, &member->id, NULL);
     probe_forget(swim, member);
+    if (called && swim->config.active_confirmation)
+        return;
     rumour_cancel(swim, member);
     suspicion_sign(swim, member, SWIM_DEAD, bytes);
     rumour_accusation(swim, member, bytes);

@@ -12,6 +12,7 @@
 
 #include <cmocka.h>
 
+#include "gossip/statement.h"
 #include "test/sim_figures.h"
 #include "test/sim_world.h"
 
@@ -214,6 +215,136 @@ static uint64_t run_swap(struct world *world)
     return took_ms;
 }
 
+/* Every tenth member lies with a valid certificate: all of them accuse everybody, as loudly as they can,
+ * of having been seen dead. Nobody believes it without having seen for itself. */
+static void lie(struct world *world, uint32_t liar)
+{
+    struct sim_node *node = &world->nodes[liar];
+    struct swim_ops ops = {.context = &node->context, .sign = sim_sign, .verify = sim_verify};
+    uint8_t accusations[9][ACCUSATION_SIZE];
+    ProtobufCBinaryData items[9];
+    Ecbak__Gossip__Packet packet = ECBAK__GOSSIP__PACKET__INIT;
+    packet.version = packet.version_min = packet.version_max = 1;
+    packet.accusations = items;
+    for (size_t i = 0; i < 9; i++) {
+        struct swim_member victim;
+        size_t count = swim_member_count(node->core);
+        swim_member(node->core, 1 + prng_below(&world->prng, (uint32_t)count - 1), &victim);
+        struct accusation accusation = {.state = SWIM_DEAD,
+                                        .incarnation = victim.incarnation,
+                                        .accused = victim.id,
+                                        .accuser = node->id};
+        accusation_encode(&accusation, &ops, accusations[i]);
+        items[packet.n_accusations++] =
+            (ProtobufCBinaryData){.len = ACCUSATION_SIZE, .data = accusations[i]};
+    }
+    uint8_t bytes[2048];
+    struct swim_order order = {.kind = SWIM_SEND};
+    order.send.size = ecbak__gossip__packet__pack(&packet, bytes);
+    order.send.bytes = bytes;
+    for (size_t i = 0; i < 5; i++)
+        sim_deliver(world, liar, prng_below(&world->prng, world->count), &order);
+}
+
+static uint64_t run_liars(struct world *world)
+{
+    bootstrap(world);
+    for (uint32_t liar = 0; liar < world->count; liar += 10)
+        world->nodes[liar].sick = true;
+    for (unsigned i = 0; i < 600; i++) {
+        for (uint32_t liar = 0; liar < world->count; liar += 10)
+            lie(world, liar);
+        world_run(world, 200);
+    }
+    if (world->false_dead_healthy > 0)
+        sim_fail(world, "liars had their way", 0);
+    return world_until(world, SWIM_ALIVE, 0, MINUTE);
+}
+
+/* A machine sleeps for hours, and goes on where it was. */
+static uint64_t run_suspended(struct world *world)
+{
+    bootstrap(world);
+    world->nodes[7].sick = true;
+    node_stop(world, 7, 3 * 60 * MINUTE);
+    world_run(world, 3 * 60 * MINUTE);
+    if (world->false_dead > 0)
+        sim_fail(world, "a healthy member was declared dead", 7);
+    return world_until(world, SWIM_ALIVE, 0, MINUTE);
+}
+
+/* A tenth of the members a minute goes down and comes back half a minute later, for ten minutes. */
+static uint64_t run_churn(struct world *world)
+{
+    uint32_t down[4096];
+    uint32_t first = 0, last = 0;
+    uint32_t half_minute = world->count / 20;
+    bootstrap(world);
+    for (unsigned step = 0; step < 20; step++) {
+        for (uint32_t i = 0; step > 0 && i < half_minute; i++, first++)
+            node_start(world, down[first], 0);
+        for (uint32_t i = 0; i < half_minute; i++) {
+            uint32_t index;
+            do
+                index = 1 + prng_below(&world->prng, world->count - 1);
+            while (world->nodes[index].core == NULL);
+            node_crash(world, index);
+            down[last++] = index;
+        }
+        world_run(world, MINUTE / 2);
+    }
+    for (; first < last; first++)
+        node_start(world, down[first], 0);
+    if (world->false_dead > 0)
+        sim_fail(world, "a running member was declared dead", 0);
+    return world_until(world, SWIM_ALIVE, 0, MINUTE);
+}
+
+/* One in a hundred hears nothing for 20 s, hears for 20 s, and again. */
+static uint64_t run_one_way(struct world *world)
+{
+    bootstrap(world);
+    for (unsigned step = 0; step < 10; step++) {
+        for (uint32_t i = 0; i < world->count; i += 100) {
+            world->nodes[i].sick = true;
+            world->nodes[i].loss_in = step % 2 == 0 ? 1.0 : 0.0;
+        }
+        world_run(world, 20 * SECOND);
+    }
+    if (world->false_dead_healthy > 0)
+        sim_fail(world, "a healthy member was declared dead", 0);
+    return world_until(world, SWIM_ALIVE, 0, 2 * MINUTE);
+}
+
+/* One in a hundred loses 80 % of what it sends and of what it should hear. */
+static uint64_t run_lossy_few(struct world *world)
+{
+    bootstrap(world);
+    for (uint32_t i = 0; i < world->count; i += 100) {
+        world->nodes[i].sick = true;
+        world->nodes[i].loss_in = world->nodes[i].loss_out = 0.8;
+    }
+    world_run(world, 5 * MINUTE);
+    if (world->false_dead_healthy > 0)
+        sim_fail(world, "a healthy member was declared dead", 0);
+    for (uint32_t i = 0; i < world->count; i += 100)
+        world->nodes[i].loss_in = world->nodes[i].loss_out = 0;
+    return world_until(world, SWIM_ALIVE, 0, 2 * MINUTE);
+}
+
+/* Ten of all crash at once: how long until everybody knows of all ten. */
+static uint64_t run_crash_ten(struct world *world)
+{
+    bootstrap(world);
+    world_run(world, 10 * SECOND);
+    for (uint32_t i = 0; i < 10; i++)
+        node_crash(world, 5 + i * (world->count / 11));
+    uint64_t took_ms = world_until(world, SWIM_DEAD, 10, 2 * MINUTE);
+    if (world->false_dead > 0)
+        sim_fail(world, "a running member was declared dead", 0);
+    return took_ms;
+}
+
 static const struct scenario {
     const char *name;
     uint64_t (*run)(struct world *world);
@@ -232,6 +363,12 @@ static const struct scenario {
     {"stopped", run_stopped, 100},
     {"quiet", run_quiet, 100},
     {"swap", run_swap, 100},
+    {"liars", run_liars, 100},
+    {"suspended", run_suspended, 40},
+    {"churn", run_churn, 100},
+    {"one_way", run_one_way, 300},
+    {"lossy_few", run_lossy_few, 300},
+    {"crash_ten", run_crash_ten, 300},
 };
 
 static struct result play(const struct scenario *scenario, uint64_t seed, uint32_t count)
@@ -336,6 +473,24 @@ static void two_members_may_swap_their_addresses(void **state)
     play_named("swap");
 }
 
+static void liars_with_certificates_cannot_remove_a_healthy_member(void **state)
+{
+    (void)state;
+    play_named("liars");
+}
+
+static void a_machine_that_slept_for_hours_is_back_at_once(void **state)
+{
+    (void)state;
+    play_named("suspended");
+}
+
+static void a_tenth_coming_and_going_every_minute_is_followed(void **state)
+{
+    (void)state;
+    play_named("churn");
+}
+
 static void the_same_seed_gives_the_same_trace(void **state)
 {
     (void)state;
@@ -381,6 +536,9 @@ static int run_all(bool full)
             cmocka_unit_test(members_that_stand_still_accuse_nobody_when_they_wake),
             cmocka_unit_test(nothing_happens_in_a_quiet_cluster),
             cmocka_unit_test(two_members_may_swap_their_addresses),
+            cmocka_unit_test(liars_with_certificates_cannot_remove_a_healthy_member),
+            cmocka_unit_test(a_machine_that_slept_for_hours_is_back_at_once),
+            cmocka_unit_test(a_tenth_coming_and_going_every_minute_is_followed),
             cmocka_unit_test(the_same_seed_gives_the_same_trace),
             cmocka_unit_test(from_one_to_four_members_work_too),
         };

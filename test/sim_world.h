@@ -94,8 +94,9 @@ struct world {
 
 static inline _Noreturn void sim_fail(const struct world *world, const char *what, uint32_t node)
 {
-    printf("\n%s: node %u at %" PRIu64 " ms\nreplay: sim_gossip --seed %" PRIu64 " --scenario %s\n",
-           what, node, world->now_ms, world->seed, world->scenario);
+    printf("\n%s: node %u at %" PRIu64 " ms\nreplay: sim_gossip --seed %" PRIu64
+           " --scenario %s --members %u\n",
+           what, node, world->now_ms, world->seed, world->scenario, world->count);
     fflush(stdout);
     exit(1);
 }
@@ -403,7 +404,7 @@ static inline void sim_event(struct world *world, uint32_t observer, const struc
         if (event == SWIM_EVENT_SUSPECT)
             world->suspected_ms[cell] = world->now_ms;
         if (event == SWIM_EVENT_DEAD && !world->config.hearsay_death &&
-            world->now_ms < world->suspected_ms[cell] + shortest_ms)
+            !world->nodes[observer].sick && world->now_ms < world->suspected_ms[cell] + shortest_ms)
             sim_fail(world, "a suspicion shorter than the shortest", observer);
         if (event == SWIM_EVENT_FORGOTTEN)
             world->seen[cell] = 0;
