@@ -16,16 +16,16 @@
 #include "coding/base/bytes.h"
 #include "coding/base/hash.h"
 #include "coding/rs.h"
+#include "test/coding_sample.h"
 
 #define GUARD 64 /* bytes after each row that nobody may touch */
 
-/* A small generator of its own, so that a failure repeats. */
+/* Each test sets it, so that a failure repeats. */
 static uint64_t seed;
 
 static uint32_t next_random(void)
 {
-    seed = seed * 6364136223846793005u + 1442695040888963407u;
-    return (uint32_t)(seed >> 33);
+    return sample_next(&seed);
 }
 
 static void fill(uint8_t *bytes, size_t size)
