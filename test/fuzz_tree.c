@@ -52,8 +52,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         }
         free(chunk);
     }
-    if (result == 0)
-        result = tree_reader_finish(&reader, &err);
+    if (result == 0 && tree_reader_finish(&reader, &err) == 0 && next != data + size)
+        abort(); /* it ended well, so all of it was entries */
     tree_reader_release(&reader);
     return 0;
 }

@@ -29,14 +29,17 @@ static const char schema[] =
     "PRAGMA user_version=" TEXT(CACHE_VERSION) ";"
                                                "COMMIT";
 
+static const char find_text[] =
+    "SELECT rest, id, number, segment, offset, size FROM chunk JOIN pack ON number = pack"
+    " WHERE key = ?1";
+/* A pack that some index names stays published. */
+static const char add_pack_text[] =
+    "INSERT INTO pack(id, block) VALUES(?1, ?2) ON CONFLICT(id) DO UPDATE SET"
+    " block = CASE WHEN block IS NULL THEN NULL ELSE excluded.block END RETURNING number";
+
 static const char *const texts[CACHE_STATEMENTS] = {
-    [CACHE_FIND] =
-        "SELECT rest, id, number, segment, offset, size FROM chunk JOIN pack ON number = pack"
-        " WHERE key = ?1",
-    /* A pack that some index names stays published. */
-    [CACHE_ADD_PACK] = "INSERT INTO pack(id, block) VALUES(?1, ?2) ON CONFLICT(id) DO UPDATE SET"
-                       " block = CASE WHEN block IS NULL THEN NULL ELSE excluded.block END"
-                       " RETURNING number",
+    [CACHE_FIND] = find_text,
+    [CACHE_ADD_PACK] = add_pack_text,
     [CACHE_ADD_CHUNK] = "INSERT OR REPLACE INTO chunk VALUES(?1, ?2, ?3, ?4, ?5, ?6)",
     [CACHE_DROP_PACK] = "DELETE FROM pack WHERE id = ?1",
     [CACHE_PACK_ID] = "SELECT id FROM pack WHERE number = ?1",
