@@ -157,14 +157,15 @@ static void a_lost_packs_chunks_are_forgotten_until_stored_again(void **state)
     struct err err = ERR_INIT;
     uint32_t one = add(cache, 1, 0, 10, true);
     uint32_t two = add(cache, 2, 10, 10, true);
-    ids(id, "pack", 1);
+    ids(id, "pack", 2);
     assert_int_equal(cache_drop_pack(cache, id, &err), 0);
     assert_int_equal(cache_drop_pack(cache, id, &err), 0);
-    assert_int_equal(find(cache, 5, NULL), 0);
-    assert_int_equal(find(cache, 15, NULL), two);
-    uint32_t three = add(cache, 3, 0, 10, false);
+    assert_int_equal(find(cache, 15, NULL), 0);
+    assert_int_equal(find(cache, 5, NULL), one);
+    uint32_t three = add(cache, 3, 10, 5, false);
     assert_true(three != one && three != two); /* a number is never used again */
-    assert_int_equal(find(cache, 5, NULL), three);
+    assert_int_equal(find(cache, 14, NULL), three);
+    assert_int_equal(find(cache, 15, NULL), 0);
     cache_close(&cache);
 }
 

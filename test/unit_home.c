@@ -281,6 +281,24 @@ static void files_of_another_vault_are_refused(void **state)
     vault_close(&two);
 }
 
+static void a_writer_without_its_certificate_is_refused(void **state)
+{
+    (void)state;
+    struct vault *vault = create(NULL);
+    struct err err = ERR_INIT;
+    vault->writer[0] ^= 1; /* not the writer whom the certificate names */
+    assert_int_equal(writer_key_write(vault->dir, vault, &err), 0);
+    assert_load_fails(NULL, ERR_DAMAGED);
+    vault->writer[0] ^= 1;
+    assert_int_equal(writer_key_write(vault->dir, vault, &err), 0);
+    struct vault *again = load(NULL);
+    vault_close(&again);
+    crypto_sign_keypair(vault->keys->sign_public, vault->writer_secret); /* nor its key */
+    assert_int_equal(writer_key_write(vault->dir, vault, &err), 0);
+    assert_load_fails(NULL, ERR_DAMAGED);
+    vault_close(&vault);
+}
+
 static void half_a_vault_is_no_vault(void **state)
 {
     (void)state;
@@ -342,6 +360,7 @@ int main(void)
         TEST(record_numbers_have_no_gaps_and_survive),
         TEST(every_flipped_byte_of_a_key_file_is_an_error),
         TEST(files_of_another_vault_are_refused),
+        TEST(a_writer_without_its_certificate_is_refused),
         TEST(half_a_vault_is_no_vault),
         TEST(the_home_follows_the_environment),
     };

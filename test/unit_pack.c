@@ -490,6 +490,43 @@ static void a_directory_that_lies_is_refused(void **state)
     assert_int_equal(decode_with(chunk + 3 * PACK_ENTRY_LINE, 1, 112, 160), -1); /* padding */
 }
 
+/* Opens a pack of nothing whose footer says `sealed` and holds `reserved`. */
+static int open_with_footer(uint32_t sealed, uint32_t reserved)
+{
+    size_t bare = PACK_HEADER_SIZE + pack_directory_size(0, 0) + PACK_TAG_SIZE + PACK_FOOTER_SIZE;
+    size_t size = padme(bare);
+    struct pack_directory nothing = {.kind = PACK_DATA};
+    uint8_t *bytes = alloc_zero(size, 1), *at = bytes + PACK_HEADER_SIZE;
+    uint8_t footer[PACK_FOOTER_SIZE - PACK_TAG_SIZE] = {0};
+    size_t directory = pack_directory_size(0, 0) + size - bare;
+    struct pack_seal seal;
+    struct writer w;
+    struct err err = ERR_INIT;
+    pack_header_make(bytes, &seal, keys);
+    pack_directory_encode(&nothing, size - bare, at);
+    pack_part_seal(&seal, PACK_NUMBER_DIRECTORY, at, at, directory);
+    writer_init(&w, footer, sizeof(footer));
+    write_u32(&w, sealed != 0 ? sealed : (uint32_t)directory + PACK_TAG_SIZE);
+    write_zero(&w, 8);
+    write_u32(&w, reserved);
+    pack_part_seal(&seal, PACK_NUMBER_FOOTER, at + directory + PACK_TAG_SIZE, footer,
+                   sizeof(footer));
+    int result = check_all(bytes, size, keys, &err);
+    free(bytes);
+    return result;
+}
+
+static void a_footer_that_lies_is_refused(void **state)
+{
+    (void)state;
+    assert_int_equal(open_with_footer(0, 0), 0);
+    assert_int_equal(open_with_footer(0, 1), -1);
+    assert_int_equal(open_with_footer(1, 0), -1);
+    assert_int_equal(open_with_footer(PACK_TAG_SIZE, 0), -1);
+    assert_int_equal(open_with_footer(10000, 0), -1);
+    assert_int_equal(open_with_footer(UINT32_MAX, 0), -1);
+}
+
 static void a_segment_never_expands_beyond_what_it_declares(void **state)
 {
     (void)state;
@@ -512,6 +549,9 @@ static void a_segment_never_expands_beyond_what_it_declares(void **state)
     assert_int_equal(segment_expand(&plain, &line, packed, one + 1, &err), -1);
     size_t two = ZSTD_compress(packed + one, sizeof(packed) - one, zeros, size, 3);
     assert_int_equal(segment_expand(&plain, &line, packed, one + two, &err), -1);
+    static const uint8_t skipped[] = {0x50, 0x2a, 0x4d, 0x18, 1, 0, 0, 0, 'x'};
+    memcpy(packed + one, skipped, sizeof(skipped)); /* a frame that a decompressor passes over */
+    assert_int_equal(segment_expand(&plain, &line, packed, one + sizeof(skipped), &err), -1);
     line.plain_size = SEGMENT_PLAIN_MAX + 1;
     assert_int_equal(segment_expand(&plain, &line, packed, one, &err), -1);
     free(zeros);
@@ -580,6 +620,7 @@ int main(void)
         cmocka_unit_test(many_tiny_chunks_stay_within_the_counts),
         cmocka_unit_test(noise_is_kept_as_it_is_and_text_shrinks),
         cmocka_unit_test(a_directory_that_lies_is_refused),
+        cmocka_unit_test(a_footer_that_lies_is_refused),
         cmocka_unit_test(a_segment_never_expands_beyond_what_it_declares),
         cmocka_unit_test(the_pack_of_the_format_opens),
     };
