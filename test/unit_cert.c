@@ -248,6 +248,34 @@ static void node_keys_are_kept_privately_and_never_overwritten(void **state)
     node_keys_destroy(&keys);
 }
 
+static void the_bytes_of_a_node_key_are_settled(void **state)
+{
+    (void)state;
+
+    struct node_keys *keys = node_keys_new(), *back = NULL;
+    uint8_t seed[crypto_sign_SEEDBYTES], bytes[88];
+    char path[128], hex[2 * sizeof(bytes) + 1];
+    memset(seed, 5, sizeof(seed));
+    crypto_sign_seed_keypair(keys->node, keys->sign_secret, seed);
+    memset(keys->curve_secret, 6, sizeof(keys->curve_secret));
+    crypto_scalarmult_base(keys->curve_public, keys->curve_secret);
+    snprintf(path, sizeof(path), "%s/node.key", folder);
+    (void)unlink(path);
+    assert_int_equal(node_keys_save(keys, path, NULL), 0);
+    int fd = open(path, O_RDONLY);
+    assert_int_equal(read(fd, bytes, sizeof(bytes)), sizeof(bytes));
+    close(fd);
+    assert_string_equal(
+        hex_encode(hex, bytes, sizeof(bytes)),
+        "454e4b59010000000505050505050505050505050505050505050505050505050505050505050505"
+        "06060606060606060606060606060606060606060606060606060606060606066be0af091c8f9590"
+        "54bdcee95203d5f7");
+    assert_int_equal(node_keys_load(&back, path, NULL), 0);
+    assert_memory_equal(back, keys, sizeof(*keys));
+    node_keys_destroy(&back);
+    node_keys_destroy(&keys);
+}
+
 static void an_authority_is_made_once_and_loaded(void **state)
 {
     (void)state;
@@ -304,6 +332,7 @@ int main(void)
         cmocka_unit_test(odd_names_and_dates_are_never_signed),
         cmocka_unit_test(a_request_is_signed_by_the_key_it_names),
         cmocka_unit_test(node_keys_are_kept_privately_and_never_overwritten),
+        cmocka_unit_test(the_bytes_of_a_node_key_are_settled),
         cmocka_unit_test(an_authority_is_made_once_and_loaded),
         cmocka_unit_test(a_certificate_is_loaded_from_its_file),
     };

@@ -19,8 +19,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "coding/base/bytes.h"
 #include "node/sentinel.h"
 #include "node/store_inside.h"
+#include "node/trailer.h"
 #include "test/store_sample.h"
 
 #define MIB (1024 * 1024ull)
@@ -425,6 +427,53 @@ static void a_sentinel_with_any_byte_flipped_is_refused(void **state)
     assert_int_equal(sentinel_read(path, sample_node, &epoch, NULL), 0);
 }
 
+static void check_digest(const uint8_t *bytes, size_t size, const char *hex)
+{
+    uint8_t digest[32];
+    char text[65];
+    crypto_generichash(digest, sizeof(digest), bytes, size, NULL, 0);
+    assert_string_equal(hex_encode(text, digest, sizeof(digest)), hex);
+}
+
+static void the_bytes_of_the_files_are_settled(void **state)
+{
+    (void)state;
+    uint8_t bytes[TRAILER_SIZE_MAX];
+    struct trailer trailer = {.fragment_size = 4096, .grant = (const uint8_t *)"grant"}, back;
+    trailer.grant_size = 5;
+    trailer.holders.count = 2;
+    memset(trailer.holders.node[1], 0x77, ID_SIZE);
+    memset(trailer.pin.vault, 0x88, ID_SIZE);
+    trailer.pin.number = 9;
+    size_t size = trailer_encode(bytes, &trailer);
+    assert_int_equal(size, 88 + 5 + 64 + 32);
+    check_digest(bytes, size, "4c3b1c16d1987ebf598118ce1cc9359a93840437611a28ef2714975d6fe93574");
+    assert_int_equal(trailer_decode(&back, bytes, size, NULL), 0);
+    assert_memory_equal(&back.holders, &trailer.holders, sizeof(back.holders));
+    assert_memory_equal(&back.pin, &trailer.pin, sizeof(back.pin));
+    for (size_t at = 0; at < size; at++) {
+        bytes[at] ^= 1;
+        assert_int_equal(trailer_decode(&back, bytes, size, NULL), -1);
+        bytes[at] ^= 1;
+        assert_int_equal(trailer_decode(&back, bytes, at, NULL), -1);
+    }
+    /* A sentinel of the first version, byte for byte. */
+    uint8_t sentinel[96] = "ecbksent\1";
+    uint64_t epoch;
+    char path[128];
+    memset(sentinel + 16, 0x11, ID_SIZE);
+    memset(sentinel + 48, 0x22, 8);
+    hash_bytes(sentinel + 64, "ecbak sentinel 1", sentinel, 64);
+    check_digest(sentinel, sizeof(sentinel),
+                 "15fe80bf821c59c2d03cf6e1413418a7d9e52632573fe7addf4473a137f5b997");
+    snprintf(path, sizeof(path), "%s/%s", dir, SENTINEL_NAME);
+    int fd = open(path, O_WRONLY | O_TRUNC);
+    assert_int_equal(write(fd, sentinel, sizeof(sentinel)), sizeof(sentinel));
+    close(fd);
+    assert_int_equal(sentinel_read(path, sample_node, &epoch, NULL), 0);
+    assert_true(epoch == 0x2222222222222222);
+}
+
 static void a_new_directory_has_a_new_epoch(void **state)
 {
     (void)state;
@@ -759,6 +808,7 @@ int main(void)
         TEST(a_full_disk_leaves_nothing_behind),
         TEST(a_foreign_or_missing_directory_is_refused),
         TEST(a_sentinel_with_any_byte_flipped_is_refused),
+        TEST(the_bytes_of_the_files_are_settled),
         TEST(a_new_directory_has_a_new_epoch),
         TEST(a_directory_that_vanishes_takes_storage_out_of_service),
         TEST(a_directory_has_one_daemon),
