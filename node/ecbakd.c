@@ -1,0 +1,121 @@
+/* ecbakd - a node of a backup cluster: the command line; node/daemon.c is what it runs. */
+#include <getopt.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <sodium.h>
+
+#include "node/config.h"
+#include "node/daemon.h"
+#include "node/log.h"
+
+enum exit_code {
+    EXIT_DONE = 0,
+    EXIT_FAILED = 1,
+    EXIT_USAGE = 2,
+};
+
+enum action {
+    ACTION_RUN,
+    ACTION_INIT,
+    ACTION_PRINT_REQUEST,
+    ACTION_CHECK_CONFIG,
+    ACTION_PRINT_CONFIG,
+    ACTION_VERSION,
+    ACTION_HELP,
+};
+
+static const char usage[] =
+    "Usage: ecbakd [--config FILE] [ACTION]\n"
+    "\n"
+    "Runs a node of a backup cluster in the foreground, or one of these actions:\n"
+    "\n"
+    "  --init           make this node's keys and its data directory; print the request\n"
+    "                   that `ecbak authority sign` turns into a certificate\n"
+    "  --print-request  print that request again\n"
+    "  --check-config   say whether the configuration is good\n"
+    "  --print-config   print a documented configuration\n"
+    "  --version, --help\n"
+    "\n"
+    "Options:\n"
+    "  -c, --config FILE  the configuration (default: " CONFIG_DEFAULT ")\n"
+    "  -v, --verbose      say more in the log\n"
+    "\n"
+    "Example: a node from nothing\n"
+    "  ecbakd --print-config > " CONFIG_DEFAULT "   # then edit it\n"
+    "  ecbakd --init > node.request\n"
+    "  ecbak authority sign --dir AUTHORITY node.request > /etc/ecbak/node.cert\n"
+    "  ecbakd\n";
+
+static int act(enum action action, const char *path, struct err *err)
+{
+    struct config config;
+    if (config_load(&config, path, err) != 0)
+        return -1;
+    switch (action) {
+    case ACTION_INIT:
+        return daemon_init(&config, stdout, err);
+    case ACTION_PRINT_REQUEST:
+        return daemon_print_request(&config, stdout, err);
+    case ACTION_CHECK_CONFIG:
+        printf("%s is good\n", path);
+        return 0;
+    default:
+        return daemon_run(&config, err);
+    }
+}
+
+int main(int argc, char **argv)
+{
+    static const struct option options[] = {
+        {"config", required_argument, NULL, 'c'},
+        {"verbose", no_argument, NULL, 'v'},
+        {"init", no_argument, NULL, ACTION_INIT},
+        {"print-request", no_argument, NULL, ACTION_PRINT_REQUEST},
+        {"check-config", no_argument, NULL, ACTION_CHECK_CONFIG},
+        {"print-config", no_argument, NULL, ACTION_PRINT_CONFIG},
+        {"version", no_argument, NULL, ACTION_VERSION},
+        {"help", no_argument, NULL, ACTION_HELP},
+        {0},
+    };
+    const char *path = CONFIG_DEFAULT;
+    enum action action = ACTION_RUN;
+    int option;
+    while ((option = getopt_long(argc, argv, "c:v", options, NULL)) != -1) {
+        if (option == 'c') {
+            path = optarg;
+        } else if (option == 'v') {
+            log_set_level(LOG_LEVEL_DEBUG);
+        } else if (option == '?' || action != ACTION_RUN) {
+            fprintf(stderr, "Try `ecbakd --help`; one action at a time.\n");
+            return EXIT_USAGE;
+        } else {
+            action = (enum action)option;
+        }
+    }
+    if (optind != argc) {
+        fprintf(stderr, "ecbakd takes no arguments (\"%s\"). Try `ecbakd --help`.\n", argv[optind]);
+        return EXIT_USAGE;
+    }
+    if (action == ACTION_HELP) {
+        fputs(usage, stdout);
+        return EXIT_DONE;
+    }
+    if (action == ACTION_VERSION) {
+        printf("ecbakd %s\n", ECBAK_VERSION);
+        return EXIT_DONE;
+    }
+    if (sodium_init() < 0) {
+        fprintf(stderr, "libsodium does not start: no source of randomness?\n");
+        return EXIT_FAILED;
+    }
+    if (action == ACTION_PRINT_CONFIG) {
+        config_print_sample(stdout);
+        return EXIT_DONE;
+    }
+    struct err err = ERR_INIT;
+    if (act(action, path, &err) == 0)
+        return EXIT_DONE;
+    log_error("%s", err.text);
+    return EXIT_FAILED;
+}
