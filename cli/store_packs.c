@@ -1,0 +1,516 @@
+/* Who holds which lock: `dedup` guards what is known of chunks, `lock` the segments that are free,
+ * queued or kept back, a fill's own lock its pack. None is held while another is taken, or while
+ * anything is compressed or sent; sealing (which is fast) happens under the fill's.
+ */
+#include "cli/store_packs.h"
+
+#include <assert.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/buffer.h"
+#include "cli/vault/index.h"
+#include "coding/base/alloc.h"
+
+/* So many chunks of this store are known in memory; beyond, the cache is asked (about 20 MB). */
+#define KNOWN_MAX         (256u * 1024)
+#define INDEX_CHUNK_BYTES (512u * 1024)
+
+struct queued {
+    struct queued *next;
+    struct segment *segment;
+    enum chunk_kind kind;
+    uint32_t place;
+};
+
+/* A pack being filled. */
+struct fill {
+    pthread_mutex_t lock;
+    enum pack_kind kind;
+    struct pack_writer *writer;
+    uint32_t pack;
+};
+
+struct packs {
+    struct packs_options options;
+    struct sender *sender;
+
+    pthread_mutex_t dedup;
+    struct id_map known; /* chunk -> place */
+    bool ask_cache;
+    uint64_t bytes_new;
+
+    pthread_mutex_t lock;
+    pthread_cond_t freed;
+    struct queued *queue, **queue_end;
+    struct queued *kept; /* compressed, while the store is small */
+    uint64_t kept_bytes;
+    bool large;  /* nothing is kept back any more */
+    bool ending; /* what is kept stays so: it becomes one mixed pack */
+    struct segment **free;
+    size_t free_count, segment_count, segment_max;
+    _Atomic unsigned queue_count;
+
+    struct fill data, tree, index, mixed;
+
+    uint8_t (*index_ids)[ID_SIZE]; /* guarded by lock */
+    size_t index_count;
+};
+
+struct packing {
+    struct packs *packs;
+    struct segment *segments[CHUNK_INDEX + 1]; /* by kind */
+    uint32_t places[CHUNK_INDEX + 1];
+};
+
+/* ---- packs ----------------------------------------------------------------------------------- */
+
+/* A pack is stored: when too many chunks are known by heart, the cache is relied on for its. */
+static void on_stored(void *ctx, const struct parcel *parcel)
+{
+    struct packs *packs = ctx;
+    if (parcel->kind == PACK_INDEX || parcel->kind == PACK_MIXED) {
+        pthread_mutex_lock(&packs->lock);
+        packs->index_ids = alloc_grow(packs->index_ids, packs->index_count + 1, ID_SIZE);
+        memcpy(packs->index_ids[packs->index_count++], parcel->id, ID_SIZE);
+        pthread_mutex_unlock(&packs->lock);
+    }
+    pthread_mutex_lock(&packs->dedup);
+    if (packs->known.count > KNOWN_MAX) {
+        packs->ask_cache = true;
+        for (size_t i = 0; i < parcel->entry_count; i++)
+            id_map_remove(&packs->known, parcel->entries[i].id);
+    }
+    pthread_mutex_unlock(&packs->dedup);
+}
+
+static int end_pack(struct packs *packs, enum pack_kind kind, struct pack_writer *writer,
+                    uint32_t pack, struct err *err)
+{
+    struct parcel parcel = {.pack = pack, .kind = kind};
+    if (pack_writer_finish(&writer, &parcel.bytes, &parcel.size, parcel.id, &parcel.entries,
+                           &parcel.entry_count, err) != 0)
+        return -1;
+    places_set_id(packs->options.send.places, pack, parcel.id);
+    return sender_put(packs->sender, &parcel, err);
+}
+
+static int fill_add(struct packs *packs, struct fill *fill, const struct segment *segment,
+                    uint32_t place, struct err *err)
+{
+    struct places *places = packs->options.send.places;
+    struct pack_writer *full = NULL;
+    uint32_t full_pack = NO_PACK;
+    pthread_mutex_lock(&fill->lock);
+    if (fill->writer != NULL && !pack_writer_has_room(fill->writer, segment)) {
+        full = fill->writer;
+        full_pack = fill->pack;
+        fill->writer = NULL;
+    }
+    int result = 0;
+    if (fill->writer == NULL) {
+        result = pack_writer_new(&fill->writer, fill->kind, packs->options.send.vault->keys, err);
+        fill->pack = places_new_pack(places);
+    }
+    if (result == 0)
+        result = pack_writer_add(fill->writer, segment, err);
+    places_set_pack(places, place, fill->pack);
+    pthread_mutex_unlock(&fill->lock);
+    if (full != NULL && end_pack(packs, fill->kind, full, full_pack, err) != 0)
+        result = -1;
+    return result;
+}
+
+static int fill_end(struct packs *packs, struct fill *fill, struct err *err)
+{
+    struct pack_writer *writer = fill->writer;
+    fill->writer = NULL;
+    return writer != NULL ? end_pack(packs, fill->kind, writer, fill->pack, err) : 0;
+}
+
+/* ---- segments -------------------------------------------------------------------------------- */
+
+static void free_segment(struct packs *packs, struct segment *segment)
+{
+    segment_reset(segment);
+    pthread_mutex_lock(&packs->lock);
+    packs->free[packs->free_count++] = segment;
+    pthread_cond_signal(&packs->freed);
+    pthread_mutex_unlock(&packs->lock);
+}
+
+/* A segment to fill. When there is none, this thread does some of the work that holds them up. */
+static struct segment *take_segment(struct packs *packs)
+{
+    struct segment *segment = NULL;
+    pthread_mutex_lock(&packs->lock);
+    while (segment == NULL) {
+        if (packs->free_count > 0) {
+            segment = packs->free[--packs->free_count];
+        } else if (packs->segment_count < packs->segment_max) {
+            packs->segment_count++;
+            packs->free = alloc_grow(packs->free, packs->segment_count, sizeof(packs->free[0]));
+            segment = segment_new(packs->options.zstd_level);
+        } else if (packs->queue != NULL) {
+            pthread_mutex_unlock(&packs->lock);
+            packs_work(packs);
+            pthread_mutex_lock(&packs->lock);
+        } else {
+            pthread_cond_wait(&packs->freed, &packs->lock);
+        }
+    }
+    pthread_mutex_unlock(&packs->lock);
+    return segment;
+}
+
+static void queue_segment(struct packs *packs, struct segment *segment, enum chunk_kind kind,
+                          uint32_t place)
+{
+    if (packs->options.dry_run) {
+        free_segment(packs, segment);
+        return;
+    }
+    struct queued *queued = alloc_zero(1, sizeof(*queued));
+    *queued = (struct queued){.segment = segment, .kind = kind, .place = place};
+    pthread_mutex_lock(&packs->lock);
+    *packs->queue_end = queued;
+    packs->queue_end = &queued->next;
+    packs->queue_count++;
+    pthread_cond_signal(&packs->freed);
+    pthread_mutex_unlock(&packs->lock);
+    if (packs->options.queued != NULL)
+        packs->options.queued(packs->options.queued_ctx);
+}
+
+static struct fill *fill_of(struct packs *packs, enum chunk_kind kind)
+{
+    return kind == CHUNK_DATA ? &packs->data : kind == CHUNK_TREE ? &packs->tree : &packs->index;
+}
+
+/* Puts a list of compressed segments into packs, and frees them. */
+static int place_list(struct packs *packs, struct queued *list, struct fill *fill, struct err *err)
+{
+    int result = 0;
+    while (list != NULL) {
+        struct queued *queued = list;
+        list = queued->next;
+        if (result == 0)
+            result = fill_add(packs, fill != NULL ? fill : fill_of(packs, queued->kind),
+                              queued->segment, queued->place, err);
+        free_segment(packs, queued->segment);
+        free(queued);
+    }
+    return result;
+}
+
+/* Keeps a compressed segment back while the store is small; else returns all that is to be placed. */
+static struct queued *keep_back(struct packs *packs, struct queued *queued)
+{
+    struct queued *list = NULL;
+    pthread_mutex_lock(&packs->lock);
+    packs->kept_bytes += segment_size(queued->segment);
+    queued->next = packs->kept;
+    packs->kept = queued;
+    if (packs->large || (packs->kept_bytes >= MIXED_BYTES && !packs->ending)) {
+        packs->large = true;
+        list = packs->kept;
+        packs->kept = NULL;
+    } else {
+        packs->segment_max++; /* this one is out of circulation */
+    }
+    pthread_mutex_unlock(&packs->lock);
+    return list;
+}
+
+bool packs_work(struct packs *packs)
+{
+    pthread_mutex_lock(&packs->lock);
+    struct queued *queued = packs->queue;
+    if (queued != NULL) {
+        packs->queue = queued->next;
+        if (packs->queue == NULL)
+            packs->queue_end = &packs->queue;
+        packs->queue_count--;
+    }
+    pthread_mutex_unlock(&packs->lock);
+    if (queued == NULL)
+        return false;
+    queued->next = NULL;
+    struct err err = ERR_INIT;
+    if (segment_compress(queued->segment, &err) != 0) {
+        failure_set(packs->options.send.failure, &err);
+        free_segment(packs, queued->segment);
+        free(queued);
+        return true;
+    }
+    struct queued *list = keep_back(packs, queued);
+    if (list != NULL && place_list(packs, list, NULL, &err) != 0)
+        failure_set(packs->options.send.failure, &err);
+    return true;
+}
+
+bool packs_has_work(const struct packs *packs)
+{
+    return packs->queue_count > 0;
+}
+
+/* ---- a producer ------------------------------------------------------------------------------ */
+
+struct packing *packing_new(struct packs *packs)
+{
+    struct packing *packing = alloc_zero(1, sizeof(*packing));
+    packing->packs = packs;
+    pthread_mutex_lock(&packs->lock);
+    packs->segment_max += 2;
+    pthread_mutex_unlock(&packs->lock);
+    return packing;
+}
+
+void packing_destroy(struct packing **packing)
+{
+    struct packing *old = *packing;
+    *packing = NULL;
+    if (old == NULL)
+        return;
+    for (int kind = CHUNK_DATA; kind <= CHUNK_INDEX; kind++) {
+        if (old->segments[kind] != NULL)
+            free_segment(old->packs, old->segments[kind]);
+    }
+    free(old);
+}
+
+static void give_segment(struct packing *packing, enum chunk_kind kind)
+{
+    struct segment *segment = packing->segments[kind];
+    packing->segments[kind] = NULL;
+    if (segment != NULL)
+        queue_segment(packing->packs, segment, kind, packing->places[kind]);
+}
+
+/* Is the chunk anywhere already? Then *place says where. */
+static int find_chunk(struct packs *packs, const uint8_t *id, bool *found, uint32_t *place,
+                      struct err *err)
+{
+    pthread_mutex_lock(&packs->dedup);
+    *found = id_map_find(&packs->known, id, place);
+    bool ask = !*found && packs->ask_cache;
+    pthread_mutex_unlock(&packs->dedup);
+    if (!ask)
+        return 0;
+    struct chunk_place chunk;
+    if (cache_find(packs->options.send.cache, id, &chunk, err) != 0)
+        return err->code == ERR_NOT_FOUND ? 0 : -1;
+    *found = true;
+    *place = places_of_pack(packs->options.send.places, chunk.pack);
+    places_use(packs->options.send.places, *place);
+    return 0;
+}
+
+void packing_id(const struct packing *packing, const void *bytes, size_t size,
+                uint8_t id[CHUNK_ID_SIZE])
+{
+    chunk_id(id, packing->packs->options.send.vault->keys->chunk_id_key, bytes, size);
+}
+
+int packing_add(struct packing *packing, enum chunk_kind kind, const void *bytes, size_t size,
+                const uint8_t id[CHUNK_ID_SIZE], uint32_t *place, struct err *err)
+{
+    struct packs *packs = packing->packs;
+    if (failure_check(packs->options.send.failure, err) != 0)
+        return -1;
+    bool found;
+    if (find_chunk(packs, id, &found, place, err) != 0)
+        return -1;
+    if (found)
+        return 0;
+    if (packing->segments[kind] != NULL && !segment_has_room(packing->segments[kind], size))
+        give_segment(packing, kind);
+    if (packing->segments[kind] == NULL) {
+        packing->segments[kind] = take_segment(packs);
+        packing->places[kind] = places_new(packs->options.send.places);
+    }
+    /* From here on the chunk is this thread's, unless another was faster. */
+    pthread_mutex_lock(&packs->dedup);
+    found = id_map_find(&packs->known, id, place);
+    if (!found) {
+        *place = packing->places[kind];
+        id_map_put(&packs->known, id, *place);
+        if (kind == CHUNK_DATA)
+            packs->bytes_new += size;
+    }
+    pthread_mutex_unlock(&packs->dedup);
+    if (!found)
+        segment_add(packing->segments[kind], id, kind, bytes, size);
+    return 0;
+}
+
+int packing_flush(struct packing *packing, struct err *err)
+{
+    for (int kind = CHUNK_DATA; kind <= CHUNK_INDEX; kind++)
+        give_segment(packing, kind);
+    return failure_check(packing->packs->options.send.failure, err);
+}
+
+/* ---- the end --------------------------------------------------------------------------------- */
+
+struct indexing {
+    struct packing *packing;
+    struct buffer buffer;
+};
+
+static int end_index_chunk(struct indexing *indexing, struct err *err)
+{
+    uint8_t id[CHUNK_ID_SIZE];
+    uint32_t place;
+    size_t size = indexing->buffer.size;
+    if (size == 0)
+        return 0;
+    indexing->buffer.size = 0;
+    packing_id(indexing->packing, indexing->buffer.bytes, size, id);
+    return packing_add(indexing->packing, CHUNK_INDEX, indexing->buffer.bytes, size, id, &place,
+                       err);
+}
+
+static int index_pack(void *ctx, const uint8_t pack[ID_SIZE], const struct pack_entry *entries,
+                      size_t count, struct err *err)
+{
+    struct indexing *indexing = ctx;
+    index_append(&indexing->buffer.bytes, &indexing->buffer.size, &indexing->buffer.room, pack,
+                 entries, count);
+    return indexing->buffer.size >= INDEX_CHUNK_BYTES ? end_index_chunk(indexing, err) : 0;
+}
+
+/* Queues index chunks of every pack that no record names. */
+static int add_index(struct packs *packs, struct err *err)
+{
+    struct indexing indexing = {.packing = packing_new(packs)};
+    int result = cache_each_unpublished(packs->options.send.cache, index_pack, &indexing, err);
+    if (result == 0)
+        result = end_index_chunk(&indexing, err);
+    if (result == 0)
+        result = packing_flush(indexing.packing, err);
+    buffer_release(&indexing.buffer);
+    packing_destroy(&indexing.packing);
+    while (packs_work(packs))
+        ;
+    return result;
+}
+
+static int send_all(struct packs *packs, struct err *err)
+{
+    while (packs_work(packs))
+        ;
+    if (packs->large &&
+        (fill_end(packs, &packs->data, err) != 0 || fill_end(packs, &packs->tree, err) != 0 ||
+         sender_wait(packs->sender, err) != 0))
+        return -1;
+    packs->ending = true;
+    if (add_index(packs, err) != 0)
+        return -1;
+    /* A small store: data, tree and index lie in one pack, which is its own index. */
+    struct queued *kept = packs->kept;
+    packs->kept = NULL;
+    bool only_index = true;
+    for (const struct queued *at = kept; at != NULL; at = at->next)
+        only_index = only_index && at->kind == CHUNK_INDEX;
+    if (place_list(packs, kept, only_index ? NULL : &packs->mixed, err) != 0 ||
+        fill_end(packs, &packs->mixed, err) != 0 || fill_end(packs, &packs->data, err) != 0 ||
+        fill_end(packs, &packs->tree, err) != 0 || fill_end(packs, &packs->index, err) != 0)
+        return -1;
+    return sender_wait(packs->sender, err);
+}
+
+int packs_finish(struct packs *packs, uint8_t (**ids)[ID_SIZE], size_t *count, struct err *err)
+{
+    *ids = NULL;
+    *count = 0;
+    if (failure_check(packs->options.send.failure, err) != 0)
+        return -1;
+    if (!packs->options.dry_run && send_all(packs, err) != 0)
+        return -1;
+    *ids = packs->index_ids;
+    *count = packs->index_count;
+    packs->index_ids = NULL;
+    packs->index_count = 0;
+    return 0;
+}
+
+uint64_t packs_bytes_new(struct packs *packs)
+{
+    pthread_mutex_lock(&packs->dedup);
+    uint64_t bytes = packs->bytes_new;
+    pthread_mutex_unlock(&packs->dedup);
+    return bytes;
+}
+
+static void fill_init(struct fill *fill, enum pack_kind kind)
+{
+    fill->kind = kind;
+    pthread_mutex_init(&fill->lock, NULL);
+}
+
+static void fill_release(struct fill *fill)
+{
+    if (fill->writer != NULL)
+        pack_writer_destroy(&fill->writer);
+    pthread_mutex_destroy(&fill->lock);
+}
+
+int packs_new(struct packs **packs, const struct packs_options *options, struct err *err)
+{
+    struct packs *new = alloc_zero(1, sizeof(*new));
+    new->options = *options;
+    new->options.send.stored = on_stored;
+    new->options.send.ctx = new;
+    new->ask_cache = !options->cache_is_new;
+    new->queue_end = &new->queue;
+    new->segment_max = PACKS_QUEUE;
+    pthread_mutex_init(&new->dedup, NULL);
+    pthread_mutex_init(&new->lock, NULL);
+    pthread_cond_init(&new->freed, NULL);
+    fill_init(&new->data, PACK_DATA);
+    fill_init(&new->tree, PACK_TREE);
+    fill_init(&new->index, PACK_INDEX);
+    fill_init(&new->mixed, PACK_MIXED);
+    if (!options->dry_run && sender_new(&new->sender, &new->options.send, err) != 0) {
+        packs_destroy(&new);
+        return -1;
+    }
+    *packs = new;
+    return 0;
+}
+
+static void drop_list(struct queued *list)
+{
+    while (list != NULL) {
+        struct queued *next = list->next;
+        segment_destroy(&list->segment);
+        free(list);
+        list = next;
+    }
+}
+
+void packs_destroy(struct packs **packs)
+{
+    struct packs *old = *packs;
+    *packs = NULL;
+    if (old == NULL)
+        return;
+    sender_destroy(&old->sender);
+    drop_list(old->queue);
+    drop_list(old->kept);
+    for (size_t i = 0; i < old->free_count; i++)
+        segment_destroy(&old->free[i]);
+    free(old->free);
+    free(old->index_ids);
+    id_map_release(&old->known);
+    fill_release(&old->data);
+    fill_release(&old->tree);
+    fill_release(&old->index);
+    fill_release(&old->mixed);
+    pthread_cond_destroy(&old->freed);
+    pthread_mutex_destroy(&old->dedup);
+    pthread_mutex_destroy(&old->lock);
+    free(old);
+}
