@@ -289,12 +289,13 @@ static void give_segment(struct packing *packing, enum chunk_kind kind)
 }
 
 /* Is the chunk anywhere already? Then *place says where. */
-static int find_chunk(struct packs *packs, const uint8_t *id, bool *found, uint32_t *place,
-                      struct err *err)
+static int find_chunk(struct packs *packs, enum chunk_kind kind, const uint8_t *id, bool *found,
+                      uint32_t *place, struct err *err)
 {
     pthread_mutex_lock(&packs->dedup);
     *found = id_map_find(&packs->known, id, place);
-    bool ask = !*found && packs->ask_cache;
+    /* Index chunks are made while the cache is being listed: it must not be asked then. */
+    bool ask = !*found && packs->ask_cache && kind != CHUNK_INDEX;
     pthread_mutex_unlock(&packs->dedup);
     if (!ask)
         return 0;
@@ -320,7 +321,7 @@ int packing_add(struct packing *packing, enum chunk_kind kind, const void *bytes
     if (failure_check(packs->options.send.failure, err) != 0)
         return -1;
     bool found;
-    if (find_chunk(packs, id, &found, place, err) != 0)
+    if (find_chunk(packs, kind, id, &found, place, err) != 0)
         return -1;
     if (found)
         return 0;

@@ -1,0 +1,127 @@
+#include "cli/catalogue.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/id_map.h"
+#include "cli/vault/index.h"
+#include "coding/base/alloc.h"
+
+uint8_t (*catalogue_packs(const struct snapshot_list *list, size_t *count))[ID_SIZE]
+{
+    struct id_map seen = {0};
+    uint8_t(*packs)[ID_SIZE] = NULL;
+    uint32_t ignored;
+    *count = 0;
+    for (size_t i = 0; i < list->count; i++) {
+        const struct snapshot *snapshot = &list->snapshots[i];
+        for (size_t j = 0; j < snapshot->index_pack_count; j++) {
+            if (id_map_find(&seen, snapshot->index_packs[j], &ignored))
+                continue;
+            id_map_put(&seen, snapshot->index_packs[j], 0);
+            packs = alloc_grow(packs, *count + 1, ID_SIZE);
+            memcpy(packs[(*count)++], snapshot->index_packs[j], ID_SIZE);
+        }
+    }
+    id_map_release(&seen);
+    return packs;
+}
+
+static int add_published(void *ctx, const uint8_t pack[ID_SIZE], const struct pack_entry *entries,
+                         size_t count, struct err *err)
+{
+    uint32_t number;
+    return cache_add_pack(ctx, pack, entries, count, true, &number, err);
+}
+
+/* Takes in every index chunk of the pack, and the pack's own directory when it holds other chunks
+ * too (a mixed pack). */
+static int read_index(struct cache *cache, const uint8_t id[ID_SIZE],
+                      const struct pack_reader *pack, struct err *err)
+{
+    size_t count;
+    const struct pack_entry *entries = pack_entries(pack, &count);
+    bool mixed = false;
+    for (size_t i = 0; i < count; i++) {
+        if (entries[i].kind != CHUNK_INDEX) {
+            mixed = true;
+            continue;
+        }
+        uint8_t *plain = NULL;
+        size_t size = 0;
+        if (pack_read_segment(pack, entries[i].segment, &plain, &size, err) != 0)
+            return -1;
+        int result = 0;
+        if (entries[i].offset > size || entries[i].size > size - entries[i].offset)
+            result = err_set(err, ERR_FORMAT, "a chunk lies outside its segment");
+        if (result == 0)
+            result =
+                index_read(plain + entries[i].offset, entries[i].size, add_published, cache, err);
+        free(plain);
+        if (result != 0)
+            return -1;
+    }
+    return mixed ? add_published(cache, id, entries, count, err) : 0;
+}
+
+static int take_answer(struct cache *cache, const struct vault_keys *keys,
+                       const uint8_t id[ID_SIZE], struct client_answer *answer, struct err *err)
+{
+    if (answer->err.code != ERR_NONE) {
+        *err = answer->err;
+        return -1;
+    }
+    struct pack_reader *pack = NULL;
+    if (pack_open(&pack, &answer->pack, answer->pack_size, keys, err) != 0)
+        return -1;
+    int result = read_index(cache, id, pack, err);
+    pack_reader_destroy(&pack);
+    return result == 0 ? cache_add_index(cache, id, err) : -1;
+}
+
+/* Index packs are asked for a few ahead, and taken in as they come. */
+#define AHEAD 3
+
+struct asked {
+    uint64_t call;
+    size_t pack;
+};
+
+int catalogue_load(struct cache *cache, const struct vault_keys *keys, struct client *client,
+                   const struct snapshot_list *list,
+                   void (*missing)(void *ctx, const uint8_t pack[ID_SIZE], const struct err *err),
+                   void *ctx, struct err *err)
+{
+    size_t count, next = 0, waiting = 0;
+    uint8_t(*packs)[ID_SIZE] = catalogue_packs(list, &count);
+    struct asked asked[AHEAD];
+    int result = cache_begin(cache, err);
+    while (result == 0) {
+        while (next < count && waiting < AHEAD && result == 0) {
+            size_t pack = next++;
+            if (cache_has_index(cache, packs[pack]))
+                continue;
+            asked[waiting].pack = pack;
+            result = client_get_pack_start(client, &asked[waiting].call, packs[pack], err);
+            waiting += result == 0 ? 1 : 0;
+        }
+        struct client_answer answer = {0};
+        if (result != 0 || waiting == 0 || (result = client_next(client, &answer, err)) != 0)
+            break;
+        for (size_t i = 0; i < waiting; i++) {
+            if (asked[i].call != answer.call)
+                continue;
+            struct err why = ERR_INIT;
+            if (take_answer(cache, keys, packs[asked[i].pack], &answer, &why) != 0)
+                missing(ctx, packs[asked[i].pack], &why);
+            asked[i] = asked[--waiting];
+            break;
+        }
+        free(answer.pack);
+    }
+    struct err later = ERR_INIT;
+    if (cache_commit(cache, result == 0 ? err : &later) != 0)
+        result = -1;
+    free(packs);
+    return result;
+}
