@@ -37,7 +37,7 @@ int attributes_read(struct attributes *attributes, struct tree_entry *entry,
 struct attributes_policy {
     bool root;            /* may give files away */
     bool numeric_owners;  /* never by name */
-    bool clear_inherited; /* remove access lists that a folder's default gave */
+    _Atomic bool clear_inherited; /* remove access lists that a folder's default gave */
 };
 
 /* Puts them back, in the order in which they do not undo each other: owner (clears set-user-id and

@@ -6,6 +6,7 @@
 #include "cli/id_map.h"
 #include "cli/vault/index.h"
 #include "coding/base/alloc.h"
+#include "coding/pack_id.h"
 
 uint8_t (*catalogue_packs(const struct snapshot_list *list, size_t *count))[ID_SIZE]
 {
@@ -71,6 +72,10 @@ static int take_answer(struct cache *cache, const struct vault_keys *keys,
         *err = answer->err;
         return -1;
     }
+    uint8_t found[ID_SIZE];
+    pack_id(found, answer->pack, answer->pack_size);
+    if (memcmp(found, id, ID_SIZE) != 0)
+        return err_set(err, ERR_FOREIGN, "the node answered with another pack");
     struct pack_reader *pack = NULL;
     if (pack_open(&pack, &answer->pack, answer->pack_size, keys, err) != 0)
         return -1;

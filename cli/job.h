@@ -45,7 +45,7 @@ struct job_report {
     void *ctx;
 };
 
-/* How a job ended: the command's exit code. */
+/* How a job ended: the command's exit code (exit_code.h). */
 enum job_outcome {
     JOB_DONE = 0,
     JOB_FAILED = 1,
@@ -53,8 +53,5 @@ enum job_outcome {
     JOB_TOO_FEW = 4,    /* stored, but no loss of a node is survived; or refused for that */
     JOB_DAMAGED = 5,    /* wrong key, or damaged data was met */
 };
-
-/* The exit code of a job that failed with err. */
-enum job_outcome job_outcome_of(const struct err *err);
 
 #endif

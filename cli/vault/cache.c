@@ -195,15 +195,26 @@ int cache_set_published(struct cache *cache, struct err *err)
     return result;
 }
 
-bool cache_has_index(struct cache *cache, const uint8_t index_pack[ID_SIZE])
+/* Does the statement find a row for this id? */
+static bool has_id(struct cache *cache, enum cache_statement which, const uint8_t id[ID_SIZE])
 {
-    sqlite3_stmt *s = cache->statements[CACHE_HAS_INDEX];
+    sqlite3_stmt *s = cache->statements[which];
     pthread_mutex_lock(&cache->lock);
-    sqlite3_bind_blob(s, 1, index_pack, ID_SIZE, SQLITE_STATIC);
+    sqlite3_bind_blob(s, 1, id, ID_SIZE, SQLITE_STATIC);
     bool found = sqlite3_step(s) == SQLITE_ROW;
     sqlite3_reset(s);
     pthread_mutex_unlock(&cache->lock);
     return found;
+}
+
+bool cache_has_pack(struct cache *cache, const uint8_t pack[ID_SIZE])
+{
+    return has_id(cache, CACHE_HAS_PACK, pack);
+}
+
+bool cache_has_index(struct cache *cache, const uint8_t index_pack[ID_SIZE])
+{
+    return has_id(cache, CACHE_HAS_INDEX, index_pack);
 }
 
 int cache_add_index(struct cache *cache, const uint8_t index_pack[ID_SIZE], struct err *err)

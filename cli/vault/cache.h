@@ -45,6 +45,8 @@ int cache_add_pack(struct cache *cache, const uint8_t pack[ID_SIZE],
 int cache_drop_pack(struct cache *cache, const uint8_t pack[ID_SIZE], struct err *err) MUST_CHECK;
 int cache_pack_id(struct cache *cache, uint32_t pack_number, uint8_t pack[ID_SIZE],
                   struct err *err) MUST_CHECK;
+/* Is the pack known here, with its chunks? */
+bool cache_has_pack(struct cache *cache, const uint8_t pack[ID_SIZE]);
 /* Calls each() for every pack that no index names yet, with its entries, in the order in which they
  * were added. each() must not call the cache. Stops at its first -1. */
 int cache_each_unpublished(struct cache *cache,

@@ -45,6 +45,7 @@ static const char *const texts[CACHE_STATEMENTS] = {
     [CACHE_PACK_ID] = "SELECT id FROM pack WHERE number = ?1",
     [CACHE_UNPUBLISHED] = "SELECT block FROM pack WHERE block IS NOT NULL ORDER BY number",
     [CACHE_SET_PUBLISHED] = "UPDATE pack SET block = NULL WHERE block IS NOT NULL",
+    [CACHE_HAS_PACK] = "SELECT 1 FROM pack WHERE id = ?1",
     [CACHE_HAS_INDEX] = "SELECT 1 FROM index_pack WHERE id = ?1",
     [CACHE_ADD_INDEX] = "INSERT OR IGNORE INTO index_pack VALUES(?1)",
     [CACHE_BEGIN] = "BEGIN IMMEDIATE",

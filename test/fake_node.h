@@ -1,0 +1,282 @@
+/* fake_node.h - stands in for a node and its cluster at link time, behind node/api/client.h: packs
+ * and records in memory, and faults on request. Include it in one test program; the engines then
+ * run whole, with threads and all, without a process beside them.
+ */
+#ifndef ECBAK_TEST_FAKE_NODE_H
+#define ECBAK_TEST_FAKE_NODE_H
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "coding/base/alloc.h"
+#include "coding/pack_id.h"
+#include "node/api/client.h"
+
+#define FAKE_DATA    4
+#define FAKE_PARITY  2
+#define FAKE_MEMBERS 6
+
+struct fake_pack {
+    uint8_t id[ID_SIZE];
+    uint8_t *bytes;
+    size_t size;
+    uint32_t nodes;
+};
+
+static struct {
+    pthread_mutex_t lock;
+    struct fake_pack *packs;
+    size_t pack_count;
+    uint8_t **records;
+    size_t *record_sizes;
+    size_t record_count;
+    uint32_t members;         /* alive: what is stored gets so many nodes at most */
+    uint64_t puts, gets;      /* packs sent, packs fetched */
+    uint64_t fail_puts_after; /* 0: never; else puts beyond so many fail */
+    bool fail_record;
+    uint64_t biggest_pack;
+} fake = {.lock = PTHREAD_MUTEX_INITIALIZER, .members = FAKE_MEMBERS};
+
+struct client {
+    struct client_answer answers[CLIENT_CALLS_MAX];
+    size_t count;
+    uint64_t calls;
+};
+
+static struct fake_pack *fake_find(const uint8_t *id)
+{
+    for (size_t i = 0; i < fake.pack_count; i++) {
+        if (memcmp(fake.packs[i].id, id, ID_SIZE) == 0)
+            return &fake.packs[i];
+    }
+    return NULL;
+}
+
+/* Forgets everything. */
+static inline void fake_reset(void)
+{
+    for (size_t i = 0; i < fake.pack_count; i++)
+        free(fake.packs[i].bytes);
+    for (size_t i = 0; i < fake.record_count; i++)
+        free(fake.records[i]);
+    free(fake.packs);
+    free(fake.records);
+    free(fake.record_sizes);
+    fake.packs = NULL;
+    fake.records = NULL;
+    fake.record_sizes = NULL;
+    fake.pack_count = fake.record_count = 0;
+    fake.puts = fake.gets = fake.fail_puts_after = fake.biggest_pack = 0;
+    fake.fail_record = false;
+    fake.members = FAKE_MEMBERS;
+}
+
+int client_open(struct client **client, const char *endpoint, struct err *err)
+{
+    (void)endpoint;
+    (void)err;
+    *client = alloc_zero(1, sizeof(**client));
+    return 0;
+}
+
+void client_close(struct client **client)
+{
+    for (size_t i = 0; *client != NULL && i < (*client)->count; i++)
+        free((*client)->answers[i].pack);
+    free(*client);
+    *client = NULL;
+}
+
+void client_set_timeout(struct client *client, int timeout_ms)
+{
+    (void)client;
+    (void)timeout_ms;
+}
+
+int client_status(struct client *client, struct node_status *status, struct err *err)
+{
+    (void)client;
+    (void)err;
+    memset(status, 0, sizeof(*status));
+    memset(status->cluster, 0xcc, ID_SIZE);
+    memset(status->node, 0xaa, ID_SIZE);
+    status->members_known = FAKE_MEMBERS;
+    status->members_alive = fake.members;
+    status->data = FAKE_DATA;
+    status->parity = FAKE_PARITY;
+    return 0;
+}
+
+int client_members(struct client *client, struct member_list *list, struct err *err)
+{
+    (void)client;
+    memset(list, 0, sizeof(*list));
+    return err_set(err, ERR_NOT_FOUND, "the fake has no members");
+}
+
+void member_list_release(struct member_list *list)
+{
+    memset(list, 0, sizeof(*list));
+}
+
+static void fake_held(struct held *held, const uint8_t *id)
+{
+    const struct fake_pack *pack = fake_find(id);
+    memset(held, 0, sizeof(*held));
+    memcpy(held->pack, id, ID_SIZE);
+    held->data = FAKE_DATA;
+    held->parity = FAKE_PARITY;
+    held->nodes = pack != NULL ? pack->nodes : 0;
+    held->others = held->nodes > 0 ? held->nodes - 1 : 0;
+}
+
+static struct client_answer *fake_answer(struct client *client, uint64_t *call)
+{
+    struct client_answer *answer = &client->answers[client->count++];
+    memset(answer, 0, sizeof(*answer));
+    *call = answer->call = ++client->calls;
+    return answer;
+}
+
+int client_put_pack_start(struct client *client, uint64_t *call, uint8_t **pack, size_t pack_size,
+                          const uint8_t *grant, size_t grant_size, const struct pin *pin,
+                          uint32_t data, uint32_t parity, struct err *err)
+{
+    (void)pin;
+    (void)data;
+    (void)parity;
+    (void)err;
+    struct client_answer *answer = fake_answer(client, call);
+    struct grant g;
+    struct writer_cert cert;
+    uint8_t cluster[ID_SIZE], id[ID_SIZE];
+    memset(cluster, 0xcc, ID_SIZE);
+    pack_id(id, *pack, pack_size);
+    pthread_mutex_lock(&fake.lock);
+    fake.puts++;
+    if (pack_size > fake.biggest_pack)
+        fake.biggest_pack = pack_size;
+    if (grant_open(&g, &cert, grant, grant_size, cluster, &answer->err) != 0) {
+        /* as it is */
+    } else if (memcmp(g.pack, id, ID_SIZE) != 0 || g.pack_bytes != pack_size) {
+        err_set(&answer->err, ERR_DENIED, "the grant is for another pack");
+    } else if (fake.fail_puts_after > 0 && fake.puts > fake.fail_puts_after) {
+        err_set(&answer->err, ERR_TOO_FEW, "the fake has had enough");
+    } else if (fake_find(id) == NULL) {
+        fake.packs = alloc_grow(fake.packs, fake.pack_count + 1, sizeof(fake.packs[0]));
+        struct fake_pack *new = &fake.packs[fake.pack_count++];
+        memcpy(new->id, id, ID_SIZE);
+        new->bytes = *pack;
+        new->size = pack_size;
+        new->nodes = fake.members;
+        *pack = NULL;
+    }
+    fake_held(&answer->held, id);
+    answer->held.sent_bytes = pack_size * 3 / 2;
+    pthread_mutex_unlock(&fake.lock);
+    free(*pack);
+    *pack = NULL;
+    return 0;
+}
+
+int client_get_pack_start(struct client *client, uint64_t *call, const uint8_t pack[ID_SIZE],
+                          struct err *err)
+{
+    (void)err;
+    struct client_answer *answer = fake_answer(client, call);
+    pthread_mutex_lock(&fake.lock);
+    fake.gets++;
+    const struct fake_pack *found = fake_find(pack);
+    if (found == NULL || found->nodes < FAKE_DATA) {
+        err_set(&answer->err, ERR_TOO_FEW, "1 of 4 fragments is missing");
+    } else {
+        answer->pack = alloc_copy(found->bytes, found->size);
+        answer->pack_size = found->size;
+    }
+    pthread_mutex_unlock(&fake.lock);
+    return 0;
+}
+
+int client_next(struct client *client, struct client_answer *answer, struct err *err)
+{
+    if (client->count == 0)
+        return err_set(err, ERR_TIMEOUT, "nothing was asked");
+    *answer = client->answers[0];
+    client->count--;
+    memmove(client->answers, client->answers + 1, client->count * sizeof(client->answers[0]));
+    return 0;
+}
+
+int client_vouch(struct client *client, const struct pin *pin, const uint8_t (*packs)[ID_SIZE],
+                 size_t count, bool heal, struct held *held, struct err *err)
+{
+    (void)client;
+    (void)pin;
+    (void)err;
+    pthread_mutex_lock(&fake.lock);
+    for (size_t i = 0; i < count; i++) {
+        struct fake_pack *pack = fake_find(packs[i]);
+        if (heal && pack != NULL && pack->nodes >= FAKE_DATA && pack->nodes < fake.members)
+            pack->nodes = fake.members;
+        fake_held(&held[i], packs[i]);
+    }
+    pthread_mutex_unlock(&fake.lock);
+    return 0;
+}
+
+int client_put_record(struct client *client, const uint8_t *record, size_t size,
+                      uint32_t others_wanted, uint32_t *others, struct err *err)
+{
+    (void)client;
+    (void)others_wanted;
+    if (fake.fail_record)
+        return err_set(err, ERR_TIMEOUT, "the fake does not answer");
+    *others = fake.members - 1;
+    for (size_t i = 0; i < fake.record_count; i++) {
+        if (fake.record_sizes[i] == size && memcmp(fake.records[i], record, size) == 0)
+            return 0;
+    }
+    fake.records = alloc_grow(fake.records, fake.record_count + 1, sizeof(fake.records[0]));
+    fake.record_sizes =
+        alloc_grow(fake.record_sizes, fake.record_count + 1, sizeof(fake.record_sizes[0]));
+    fake.records[fake.record_count] = alloc_copy(record, size);
+    fake.record_sizes[fake.record_count++] = size;
+    return 0;
+}
+
+int client_get_records(struct client *client, const uint8_t vault[ID_SIZE],
+                       struct record_list *list, struct err *err)
+{
+    (void)client;
+    (void)vault;
+    (void)err;
+    memset(list, 0, sizeof(*list));
+    list->records = alloc_zero(fake.record_count, sizeof(list->records[0]));
+    list->sizes = alloc_zero(fake.record_count, sizeof(list->sizes[0]));
+    for (size_t i = 0; i < fake.record_count; i++) {
+        list->records[i] = alloc_copy(fake.records[i], fake.record_sizes[i]);
+        list->sizes[i] = fake.record_sizes[i];
+    }
+    list->count = fake.record_count;
+    list->nodes_asked = list->nodes_answered = FAKE_MEMBERS;
+    return 0;
+}
+
+void record_list_release(struct record_list *list)
+{
+    for (size_t i = 0; i < list->count; i++)
+        free(list->records[i]);
+    free(list->records);
+    free(list->sizes);
+    memset(list, 0, sizeof(*list));
+}
+
+int client_leave(struct client *client, struct err *err)
+{
+    (void)client;
+    (void)err;
+    return 0;
+}
+
+#endif
