@@ -1,0 +1,196 @@
+#!/usr/bin/env python3
+"""Real ecbakd processes on loopback: how they start, find each other, stop, die, and whom they refuse."""
+import os
+import re
+import signal
+import socket
+import sys
+
+from harness import HERE, SLOW, Cluster, main, run, wait_until
+
+
+def names(count, **other):
+    states = {f"node-{i + 1}": "alive" for i in range(count)}
+    states.update({name.replace("_", "-"): state for name, state in other.items()})
+    return states
+
+
+def two_nodes_see_each_other_within_two_seconds():
+    with Cluster(2) as cluster:
+        cluster.start()
+        took = cluster.wait_states(names(2))
+        assert took < 2 * SLOW, f"took {took:.1f} s"
+
+
+def six_nodes_find_each_other_and_a_killed_one_is_seen_dead_and_back():
+    with Cluster(6) as cluster:
+        cluster.start()
+        cluster.wait_states(names(6))
+        before = cluster.nodes[0].members()["node-6"]["incarnation"]
+        cluster.nodes[5].kill()
+        cluster.wait_states(names(6, node_6="dead"), 30)
+        cluster.nodes[5].start()
+        cluster.wait_states(names(6), 30)
+        assert cluster.nodes[0].members()["node-6"]["incarnation"] > before
+
+
+def an_idle_node_is_small():
+    with Cluster(6) as cluster:
+        cluster.start()
+        cluster.wait_states(names(6))
+        sizes = [node.memory_kb() for node in cluster.nodes]
+        assert SLOW > 1 or max(sizes) <= 16 * 1024, f"resident KiB: {sizes}"
+
+
+def a_stopping_node_is_not_suspected_and_ends_within_seconds_with_zero():
+    with Cluster(3) as cluster:
+        cluster.start()
+        cluster.wait_states(names(3))
+        for how in (signal.SIGTERM, signal.SIGINT):
+            status = cluster.nodes[2].end(how, 5)
+            assert status == 0, f"exit {status}"
+            wait_until(lambda: "node-3 (127.0.0.1:%d) away" % cluster.nodes[2].member_port
+                       in cluster.nodes[0].log_text(), 5, "node-3 said that it is away")
+            cluster.wait_states(names(3))
+            cluster.nodes[2].start()
+        assert "suspect" not in cluster.nodes[0].log_text()
+
+
+def a_node_that_left_is_gone_for_good():
+    with Cluster(3) as cluster:
+        cluster.start()
+        cluster.wait_states(names(3))
+        cluster.nodes[2].ecbak("leave", "--yes", check=False)
+        status = cluster.nodes[2].process.wait(15 * SLOW)
+        assert status == 0, f"exit {status}"
+        cluster.nodes[2].process = None
+        cluster.wait_states(names(3, node_3="left"))
+
+
+def a_node_finds_the_cluster_again_without_its_seeds():
+    with Cluster(3) as cluster:
+        cluster.start()
+        cluster.wait_states(names(3))
+        cluster.nodes[2].kill()
+        cluster.nodes[2].write_config([])
+        cluster.nodes[2].start()
+        cluster.wait_states(names(3), 30)
+
+
+def strangers_are_refused_and_counted():
+    with Cluster(2) as cluster, Cluster(1) as other:
+        cluster.start()
+        cluster.wait_states(names(2))
+        stranger = other.nodes[0]
+        stranger.write_config([cluster.nodes[0]])
+        stranger.start()
+        wait_until(lambda: "another cluster" in stranger.log_text(), 20, "the stranger is told why")
+        assert set(cluster.nodes[0].states()) == {"node-1", "node-2"}
+        assert stranger.states() == {"node-1": "alive"}
+        counted = {k: v for k, v in cluster.nodes[0].counters().items() if "foreign" in k}
+        assert sum(counted.values()) > 0, cluster.nodes[0].counters()
+
+
+def what_is_missing_is_said_with_what_to_run():
+    with Cluster(2) as cluster:
+        first, second = cluster.nodes
+
+        def refusal():
+            first.start(wait=False)
+            status = first.process.wait(10 * SLOW)
+            first.process = None
+            assert status == 1, f"exit {status}"
+            return first.log_text().splitlines()[-1]
+
+        certificate = first.certificate.read_text()
+        first.certificate.unlink()
+        assert "ecbak authority sign" in refusal()
+        first.certificate.write_text(second.certificate.read_text())
+        assert "another node (node-2)" in refusal()
+        first.certificate.write_text(certificate.replace(certificate[60], "A" if certificate[60] != "A" else "B"))
+        assert "node.cert" in refusal()
+        first.certificate.write_text(certificate)
+        key = first.dir / "node.key"
+        key.rename(first.dir / "away")
+        assert "ecbakd --init" in refusal()
+        (first.dir / "away").rename(key)
+        key.chmod(0o640)
+        assert "node.key" in refusal()
+        key.chmod(0o600)
+        (first.dir / "data").rename(first.dir / "elsewhere")
+        assert "data" in refusal()
+        (second.dir / "data").rename(first.dir / "data")
+        assert "data" in refusal()
+        (first.dir / "data").rename(second.dir / "data")
+        (first.dir / "elsewhere").rename(first.dir / "data")
+        first.start()
+
+
+def init_replaces_nothing_and_the_request_can_be_printed_again():
+    with Cluster(1) as cluster:
+        node = cluster.nodes[0]
+        key = (node.dir / "node.key").read_bytes()
+        again = run("ecbakd", "--config", node.config, "--init", check=False)
+        assert again.returncode == 1 and "already" in again.stderr, again.stderr
+        (node.dir / "data").rename(node.dir / "elsewhere")
+        again = run("ecbakd", "--config", node.config, "--init", check=False)
+        assert again.returncode == 1 and not (node.dir / "data").exists(), again.stderr
+        assert (node.dir / "node.key").read_bytes() == key
+        assert (node.dir / "node.key").stat().st_mode & 0o777 == 0o600
+        printed = run("ecbakd", "--config", node.config, "--print-request").stdout.strip()
+        assert printed == node.request
+
+
+def a_port_in_use_and_a_second_daemon_are_named():
+    with Cluster(1) as cluster, socket.socket() as taken:
+        node = cluster.nodes[0]
+        node.start()
+        second = run("ecbakd", "--config", node.config, check=False)
+        assert second.returncode == 1 and second.stderr, second
+        node.stop()
+        taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        taken.bind(("127.0.0.1", node.member_port))
+        taken.listen()
+        busy = run("ecbakd", "--config", node.config, check=False)
+        assert busy.returncode == 1 and str(node.member_port) in busy.stderr, busy.stderr
+
+
+def systemd_is_told():
+    with Cluster(1) as cluster, socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as told:
+        path = str(cluster.dir / "notify")
+        told.bind(path)
+        told.settimeout(10 * SLOW)
+        cluster.nodes[0].start(env=dict(os.environ, NOTIFY_SOCKET=path))
+        assert told.recv(100) == b"READY=1"
+        assert cluster.nodes[0].stop() == 0
+        assert told.recv(100) == b"STOPPING=1"
+
+
+def the_command_line_and_the_man_page_know_every_key():
+    sample = run("ecbakd", "--print-config").stdout
+    page = (HERE.parent / "node/man/ecbakd.conf.5").read_text()
+    keys = re.findall(r"^(\w+) = ", sample, re.M)
+    assert len(keys) >= 15, keys
+    missing = [key for key in keys if f"\n.B {key}\n" not in page]
+    assert not missing, f"not in ecbakd.conf(5): {missing}"
+    assert run("ecbakd", "--version").stdout.startswith("ecbakd ")
+    assert "--init" in run("ecbakd", "--help").stdout
+    for wrong in (["--nonsense"], ["operand"], ["--init", "--check-config"]):
+        assert run("ecbakd", *wrong, check=False).returncode == 2, wrong
+
+
+if __name__ == "__main__":
+    sys.exit(main([
+        two_nodes_see_each_other_within_two_seconds,
+        six_nodes_find_each_other_and_a_killed_one_is_seen_dead_and_back,
+        an_idle_node_is_small,
+        a_stopping_node_is_not_suspected_and_ends_within_seconds_with_zero,
+        a_node_that_left_is_gone_for_good,
+        a_node_finds_the_cluster_again_without_its_seeds,
+        strangers_are_refused_and_counted,
+        what_is_missing_is_said_with_what_to_run,
+        init_replaces_nothing_and_the_request_can_be_printed_again,
+        a_port_in_use_and_a_second_daemon_are_named,
+        systemd_is_told,
+        the_command_line_and_the_man_page_know_every_key,
+    ]))

@@ -1,0 +1,102 @@
+/* What ecbakd refuses to start with, where a test of the whole process cannot turn the clock. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <sodium.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "node/api/cert.h"
+#include "node/api/durable.h"
+#include "node/clock.h"
+#include "node/daemon.h"
+#include "node/log.h"
+
+static char folder[] = "/tmp/ecbak-daemon-XXXXXX";
+static uint8_t authority_secret[64], authority_public[32];
+static struct config config;
+static struct node_keys *keys;
+
+/* The error with which the daemon does not start, its certificate being valid between these. */
+static struct err refusal(int64_t from_s, int64_t to_s)
+{
+    struct err err = ERR_INIT;
+    struct cert cert = {
+        .serial = 1, .not_before_s = from_s, .not_after_s = to_s, .name = "node", .zone = "zone"};
+    char line[CERT_ARMOR_MAX];
+    memcpy(cert.node, keys->node, sizeof(cert.node));
+    memcpy(cert.curve, keys->curve_public, sizeof(cert.curve));
+    assert_int_equal(cert_sign(&cert, authority_secret, &err), 0);
+    assert_int_equal(cert_armor(line, &cert, &err), 0);
+    struct durable_piece piece = {line, strlen(line)};
+    assert_int_equal(durable_write(config.certificate_file, &piece, 1, 0644, DURABLE_REPLACE, &err),
+                     0);
+    assert_int_equal(daemon_run(&config, &err), -1);
+    return err;
+}
+
+static void a_clock_outside_the_certificates_dates_is_named(void **state)
+{
+    (void)state;
+    struct err past = refusal(wall_s() - 7200, wall_s() - 3600);
+    assert_int_equal(past.code, ERR_DENIED);
+    assert_non_null(strstr(past.text, "this machine's clock says"));
+    assert_non_null(strstr(past.text, "ecbak authority sign"));
+    struct err future = refusal(wall_s() + 7200, wall_s() + 9000);
+    assert_int_equal(future.code, ERR_DENIED);
+    assert_non_null(strstr(future.text, "this machine's clock says"));
+}
+
+static void the_data_directory_is_checked_after_the_certificate(void **state)
+{
+    (void)state;
+    struct err err = refusal(wall_s() - 60, wall_s() + 3600);
+    assert_int_equal(err.code, ERR_NOT_FOUND);
+    assert_non_null(strstr(err.text, config.data_dir));
+}
+
+static int setup(void **state)
+{
+    (void)state;
+    struct err err = ERR_INIT;
+    log_set_level(LOG_LEVEL_ERROR);
+    if (sodium_init() < 0 || mkdtemp(folder) == NULL ||
+        authority_init(folder, authority_public, &err) != 0 ||
+        authority_load(folder, authority_secret, &err) != 0)
+        return -1;
+    config_defaults(&config);
+    snprintf(config.data_dir, sizeof(config.data_dir), "%s/data", folder);
+    snprintf(config.key_file, sizeof(config.key_file), "%s/node.key", folder);
+    snprintf(config.certificate_file, sizeof(config.certificate_file), "%s/node.cert", folder);
+    snprintf(config.authority_file, sizeof(config.authority_file), "%s/authority.pub", folder);
+    keys = node_keys_new();
+    return node_keys_save(keys, config.key_file, &err);
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    char path[128];
+    const char *files[] = {"node.key", "node.cert", "authority.pub", "authority.key"};
+    for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
+        snprintf(path, sizeof(path), "%s/%s", folder, files[i]);
+        unlink(path);
+    }
+    node_keys_destroy(&keys);
+    return rmdir(folder);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_clock_outside_the_certificates_dates_is_named),
+        cmocka_unit_test(the_data_directory_is_checked_after_the_certificate),
+    };
+    return cmocka_run_group_tests(tests, setup, teardown);
+}
