@@ -40,13 +40,14 @@ struct daemon {
 
 /* ---- the process --------------------------------------------------------------------------- */
 
-/* Fixed thresholds give buffers of packs and fragments back to the system as soon as they are
- * freed, and two arenas are enough for threads that mostly wait. */
+/* Buffers of packs and fragments come and go by the dozen: had from the system each time, their
+ * page faults cost as much as all hashing. So they are kept while the node works, and given back
+ * when it rests (keeper.c). One arena: the threads mostly wait. */
 static void bound_memory(void)
 {
-    mallopt(M_MMAP_THRESHOLD, 128 * 1024);
-    mallopt(M_TRIM_THRESHOLD, 128 * 1024);
-    mallopt(M_ARENA_MAX, 2);
+    mallopt(M_MMAP_THRESHOLD, 32 * 1024 * 1024);
+    mallopt(M_TRIM_THRESHOLD, 512 * 1024 * 1024);
+    mallopt(M_ARENA_MAX, 1);
 }
 
 static void raise_open_files(void)

@@ -37,6 +37,7 @@ struct service {
     struct health *health;
     struct jobs *client_jobs, *quick_jobs, *peer_jobs;
     int left_fd;
+    _Atomic uint64_t moved_bytes; /* packs and fragments in and out: whether it works or rests */
 
     /* The thread that keeps house: announces usage, checks the sentinel, syncs records. */
     pthread_t keeper;

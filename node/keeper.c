@@ -1,6 +1,7 @@
 /* Once a second it looks whether the membership changed, which costs one comparison. */
 #include "node/keeper.h"
 
+#include <malloc.h>
 #include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,6 +13,8 @@
 #include "node/nodes.h"
 #include "node/records.h"
 
+#define TRIM_AFTER_BYTES (256 * 1024)
+
 struct keeper {
     struct service *service;
     struct membership_offer told; /* to the others, last */
@@ -20,7 +23,8 @@ struct keeper {
     uint8_t (*met)[ID_SIZE];
     uint64_t *met_incarnation;
     size_t met_count;
-    int64_t usage_ms, sync_ms; /* when next */
+    int64_t usage_ms, sync_ms;           /* when next */
+    uint64_t moved_bytes, trimmed_bytes; /* of service->moved_bytes: a tick ago, at the last trim */
 };
 
 void keeper_offer(struct service *service, struct membership_offer *offer)
@@ -112,9 +116,22 @@ static void pull_from_any(struct keeper *k, struct nodes *nodes)
     }
 }
 
+/* After work, memory that the allocator kept for more of it goes back to the system. */
+static void rest(struct keeper *k)
+{
+    uint64_t moved = atomic_load(&k->service->moved_bytes);
+    bool rests = moved == k->moved_bytes;
+    k->moved_bytes = moved;
+    if (!rests || moved - k->trimmed_bytes < TRIM_AFTER_BYTES)
+        return;
+    malloc_trim(0);
+    k->trimmed_bytes = moved;
+}
+
 static void tick(struct keeper *k)
 {
     int64_t now = monotonic_ms();
+    rest(k);
     if (now >= k->usage_ms) {
         announce(k);
         k->usage_ms = now + KEEPER_USAGE_MS;

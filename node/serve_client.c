@@ -261,6 +261,7 @@ void serve_client(struct service *service, struct incoming *incoming)
         answer->reply.error_text = err.text;
     }
     wire_free(request);
+    atomic_fetch_add(&service->moved_bytes, answer->payload.size);
     size_t size;
     uint8_t *header = wire_pack(&answer->reply, &size);
     transport_reply(service->transport, incoming, header, size, &answer->payload);

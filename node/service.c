@@ -46,6 +46,7 @@ static int arrived(void *ctx, struct incoming *incoming)
     struct service *service = ctx;
     struct incoming *job = alloc_copy(incoming, sizeof(*incoming));
     struct jobs *jobs = service->peer_jobs;
+    atomic_fetch_add(&service->moved_bytes, incoming->payload.size);
     if (incoming->from_client) {
         bool quick = incoming->header_size < QUICK_HEADER_MAX && incoming->payload.size == 0;
         jobs = quick ? service->quick_jobs : service->client_jobs;
@@ -72,6 +73,7 @@ static void run_peer(void *ctx, void *job)
     struct payload payload = {.size = 0};
     serve_peer(&service->holder, incoming->header, incoming->header_size, incoming->payload.bytes,
                incoming->payload.size, &reply, &reply_size, &payload);
+    atomic_fetch_add(&service->moved_bytes, payload.size);
     transport_reply(service->transport, incoming, reply, reply_size, &payload);
     free(reply);
     free(incoming);
