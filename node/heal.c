@@ -77,6 +77,19 @@ static uint8_t *find_grant(struct nodes *nodes, const uint8_t pack[ID_SIZE],
     return NULL;
 }
 
+/* A row that came although it does not count (its node counts for another row) is sent on as it is. */
+static int copy_row(const struct gathering *g, uint32_t index, size_t size, uint8_t **bytes,
+                    struct err *err)
+{
+    const struct object_shape *shape = &g->object->shape;
+    *bytes = alloc_large(size, err);
+    if (*bytes == NULL)
+        return -1;
+    fragment_write_head(*bytes, g->object, index, g->rows[index].leaves);
+    memcpy(*bytes + fragment_head_size(shape), g->rows[index].bytes, shape->row_size);
+    return 0;
+}
+
 /* Rebuilds the rows that nobody holds, as many as there is room for. */
 static int rebuild(struct gathering *g, struct sending *sending, size_t room, struct err *err)
 {
@@ -88,7 +101,9 @@ static int rebuild(struct gathering *g, struct sending *sending, size_t room, st
     for (uint32_t i = 0; i < total && room > 0; i++) {
         if (is_held(&sending->holders, i))
             continue;
-        if (fragment_set_rebuild(g->object, g->rows, i, &sending->fragments[i], err) != 0)
+        uint8_t **bytes = &sending->fragments[i];
+        if (g->rows[i].bytes != NULL ? copy_row(g, i, sending->fragment_size, bytes, err) != 0
+                                     : fragment_set_rebuild(g->object, g->rows, i, bytes, err) != 0)
             return -1;
         room--;
     }

@@ -225,37 +225,72 @@ static void fly_to_next(struct loop *loop, struct slot *slot)
     }
 }
 
+/* Gives each chosen node a slot: for_slot[i] is a node or SIZE_MAX. A node that is among the first
+ * k + m of the pack's order gets the row of its place there, whoever else is chosen, so that a pack
+ * that is sent again brings each node the row that it has already. */
+static void assign(struct loop *loop, const size_t *chosen, size_t count, size_t *for_slot)
+{
+    size_t node_count = loop->nodes->count;
+    size_t *order = alloc_zero(node_count, sizeof(*order));
+    bool *assigned = alloc_zero(node_count, sizeof(*assigned));
+    placement_order(loop->sending->pack, loop->candidates, node_count, order);
+    for (size_t i = 0; i < loop->count; i++) {
+        for_slot[i] = SIZE_MAX;
+        for (size_t c = 0; c < count && loop->slots[i].index < node_count; c++) {
+            if (chosen[c] == order[loop->slots[i].index]) {
+                for_slot[i] = chosen[c];
+                assigned[chosen[c]] = true;
+            }
+        }
+    }
+    for (size_t i = 0, c = 0; i < loop->count; i++) {
+        if (for_slot[i] != SIZE_MAX)
+            continue;
+        while (c < count && assigned[chosen[c]])
+            c++;
+        if (c < count)
+            for_slot[i] = chosen[c++];
+    }
+    free(order);
+    free(assigned);
+}
+
 /* The first nodes for all slots, in one choice, so that the zones are balanced over all. The
  * holders are told in advance whom the plan names, and only corrected when it failed. */
 static void take_off(struct loop *loop)
 {
-    size_t *chosen = alloc_zero(loop->count + 1, sizeof(*chosen));
-    size_t count = choose(loop, loop->count, chosen);
+    size_t *chosen = alloc_zero(loop->count, sizeof(*chosen));
+    size_t *for_slot = alloc_zero(loop->count, sizeof(*for_slot));
     struct holders real = loop->sending->holders;
-    for (size_t i = 0; i < count; i++)
-        memcpy(loop->sending->holders.node[loop->slots[i].index], loop->candidates[chosen[i]].node,
-               ID_SIZE);
+    assign(loop, chosen, choose(loop, loop->count, chosen), for_slot);
+    for (size_t i = 0; i < loop->count; i++) {
+        if (for_slot[i] != SIZE_MAX)
+            memcpy(loop->sending->holders.node[loop->slots[i].index],
+                   loop->candidates[for_slot[i]].node, ID_SIZE);
+    }
     loop->planned = loop->sending->holders;
     struct slot *own = NULL;
-    size_t self = 0;
-    for (size_t i = 0; i < count; i++) {
-        if (loop->candidates[chosen[i]].self) {
+    for (size_t i = 0; i < loop->count; i++) {
+        if (for_slot[i] == SIZE_MAX)
+            continue;
+        if (loop->candidates[for_slot[i]].self)
             own = &loop->slots[i];
-            self = chosen[i];
-        } else {
-            fly(loop, &loop->slots[i], chosen[i]);
-        }
+        else
+            fly(loop, &loop->slots[i], for_slot[i]);
     }
-    if (own != NULL)
+    if (own != NULL) {
+        size_t self = for_slot[own - loop->slots];
         put_here(loop, own, self);
-    if (own != NULL && own->done)
-        memcpy(real.node[own->index], loop->candidates[self].node, ID_SIZE);
+        if (own->done)
+            memcpy(real.node[own->index], loop->candidates[self].node, ID_SIZE);
+    }
     loop->sending->holders = real;
     for (size_t i = 0; i < loop->count; i++) {
         if (!loop->slots[i].done && loop->slots[i].flights[0].call == NULL)
             fly_to_next(loop, &loop->slots[i]);
     }
     free(chosen);
+    free(for_slot);
 }
 
 /* 0: this answer proves that the node has the fragment. */

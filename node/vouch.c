@@ -12,6 +12,7 @@
 #include "node/heal.h"
 #include "node/locate.h"
 #include "node/log.h"
+#include "node/matching.h"
 #include "node/round.h"
 
 /* Healing gives up for a request after so many failures in a row: the reason is the cluster's. */
@@ -91,18 +92,19 @@ static int by_pack_and_object(const void *a, const void *b)
 static void holders_of(const struct nodes *nodes, const struct sighting *run, size_t count,
                        struct holders *holders)
 {
-    static const uint8_t nobody[ID_SIZE];
-    bool *used = alloc_zero(nodes->count, sizeof(*used));
+    struct held_row *held = alloc_zero(count, sizeof(*held));
+    size_t held_count = 0, node_of[RS_TOTAL_MAX];
     *holders = (struct holders){.count = run->data + run->parity};
     for (size_t i = 0; i < count; i++) {
-        const struct sighting *s = &run[i];
-        if (s->data != run->data || s->parity != run->parity || used[s->node] ||
-            memcmp(holders->node[s->index], nobody, ID_SIZE) != 0)
-            continue;
-        used[s->node] = true;
-        memcpy(holders->node[s->index], nodes->candidates[s->node].node, ID_SIZE);
+        if (run[i].data == run->data && run[i].parity == run->parity)
+            held[held_count++] = (struct held_row){run[i].index, run[i].node};
     }
-    free(used);
+    matching(held, held_count, holders->count, nodes->count, node_of);
+    for (uint32_t row = 0; row < holders->count; row++) {
+        if (node_of[row] != SIZE_MAX)
+            memcpy(holders->node[row], nodes->candidates[node_of[row]].node, ID_SIZE);
+    }
+    free(held);
 }
 
 static void count_held(const struct service *service, const struct holders *holders,
