@@ -1,0 +1,368 @@
+/* service_lab.h - whole nodes for tests: each a process of its own, so that it can be killed,
+ * stopped in its tracks and started again like the real thing.
+ *
+ * The test program starts itself with "--node DIR"; main() hands that to lab_node_main().
+ */
+#ifndef ECBAK_TEST_SERVICE_LAB_H
+#define ECBAK_TEST_SERVICE_LAB_H
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <ftw.h>
+#include <signal.h>
+#include <sodium.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "coding/base/bytes.h"
+#include "coding/pack_id.h"
+#include "coding/rs.h"
+#include "node/api/cert.h"
+#include "node/api/client.h"
+#include "node/clock.h"
+#include "node/config.h"
+#include "node/log.h"
+#include "node/service.h"
+#include "node/store.h"
+
+#define LAB_NODES_MAX 10
+#define LAB_WAIT_MS   60000
+
+struct lab_node {
+    struct config config;
+    struct node_keys *keys;
+    struct cert cert;
+    pid_t pid; /* 0: not running */
+    struct client *client;
+};
+
+struct lab {
+    char dir[64];
+    uint8_t authority_secret[64], authority_public[32];
+    uint8_t cluster[ID_SIZE];
+    struct lab_node nodes[LAB_NODES_MAX];
+    size_t count;
+    /* a vault and its writer */
+    uint8_t vault[ID_SIZE], writer[WRITER_SIZE];
+    uint8_t vault_secret[64], writer_secret[64];
+    struct writer_cert writer_cert;
+    uint8_t *writer_cert_bytes;
+    size_t writer_cert_size;
+    struct pin pin;
+};
+
+/* What a node needs to start, in DIR/start. */
+struct lab_start {
+    struct config config;
+    struct cert cert;
+    uint8_t authority_public[32];
+};
+
+#define lab_ok(call)                                                                               \
+    do {                                                                                           \
+        if ((call) != 0)                                                                           \
+            fail_msg("%s:%d: %s: %s", __FILE__, __LINE__, #call, err.text);                        \
+    } while (0)
+
+static uint16_t lab_free_port(void)
+{
+    int fd = socket(AF_INET, SOCK_STREAM, 0), on = 1;
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t size = sizeof(address);
+    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+    assert_int_equal(bind(fd, (struct sockaddr *)&address, sizeof(address)), 0);
+    assert_int_equal(getsockname(fd, (struct sockaddr *)&address, &size), 0);
+    close(fd);
+    return ntohs(address.sin_port);
+}
+
+/* The child: one node, until SIGTERM. */
+static int lab_node_main(const char *dir)
+{
+    struct lab_start start;
+    char path[256];
+    struct err err = ERR_INIT;
+    struct node_keys *keys = NULL;
+    struct store *store = NULL;
+    struct service *service = NULL;
+    sigset_t term;
+    prctl(PR_SET_PDEATHSIG, SIGKILL); /* no node outlives its test */
+    sigemptyset(&term);
+    sigaddset(&term, SIGTERM);
+    sigprocmask(SIG_BLOCK, &term, NULL);
+    log_set_level(LOG_LEVEL_WARN);
+    snprintf(path, sizeof(path), "%s/start", dir);
+    FILE *file = fopen(path, "rb");
+    if (file == NULL || fread(&start, sizeof(start), 1, file) != 1 || sodium_init() < 0)
+        return 1;
+    fclose(file);
+    snprintf(path, sizeof(path), "%s/log", dir);
+    if (freopen(path, "a", stderr) == NULL)
+        return 1;
+    setvbuf(stderr, NULL, _IONBF, 0);
+    uint8_t cluster[ID_SIZE];
+    cluster_id(cluster, start.authority_public);
+    if (rs_setup(&err) != 0 || node_keys_load(&keys, start.config.key_file, &err) != 0 ||
+        store_open(&store, start.config.data_dir, keys->node, cluster, start.config.capacity_bytes,
+                   &err) != 0 ||
+        service_new(&service, &start.config, keys, &start.cert, start.authority_public, store,
+                    &err) != 0) {
+        fprintf(stderr, "%s\n", err.text);
+        return 1;
+    }
+    int got;
+    sigwait(&term, &got);
+    service_destroy(&service);
+    store_close(&store);
+    node_keys_destroy(&keys);
+    return 0;
+}
+
+static void lab_start_node(struct lab *lab, size_t i)
+{
+    struct lab_node *node = &lab->nodes[i];
+    char dir[128];
+    snprintf(dir, sizeof(dir), "%s/%s", lab->dir, node->config.name);
+    assert_int_equal(node->pid, 0);
+    node->pid = fork();
+    if (node->pid == 0) {
+        execl("/proc/self/exe", "unit_service", "--node", dir, NULL);
+        _exit(127);
+    }
+    assert_true(node->pid > 0);
+}
+
+static void lab_signal(struct lab *lab, size_t i, int signal_number)
+{
+    assert_true(lab->nodes[i].pid > 0);
+    assert_int_equal(kill(lab->nodes[i].pid, signal_number), 0);
+}
+
+/* Ends a node with SIGKILL (or SIGTERM) and waits for it. */
+static void lab_end_node(struct lab *lab, size_t i, int signal_number)
+{
+    struct lab_node *node = &lab->nodes[i];
+    if (node->pid == 0)
+        return;
+    client_close(&node->client);
+    lab_signal(lab, i, SIGCONT);
+    lab_signal(lab, i, signal_number);
+    int status;
+    assert_int_equal(waitpid(node->pid, &status, 0), node->pid);
+    node->pid = 0;
+    if (signal_number == SIGTERM && status != 0)
+        fail_msg("%s ended with %d", node->config.name, status);
+}
+
+static struct client *lab_client(struct lab *lab, size_t i)
+{
+    struct lab_node *node = &lab->nodes[i];
+    int64_t deadline = monotonic_ms() + LAB_WAIT_MS;
+    struct err err = ERR_INIT;
+    while (node->client == NULL && monotonic_ms() < deadline) {
+        if (client_open(&node->client, node->config.client_endpoint, &err) == 0)
+            break;
+        usleep(20000);
+    }
+    if (node->client == NULL)
+        fail_msg("%s: %s (see %s)", node->config.name, err.text, lab->dir);
+    client_set_timeout(node->client, LAB_WAIT_MS);
+    return node->client;
+}
+
+static size_t lab_alive_at(struct lab *lab, size_t i)
+{
+    struct err err = ERR_INIT;
+    struct member_list list;
+    size_t alive = 0;
+    lab_ok(client_members(lab_client(lab, i), &list, &err));
+    for (size_t m = 0; m < list.count; m++)
+        alive += strcmp(list.members[m].state, "alive") == 0;
+    member_list_release(&list);
+    return alive;
+}
+
+/* Until every running node sees exactly the running ones alive. */
+static void lab_settle(struct lab *lab)
+{
+    int64_t deadline = monotonic_ms() + LAB_WAIT_MS;
+    size_t running = 0;
+    for (size_t i = 0; i < lab->count; i++)
+        running += lab->nodes[i].pid != 0;
+    for (size_t i = 0; i < lab->count; i++) {
+        while (lab->nodes[i].pid != 0 && lab_alive_at(lab, i) != running) {
+            if (monotonic_ms() > deadline)
+                fail_msg("%s sees %zu of %zu alive", lab->nodes[i].config.name,
+                         lab_alive_at(lab, i), running);
+            usleep(50000);
+        }
+    }
+}
+
+static void lab_add_node(struct lab *lab, uint64_t capacity_bytes)
+{
+    struct err err = ERR_INIT;
+    size_t i = lab->count++;
+    struct lab_node *node = &lab->nodes[i];
+    struct config *config = &node->config;
+    char dir[100], path[160], top[64]; /* a copy: gcc fears that lab and its nodes overlap */
+    *node = (struct lab_node){.pid = 0};
+    memcpy(top, lab->dir, sizeof(top));
+    config_defaults(config);
+    snprintf(config->name, sizeof(config->name), "node-%zu", i + 1);
+    snprintf(config->zone, sizeof(config->zone), "zone-%zu", i + 1);
+    snprintf(dir, sizeof(dir), "%s/node-%zu", top, i + 1);
+    assert_int_equal(mkdir(dir, 0700), 0);
+    snprintf(config->data_dir, sizeof(config->data_dir), "%s/data", dir);
+    snprintf(config->key_file, sizeof(config->key_file), "%s/node.key", dir);
+    snprintf(config->client_endpoint, sizeof(config->client_endpoint), "ipc://%s/socket", dir);
+    snprintf(config->listen_address, sizeof(config->listen_address), "127.0.0.1");
+    snprintf(config->advertise_address, sizeof(config->advertise_address), "127.0.0.1");
+    snprintf(config->profile, sizeof(config->profile), "local");
+    config->member_port = lab_free_port();
+    config->bulk_port = lab_free_port();
+    config->capacity_bytes = capacity_bytes;
+    if (i > 0) {
+        snprintf(config->seeds[0].address, sizeof(config->seeds[0].address), "127.0.0.1:%u",
+                 lab->nodes[0].config.member_port);
+        memcpy(config->seeds[0].curve_public, lab->nodes[0].keys->curve_public, 32);
+        config->seed_count = 1;
+    }
+    node->keys = node_keys_new();
+    memcpy(node->cert.node, node->keys->node, CERT_ID_SIZE);
+    memcpy(node->cert.curve, node->keys->curve_public, 32);
+    node->cert.serial = i + 1;
+    node->cert.not_before_s = wall_s() - 60;
+    node->cert.not_after_s = wall_s() + 3600;
+    snprintf(node->cert.name, sizeof(node->cert.name), "node-%zu", i + 1);
+    snprintf(node->cert.zone, sizeof(node->cert.zone), "zone-%zu", i + 1);
+    lab_ok(cert_sign(&node->cert, lab->authority_secret, &err));
+    lab_ok(node_keys_save(node->keys, config->key_file, &err));
+    lab_ok(store_create(config->data_dir, node->keys->node, &err));
+    struct lab_start start = {.config = *config, .cert = node->cert};
+    memcpy(start.authority_public, lab->authority_public, 32);
+    snprintf(path, sizeof(path), "%s/start", dir);
+    FILE *file = fopen(path, "wb");
+    assert_non_null(file);
+    assert_int_equal(fwrite(&start, sizeof(start), 1, file), 1);
+    fclose(file);
+}
+
+static void lab_vault(struct lab *lab, uint32_t rights)
+{
+    struct err err = ERR_INIT;
+    struct writer_cert *w = &lab->writer_cert;
+    crypto_sign_keypair(w->vault_key, lab->vault_secret);
+    crypto_sign_keypair(w->writer_key, lab->writer_secret);
+    randombytes_buf(w->writer, sizeof(w->writer));
+    vault_id(w->vault, w->vault_key);
+    w->rights = rights;
+    w->generation = 1;
+    memcpy(lab->vault, w->vault, ID_SIZE);
+    memcpy(lab->writer, w->writer, WRITER_SIZE);
+    free(lab->writer_cert_bytes);
+    lab_ok(writer_cert_seal(w, lab->vault_secret, &lab->writer_cert_bytes, &lab->writer_cert_size,
+                            &err));
+    memcpy(lab->pin.vault, lab->vault, ID_SIZE);
+    memcpy(lab->pin.writer, lab->writer, WRITER_SIZE);
+    lab->pin.number = 1;
+}
+
+static void lab_init(struct lab *lab)
+{
+    *lab = (struct lab){.count = 0};
+    snprintf(lab->dir, sizeof(lab->dir), "/tmp/ecbak-service-XXXXXX");
+    assert_non_null(mkdtemp(lab->dir));
+    crypto_sign_keypair(lab->authority_public, lab->authority_secret);
+    cluster_id(lab->cluster, lab->authority_public);
+    lab_vault(lab, RIGHT_ADD | RIGHT_READ);
+}
+
+static int lab_remove(const char *path, const struct stat *st, int type, struct FTW *ftw)
+{
+    (void)st;
+    (void)type;
+    (void)ftw;
+    return remove(path);
+}
+
+static void lab_release(struct lab *lab)
+{
+    for (size_t i = 0; i < lab->count; i++) {
+        lab_end_node(lab, i, SIGTERM);
+        node_keys_destroy(&lab->nodes[i].keys);
+    }
+    free(lab->writer_cert_bytes);
+    nftw(lab->dir, lab_remove, 32, FTW_DEPTH | FTW_PHYS);
+}
+
+/* A grant for a pack; sponsor NULL: nobody. */
+static void lab_grant(const struct lab *lab, const uint8_t pack[ID_SIZE], size_t size,
+                      const uint8_t *sponsor, uint8_t **grant, size_t *grant_size)
+{
+    struct err err = ERR_INIT;
+    struct grant g = {.pack_bytes = size};
+    memcpy(g.cluster, lab->cluster, ID_SIZE);
+    memcpy(g.vault, lab->vault, ID_SIZE);
+    memcpy(g.writer, lab->writer, WRITER_SIZE);
+    memcpy(g.pack, pack, ID_SIZE);
+    if (sponsor != NULL)
+        memcpy(g.sponsor, sponsor, ID_SIZE);
+    lab_ok(grant_seal(&g, lab->writer_secret, lab->writer_cert_bytes, lab->writer_cert_size, grant,
+                      grant_size, &err));
+}
+
+struct lab_pack {
+    uint8_t id[ID_SIZE];
+    uint8_t *bytes;
+    size_t size;
+};
+
+static struct lab_pack lab_pack(size_t size)
+{
+    struct lab_pack pack = {.size = size, .bytes = malloc(size)};
+    assert_non_null(pack.bytes);
+    randombytes_buf(pack.bytes, size);
+    pack_id(pack.id, pack.bytes, size);
+    return pack;
+}
+
+/* Stores through a node; the answer, whatever it is. */
+static struct client_answer lab_put(struct lab *lab, size_t node, const struct lab_pack *pack,
+                                    uint32_t data, uint32_t parity)
+{
+    struct err err = ERR_INIT;
+    struct client_answer answer;
+    uint64_t call;
+    uint8_t *grant, *bytes = malloc(pack->size);
+    size_t grant_size;
+    memcpy(bytes, pack->bytes, pack->size);
+    lab_grant(lab, pack->id, pack->size, lab->nodes[node].keys->node, &grant, &grant_size);
+    lab_ok(client_put_pack_start(lab_client(lab, node), &call, &bytes, pack->size, grant,
+                                 grant_size, &lab->pin, data, parity, &err));
+    lab_ok(client_next(lab_client(lab, node), &answer, &err));
+    assert_true(answer.call == call);
+    free(grant);
+    return answer;
+}
+
+static struct client_answer lab_get(struct lab *lab, size_t node, const uint8_t pack[ID_SIZE])
+{
+    struct err err = ERR_INIT;
+    struct client_answer answer;
+    uint64_t call;
+    lab_ok(client_get_pack_start(lab_client(lab, node), &call, pack, &err));
+    lab_ok(client_next(lab_client(lab, node), &answer, &err));
+    assert_true(answer.call == call);
+    return answer;
+}
+
+#endif

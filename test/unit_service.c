@@ -1,0 +1,447 @@
+/* Six whole nodes on loopback, each a process: what is stored comes back whatever two of them do,
+ * and what is claimed about it is true. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <glob.h>
+
+#include "test/service_lab.h"
+
+#define PACK_BYTES ((size_t)3 << 20)
+
+static struct lab lab;
+
+static void assert_gets(size_t node, const struct lab_pack *pack, uint32_t corrupt)
+{
+    struct client_answer answer = lab_get(&lab, node, pack->id);
+    if (answer.err.code != ERR_NONE)
+        fail_msg("%s", answer.err.text);
+    assert_int_equal(answer.pack_size, pack->size);
+    assert_memory_equal(answer.pack, pack->bytes, pack->size);
+    assert_int_equal(answer.corrupt, corrupt);
+    free(answer.pack);
+}
+
+static struct held assert_puts(size_t node, const struct lab_pack *pack, uint32_t nodes)
+{
+    struct client_answer answer = lab_put(&lab, node, pack, 4, 2);
+    if (answer.err.code != ERR_NONE)
+        fail_msg("%s", answer.err.text);
+    assert_int_equal(answer.held.nodes, nodes);
+    return answer.held;
+}
+
+static uint64_t counter_of(size_t node, const char *name)
+{
+    struct err err = ERR_INIT;
+    struct node_status status;
+    lab_ok(client_status(lab_client(&lab, node), &status, &err));
+    for (size_t i = 0; i < status.counter_count; i++) {
+        if (strcmp(status.counters[i].name, name) == 0)
+            return status.counters[i].value;
+    }
+    fail_msg("no counter %s", name);
+    return 0;
+}
+
+static struct held vouched(size_t node, const uint8_t pack[ID_SIZE], bool heal)
+{
+    struct err err = ERR_INIT;
+    struct held held;
+    lab_ok(client_vouch(lab_client(&lab, node), &lab.pin, (const uint8_t(*)[ID_SIZE])pack, 1, heal,
+                        &held, &err));
+    return held;
+}
+
+/* ---- the tests ---- */
+
+static void a_pack_lies_on_six_nodes_and_comes_back_from_each(void **state)
+{
+    (void)state;
+    struct lab_pack pack = lab_pack(PACK_BYTES);
+    struct held held = assert_puts(0, &pack, 6);
+    assert_int_equal(held.others, 5);
+    assert_int_equal(held.data, 4);
+    assert_int_equal(held.parity, 2);
+    assert_true(held.sent_bytes >= PACK_BYTES / 4 * 5);
+    for (size_t i = 0; i < lab.count; i++)
+        assert_gets(i, &pack, 0);
+    held = vouched(3, pack.id, false);
+    assert_int_equal(held.nodes, 6);
+    assert_int_equal(held.others, 5);
+    free(pack.bytes);
+}
+
+static void packs_of_every_size_come_back(void **state)
+{
+    (void)state;
+    static const size_t sizes[] = {1, 1000, 65535, 65536, 300001, (size_t)17 << 20};
+    for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+        struct lab_pack pack = lab_pack(sizes[i]);
+        uint32_t small = sizes[i] < 65536; /* then k = 1, and three copies are all there is */
+        assert_puts(i % 6, &pack, small ? 3 : 6);
+        assert_gets((i + 3) % 6, &pack, 0);
+        free(pack.bytes);
+    }
+}
+
+static void automatic_shape_follows_the_members_known(void **state)
+{
+    (void)state;
+    struct lab_pack pack = lab_pack(PACK_BYTES);
+    struct client_answer answer = lab_put(&lab, 0, &pack, 0, 0);
+    assert_int_equal(answer.err.code, ERR_NONE);
+    assert_int_equal(answer.held.data, 3);
+    assert_int_equal(answer.held.parity, 2);
+    assert_int_equal(answer.held.nodes, 5);
+    assert_int_equal(answer.held.others, 5); /* this machine only when it must be */
+    free(pack.bytes);
+}
+
+static void any_two_of_six_may_be_killed(void **state)
+{
+    (void)state;
+    struct lab_pack pack = lab_pack(PACK_BYTES);
+    assert_puts(0, &pack, 6);
+    for (size_t a = 0; a < 6; a++) {
+        for (size_t b = a + 1; b < 6; b++) {
+            lab_end_node(&lab, a, SIGKILL);
+            lab_end_node(&lab, b, SIGKILL);
+            /* At once, while the others still think that they are alive. */
+            size_t through = 0;
+            while (through == a || through == b)
+                through++;
+            int64_t start = monotonic_ms();
+            assert_gets(through, &pack, 0);
+            assert_in_range(monotonic_ms() - start, 0, 3000);
+            lab_start_node(&lab, a);
+            lab_start_node(&lab, b);
+            lab_settle(&lab);
+        }
+    }
+    free(pack.bytes);
+}
+
+/* Flips a byte in the middle of every fragment file of the object at a node. */
+static void damage(size_t node, const uint8_t object[ID_SIZE])
+{
+    char hex[2 * ID_SIZE + 1], pattern[1200];
+    glob_t found;
+    hex_encode(hex, object, ID_SIZE);
+    snprintf(pattern, sizeof(pattern), "%s/fragments/*/%s.*", lab.nodes[node].config.data_dir, hex);
+    assert_int_equal(glob(pattern, 0, NULL, &found), 0);
+    assert_int_equal(found.gl_pathc, 1);
+    int fd = open(found.gl_pathv[0], O_RDWR);
+    uint8_t byte;
+    assert_true(fd >= 0);
+    assert_int_equal(pread(fd, &byte, 1, 200000), 1);
+    byte ^= 1;
+    assert_int_equal(pwrite(fd, &byte, 1, 200000), 1);
+    close(fd);
+    globfree(&found);
+}
+
+static void a_damaged_fragment_is_counted_and_replaced_by_another(void **state)
+{
+    (void)state;
+    struct lab_pack pack = lab_pack(PACK_BYTES);
+    struct held held = assert_puts(0, &pack, 6);
+    for (size_t i = 0; i < 2; i++)
+        damage(i, held.object);
+    struct client_answer answer = lab_get(&lab, 0, pack.id);
+    assert_int_equal(answer.err.code, ERR_NONE);
+    assert_memory_equal(answer.pack, pack.bytes, pack.size);
+    assert_true(answer.corrupt >= 1); /* its own it meets for certain */
+    free(answer.pack);
+    assert_true(counter_of(0, "fragments_corrupt") >= 1);
+    /* What was moved aside no longer counts, and is made again. */
+    held = vouched(0, pack.id, false);
+    assert_in_range(held.nodes, 4, 5);
+    held = vouched(0, pack.id, true);
+    assert_in_range(held.nodes, 5, 6);
+    free(pack.bytes);
+}
+
+static void a_stopped_node_does_not_hold_up_reading(void **state)
+{
+    (void)state;
+    struct lab_pack pack = lab_pack(PACK_BYTES);
+    assert_puts(0, &pack, 6);
+    lab_signal(&lab, 4, SIGSTOP);
+    lab_signal(&lab, 5, SIGSTOP);
+    int64_t start = monotonic_ms();
+    assert_gets(0, &pack, 0);
+    assert_gets(1, &pack, 0);
+    assert_in_range(monotonic_ms() - start, 0, 4000);
+    lab_signal(&lab, 4, SIGCONT);
+    lab_signal(&lab, 5, SIGCONT);
+    lab_settle(&lab);
+    free(pack.bytes);
+}
+
+static void a_stopped_node_does_not_hold_up_storing_for_long(void **state)
+{
+    (void)state;
+    struct lab_pack pack = lab_pack(PACK_BYTES);
+    lab_signal(&lab, 3, SIGSTOP);
+    int64_t start = monotonic_ms();
+    assert_puts(0, &pack, 5);
+    assert_in_range(monotonic_ms() - start, 0, 15000);
+    /* Once bitten: the next ones do not wait for it. */
+    start = monotonic_ms();
+    for (int i = 0; i < 3; i++)
+        assert_puts(0, &pack, 5);
+    assert_in_range(monotonic_ms() - start, 0, 4000);
+    assert_gets(1, &pack, 0);
+    lab_signal(&lab, 3, SIGCONT);
+    lab_settle(&lab);
+    assert_int_equal(vouched(0, pack.id, true).nodes, 6);
+    free(pack.bytes);
+}
+
+static void a_node_that_is_down_is_done_without_and_made_up_for_later(void **state)
+{
+    (void)state;
+    struct lab_pack packs[3];
+    lab_end_node(&lab, 2, SIGKILL);
+    int64_t start = monotonic_ms();
+    for (size_t i = 0; i < 3; i++) {
+        packs[i] = lab_pack(PACK_BYTES);
+        assert_int_equal(assert_puts(0, &packs[i], 5).others, 4);
+    }
+    assert_in_range(monotonic_ms() - start, 0, 8000);
+    assert_int_equal(vouched(0, packs[0].id, true).nodes, 5);
+    lab_start_node(&lab, 2);
+    lab_settle(&lab);
+    uint8_t ids[3][ID_SIZE];
+    struct held held[3];
+    struct err err = ERR_INIT;
+    for (size_t i = 0; i < 3; i++)
+        memcpy(ids[i], packs[i].id, ID_SIZE);
+    lab_ok(client_vouch(lab_client(&lab, 0), &lab.pin, (const uint8_t(*)[ID_SIZE])ids, 3, true,
+                        held, &err));
+    for (size_t i = 0; i < 3; i++) {
+        assert_memory_equal(held[i].pack, ids[i], ID_SIZE);
+        assert_int_equal(held[i].nodes, 6);
+        assert_int_equal(held[i].others, 5);
+    }
+    /* And what was made again is as good as the rest. */
+    lab_end_node(&lab, 4, SIGKILL);
+    lab_end_node(&lab, 5, SIGKILL);
+    for (size_t i = 0; i < 3; i++)
+        assert_gets(2, &packs[i], 0);
+    lab_start_node(&lab, 4);
+    lab_start_node(&lab, 5);
+    lab_settle(&lab);
+    for (size_t i = 0; i < 3; i++)
+        free(packs[i].bytes);
+}
+
+static void too_few_are_refused_with_the_counts(void **state)
+{
+    (void)state;
+    struct lab_pack pack = lab_pack(PACK_BYTES), other = lab_pack(PACK_BYTES);
+    assert_puts(0, &pack, 6);
+    for (size_t i = 3; i < 6; i++)
+        lab_end_node(&lab, i, SIGKILL);
+    struct client_answer answer = lab_get(&lab, 0, pack.id);
+    assert_int_equal(answer.err.code, ERR_TOO_FEW);
+    assert_null(answer.pack);
+    assert_non_null(strstr(answer.err.text, "needs 4 fragments and misses 1: 3 found on 3 of"));
+    answer = lab_put(&lab, 0, &other, 4, 2);
+    assert_int_equal(answer.err.code, ERR_TOO_FEW);
+    assert_non_null(strstr(answer.err.text, "4+2 needs at least 4 nodes"));
+    /* 2+1 can still be had. */
+    answer = lab_put(&lab, 0, &other, 2, 1);
+    assert_int_equal(answer.err.code, ERR_NONE);
+    assert_int_equal(answer.held.nodes, 3);
+    assert_gets(1, &other, 0);
+    for (size_t i = 3; i < 6; i++)
+        lab_start_node(&lab, i);
+    lab_settle(&lab);
+    assert_gets(5, &pack, 0);
+    uint8_t nothing[ID_SIZE] = {1, 2, 3};
+    answer = lab_get(&lab, 0, nothing);
+    assert_int_equal(answer.err.code, ERR_NOT_FOUND);
+    free(pack.bytes);
+    free(other.bytes);
+}
+
+static void a_full_node_is_replaced(void **state)
+{
+    (void)state;
+    /* Room for one fragment of this size; the others learn that it is full with a delay. */
+    lab_add_node(&lab, (size_t)5 << 20);
+    lab_start_node(&lab, 6);
+    lab_settle(&lab);
+    uint64_t before = counter_of(0, "holders_replaced");
+    for (int i = 0; i < 12; i++) {
+        struct lab_pack pack = lab_pack((size_t)8 << 20);
+        assert_puts(0, &pack, 6);
+        free(pack.bytes);
+    }
+    assert_true(counter_of(0, "holders_replaced") > before);
+    lab_end_node(&lab, 6, SIGKILL);
+    lab.count--;
+    node_keys_destroy(&lab.nodes[6].keys);
+    lab_settle(&lab);
+}
+
+static int put_with(const uint8_t *grant, size_t grant_size, const struct lab_pack *pack)
+{
+    struct err err = ERR_INIT;
+    struct client_answer answer;
+    uint64_t call;
+    uint8_t *bytes = malloc(pack->size);
+    memcpy(bytes, pack->bytes, pack->size);
+    lab_ok(client_put_pack_start(lab_client(&lab, 0), &call, &bytes, pack->size, grant, grant_size,
+                                 &lab.pin, 4, 2, &err));
+    lab_ok(client_next(lab_client(&lab, 0), &answer, &err));
+    return (int)answer.err.code;
+}
+
+static void nothing_is_taken_without_a_grant_for_it(void **state)
+{
+    (void)state;
+    struct lab_pack pack = lab_pack(PACK_BYTES), other = lab_pack(PACK_BYTES);
+    const uint8_t *sponsor = lab.nodes[0].keys->node;
+    uint8_t *grant;
+    size_t size;
+    assert_int_not_equal(put_with((const uint8_t *)"", 0, &pack), ERR_NONE);
+    lab_grant(&lab, other.id, pack.size, sponsor, &grant, &size);
+    assert_int_equal(put_with(grant, size, &pack), ERR_DAMAGED);
+    free(grant);
+    lab_grant(&lab, pack.id, pack.size - 1, sponsor, &grant, &size);
+    assert_int_equal(put_with(grant, size, &pack), ERR_FOREIGN);
+    free(grant);
+    lab_grant(&lab, pack.id, pack.size, lab.nodes[1].keys->node, &grant, &size);
+    assert_int_equal(put_with(grant, size, &pack), ERR_FOREIGN);
+    free(grant);
+    lab.cluster[0] ^= 1;
+    lab_grant(&lab, pack.id, pack.size, sponsor, &grant, &size);
+    lab.cluster[0] ^= 1;
+    assert_int_equal(put_with(grant, size, &pack), ERR_FOREIGN);
+    free(grant);
+    assert_int_equal(vouched(1, pack.id, true).nodes, 0);
+    free(pack.bytes);
+    free(other.bytes);
+}
+
+static void put_record(size_t node, uint64_t number, uint32_t wanted, uint32_t *others)
+{
+    struct err err = ERR_INIT;
+    struct record record = {.number = number, .kind = 1};
+    uint8_t *bytes, hash[ID_SIZE];
+    size_t size;
+    memcpy(record.cluster, lab.cluster, ID_SIZE);
+    memcpy(record.vault, lab.vault, ID_SIZE);
+    memcpy(record.writer, lab.writer, WRITER_SIZE);
+    memset(record.previous, (int)number, number > 1 ? ID_SIZE : 0);
+    record.sealed = (uint8_t *)"sealed";
+    record.sealed_size = 6;
+    lab_ok(record_seal(&record, lab.writer_secret, lab.writer_cert_bytes, lab.writer_cert_size,
+                       &bytes, &size, hash, &err));
+    lab_ok(client_put_record(lab_client(&lab, node), bytes, size, wanted, others, &err));
+    free(bytes);
+}
+
+static size_t records_at(size_t node)
+{
+    struct err err = ERR_INIT;
+    struct node_status status;
+    lab_ok(client_status(lab_client(&lab, node), &status, &err));
+    return status.records;
+}
+
+static void records_reach_every_node_also_one_that_was_down(void **state)
+{
+    (void)state;
+    uint32_t others;
+    put_record(0, 1, 3, &others);
+    assert_true(others >= 3);
+    lab_end_node(&lab, 5, SIGKILL);
+    for (uint64_t number = 2; number < 40; number++)
+        put_record(number % 5, number, 2, &others);
+    lab_start_node(&lab, 5);
+    int64_t deadline = monotonic_ms() + 30000;
+    for (size_t i = 0; i < 6; i++) {
+        while (records_at(i) < 39) {
+            if (monotonic_ms() > deadline)
+                fail_msg("node %zu has %zu records", i, records_at(i));
+            usleep(50000);
+        }
+    }
+    lab_settle(&lab);
+    struct err err = ERR_INIT;
+    struct record_list list;
+    lab_ok(client_get_records(lab_client(&lab, 5), lab.vault, &list, &err));
+    assert_int_equal(list.count, 39);
+    assert_int_equal(list.nodes_answered, 6);
+    for (size_t i = 0; i < list.count; i++) {
+        struct record record;
+        struct writer_cert writer;
+        lab_ok(record_open(&record, &writer, list.records[i], list.sizes[i], lab.cluster, &err));
+        record_release(&record);
+    }
+    record_list_release(&list);
+}
+
+static void a_record_that_proves_nothing_is_refused(void **state)
+{
+    (void)state;
+    struct err err = ERR_INIT;
+    uint32_t others;
+    size_t before = records_at(0);
+    assert_int_equal(
+        client_put_record(lab_client(&lab, 0), (const uint8_t *)"no record", 9, 1, &others, &err),
+        -1);
+    assert_int_equal(err.code, ERR_FORMAT);
+    assert_int_equal(records_at(0), before);
+}
+
+static int setup(void **state)
+{
+    (void)state;
+    lab_init(&lab);
+    for (size_t i = 0; i < 6; i++)
+        lab_add_node(&lab, (uint64_t)1 << 30);
+    for (size_t i = 0; i < 6; i++)
+        lab_start_node(&lab, i);
+    lab_settle(&lab);
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    lab_release(&lab);
+    return 0;
+}
+
+int main(int argc, char **argv)
+{
+    if (argc == 3 && strcmp(argv[1], "--node") == 0)
+        return lab_node_main(argv[2]);
+    if (sodium_init() < 0)
+        return 1;
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_pack_lies_on_six_nodes_and_comes_back_from_each),
+        cmocka_unit_test(packs_of_every_size_come_back),
+        cmocka_unit_test(automatic_shape_follows_the_members_known),
+        cmocka_unit_test(records_reach_every_node_also_one_that_was_down),
+        cmocka_unit_test(a_record_that_proves_nothing_is_refused),
+        cmocka_unit_test(nothing_is_taken_without_a_grant_for_it),
+        cmocka_unit_test(a_damaged_fragment_is_counted_and_replaced_by_another),
+        cmocka_unit_test(a_stopped_node_does_not_hold_up_reading),
+        cmocka_unit_test(a_stopped_node_does_not_hold_up_storing_for_long),
+        cmocka_unit_test(a_node_that_is_down_is_done_without_and_made_up_for_later),
+        cmocka_unit_test(too_few_are_refused_with_the_counts),
+        cmocka_unit_test(a_full_node_is_replaced),
+        cmocka_unit_test(any_two_of_six_may_be_killed),
+    };
+    return cmocka_run_group_tests(tests, setup, teardown);
+}
