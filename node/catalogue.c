@@ -40,6 +40,7 @@ static int first_number(sqlite3 *db, const char *text, uint64_t *number, struct 
 {
     sqlite3_stmt *s = NULL;
     int result = 0;
+    *number = 0;
     if (sqlite3_prepare_v2(db, text, -1, &s, NULL) != SQLITE_OK)
         return sql_fail(db, text, err);
     if (sqlite3_step(s) == SQLITE_ROW)

@@ -31,10 +31,10 @@
 static int fsync_fails_after = -1;
 static int fsync_count, fdatasync_count;
 
-int fdatasync(int fd)
+int fdatasync(int fildes)
 {
     fdatasync_count++;
-    return (int)syscall(SYS_fdatasync, fd);
+    return (int)syscall(SYS_fdatasync, fildes);
 }
 
 int fsync(int fd)

@@ -51,8 +51,8 @@ static bool has_unknown(const ProtobufCMessage *message)
         const ProtobufCFieldDescriptor *field = &message->descriptor->fields[i];
         if (field->type != PROTOBUF_C_TYPE_MESSAGE || field->label == PROTOBUF_C_LABEL_REPEATED)
             continue;
-        const ProtobufCMessage *inner;
-        memcpy(&inner, (const char *)message + field->offset, sizeof(inner));
+        const ProtobufCMessage *inner =
+            *(const ProtobufCMessage *const *)((const char *)message + field->offset);
         if (inner != NULL && has_unknown(inner))
             return true;
     }
