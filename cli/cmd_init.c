@@ -39,23 +39,25 @@ static int show_json(const struct vault *vault, const char *phrase, struct err *
     return status;
 }
 
+static const char advice[] =
+    "%s%sWrite it on paper now, and keep it away from this machine.%s It is shown only this\n"
+    "once. Whoever has it can read every backup; without it, and without this machine,\n"
+    "nobody can, and no operator can help. On a blank machine 'ecbak open' asks for it.\n";
+
 static int show_text(const struct vault *vault, const char *phrase, bool quiet, struct err *err)
 {
     char id[2 * 8 + 1];
-    bool plain = quiet || isatty(STDOUT_FILENO) != 1;
-    if (!quiet)
-        fprintf(stderr, "A new vault, %s. Its recovery phrase:\n\n",
-                hex_encode(id, vault->keys->vault, 8));
-    if (phrase_print(phrase, plain, err) != 0)
+    bool on_screen = isatty(STDOUT_FILENO) == 1;
+    hex_encode(id, vault->keys->vault, 8);
+    if (!quiet && on_screen)
+        fprintf(stderr, "A new vault, %s. Its recovery phrase:\n\n", id);
+    if (phrase_print(phrase, quiet || !on_screen, err) != 0)
         return -1;
-    if (!quiet)
-        fprintf(
-            stderr,
-            "\n%sWrite it on paper now, and keep it away from this machine.%s It is shown only "
-            "this\nonce. Whoever has it can read every backup; without it, and without this "
-            "machine,\nnobody can, and no operator can help. On a blank machine 'ecbak open' asks "
-            "for it.\n",
-            style_on(stderr, STYLE_BOLD), style_off(stderr));
+    if (quiet)
+        return 0;
+    if (!on_screen)
+        fprintf(stderr, "A new vault, %s. Its recovery phrase went to standard output.\n", id);
+    fprintf(stderr, advice, on_screen ? "\n" : "", style_on(stderr, STYLE_BOLD), style_off(stderr));
     return 0;
 }
 

@@ -37,18 +37,14 @@ static int choose(const struct lab_node **chosen, size_t *count, const struct la
                   const struct command_line *line, bool all, struct err *err)
 {
     *count = 0;
-    for (size_t i = 0; i < line->operand_count; i++) {
+    for (size_t i = 0; !all && i < line->operand_count; i++) {
         const struct lab_node *node = lab_find(lab, line->operands[i], err);
         if (node == NULL)
             return -1;
         if (*count < LAB_NODES_MAX)
             chosen[(*count)++] = node;
     }
-    if (line->operand_count > 0)
-        return 0;
-    if (!all)
-        return err_set(err, ERR_USAGE, "name the nodes, or say --all");
-    for (size_t i = 0; i < lab->count; i++)
+    for (size_t i = 0; all && i < lab->count; i++)
         chosen[(*count)++] = &lab->nodes[i];
     return 0;
 }
@@ -72,7 +68,11 @@ static int run_deed(int argc, char **argv, struct command_line *line, const stru
     const struct lab_node *chosen[LAB_NODES_MAX];
     char program[LAB_PATH_MAX] = "";
     size_t count = 0;
-    int status = lab_load(&lab, dir, &err);
+    int status = 0;
+    if (line->operand_count == 0 && !all)
+        status = err_set(&err, ERR_USAGE, "name the nodes, or say --all");
+    if (status == 0)
+        status = lab_load(&lab, dir, &err);
     if (status == 0)
         status = lab_lock(&lab, &err);
     if (status == 0)

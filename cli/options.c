@@ -26,7 +26,7 @@ static void common_options(struct option common[COMMON_MAX], struct command_line
                                       OPTION_TEXT,
                                       &line->socket,
                                       "ENDPOINT",
-                                      "the node to talk to (default $ECBAK_SOCKET, "
+                                      "the node to talk to (default $ECBAK_SOCKET,\n"
                                       "then ipc:///run/ecbak/client.sock)"};
     if ((line->uses & USES_VAULT) != 0)
         common[n++] = (struct option){0,
@@ -34,8 +34,8 @@ static void common_options(struct option common[COMMON_MAX], struct command_line
                                       OPTION_TEXT,
                                       &line->vault,
                                       "ID",
-                                      "which vault, when this machine has "
-                                      "several (default $ECBAK_VAULT)"};
+                                      "which vault, when this machine has several\n"
+                                      "(default $ECBAK_VAULT)"};
     common[n++] = (struct option){0, "json", OPTION_FLAG, &line->json, NULL, "answer in JSON"};
     common[n++] =
         (struct option){'q', "quiet", OPTION_FLAG, &line->quiet, NULL, "say only what went wrong"};

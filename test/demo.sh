@@ -54,8 +54,8 @@ run ecbak lab up -n 6
 eval "$(ecbak lab env --node node-1)"
 
 step "2. A vault; its phrase is all that will be left of it later"
-run ecbak init > "$work/phrase"
-printf '  (25 words, kept for this demo in a file)\n'
+printf '$ ecbak init > phrase\n'
+ecbak init > "$work/phrase"
 
 step "3. Store ${sources[*]}"
 run ecbak store "${sources[@]}"
@@ -68,7 +68,6 @@ run ecbak members --wait-for 2=dead --timeout 60s
 
 step "5. The client forgets everything: keys, caches, state"
 run rm -rf "$ECBAK_HOME"
-mkdir -m 700 "$ECBAK_HOME"
 
 step "6. From the 25 words and one living node, everything comes back"
 printf '(through another node than the one that took the backup)\n'
