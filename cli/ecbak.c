@@ -16,6 +16,9 @@ static int cmd_version(int argc, char **argv);
 static const struct command commands[] = {
     {"init", "make a vault and show its recovery phrase", cmd_init},
     {"open", "open a vault on this machine, from its recovery phrase", cmd_open},
+    {"store", "store files and directories: make a snapshot", cmd_store},
+    {"snapshots", "list the snapshots of the vault", cmd_snapshots},
+    {"recover", "bring a snapshot back", cmd_recover},
     {"members", "watch the machines of the cluster", cmd_members},
     {"status", "how this machine's node is doing", cmd_status},
     {"leave", "take this machine's node out of the cluster for good", cmd_leave},
