@@ -35,8 +35,8 @@ int attributes_read(struct attributes *attributes, struct tree_entry *entry,
                     const struct walk_stat *stat, struct place place, struct err *err) MUST_CHECK;
 
 struct attributes_policy {
-    bool root;            /* may give files away */
-    bool numeric_owners;  /* never by name */
+    bool root;                    /* may give files away */
+    bool numeric_owners;          /* never by name */
     _Atomic bool clear_inherited; /* remove access lists that a folder's default gave */
 };
 

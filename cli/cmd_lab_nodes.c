@@ -7,10 +7,12 @@
 #include "cli/lab/lab.h"
 #include "cli/lab/process.h"
 #include "cli/lab/show.h"
+#include "cli/lab/up.h"
 #include "cli/options.h"
 
-#define STOP_TIMEOUT_MS 15000
-#define KILL_TIMEOUT_MS 5000
+#define START_TIMEOUT_MS 30000
+#define STOP_TIMEOUT_MS  15000
+#define KILL_TIMEOUT_MS  5000
 
 /* What kill, stop and start do to one node. */
 struct deed {
@@ -85,6 +87,9 @@ static int run_deed(int argc, char **argv, struct command_line *line, const stru
         if (status == 0 && !line->json && !line->quiet)
             printf("%s %s\n", chosen[i]->name, was_idle ? deed->idle : deed->done);
     }
+    /* All are started before any is waited for: they may need each other. */
+    for (size_t i = 0; status == 0 && deed->signal == 0 && i < count; i++)
+        status = lab_wait_for_answer(&lab, chosen[i], START_TIMEOUT_MS, &err);
     if (status == 0 && line->json)
         lab_show(line, &lab);
     code = status == 0 ? EXIT_DONE : command_failed(line, &err);
@@ -123,7 +128,9 @@ int cmd_lab_start(int argc, char **argv)
     struct command_line line = {
         .name = "ecbak lab start",
         .synopsis = "[OPTION]... NAME...",
-        .about = "Starts nodes that are down. 'ecbak members --wait-for' tells when they are back.",
+        .about = "Starts nodes that are down, and waits until they answer on their sockets. When "
+                 "the others\n"
+                 "see them again, 'ecbak members --wait-for' tells.",
         .examples = "  ecbak lab start node-3\n"
                     "  ecbak lab start --all && ecbak members --wait-for 6=alive",
     };

@@ -215,17 +215,15 @@ void progress_problem(void *ctx, const char *path, const struct err *err)
 {
     struct progress *p = ctx;
     pthread_mutex_lock(&p->lock);
-    if (p->json) {
+    if (p->json)
         output_json(json_pack("{s:o, s:s, s:o}", "problem", json_text(path), "error",
                               err_name(err->code), "message", json_text(err->text)));
-    } else {
-        if (p->painting)
-            fputs(CLEAR_LINE, stderr);
-        /* Most messages name the path already. */
-        if (strstr(err->text, path) != NULL)
-            output_warning("%s", err->text);
-        else
-            output_warning("%s: %s", path, err->text);
-    }
+    if (p->painting)
+        fputs(CLEAR_LINE, stderr);
+    /* Most messages name the path already. */
+    if (strstr(err->text, path) != NULL)
+        output_warning("%s", err->text);
+    else
+        output_warning("%s: %s", path, err->text);
     pthread_mutex_unlock(&p->lock);
 }

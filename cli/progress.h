@@ -20,8 +20,8 @@ struct progress *progress_start(const char *verb, struct job_progress *job, bool
 /* Removes the line and gives the signals back. */
 void progress_stop(struct progress **progress);
 
-/* A job_report problem callback; ctx is the struct progress. A line of JSON on stdout, or a warning
- * on stderr between two paintings. */
+/* A job_report problem callback; ctx is the struct progress. A warning on stderr, between two
+ * paintings; with json also a line {"problem", "error", "message"} on stdout. */
 void progress_problem(void *ctx, const char *path, const struct err *err);
 
 /* The line as it would be painted `seconds` after the start, at `rate` bytes a second; at most

@@ -86,11 +86,11 @@ static size_t alive_at(const struct lab *lab, const struct lab_node *node)
     return alive;
 }
 
-static int wait_for_all(const struct lab *lab, uint64_t timeout_ms, struct err *err)
+/* Waits until the node sees `alive` members alive (1: itself, so it answers), or ends. */
+static int wait_for_node(const struct lab *lab, const struct lab_node *node, size_t alive,
+                         int64_t end_ms, struct err *err)
 {
-    int64_t end = now_ms() + (int64_t)timeout_ms;
-    for (size_t i = 0; i < lab->count;) {
-        const struct lab_node *node = &lab->nodes[i];
+    for (;;) {
         if (process_running(lab, node) == 0) {
             char words[ERR_TEXT_MAX / 2], log[LAB_PATH_MAX];
             process_last_words(words, lab, node);
@@ -98,16 +98,29 @@ static int wait_for_all(const struct lab *lab, uint64_t timeout_ms, struct err *
             return err_set(err, ERR_IO, "%s ended; its last words in %s: %s", node->name, log,
                            words);
         }
-        size_t alive = alive_at(lab, node);
-        if (alive >= lab->count) {
-            i++;
-            continue;
-        }
-        if (now_ms() >= end)
-            return err_set(err, ERR_TIMEOUT, "%s sees %zu of %zu members alive after %.0f s",
-                           node->name, alive, lab->count, (double)timeout_ms / 1000);
+        size_t seen = alive_at(lab, node);
+        if (seen >= alive)
+            return 0;
+        if (now_ms() >= end_ms)
+            return seen == 0 ? err_set(err, ERR_TIMEOUT, "%s does not answer", node->name)
+                             : err_set(err, ERR_TIMEOUT, "%s sees %zu of %zu members alive",
+                                       node->name, seen, lab->count);
         nanosleep(&(struct timespec){.tv_nsec = POLL_MS * 1000000L}, NULL);
     }
+}
+
+int lab_wait_for_answer(const struct lab *lab, const struct lab_node *node, uint64_t timeout_ms,
+                        struct err *err)
+{
+    return wait_for_node(lab, node, 1, now_ms() + (int64_t)timeout_ms, err);
+}
+
+static int wait_for_all(const struct lab *lab, uint64_t timeout_ms, struct err *err)
+{
+    int64_t end_ms = now_ms() + (int64_t)timeout_ms;
+    for (size_t i = 0; i < lab->count; i++)
+        if (wait_for_node(lab, &lab->nodes[i], lab->count, end_ms, err) != 0)
+            return -1;
     return 0;
 }
 

@@ -1,4 +1,6 @@
 /* up.h - a lab made, started, and waited for.
+ *
+ *   Errors   ERR_IO with a node's last words when it ended meanwhile; ERR_TIMEOUT
  */
 #ifndef ECBAK_CLI_LAB_UP_H
 #define ECBAK_CLI_LAB_UP_H
@@ -19,5 +21,9 @@ struct up_options {
  * ERR_IO with a node's last words when it ended. */
 int lab_up(struct lab *lab, const char *dir, const struct up_options *options,
            struct err *err) MUST_CHECK;
+
+/* Waits until a node that was started answers on its client socket. */
+int lab_wait_for_answer(const struct lab *lab, const struct lab_node *node, uint64_t timeout_ms,
+                        struct err *err) MUST_CHECK;
 
 #endif
