@@ -72,7 +72,7 @@ struct lab_start {
             fail_msg("%s:%d: %s: %s", __FILE__, __LINE__, #call, err.text);                        \
     } while (0)
 
-static uint16_t lab_free_port(void)
+static inline uint16_t lab_free_port(void)
 {
     int fd = socket(AF_INET, SOCK_STREAM, 0), on = 1;
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
@@ -85,7 +85,7 @@ static uint16_t lab_free_port(void)
 }
 
 /* The child: one node, until SIGTERM. */
-static int lab_node_main(const char *dir)
+static inline int lab_node_main(const char *dir)
 {
     struct lab_start start;
     char path[256];
@@ -126,7 +126,7 @@ static int lab_node_main(const char *dir)
     return 0;
 }
 
-static void lab_start_node(struct lab *lab, size_t i)
+static inline void lab_start_node(struct lab *lab, size_t i)
 {
     struct lab_node *node = &lab->nodes[i];
     char dir[128];
@@ -140,14 +140,14 @@ static void lab_start_node(struct lab *lab, size_t i)
     assert_true(node->pid > 0);
 }
 
-static void lab_signal(struct lab *lab, size_t i, int signal_number)
+static inline void lab_signal(struct lab *lab, size_t i, int signal_number)
 {
     assert_true(lab->nodes[i].pid > 0);
     assert_int_equal(kill(lab->nodes[i].pid, signal_number), 0);
 }
 
 /* Ends a node with SIGKILL (or SIGTERM) and waits for it. */
-static void lab_end_node(struct lab *lab, size_t i, int signal_number)
+static inline void lab_end_node(struct lab *lab, size_t i, int signal_number)
 {
     struct lab_node *node = &lab->nodes[i];
     if (node->pid == 0)
@@ -162,7 +162,7 @@ static void lab_end_node(struct lab *lab, size_t i, int signal_number)
         fail_msg("%s ended with %d", node->config.name, status);
 }
 
-static struct client *lab_client(struct lab *lab, size_t i)
+static inline struct client *lab_client(struct lab *lab, size_t i)
 {
     struct lab_node *node = &lab->nodes[i];
     int64_t deadline = monotonic_ms() + LAB_WAIT_MS;
@@ -178,7 +178,7 @@ static struct client *lab_client(struct lab *lab, size_t i)
     return node->client;
 }
 
-static size_t lab_alive_at(struct lab *lab, size_t i)
+static inline size_t lab_alive_at(struct lab *lab, size_t i)
 {
     struct err err = ERR_INIT;
     struct member_list list;
@@ -191,7 +191,7 @@ static size_t lab_alive_at(struct lab *lab, size_t i)
 }
 
 /* Until every running node sees exactly the running ones alive. */
-static void lab_settle(struct lab *lab)
+static inline void lab_settle(struct lab *lab)
 {
     int64_t deadline = monotonic_ms() + LAB_WAIT_MS;
     size_t running = 0;
@@ -207,7 +207,7 @@ static void lab_settle(struct lab *lab)
     }
 }
 
-static void lab_add_node(struct lab *lab, uint64_t capacity_bytes)
+static inline void lab_add_node(struct lab *lab, uint64_t capacity_bytes)
 {
     struct err err = ERR_INIT;
     size_t i = lab->count++;
@@ -256,7 +256,7 @@ static void lab_add_node(struct lab *lab, uint64_t capacity_bytes)
     fclose(file);
 }
 
-static void lab_vault(struct lab *lab, uint32_t rights)
+static inline void lab_vault(struct lab *lab, uint32_t rights)
 {
     struct err err = ERR_INIT;
     struct writer_cert *w = &lab->writer_cert;
@@ -276,7 +276,7 @@ static void lab_vault(struct lab *lab, uint32_t rights)
     lab->pin.number = 1;
 }
 
-static void lab_init(struct lab *lab)
+static inline void lab_init(struct lab *lab)
 {
     *lab = (struct lab){.count = 0};
     snprintf(lab->dir, sizeof(lab->dir), "/tmp/ecbak-service-XXXXXX");
@@ -286,7 +286,7 @@ static void lab_init(struct lab *lab)
     lab_vault(lab, RIGHT_ADD | RIGHT_READ);
 }
 
-static int lab_remove(const char *path, const struct stat *st, int type, struct FTW *ftw)
+static inline int lab_remove(const char *path, const struct stat *st, int type, struct FTW *ftw)
 {
     (void)st;
     (void)type;
@@ -294,7 +294,7 @@ static int lab_remove(const char *path, const struct stat *st, int type, struct 
     return remove(path);
 }
 
-static void lab_release(struct lab *lab)
+static inline void lab_release(struct lab *lab)
 {
     for (size_t i = 0; i < lab->count; i++) {
         lab_end_node(lab, i, SIGTERM);
@@ -305,8 +305,8 @@ static void lab_release(struct lab *lab)
 }
 
 /* A grant for a pack; sponsor NULL: nobody. */
-static void lab_grant(const struct lab *lab, const uint8_t pack[ID_SIZE], size_t size,
-                      const uint8_t *sponsor, uint8_t **grant, size_t *grant_size)
+static inline void lab_grant(const struct lab *lab, const uint8_t pack[ID_SIZE], size_t size,
+                             const uint8_t *sponsor, uint8_t **grant, size_t *grant_size)
 {
     struct err err = ERR_INIT;
     struct grant g = {.pack_bytes = size};
@@ -326,7 +326,7 @@ struct lab_pack {
     size_t size;
 };
 
-static struct lab_pack lab_pack(size_t size)
+static inline struct lab_pack lab_pack(size_t size)
 {
     struct lab_pack pack = {.size = size, .bytes = malloc(size)};
     assert_non_null(pack.bytes);
@@ -336,8 +336,9 @@ static struct lab_pack lab_pack(size_t size)
 }
 
 /* Stores through a node; the answer, whatever it is. */
-static struct client_answer lab_put(struct lab *lab, size_t node, const struct lab_pack *pack,
-                                    uint32_t data, uint32_t parity)
+static inline struct client_answer lab_put(struct lab *lab, size_t node,
+                                           const struct lab_pack *pack, uint32_t data,
+                                           uint32_t parity)
 {
     struct err err = ERR_INIT;
     struct client_answer answer;
@@ -354,7 +355,8 @@ static struct client_answer lab_put(struct lab *lab, size_t node, const struct l
     return answer;
 }
 
-static struct client_answer lab_get(struct lab *lab, size_t node, const uint8_t pack[ID_SIZE])
+static inline struct client_answer lab_get(struct lab *lab, size_t node,
+                                           const uint8_t pack[ID_SIZE])
 {
     struct err err = ERR_INIT;
     struct client_answer answer;

@@ -1,0 +1,134 @@
+/* What another node may send: requests, answered by a holder with a real (empty) store, and answers,
+ * as the jobs that asked read them. */
+#include <ftw.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <sodium.h>
+
+#include "coding/rs.h"
+#include "node/api/client.pb-c.h"
+#include "node/api/client_call.h"
+#include "node/api/wire.h"
+#include "node/ask.h"
+#include "node/locate.h"
+#include "node/serve_peer.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static struct holder holder;
+static struct counters counters;
+
+static char dir[] = "/tmp/ecbak-fuzz-peer-XXXXXX";
+
+static int remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
+{
+    (void)st;
+    (void)type;
+    (void)ftw;
+    return remove(path);
+}
+
+static void remove_all(void)
+{
+    nftw(dir, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+}
+
+static void open_holder(void)
+{
+    char data_dir[64];
+    struct err err = ERR_INIT;
+    if (sodium_init() < 0 || rs_setup(&err) != 0 || mkdtemp(dir) == NULL)
+        abort();
+    atexit(remove_all);
+    struct node_keys *keys = node_keys_new();
+    snprintf(data_dir, sizeof(data_dir), "%s/data", dir);
+    holder.keys = keys;
+    holder.counters = &counters;
+    if (store_create(data_dir, keys->node, &err) != 0 ||
+        store_open(&holder.store, data_dir, keys->node, holder.cluster, 1 << 20, &err) != 0) {
+        fprintf(stderr, "%s\n", err.text);
+        abort();
+    }
+}
+
+static void as_request(const uint8_t *data, size_t size)
+{
+    size_t header_size = size > 0 ? data[0] : 0;
+    size_t at = size > 0 ? 1 : 0;
+    if (header_size > size - at)
+        header_size = size - at;
+    uint8_t *reply;
+    size_t reply_size;
+    struct payload payload = {.size = 0};
+    serve_peer(&holder, data + at, header_size, data + at + header_size, size - at - header_size,
+               &reply, &reply_size, &payload);
+    if (reply_size > TRANSPORT_HEADER_MAX || payload.size > TRANSPORT_PAYLOAD_MAX)
+        abort(); /* an answer that could not be sent */
+    void *read =
+        wire_unpack(&ecbak__peer_reply__descriptor, reply, reply_size, ASK_REPLY_BUDGET, NULL);
+    if (read == NULL)
+        abort(); /* nor understood */
+    wire_free(read);
+    free(reply);
+    payload_release(&payload);
+}
+
+static void as_reply(const uint8_t *data, size_t size)
+{
+    struct err err = ERR_INIT;
+    Ecbak__PeerReply *reply =
+        wire_unpack(&ecbak__peer_reply__descriptor, data, size, ASK_REPLY_BUDGET, &err);
+    if (reply == NULL)
+        return;
+    struct sightings sightings = {.count = 0};
+    size_t nodes;
+    if (reply->error != ERR_NONE)
+        wire_error(&err, reply->error, reply->error_text);
+    if (reply->body_case == ECBAK__PEER_REPLY__BODY_LOCATE)
+        sightings_add_wire(&sightings, 0, reply->locate->n_fragments, reply->locate->fragments, 2);
+    if (reply->body_case == ECBAK__PEER_REPLY__BODY_PIN)
+        sightings_add_wire(&sightings, 0, reply->pin->n_fragments, reply->pin->fragments, 2);
+    for (size_t i = 0; i < sightings.count; i++) {
+        if (sightings.items[i].index >= RS_TOTAL_MAX || sightings.items[i].pack >= 2)
+            abort();
+        (void)sightings_rows(&sightings, sightings.items[i].object, &nodes);
+    }
+    sightings_release(&sightings);
+    wire_free(reply);
+}
+
+static void as_client_reply(const uint8_t *data, size_t size)
+{
+    Ecbak__ClientReply *reply =
+        wire_unpack(&ecbak__client_reply__descriptor, data, size, CLIENT_UNPACK_BUDGET, NULL);
+    if (reply == NULL)
+        return;
+    struct held held;
+    if (reply->body_case == ECBAK__CLIENT_REPLY__BODY_PUT_PACK &&
+        client_read_held(&held, reply->put_pack->held) && held.nodes > 255)
+        abort();
+    wire_free(reply);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    if (holder.store == NULL)
+        open_holder();
+    if (size == 0)
+        return 0;
+    switch (data[0] & 3) {
+    case 0:
+    case 1:
+        as_request(data + 1, size - 1);
+        break;
+    case 2:
+        as_reply(data + 1, size - 1);
+        break;
+    default:
+        as_client_reply(data + 1, size - 1);
+    }
+    return 0;
+}

@@ -1,0 +1,387 @@
+/* One holder, asked directly what other nodes might ask: what it takes, what it refuses, and what
+ * it answers. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "test/service_lab.h"
+
+#include "coding/fragment_set.h"
+#include "node/api/wire.h"
+#include "node/ask.h"
+#include "node/serve_peer.h"
+
+static struct lab lab;
+static struct counters counters;
+static struct holder holder;
+static struct lab_pack pack;
+static struct fragment_set set;
+
+struct answer {
+    Ecbak__PeerReply *reply;
+    struct payload payload;
+};
+
+static struct answer ask(Ecbak__PeerRequest *request, const uint8_t *payload, size_t payload_size)
+{
+    struct answer answer;
+    size_t size, reply_size;
+    uint8_t *reply, *header = wire_pack(request, &size);
+    serve_peer(&holder, header, size, payload, payload_size, &reply, &reply_size, &answer.payload);
+    answer.reply = wire_unpack(&ecbak__peer_reply__descriptor, reply, reply_size, 1 << 24, NULL);
+    assert_non_null(answer.reply);
+    free(header);
+    free(reply);
+    return answer;
+}
+
+static void answer_free(struct answer *answer)
+{
+    wire_free(answer->reply);
+    payload_release(&answer->payload);
+}
+
+/* Asks and expects only a code. */
+static void expect(enum err_code code, Ecbak__PeerRequest *request, const uint8_t *payload,
+                   size_t payload_size)
+{
+    struct answer answer = ask(request, payload, payload_size);
+    if (answer.reply->error != code)
+        fail_msg("%s instead of %s: %s", err_name(answer.reply->error), err_name(code),
+                 answer.reply->error_text);
+    answer_free(&answer);
+}
+
+struct put {
+    Ecbak__PeerRequest request;
+    Ecbak__PutFragment put;
+    Ecbak__PeerPin pin;
+    ProtobufCBinaryData holders[2];
+    uint8_t *grant;
+};
+
+static void put_init(struct put *p, const uint8_t *pack_id, size_t pack_bytes)
+{
+    size_t size;
+    ecbak__peer_request__init(&p->request);
+    ecbak__put_fragment__init(&p->put);
+    ecbak__peer_pin__init(&p->pin);
+    lab_grant(&lab, pack_id, pack_bytes, NULL, &p->grant, &size);
+    p->put.grant = wire_view(p->grant, size);
+    p->pin.vault = wire_view(lab.vault, ID_SIZE);
+    p->pin.writer = wire_view(lab.writer, WRITER_SIZE);
+    p->pin.number = 7;
+    p->holders[0] = wire_view(lab.nodes[0].keys->node, ID_SIZE);
+    p->holders[1] = wire_view(NULL, 0);
+    p->put.pin = &p->pin;
+    p->put.n_holders = 2;
+    p->put.holders = p->holders;
+    p->request.body_case = ECBAK__PEER_REQUEST__BODY_PUT_FRAGMENT;
+    p->request.put_fragment = &p->put;
+}
+
+static void a_fragment_with_a_grant_is_kept_and_receipted(void **state)
+{
+    (void)state;
+    struct put p;
+    struct receipt receipt;
+    struct err err = ERR_INIT;
+    put_init(&p, pack.id, pack.size);
+    for (int twice = 0; twice < 2; twice++) {
+        struct answer answer = ask(&p.request, set.bytes[2], set.size);
+        assert_int_equal(answer.reply->error, ERR_NONE);
+        assert_int_equal(answer.reply->body_case, ECBAK__PEER_REPLY__BODY_PUT_FRAGMENT);
+        ProtobufCBinaryData bytes = answer.reply->put_fragment->receipt;
+        lab_ok(receipt_open(&receipt, bytes.data, bytes.len, &err));
+        assert_memory_equal(receipt.object, set.object_id, ID_SIZE);
+        assert_memory_equal(receipt.holder, lab.nodes[0].keys->node, ID_SIZE);
+        assert_memory_equal(receipt.cluster, lab.cluster, ID_SIZE);
+        assert_int_equal(receipt.index, 2);
+        assert_int_equal(receipt.number, 7);
+        answer_free(&answer);
+    }
+    free(p.grant);
+
+    Ecbak__GetFragment get = ECBAK__GET_FRAGMENT__INIT;
+    Ecbak__PeerRequest request = ECBAK__PEER_REQUEST__INIT;
+    get.object = wire_view(set.object_id, ID_SIZE);
+    get.index = 2;
+    request.body_case = ECBAK__PEER_REQUEST__BODY_GET_FRAGMENT;
+    request.get_fragment = &get;
+    struct answer answer = ask(&request, NULL, 0);
+    assert_int_equal(answer.reply->error, ERR_NONE);
+    assert_int_equal(answer.payload.size, set.size);
+    assert_memory_equal(answer.payload.bytes, set.bytes[2], set.size);
+    answer_free(&answer);
+    get.index = 3;
+    expect(ERR_NOT_FOUND, &request, NULL, 0);
+
+    Ecbak__LocatePacks locate = ECBAK__LOCATE_PACKS__INIT;
+    uint8_t nothing[ID_SIZE] = {1};
+    ProtobufCBinaryData packs[2] = {wire_view(nothing, ID_SIZE), wire_view(pack.id, ID_SIZE)};
+    locate.n_packs = 2;
+    locate.packs = packs;
+    request.body_case = ECBAK__PEER_REQUEST__BODY_LOCATE;
+    request.locate = &locate;
+    answer = ask(&request, NULL, 0);
+    assert_int_equal(answer.reply->locate->n_fragments, 1);
+    const Ecbak__FragmentAt *at = answer.reply->locate->fragments[0];
+    assert_int_equal(at->pack_index, 1);
+    assert_int_equal(at->index, 2);
+    assert_int_equal(at->data, 4);
+    assert_int_equal(at->parity, 2);
+    assert_int_equal(at->pack_bytes, pack.size);
+    assert_int_equal(at->n_holders, 2);
+    assert_memory_equal(at->holders[0].data, lab.nodes[0].keys->node, ID_SIZE);
+    assert_int_equal(at->holders[1].len, 0);
+    answer_free(&answer);
+
+    Ecbak__PinPacks pin = ECBAK__PIN_PACKS__INIT;
+    Ecbak__PeerPin peer_pin = ECBAK__PEER_PIN__INIT;
+    peer_pin.vault = wire_view(lab.vault, ID_SIZE);
+    peer_pin.writer = wire_view(lab.writer, WRITER_SIZE);
+    peer_pin.number = 8;
+    pin.n_packs = 2;
+    pin.packs = packs;
+    pin.pin = &peer_pin;
+    request.body_case = ECBAK__PEER_REQUEST__BODY_PIN;
+    request.pin = &pin;
+    answer = ask(&request, NULL, 0);
+    assert_int_equal(answer.reply->pin->n_fragments, 1);
+    assert_int_equal(answer.reply->pin->fragments[0]->pack_index, 1);
+    answer_free(&answer);
+}
+
+static void nothing_is_kept_without_a_good_grant(void **state)
+{
+    (void)state;
+    struct put p;
+    uint64_t refused = atomic_load(&counters.value[COUNTED_GRANTS_REFUSED]);
+    put_init(&p, pack.id, pack.size);
+    p.put.grant = wire_view(NULL, 0);
+    expect(ERR_FORMAT, &p.request, set.bytes[0], set.size);
+    free(p.grant);
+
+    lab.cluster[5] ^= 1; /* of a foreign cluster */
+    put_init(&p, pack.id, pack.size);
+    lab.cluster[5] ^= 1;
+    expect(ERR_FOREIGN, &p.request, set.bytes[0], set.size);
+    free(p.grant);
+
+    uint8_t other[ID_SIZE] = {9}; /* for another pack */
+    put_init(&p, other, pack.size);
+    expect(ERR_FOREIGN, &p.request, set.bytes[0], set.size);
+    free(p.grant);
+
+    put_init(&p, pack.id, pack.size + 1); /* for another size */
+    expect(ERR_FOREIGN, &p.request, set.bytes[0], set.size);
+    free(p.grant);
+
+    put_init(&p, pack.id, pack.size); /* its signature touched */
+    p.grant[p.put.grant.len / 2] ^= 1;
+    struct answer answer = ask(&p.request, set.bytes[0], set.size);
+    assert_int_not_equal(answer.reply->error, ERR_NONE);
+    answer_free(&answer);
+    free(p.grant);
+
+    put_init(&p, pack.id, pack.size); /* pinned for another's vault */
+    uint8_t vault[ID_SIZE] = {4};
+    p.pin.vault = wire_view(vault, ID_SIZE);
+    expect(ERR_DENIED, &p.request, set.bytes[0], set.size);
+    free(p.grant);
+
+    struct lab honest = lab; /* a writer that may only read */
+    lab.writer_cert_bytes = NULL;
+    lab_vault(&lab, RIGHT_READ);
+    put_init(&p, pack.id, pack.size);
+    expect(ERR_DENIED, &p.request, set.bytes[0], set.size);
+    free(p.grant);
+    free(lab.writer_cert_bytes);
+    lab = honest;
+
+    assert_true(atomic_load(&counters.value[COUNTED_GRANTS_REFUSED]) >= refused + 5);
+    struct fragment_info found[4];
+    size_t count;
+    struct err err = ERR_INIT;
+    lab_ok(store_find_pack(holder.store, pack.id, found, 4, &count, &err));
+    for (size_t i = 0; i < count; i++)
+        assert_int_not_equal(found[i].index, 0);
+}
+
+static void a_fragment_that_does_not_prove_itself_is_refused(void **state)
+{
+    (void)state;
+    struct put p;
+    uint8_t *bytes = malloc(set.size);
+    put_init(&p, pack.id, pack.size);
+    memcpy(bytes, set.bytes[1], set.size);
+    bytes[set.size - 5] ^= 1;
+    expect(ERR_DAMAGED, &p.request, bytes, set.size);
+    memcpy(bytes, set.bytes[1], set.size);
+    expect(ERR_FORMAT, &p.request, bytes, set.size - 1);
+    expect(ERR_FORMAT, &p.request, bytes, 0);
+    free(bytes);
+    free(p.grant);
+}
+
+static void too_much_is_refused(void **state)
+{
+    (void)state;
+    Ecbak__LocatePacks locate = ECBAK__LOCATE_PACKS__INIT;
+    Ecbak__PeerRequest request = ECBAK__PEER_REQUEST__INIT;
+    uint8_t id[ID_SIZE] = {1};
+    ProtobufCBinaryData *packs = calloc(ASK_PACKS_MAX + 1, sizeof(*packs));
+    for (size_t i = 0; i <= ASK_PACKS_MAX; i++)
+        packs[i] = wire_view(id, ID_SIZE);
+    locate.packs = packs;
+    request.body_case = ECBAK__PEER_REQUEST__BODY_LOCATE;
+    request.locate = &locate;
+    expect(ERR_FORMAT, &request, NULL, 0);
+    locate.n_packs = ASK_PACKS_MAX;
+    expect(ERR_NONE, &request, NULL, 0);
+    locate.n_packs = ASK_PACKS_MAX + 1;
+    expect(ERR_FORMAT, &request, NULL, 0);
+    packs[3].len = ID_SIZE - 1;
+    locate.n_packs = 10;
+    expect(ERR_FORMAT, &request, NULL, 0);
+    free(packs);
+
+    struct put p;
+    put_init(&p, pack.id, pack.size);
+    ProtobufCBinaryData *holders = calloc(STORE_HOLDERS_MAX + 1, sizeof(*holders));
+    p.put.n_holders = STORE_HOLDERS_MAX + 1;
+    p.put.holders = holders;
+    expect(ERR_FORMAT, &p.request, set.bytes[0], set.size);
+    free(holders);
+    free(p.grant);
+    Ecbak__PeerRequest empty = ECBAK__PEER_REQUEST__INIT;
+    expect(ERR_VERSION, &empty, NULL, 0);
+}
+
+static void noise_is_counted_and_refused(void **state)
+{
+    (void)state;
+    uint64_t before = atomic_load(&counters.value[COUNTED_MALFORMED]);
+    struct payload payload;
+    uint8_t *reply, *big = calloc(1, ASK_REQUEST_MAX + 1);
+    size_t size;
+    serve_peer(&holder, (const uint8_t *)"\xff\xff\xff", 3, NULL, 0, &reply, &size, &payload);
+    free(reply);
+    serve_peer(&holder, big, ASK_REQUEST_MAX + 1, NULL, 0, &reply, &size, &payload);
+    free(reply);
+    /* Two bytes on the wire that would take a hundred in memory, many times. */
+    for (size_t i = 0; i + 1 < ASK_REQUEST_MAX; i += 2)
+        big[i] = 0x1a; /* an empty LocatePacks, over and over */
+    serve_peer(&holder, big, ASK_REQUEST_MAX, NULL, 0, &reply, &size, &payload);
+    free(reply);
+    free(big);
+    assert_true(atomic_load(&counters.value[COUNTED_MALFORMED]) >= before + 2);
+}
+
+static void record_of(uint64_t number, uint8_t **bytes, size_t *size, uint8_t hash[ID_SIZE])
+{
+    struct err err = ERR_INIT;
+    struct record record = {.number = number, .kind = 1};
+    memcpy(record.cluster, lab.cluster, ID_SIZE);
+    memcpy(record.vault, lab.vault, ID_SIZE);
+    memcpy(record.writer, lab.writer, WRITER_SIZE);
+    memset(record.previous, (int)number, number > 1 ? ID_SIZE : 0);
+    record.sealed = (uint8_t *)"sealed";
+    record.sealed_size = 6;
+    lab_ok(record_seal(&record, lab.writer_secret, lab.writer_cert_bytes, lab.writer_cert_size,
+                       bytes, size, hash, &err));
+}
+
+static void records_are_listed_by_their_first_byte(void **state)
+{
+    (void)state;
+    uint8_t hashes[40][ID_SIZE], *bytes;
+    size_t size, listed = 0;
+    for (size_t i = 0; i < 40; i++) {
+        Ecbak__PutRecord put = ECBAK__PUT_RECORD__INIT;
+        Ecbak__PeerRequest request = ECBAK__PEER_REQUEST__INIT;
+        request.body_case = ECBAK__PEER_REQUEST__BODY_PUT_RECORD;
+        request.put_record = &put;
+        record_of(i + 1, &bytes, &size, hashes[i]);
+        expect(ERR_NONE, &request, bytes, size);
+        expect(ERR_NONE, &request, bytes, size);
+        bytes[size - 1] ^= 1;
+        struct answer answer = ask(&request, bytes, size);
+        assert_int_not_equal(answer.reply->error, ERR_NONE);
+        answer_free(&answer);
+        free(bytes);
+    }
+    for (int prefix = 0; prefix < 256; prefix++) {
+        uint8_t byte = (uint8_t)prefix;
+        Ecbak__ListRecords list = ECBAK__LIST_RECORDS__INIT;
+        Ecbak__PeerRequest request = ECBAK__PEER_REQUEST__INIT;
+        list.prefix = wire_view(&byte, 1);
+        request.body_case = ECBAK__PEER_REQUEST__BODY_LIST_RECORDS;
+        request.list_records = &list;
+        struct answer answer = ask(&request, NULL, 0);
+        assert_int_equal(answer.reply->error, ERR_NONE);
+        for (size_t i = 0; i < answer.reply->list_records->n_hashes; i++) {
+            assert_int_equal(answer.reply->list_records->hashes[i].data[0], byte);
+            listed++;
+        }
+        assert_false(answer.reply->list_records->more);
+        answer_free(&answer);
+    }
+    assert_int_equal(listed, 40);
+    Ecbak__GetRecord get = ECBAK__GET_RECORD__INIT;
+    Ecbak__PeerRequest request = ECBAK__PEER_REQUEST__INIT;
+    get.hash = wire_view(hashes[7], ID_SIZE);
+    request.body_case = ECBAK__PEER_REQUEST__BODY_GET_RECORD;
+    request.get_record = &get;
+    struct answer answer = ask(&request, NULL, 0);
+    record_of(8, &bytes, &size, hashes[0]);
+    assert_int_equal(answer.payload.size, size);
+    assert_memory_equal(answer.payload.bytes, bytes, size);
+    free(bytes);
+    answer_free(&answer);
+}
+
+static int setup(void **state)
+{
+    (void)state;
+    struct err err = ERR_INIT;
+    lab_init(&lab);
+    lab_add_node(&lab, (uint64_t)1 << 30);
+    lab_ok(rs_setup(&err));
+    lab_ok(store_open(&holder.store, lab.nodes[0].config.data_dir, lab.nodes[0].keys->node,
+                      lab.cluster, (uint64_t)1 << 30, &err));
+    holder.keys = lab.nodes[0].keys;
+    holder.counters = &counters;
+    memcpy(holder.cluster, lab.cluster, ID_SIZE);
+    pack = lab_pack(500000);
+    lab_ok(fragment_set_encode(&set, pack.bytes, pack.size, 4, 2, &err));
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    store_close(&holder.store);
+    fragment_set_release(&set);
+    free(pack.bytes);
+    lab_release(&lab);
+    return 0;
+}
+
+int main(void)
+{
+    if (sodium_init() < 0)
+        return 1;
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_fragment_with_a_grant_is_kept_and_receipted),
+        cmocka_unit_test(nothing_is_kept_without_a_good_grant),
+        cmocka_unit_test(a_fragment_that_does_not_prove_itself_is_refused),
+        cmocka_unit_test(too_much_is_refused),
+        cmocka_unit_test(noise_is_counted_and_refused),
+        cmocka_unit_test(records_are_listed_by_their_first_byte),
+    };
+    return cmocka_run_group_tests(tests, setup, teardown);
+}
