@@ -74,8 +74,9 @@ static void print_text(const struct node_status *s)
               output_bar(bar, 8, s->used_bytes, s->capacity_bytes), text_bytes(used, s->used_bytes),
               text_bytes(capacity, s->capacity_bytes));
     table_add(&table, STYLE_DIM, "holds");
-    table_add(&table, STYLE_PLAIN, "%s fragments, %s snapshot records",
-              text_count(fragments, s->fragments), text_count(records, s->records));
+    table_add(&table, STYLE_PLAIN, "%s fragment%s, %s snapshot record%s",
+              text_count(fragments, s->fragments), s->fragments == 1 ? "" : "s",
+              text_count(records, s->records), s->records == 1 ? "" : "s");
     for (size_t i = 0; i < s->counter_count; i++) {
         if (s->counters[i].value == 0)
             continue;

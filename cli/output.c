@@ -162,16 +162,20 @@ void table_release(struct table *table)
 
 char *output_bar(char to[BAR_TEXT_MAX], size_t width, uint64_t part, uint64_t whole)
 {
+    static const char *const eighths[] = {"",       "\u258f", "\u258e", "\u258d",
+                                          "\u258c", "\u258b", "\u258a", "\u2589"};
     double share = whole == 0 ? 0 : (double)part / (double)whole;
-    size_t full = share >= 1 ? width : (size_t)(share * (double)width + 0.5);
+    size_t steps = terminal.unicode ? 8 : 1; /* of one character */
+    size_t full = share >= 1 ? width * steps : (size_t)(share * (double)(width * steps) + 0.5);
     if (full == 0 && part > 0)
         full = 1; /* something is not nothing */
-    const char *dark = terminal.unicode ? "\u2588" : "#",
-               *light = terminal.unicode ? "\u2591" : "-";
     size_t used = 0;
     to[0] = '\0';
     for (size_t i = 0; i < width; i++) {
-        const char *piece = i < full ? dark : light;
+        size_t left = full > i * steps ? full - i * steps : 0;
+        const char *piece = left >= steps ? (terminal.unicode ? "\u2588" : "#")
+                            : left > 0    ? eighths[left]
+                                          : (terminal.unicode ? "\u2591" : "-");
         if (used + strlen(piece) >= BAR_TEXT_MAX)
             break;
         used += (size_t)snprintf(to + used, BAR_TEXT_MAX - used, "%s", piece);
