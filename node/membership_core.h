@@ -66,7 +66,7 @@ struct membership {
     _Atomic uint64_t malformed;
 };
 
-void *membership_run(void *membership);
+void *membership_run(void *argument);
 
 /* [thread], and before it runs. */
 void membership_carry_out(struct membership *m);

@@ -317,6 +317,10 @@ static void notes_are_whole_or_refused(void **state)
     uint8_t *bytes;
     size_t size;
     assert_int_equal(durable_read(path, 10000, &bytes, &size, &err), 0);
+    assert_int_equal(size, 24 + 2 * 96 + 32);
+    assert_memory_equal(bytes, "ecbakmbr\1\0\2\0\0\0\0\0\x4d\0\0\0\0\0\0\0", 24);
+    assert_memory_equal(bytes + 24, notes.members[0].curve, 32);
+    assert_memory_equal(bytes + 24 + 96 + 32, "host:1\0", 8);
     for (size_t i = 0; i < size; i++) {
         struct durable_piece piece = {bytes, size};
         bytes[i] ^= 0x10;
