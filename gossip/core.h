@@ -19,6 +19,7 @@
 #define FAREWELLS_MAX    32    /* members told directly that we leave */
 #define SYNCS_PER_SECOND 16    /* anti-entropy messages of one member that are answered */
 #define EARLY_SYNCS      8     /* after the start, one a probe interval */
+#define UNHURRIED_MAX    64    /* rumours beside accusations and refutations */
 #define MUTE_MS          60000 /* who passes on a forgery is not believed for this long */
 
 /* Deadlines that do not exist lie at the end of time. */
@@ -84,6 +85,7 @@ struct rumour_list {
 
 struct rumours {
     struct rumour_list by_sent[2][RUMOUR_SENT_MAX]; /* the urgent first */
+    size_t by_class[2];
     size_t count, count_max;
 };
 
@@ -298,6 +300,8 @@ void sync_receive(struct swim *swim, const struct swim_id *from,
 /* Begin with a member, or with whoever is at a seed's address. */
 void sync_hello(struct swim *swim, const struct member *to);
 void sync_join(struct swim *swim, const char *address);
+/* Ask a member within the next probe interval. */
+void sync_soon(struct swim *swim);
 /* We believe that it is there: alive, suspect or away. */
 bool sync_believed(const struct member *member);
 
@@ -311,7 +315,7 @@ void join_tick(struct swim *swim);
 int self_check_text(const char *what, const char *text, size_t size_max,
                     struct err *err) MUST_CHECK;
 int self_check_metadata(const uint8_t *metadata, size_t size, struct err *err) MUST_CHECK;
-void self_start(struct swim *swim, const struct swim_self *self);
+void self_start(struct swim *swim, const struct swim_self *start);
 /* Say what swim->own holds with a higher incarnation, at least `above` + 1. */
 void self_announce(struct swim *swim, uint64_t above);
 /* The same, within the budget of refutations. */

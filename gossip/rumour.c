@@ -48,22 +48,34 @@ static void drop(struct swim *swim, struct rumour *rumour)
     *link = rumour->sibling;
     list_unlink(&swim->rumours, rumour);
     swim->rumours.count--;
+    swim->rumours.by_class[rumour->urgent ? 0 : 1]--;
     free(rumour);
 }
 
 /* Full: what was sent most often has been heard by most. */
-static void make_room(struct swim *swim)
+static void drop_most_sent(struct swim *swim, unsigned class)
 {
-    size_t limit = (size_t)swim->config.members_max * 2;
-    for (unsigned class = 2; swim->rumours.count >= limit && class -- > 0;)
-        for (size_t sent = RUMOUR_SENT_MAX; swim->rumours.count >= limit && sent-- > 0;)
-            while (swim->rumours.count >= limit && swim->rumours.by_sent[class][sent].first != NULL)
-                drop(swim, swim->rumours.by_sent[class][sent].first);
+    for (size_t sent = RUMOUR_SENT_MAX; sent-- > 0;)
+        if (swim->rumours.by_sent[class][sent].first != NULL) {
+            drop(swim, swim->rumours.by_sent[class][sent].first);
+            return;
+        }
+}
+
+/* When hundreds start at once, every member would tell every other of all of them a dozen times. Beyond
+ * a few dozen newcomers and updates the rest is left to anti-entropy, which tells each only once. */
+static void make_room(struct swim *swim, unsigned class)
+{
+    size_t limit = class == 0 ? (size_t)swim->config.members_max * 2 : UNHURRIED_MAX;
+    if (swim->rumours.by_class[class] < limit)
+        return;
+    drop_most_sent(swim, class);
+    sync_soon(swim);
 }
 
 static void add(struct swim *swim, struct member *member, const uint8_t *accusation, bool urgent)
 {
-    make_room(swim);
+    make_room(swim, urgent ? 0 : 1);
     size_t size = accusation != NULL ? ACCUSATION_SIZE : 0;
     struct rumour *rumour = alloc_zero(1, sizeof(*rumour) + size);
     rumour->about = member;
@@ -75,6 +87,7 @@ static void add(struct swim *swim, struct member *member, const uint8_t *accusat
     member->rumours = rumour;
     list_append(&swim->rumours, rumour);
     swim->rumours.count++;
+    swim->rumours.by_class[urgent ? 0 : 1]++;
     if (swim->rumours.count > swim->rumours.count_max)
         swim->rumours.count_max = swim->rumours.count;
     if (swim->gossip_ms == NEVER)

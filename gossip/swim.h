@@ -227,9 +227,9 @@ int swim_config_check(const struct swim_config *config, struct err *err) MUST_CH
 
 /* Start a core. Its first orders are SWIM_PERSIST (incarnation self->incarnation + 1) and, after
  * swim_join, sends. -1 (ERR_INVALID) for a configuration or self-description out of limits. */
-int swim_new(struct swim **swim, const struct swim_config *config, const struct swim_ops *ops,
+int swim_new(struct swim **out, const struct swim_config *config, const struct swim_ops *ops,
              const struct swim_self *self, uint64_t now_ms, struct err *err) MUST_CHECK;
-void swim_destroy(struct swim **swim);
+void swim_destroy(struct swim **taken);
 
 /* Remember a seed and contact it. A core that knows no other living member goes on contacting its
  * seeds until one answers, so the order in which the members start does not matter. */

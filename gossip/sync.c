@@ -299,6 +299,14 @@ static void entries_received(struct swim *swim, const struct swim_id *from,
     free(give.wanted.data);
 }
 
+void sync_soon(struct swim *swim)
+{
+    uint32_t half_ms = swim->config.probe_interval_ms / 2;
+    uint64_t soon_ms = swim->now_ms + half_ms + prng_below(&swim->prng, half_ms);
+    if (soon_ms < swim->sync_ms)
+        swim->sync_ms = soon_ms;
+}
+
 /* What a Give made us learn is merged by now. Answer with what it asks for, and with what its
  * teller did not know. */
 static void give_received(struct swim *swim, const struct swim_id *from,
@@ -334,12 +342,8 @@ static void give_received(struct swim *swim, const struct swim_id *from,
         packet_to_id(&packet, from, false, expires_ms(swim));
     else
         packet_release(&packet);
-    if (message->give->more || swim->news_count >= MUCH) {
-        uint64_t soon_ms = swim->now_ms + swim->config.probe_interval_ms / 2 +
-                           prng_below(&swim->prng, swim->config.probe_interval_ms / 2);
-        if (soon_ms < swim->sync_ms)
-            swim->sync_ms = soon_ms;
-    }
+    if (message->give->more || swim->news_count >= MUCH)
+        sync_soon(swim);
 }
 
 /* A member that asks without end gets no answers for the rest of the second. */

@@ -181,19 +181,36 @@ static uint64_t run_stopped(struct world *world)
     return world_until(world, SWIM_ALIVE, 0, 2 * MINUTE);
 }
 
+/* What a member sends in a second when nothing happens, with 64 connections; and what it keeps. */
 static uint64_t run_quiet(struct world *world)
 {
+    uint64_t sent_bytes = 0, sent_count = 0, handshakes = 0, memory_bytes = 0;
     bootstrap(world);
     world_run(world, 2 * MINUTE);
-    uint64_t sent = 0;
     for (uint32_t i = 0; i < world->count; i++)
-        world->nodes[i].sent_bytes = 0;
+        world->nodes[i].sent_bytes = world->nodes[i].sent_count = world->nodes[i].handshakes = 0;
     world_run(world, 10 * MINUTE);
-    for (uint32_t i = 0; i < world->count; i++)
-        sent += world->nodes[i].sent_bytes;
+    for (uint32_t i = 0; i < world->count; i++) {
+        struct swim_stats stats;
+        swim_stats(world->nodes[i].core, &stats);
+        sent_bytes += world->nodes[i].sent_bytes;
+        sent_count += world->nodes[i].sent_count;
+        handshakes += world->nodes[i].handshakes;
+        memory_bytes += stats.memory_bytes;
+    }
     if (world->dead_events > 0 || !world_agrees(world, SWIM_ALIVE, 0))
         sim_fail(world, "a quiet cluster is not quiet", 0);
-    return sent / world->count / 600; /* bytes a second and member */
+    double seconds = 600.0 * world->count;
+    if (world->talkative)
+        printf(
+            "bytes a second: %.0f of messages, %.0f with framing, %.0f with handshakes; memory "
+            "%.0f bytes a member known\n",
+            (double)sent_bytes / seconds,
+            (double)(sent_bytes + SIM_FRAME_BYTES * sent_count) / seconds,
+            (double)(sent_bytes + SIM_FRAME_BYTES * sent_count + SIM_HANDSHAKE_BYTES * handshakes) /
+                seconds,
+            (double)memory_bytes / world->count / world->count);
+    return (uint64_t)((double)sent_bytes / seconds);
 }
 
 /* Two members exchange their addresses while both are down. */
@@ -352,7 +369,7 @@ static const struct scenario {
 } scenarios[] = {
     {"bootstrap", run_bootstrap, 200},
     {"crash", run_crash, 200},
-    {"loss", run_loss, 200},
+    {"loss", run_loss, 128},
     {"partition", run_partition, 200},
     {"partition_forgotten", run_partition_forgotten, 40},
     {"leave", run_leave, 200},
@@ -363,19 +380,21 @@ static const struct scenario {
     {"stopped", run_stopped, 100},
     {"quiet", run_quiet, 100},
     {"swap", run_swap, 100},
-    {"liars", run_liars, 100},
-    {"suspended", run_suspended, 40},
+    {"liars", run_liars, 60},
+    {"suspended", run_suspended, 30},
     {"churn", run_churn, 100},
     {"one_way", run_one_way, 300},
     {"lossy_few", run_lossy_few, 300},
     {"crash_ten", run_crash_ten, 300},
 };
 
-static struct result play(const struct scenario *scenario, uint64_t seed, uint32_t count)
+static struct result play(const struct scenario *scenario, uint64_t seed, uint32_t count,
+                          bool talkative)
 {
     struct world world;
     struct result result;
     world_init(&world, scenario->name, seed, count, count <= 512);
+    world.talkative = talkative;
     result.took_ms = scenario->run(&world);
     result.trace = world.trace;
     world_release(&world);
@@ -392,7 +411,7 @@ static const struct scenario *find(const char *name)
 
 static void play_named(const char *name)
 {
-    play(find(name), 1, find(name)->count);
+    play(find(name), 1, find(name)->count, false);
 }
 
 static void two_hundred_members_find_each_other_through_one_seed(void **state)
@@ -495,9 +514,9 @@ static void the_same_seed_gives_the_same_trace(void **state)
 {
     (void)state;
     const struct scenario *scenario = find("loss");
-    struct result first = play(scenario, 77, 60);
-    struct result second = play(scenario, 77, 60);
-    struct result other = play(scenario, 78, 60);
+    struct result first = play(scenario, 77, 60, false);
+    struct result second = play(scenario, 77, 60, false);
+    struct result other = play(scenario, 78, 60, false);
     assert_int_equal(first.trace, second.trace);
     assert_int_not_equal(first.trace, other.trace);
 }
@@ -546,7 +565,7 @@ static int run_all(bool full)
     }
     for (size_t i = 0; i < sizeof(scenarios) / sizeof(scenarios[0]); i++)
         for (uint64_t seed = 1; seed <= 10; seed++) {
-            struct result result = play(&scenarios[i], seed, scenarios[i].count);
+            struct result result = play(&scenarios[i], seed, scenarios[i].count, false);
             printf("%-20s seed %2" PRIu64 "  n %4u  %8" PRIu64 "  trace %016" PRIx64 "\n",
                    scenarios[i].name, seed, scenarios[i].count, result.took_ms, result.trace);
         }
@@ -582,7 +601,7 @@ int main(int argc, char **argv)
     }
     if (scenario == NULL)
         return run_all(full);
-    struct result result = play(scenario, seed, count != 0 ? count : scenario->count);
+    struct result result = play(scenario, seed, count != 0 ? count : scenario->count, true);
     printf("%s seed %" PRIu64 ": %" PRIu64 ", trace %016" PRIx64 "\n", scenario->name, seed,
            result.took_ms, result.trace);
     return 0;

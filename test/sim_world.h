@@ -29,8 +29,15 @@ struct sim_context {
     struct swim_id id;
 };
 
+#define SIM_POOL            64  /* open connections that a member keeps, the least used go first */
+#define SIM_HANDSHAKE_BYTES 650 /* each way, for TCP, ZMTP and CURVE */
+#define SIM_FRAME_BYTES     60  /* around a message: TCP and IP, ZMTP, CURVE */
+
 struct sim_node {
-    struct swim *core; /* NULL: not running */
+    struct swim *core;       /* NULL: not running */
+    uint32_t pool[SIM_POOL]; /* peers that it opened a connection to, the latest used first */
+    uint32_t pool_count;
+    uint64_t handshakes;
     struct sim_context context;
     struct swim_id id;
     char name[32];
@@ -82,6 +89,7 @@ struct world {
     uint64_t number;
     double loss, duplication;
     uint32_t delay_min_ms, delay_max_ms;
+    bool talkative; /* print figures */
     bool thorough;  /* decode every packet, and remember what everybody saw of everybody */
     uint64_t *seen; /* [observer][member]: the highest incarnation */
     uint64_t *suspected_ms;
@@ -335,6 +343,32 @@ static inline void sim_deliver(struct world *world, uint32_t from, uint32_t to,
              });
 }
 
+static inline bool sim_pool_has(struct sim_node *node, uint32_t peer)
+{
+    for (uint32_t i = 0; i < node->pool_count; i++) {
+        if (node->pool[i] != peer)
+            continue;
+        memmove(node->pool + 1, node->pool, i * sizeof(*node->pool));
+        node->pool[0] = peer;
+        return true;
+    }
+    return false;
+}
+
+/* Which connection a message takes: one that either end has opened, else a new one. */
+static inline void sim_connect(struct world *world, uint32_t from, uint32_t to)
+{
+    struct sim_node *node = &world->nodes[from];
+    if (sim_pool_has(node, to) || sim_pool_has(&world->nodes[to], from))
+        return;
+    if (node->pool_count < SIM_POOL)
+        node->pool_count++;
+    memmove(node->pool + 1, node->pool, (node->pool_count - 1) * sizeof(*node->pool));
+    node->pool[0] = to;
+    node->handshakes++;
+    world->nodes[to].handshakes++;
+}
+
 static inline void sim_send(struct world *world, uint32_t from, const struct swim_order *order)
 {
     struct sim_node *sender = &world->nodes[from];
@@ -358,6 +392,7 @@ static inline void sim_send(struct world *world, uint32_t from, const struct swi
             return;
     }
     const struct sim_node *receiver = &world->nodes[to];
+    sim_connect(world, from, to);
     double pass = (1 - world->loss) * (1 - sender->loss_out) * (1 - receiver->loss_in);
     if (receiver->core == NULL || !sim_reaches(world, from, to) || sim_random(world) >= pass)
         return;
@@ -514,6 +549,7 @@ static inline void node_crash(struct world *world, uint32_t index)
 {
     struct sim_node *node = &world->nodes[index];
     swim_destroy(&node->core);
+    node->pool_count = 0;
     node->life++;
     node->first_dead_ms = 0;
     node->dead_seen = 0;
