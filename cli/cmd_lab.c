@@ -17,16 +17,23 @@
 #define END_TIMEOUT_MS  15000
 #define KILL_TIMEOUT_MS 5000
 
-/* Lab text goes to eval: 'a'\''b'. */
-static void print_export(const char *name, const char *value, const char *after)
+/* As a shell takes it for one word, whatever is in it: 'a'\''b'. */
+static void print_quoted(const char *text)
 {
-    printf("export %s='", name);
-    for (; *value != '\0'; value++)
-        if (*value == '\'')
+    putchar('\'');
+    for (; *text != '\0'; text++)
+        if (*text == '\'')
             fputs("'\\''", stdout);
         else
-            putchar(*value);
-    printf("'%s\n", after);
+            putchar(*text);
+    putchar('\'');
+}
+
+static void print_export(const char *name, const char *value, const char *after)
+{
+    printf("export %s=", name);
+    print_quoted(value);
+    puts(after);
 }
 
 static int cmd_lab_up(int argc, char **argv)
@@ -69,9 +76,14 @@ static int cmd_lab_up(int argc, char **argv)
         code = command_failed(&line, &err);
     } else {
         lab_show(&line, &lab);
-        if (!line.json && !line.quiet)
-            printf("\nPoint the other commands at it:  eval \"$(ecbak lab env%s%s)\"\n",
-                   dir != NULL ? " --dir " : "", dir != NULL ? dir : "");
+        if (!line.json && !line.quiet) {
+            printf("\nPoint the other commands at it:  eval \"$(ecbak lab env");
+            if (dir != NULL) {
+                printf(" --dir ");
+                print_quoted(dir);
+            }
+            printf(")\"\n");
+        }
         code = EXIT_DONE;
     }
     lab_unlock(&lab);

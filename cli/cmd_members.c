@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "cli/command.h"
 #include "cli/exit_code.h"
@@ -12,6 +13,7 @@
 #include "node/api/client.h"
 
 #define POLL_MS 200
+#define WATCH_S 1
 
 /* "--wait-for 6=alive": that many members in that state; "--wait-for node-3=dead": that one is. */
 struct awaited {
@@ -177,15 +179,43 @@ static int ask(struct client *client, struct member_list *list, const struct awa
     }
 }
 
+static void print_list(const struct command_line *line, const struct member_list *list)
+{
+    if (line->json)
+        print_json(list);
+    else if (!line->quiet && list->count > 0)
+        print_table(list);
+}
+
+/* Until ctrl-C or an error. On a terminal each table takes the place of the one before. */
+static int watch(const struct command_line *line, struct client *client, struct err *err)
+{
+    bool repaint = !line->json && isatty(STDOUT_FILENO) == 1;
+    for (;;) {
+        struct member_list list = {0};
+        if (client_members(client, &list, err) != 0)
+            return -1;
+        if (repaint)
+            fputs("\033[H\033[2J", stdout);
+        print_list(line, &list);
+        member_list_release(&list);
+        if (fflush(stdout) != 0)
+            return err_errno(err, "writing to standard output");
+        nanosleep(&(struct timespec){.tv_sec = WATCH_S}, NULL);
+    }
+}
+
 int cmd_members(int argc, char **argv)
 {
     const char *wait_for = NULL;
+    bool watching = false;
     uint64_t timeout_ms = 30000;
     const struct option options[] = {
         {'w', "wait-for", OPTION_TEXT, &wait_for, "N=STATE",
          "wait until N members are in STATE, or the member\nof that name is: 6=alive, node-3=dead"},
         {'t', "timeout", OPTION_DURATION, &timeout_ms, "TIME",
          "how long to wait (default 30s); then the exit status is 4"},
+        {0, "watch", OPTION_FLAG, &watching, NULL, "show it again every second, until ctrl-C"},
         {0},
     };
     struct command_line line = {
@@ -196,6 +226,7 @@ int cmd_members(int argc, char **argv)
             "offered and used, round-trip time, version, and how long they have been so.",
         .examples = "  ecbak members\n"
                     "  ecbak members --json | jq -r '.members[] | select(.state==\"dead\").name'\n"
+                    "  ecbak members --watch\n"
                     "  ecbak members --wait-for 6=alive --timeout 30s",
         .options = options,
         .uses = USES_NODE,
@@ -212,13 +243,14 @@ int cmd_members(int argc, char **argv)
         goto done;
     if (client_open(&client, line.socket, &err) != 0)
         goto done;
+    if (watching) {
+        status = watch(&line, client, &err);
+        goto done;
+    }
     status = ask(client, &list, wait_for != NULL ? &awaited : NULL, timeout_ms, &err);
     if (status != 0 && err.code != ERR_TOO_FEW)
         goto done;
-    if (line.json)
-        print_json(&list);
-    else if (!line.quiet && list.count > 0)
-        print_table(&list);
+    print_list(&line, &list);
 done:
     code = status == 0 ? EXIT_DONE : command_failed(&line, &err);
     member_list_release(&list);
