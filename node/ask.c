@@ -56,26 +56,3 @@ int ask_wait(struct call *const *calls, size_t count, int64_t deadline_ms)
     }
     return -1;
 }
-
-void holders_to_wire(ProtobufCBinaryData views[STORE_HOLDERS_MAX], const struct holders *holders)
-{
-    static const uint8_t nobody[ID_SIZE];
-    for (uint32_t i = 0; i < holders->count; i++) {
-        bool empty = memcmp(holders->node[i], nobody, ID_SIZE) == 0;
-        views[i] = wire_view(holders->node[i], empty ? 0 : ID_SIZE);
-    }
-}
-
-int holders_from_wire(struct holders *holders, size_t count, const ProtobufCBinaryData *views,
-                      struct err *err)
-{
-    *holders = (struct holders){.count = 0};
-    if (count > STORE_HOLDERS_MAX)
-        return err_set(err, ERR_FORMAT, "%zu holders; at most %d", count, STORE_HOLDERS_MAX);
-    for (size_t i = 0; i < count; i++) {
-        if (views[i].len != 0 && !wire_take(holders->node[i], ID_SIZE, views[i]))
-            return err_set(err, ERR_FORMAT, "holder %zu is no node id", i);
-    }
-    holders->count = (uint32_t)count;
-    return 0;
-}

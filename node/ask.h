@@ -13,7 +13,6 @@
 #include "coding/base/err.h"
 #include "node/api/statement.h"
 #include "node/peer.pb-c.h"
-#include "node/store.h"
 #include "node/transport.h"
 
 #define ASK_PACKS_MAX      2048          /* in one LocatePacks or PinPacks */
@@ -34,10 +33,5 @@ Ecbak__PeerReply *ask_reply(struct call *call, Ecbak__PeerReply__BodyCase expect
 
 /* calls_wait, which also waits when there is no call to wait for. */
 int ask_wait(struct call *const *calls, size_t count, int64_t deadline_ms);
-
-/* A holder list as it travels: fills count views into `list`, of which the caller owns the array. */
-void holders_to_wire(ProtobufCBinaryData views[STORE_HOLDERS_MAX], const struct holders *holders);
-int holders_from_wire(struct holders *holders, size_t count, const ProtobufCBinaryData *views,
-                      struct err *err) MUST_CHECK;
 
 #endif

@@ -10,15 +10,9 @@
 #include "coding/fragment_set.h"
 #include "node/api/wire.h"
 #include "node/ask.h"
-#include "node/gather.h"
+#include "node/fetch.h"
+#include "node/holders.h"
 #include "node/send.h"
-
-static const uint8_t nobody[ID_SIZE];
-
-static bool is_held(const struct holders *holders, uint32_t index)
-{
-    return memcmp(holders->node[index], nobody, ID_SIZE) != 0;
-}
 
 /* The grant from one holder; NULL when it has none. */
 static uint8_t *grant_from(struct nodes *nodes, size_t node, const uint8_t object[ID_SIZE],
@@ -59,7 +53,7 @@ static uint8_t *find_grant(struct nodes *nodes, const uint8_t pack[ID_SIZE],
 {
     err_set(err, ERR_NOT_FOUND, "no holder has its grant");
     for (uint32_t i = 0; i < holders->count; i++) {
-        int node = is_held(holders, i) ? nodes_find(nodes, holders->node[i]) : -1;
+        int node = holders_has(holders, i) ? nodes_find(nodes, holders->node[i]) : -1;
         if (node < 0 || nodes->standings[node] > STANDING_GOOD)
             continue;
         struct grant opened;
@@ -78,32 +72,32 @@ static uint8_t *find_grant(struct nodes *nodes, const uint8_t pack[ID_SIZE],
 }
 
 /* A row that came although it does not count (its node counts for another row) is sent on as it is. */
-static int copy_row(const struct gathering *g, uint32_t index, size_t size, uint8_t **bytes,
+static int copy_row(const struct fetching *f, uint32_t index, size_t size, uint8_t **bytes,
                     struct err *err)
 {
-    const struct object_shape *shape = &g->object->shape;
+    const struct object_shape *shape = &f->object->shape;
     *bytes = alloc_large(size, err);
     if (*bytes == NULL)
         return -1;
-    fragment_write_head(*bytes, g->object, index, g->rows[index].leaves);
-    memcpy(*bytes + fragment_head_size(shape), g->rows[index].bytes, shape->row_size);
+    fragment_write_head(*bytes, f->object, index, f->rows[index].leaves);
+    memcpy(*bytes + fragment_head_size(shape), f->rows[index].bytes, shape->row_size);
     return 0;
 }
 
 /* Rebuilds the rows that nobody holds, as many as there is room for. */
-static int rebuild(struct gathering *g, struct sending *sending, size_t room, struct err *err)
+static int rebuild(struct fetching *f, struct sending *sending, size_t room, struct err *err)
 {
     uint32_t total = sending->data + sending->parity;
-    const struct object_shape *shape = &g->object->shape;
+    const struct object_shape *shape = &f->object->shape;
     if (shape->k != sending->data || shape->m != sending->parity)
         return err_set(err, ERR_FOREIGN, "its holders disagree about its shape");
     sending->fragment_size = fragment_size(shape);
     for (uint32_t i = 0; i < total && room > 0; i++) {
-        if (is_held(&sending->holders, i))
+        if (holders_has(&sending->holders, i))
             continue;
         uint8_t **bytes = &sending->fragments[i];
-        if (g->rows[i].bytes != NULL ? copy_row(g, i, sending->fragment_size, bytes, err) != 0
-                                     : fragment_set_rebuild(g->object, g->rows, i, bytes, err) != 0)
+        if (f->rows[i].bytes != NULL ? copy_row(f, i, sending->fragment_size, bytes, err) != 0
+                                     : fragment_set_rebuild(f->object, f->rows, i, bytes, err) != 0)
             return -1;
         room--;
     }
@@ -115,7 +109,7 @@ int heal_object(struct service *service, const uint8_t pack[ID_SIZE], const uint
                 uint64_t *sent_bytes, struct err *err)
 {
     struct nodes nodes;
-    struct gathering *g = NULL;
+    struct fetching *f = NULL;
     uint8_t *grant = NULL;
     size_t grant_size = 0;
     char hex[17];
@@ -138,9 +132,9 @@ int heal_object(struct service *service, const uint8_t pack[ID_SIZE], const uint
     grant = find_grant(&nodes, pack, object, holders, &grant_size, err);
     if (grant == NULL)
         goto done;
-    g = alloc_zero(1, sizeof(*g));
-    gather_init(g, &nodes, pack, object);
-    if (gather_rows(g, err) != 0 || rebuild(g, sending, room, err) != 0)
+    f = alloc_zero(1, sizeof(*f));
+    fetch_init(f, &nodes, pack, object);
+    if (fetch_rows(f, err) != 0 || rebuild(f, sending, room, err) != 0)
         goto done;
     sending->grant = grant;
     sending->grant_size = grant_size;
@@ -153,7 +147,7 @@ int heal_object(struct service *service, const uint8_t pack[ID_SIZE], const uint
         goto done;
     }
     *holders = sending->holders;
-    send_holders(sending);
+    holders_tell(sending->nodes, sending->object, &sending->holders);
     result = 0;
 done:
     if (result != 0)
@@ -162,9 +156,9 @@ done:
         free(sending->fragments[i]);
     free(sending);
     free(grant);
-    if (g != NULL)
-        gather_release(g);
-    free(g);
+    if (f != NULL)
+        fetch_release(f);
+    free(f);
     nodes_release(&nodes);
     return result;
 }

@@ -9,8 +9,9 @@
 #include "coding/base/alloc.h"
 #include "node/api/wire.h"
 #include "node/ask.h"
+#include "node/choice.h"
 #include "node/clock.h"
-#include "node/round.h"
+#include "node/holders.h"
 
 #define FLIGHTS_PER_SLOT 2
 #define TICK_MS          250
@@ -46,8 +47,7 @@ struct slot {
 struct loop {
     struct sending *sending;
     struct nodes *nodes;
-    struct candidate *candidates; /* usable: may still be tried by this job */
-    bool *taken;                  /* holds a fragment, or one is on its way */
+    struct choice choice;
     struct slot *slots;
     size_t count;
     int64_t *took_ms; /* of those done */
@@ -69,16 +69,11 @@ static void piece_release(void *bytes, void *hint)
 static void loop_init(struct loop *loop, struct sending *sending)
 {
     *loop = (struct loop){.sending = sending, .nodes = sending->nodes};
-    size_t count = loop->nodes->count;
-    loop->candidates = alloc_zero(count, sizeof(*loop->candidates));
-    if (count > 0)
-        memcpy(loop->candidates, loop->nodes->candidates, count * sizeof(*loop->candidates));
-    loop->taken = alloc_zero(count, sizeof(*loop->taken));
-    for (uint32_t i = 0; i < sending->holders.count; i++) {
-        int node = nodes_find(loop->nodes, sending->holders.node[i]);
-        if (node >= 0)
-            loop->taken[node] = true;
-    }
+    choice_init(&loop->choice, loop->nodes, &sending->holders);
+    loop->choice.pack = sending->pack;
+    loop->choice.zone_max = sending->parity > 0 ? sending->parity : 1;
+    loop->choice.fragment_bytes = sending->fragment_size;
+    loop->choice.doubtful_too = sending->doubtful_too;
     unsigned total = sending->data + sending->parity;
     loop->slots = alloc_zero(total, sizeof(*loop->slots));
     loop->took_ms = alloc_zero(total, sizeof(*loop->took_ms));
@@ -101,45 +96,16 @@ static void loop_release(struct loop *loop)
             call_destroy(&loop->slots[i].flights[f].call);
         piece_release(NULL, loop->slots[i].piece);
     }
-    free(loop->candidates);
-    free(loop->taken);
+    choice_release(&loop->choice);
     free(loop->slots);
     free(loop->took_ms);
-}
-
-/* Up to `wanted` nodes in the pack's order; doubtful ones only when the good are too few. */
-static size_t choose(struct loop *loop, size_t wanted, size_t *chosen)
-{
-    const struct sending *s = loop->sending;
-    size_t zone_max = s->parity > 0 ? s->parity : 1;
-    size_t count = placement_choose(s->pack, loop->candidates, loop->nodes->count, loop->taken,
-                                    wanted, zone_max, s->fragment_size, chosen);
-    for (size_t i = 0; i < count; i++)
-        loop->taken[chosen[i]] = true;
-    if (count == wanted || !s->doubtful_too)
-        return count;
-    struct candidate *doubtful = alloc_zero(loop->nodes->count, sizeof(*doubtful));
-    for (size_t i = 0; i < loop->nodes->count; i++) {
-        const struct member *member = &loop->nodes->table->members[i];
-        doubtful[i] = loop->candidates[i];
-        doubtful[i].usable = loop->nodes->standings[i] == STANDING_DOUBTFUL &&
-                             member->state == MEMBER_ALIVE && !member->away &&
-                             member->capacity_bytes > 0 && !loop->candidates[i].usable &&
-                             doubtful[i].free_bytes > 0;
-    }
-    size_t more = placement_choose(s->pack, doubtful, loop->nodes->count, loop->taken,
-                                   wanted - count, zone_max, s->fragment_size, chosen + count);
-    free(doubtful);
-    for (size_t i = count; i < count + more; i++)
-        loop->taken[chosen[i]] = true;
-    return count + more;
 }
 
 static void place_done(struct loop *loop, struct slot *slot, size_t node, int64_t took_ms)
 {
     struct sending *s = loop->sending;
     slot->done = true;
-    memcpy(s->holders.node[slot->index], loop->candidates[node].node, ID_SIZE);
+    memcpy(s->holders.node[slot->index], loop->choice.candidates[node].node, ID_SIZE);
     s->placed++;
     loop->took_ms[loop->took_count++] = took_ms;
 }
@@ -147,9 +113,7 @@ static void place_done(struct loop *loop, struct slot *slot, size_t node, int64_
 /* The node will not be tried again by this job. */
 static void give_up(struct loop *loop, size_t node, const struct err *why)
 {
-    loop->taken[node] = false;
-    loop->candidates[node].usable = false;
-    loop->candidates[node].free_bytes = 0;
+    choice_strike(&loop->choice, node);
     loop->sending->last = *why;
     err_context(&loop->sending->last, "node %s", loop->nodes->table->members[node].cert.name);
 }
@@ -193,8 +157,8 @@ static void fly(struct loop *loop, struct slot *slot, size_t node)
     request.put_fragment = &put;
     atomic_fetch_add(&slot->piece->references, 1);
     struct payload payload = {slot->piece->bytes, s->fragment_size, piece_release, slot->piece};
-    if (ask_start(loop->nodes->service->transport, loop->candidates[node].node, &request, &payload,
-                  PUT_TIMEOUT_MS, &flight->call, &err) != 0) {
+    if (ask_start(loop->nodes->service->transport, loop->choice.candidates[node].node, &request,
+                  &payload, PUT_TIMEOUT_MS, &flight->call, &err) != 0) {
         flight->call = NULL;
         nodes_failed(loop->nodes, node);
         give_up(loop, node, &err);
@@ -211,8 +175,8 @@ static void fly_to_next(struct loop *loop, struct slot *slot)
 {
     bool had = slot->flights[0].call != NULL || slot->flights[1].call != NULL;
     size_t node;
-    while (!slot->done && choose(loop, 1, &node) == 1) {
-        if (loop->candidates[node].self) {
+    while (!slot->done && choice_take(&loop->choice, 1, &node) == 1) {
+        if (loop->choice.candidates[node].self) {
             put_here(loop, slot, node);
             if (slot->done)
                 end_flights(slot);
@@ -225,55 +189,28 @@ static void fly_to_next(struct loop *loop, struct slot *slot)
     }
 }
 
-/* Gives each chosen node a slot: for_slot[i] is a node or SIZE_MAX. A node that is among the first
- * k + m of the pack's order gets the row of its place there, whoever else is chosen, so that a pack
- * that is sent again brings each node the row that it has already. */
-static void assign(struct loop *loop, const size_t *chosen, size_t count, size_t *for_slot)
-{
-    size_t node_count = loop->nodes->count;
-    size_t *order = alloc_zero(node_count, sizeof(*order));
-    bool *assigned = alloc_zero(node_count, sizeof(*assigned));
-    placement_order(loop->sending->pack, loop->candidates, node_count, order);
-    for (size_t i = 0; i < loop->count; i++) {
-        for_slot[i] = SIZE_MAX;
-        for (size_t c = 0; c < count && loop->slots[i].index < node_count; c++) {
-            if (chosen[c] == order[loop->slots[i].index]) {
-                for_slot[i] = chosen[c];
-                assigned[chosen[c]] = true;
-            }
-        }
-    }
-    for (size_t i = 0, c = 0; i < loop->count; i++) {
-        if (for_slot[i] != SIZE_MAX)
-            continue;
-        while (c < count && assigned[chosen[c]])
-            c++;
-        if (c < count)
-            for_slot[i] = chosen[c++];
-    }
-    free(order);
-    free(assigned);
-}
-
 /* The first nodes for all slots, in one choice, so that the zones are balanced over all. The
  * holders are told in advance whom the plan names, and only corrected when it failed. */
 static void take_off(struct loop *loop)
 {
-    size_t *chosen = alloc_zero(loop->count, sizeof(*chosen));
-    size_t *for_slot = alloc_zero(loop->count, sizeof(*for_slot));
+    size_t chosen[RS_TOTAL_MAX], for_slot[RS_TOTAL_MAX];
+    unsigned rows[RS_TOTAL_MAX];
     struct holders real = loop->sending->holders;
-    assign(loop, chosen, choose(loop, loop->count, chosen), for_slot);
+    for (size_t i = 0; i < loop->count; i++)
+        rows[i] = loop->slots[i].index;
+    size_t count = choice_take(&loop->choice, loop->count, chosen);
+    choice_assign(&loop->choice, chosen, count, rows, loop->count, for_slot);
     for (size_t i = 0; i < loop->count; i++) {
         if (for_slot[i] != SIZE_MAX)
             memcpy(loop->sending->holders.node[loop->slots[i].index],
-                   loop->candidates[for_slot[i]].node, ID_SIZE);
+                   loop->choice.candidates[for_slot[i]].node, ID_SIZE);
     }
     loop->planned = loop->sending->holders;
     struct slot *own = NULL;
     for (size_t i = 0; i < loop->count; i++) {
         if (for_slot[i] == SIZE_MAX)
             continue;
-        if (loop->candidates[for_slot[i]].self)
+        if (loop->choice.candidates[for_slot[i]].self)
             own = &loop->slots[i];
         else
             fly(loop, &loop->slots[i], for_slot[i]);
@@ -282,15 +219,13 @@ static void take_off(struct loop *loop)
         size_t self = for_slot[own - loop->slots];
         put_here(loop, own, self);
         if (own->done)
-            memcpy(real.node[own->index], loop->candidates[self].node, ID_SIZE);
+            memcpy(real.node[own->index], loop->choice.candidates[self].node, ID_SIZE);
     }
     loop->sending->holders = real;
     for (size_t i = 0; i < loop->count; i++) {
         if (!loop->slots[i].done && loop->slots[i].flights[0].call == NULL)
             fly_to_next(loop, &loop->slots[i]);
     }
-    free(chosen);
-    free(for_slot);
 }
 
 /* 0: this answer proves that the node has the fragment. */
@@ -309,7 +244,7 @@ static int check_receipt(struct loop *loop, const struct slot *slot, const struc
     if (result == 0 &&
         (memcmp(receipt.cluster, loop->nodes->service->holder.cluster, ID_SIZE) != 0 ||
          memcmp(receipt.object, s->object, ID_SIZE) != 0 || receipt.index != slot->index ||
-         memcmp(receipt.holder, loop->candidates[flight->node].node, ID_SIZE) != 0 ||
+         memcmp(receipt.holder, loop->choice.candidates[flight->node].node, ID_SIZE) != 0 ||
          memcmp(receipt.writer, s->pin->writer, WRITER_SIZE) != 0 ||
          receipt.number != s->pin->number))
         result = err_set(err, ERR_FOREIGN, "a receipt for something else");
@@ -325,8 +260,7 @@ static void landed(struct loop *loop, struct slot *slot, const struct flight *wi
         const struct flight *other = &slot->flights[f];
         if (other == winner || other->call == NULL)
             continue;
-        loop->taken[other->node] = false;
-        loop->candidates[other->node].usable = false;
+        choice_give_back(&loop->choice, other->node);
         if (other->start_ms < winner->start_ms) {
             nodes_failed(loop->nodes, other->node);
             count_one(&loop->nodes->service->counters, COUNTED_REPLACED);
@@ -375,7 +309,7 @@ static void fly_again(struct loop *loop, struct slot *slot)
 {
     slot->again_ms = 0;
     if (slot->flights[0].call != NULL && slot->flights[1].call != NULL)
-        loop->taken[slot->again_node] = false;
+        choice_give_back(&loop->choice, slot->again_node);
     else
         fly(loop, slot, slot->again_node);
 }
@@ -467,41 +401,4 @@ size_t send_room(const struct sending *sending)
         room += !holds && candidate->usable && candidate->free_bytes >= sending->fragment_size;
     }
     return room;
-}
-
-void send_holders(const struct sending *sending)
-{
-    struct nodes *nodes = sending->nodes;
-    struct round round;
-    ProtobufCBinaryData views[STORE_HOLDERS_MAX];
-    holders_to_wire(views, &sending->holders);
-    round_init(&round, nodes, SMALL_TIMEOUT_MS);
-    int64_t until_ms = monotonic_ms() + DOUBTFUL_GRACE_MS;
-    for (uint32_t i = 0; i < sending->holders.count; i++) {
-        int node = nodes_find(nodes, sending->holders.node[i]);
-        if (node < 0)
-            continue;
-        if (nodes->candidates[node].self) {
-            int ignored = store_set_holders(nodes->service->store, sending->object, i,
-                                            &sending->holders, NULL);
-            (void)ignored; /* a hint: readers ask in the pack's order without it */
-            continue;
-        }
-        Ecbak__SetHolders set = ECBAK__SET_HOLDERS__INIT;
-        set.object = wire_view(sending->object, ID_SIZE);
-        set.index = i;
-        set.n_holders = sending->holders.count;
-        set.holders = views;
-        Ecbak__PeerRequest request = ECBAK__PEER_REQUEST__INIT;
-        request.body_case = ECBAK__PEER_REQUEST__BODY_SET_HOLDERS;
-        request.set_holders = &set;
-        if (nodes->standings[node] == STANDING_GOOD)
-            round_ask(&round, (size_t)node, &request, NULL);
-    }
-    size_t node;
-    Ecbak__PeerReply *reply;
-    struct err why = ERR_INIT;
-    while (round_next(&round, until_ms, ECBAK__PEER_REPLY__BODY__NOT_SET, &node, &reply, &why))
-        wire_free(reply);
-    round_release(&round);
 }

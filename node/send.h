@@ -34,7 +34,7 @@ struct sending {
 
     uint32_t placed;     /* of these fragments, how many have a receipt */
     uint64_t sent_bytes; /* over the network */
-    bool as_planned;     /* the holders were told the truth; else tell them with send_holders */
+    bool as_planned;     /* the holders were told the truth; else tell them: holders_tell */
     struct err last;     /* why the last one that failed did */
 };
 
@@ -43,8 +43,5 @@ void send_fragments(struct sending *sending);
 
 /* Nodes that could take a fragment, of those that hold none of the object yet. */
 size_t send_room(const struct sending *sending);
-
-/* Tells every holder who the others are: hints, sent without waiting for more than a moment. */
-void send_holders(const struct sending *sending);
 
 #endif

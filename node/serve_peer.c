@@ -1,5 +1,5 @@
-/* One function a kind of request, dispatched by a switch. Everything that an answer borrows lives
- * in one struct reply_parts, which is freed after packing. */
+/* One function a kind of request, dispatched by a switch; those about records are in
+ * serve_peer_records.c. */
 #include "node/serve_peer.h"
 
 #include <stdlib.h>
@@ -9,32 +9,11 @@
 #include "coding/fragment.h"
 #include "node/api/wire.h"
 #include "node/ask.h"
+#include "node/holders.h"
+#include "node/serve_peer_parts.h"
 
 /* An answer must stay under TRANSPORT_HEADER_MAX whatever is asked. */
 #define REPLY_BYTES_MAX (900 * 1024)
-
-struct reply_parts {
-    Ecbak__PeerReply reply;
-    Ecbak__PutFragmentReply put;
-    Ecbak__LocateReply locate;
-    Ecbak__PinReply pin;
-    Ecbak__RecordDigestReply digest;
-    Ecbak__ListRecordsReply list;
-    Ecbak__GetGrantReply grant;
-    struct fragment_info *found;
-    Ecbak__FragmentAt *at;
-    Ecbak__FragmentAt **at_list;
-    struct holders *holders;
-    ProtobufCBinaryData *views;
-    uint8_t *bytes;
-    struct payload payload;
-};
-
-static void free_payload(void *bytes, void *hint)
-{
-    (void)hint;
-    free(bytes);
-}
 
 static void parts_release(struct reply_parts *parts)
 {
@@ -71,23 +50,6 @@ int holder_put(const struct holder *holder, const uint8_t *fragment, size_t frag
                                     &opened, holders, pin, err);
     if (result != 0 && err->code == ERR_DENIED)
         count_one(holder->counters, COUNTED_GRANTS_REFUSED);
-    return result;
-}
-
-int holder_put_record(const struct holder *holder, const uint8_t *record, size_t size,
-                      struct err *err)
-{
-    struct record opened;
-    struct writer_cert writer;
-    if (size > RECORD_BYTES_MAX ||
-        record_open(&opened, &writer, record, size, holder->cluster, err) != 0) {
-        count_one(holder->counters, COUNTED_RECORDS_REFUSED);
-        if (size > RECORD_BYTES_MAX)
-            return err_set(err, ERR_FORMAT, "a record of %zu bytes", size);
-        return err_context(err, "record");
-    }
-    int result = store_put_record(holder->store, record, size, &opened, err);
-    record_release(&opened);
     return result;
 }
 
@@ -144,7 +106,7 @@ static int get_fragment(const struct holder *holder, const Ecbak__GetFragment *r
             count_one(holder->counters, COUNTED_CORRUPT);
         return -1;
     }
-    parts->payload = (struct payload){bytes, size, free_payload, NULL};
+    parts->payload = (struct payload){bytes, size, serve_free_payload, NULL};
     return 0;
 }
 
@@ -297,69 +259,6 @@ done:
     return result;
 }
 
-static int record_digest(const struct holder *holder, struct reply_parts *parts, struct err *err)
-{
-    uint8_t(*digest)[8] = alloc_zero(256, 8);
-    parts->bytes = (uint8_t *)digest;
-    if (store_record_digest(holder->store, digest, err) != 0)
-        return -1;
-    ecbak__record_digest_reply__init(&parts->digest);
-    parts->digest.digest = wire_view(digest, sizeof(uint8_t[256][8]));
-    parts->reply.body_case = ECBAK__PEER_REPLY__BODY_RECORD_DIGEST;
-    parts->reply.record_digest = &parts->digest;
-    return 0;
-}
-
-/* Hashes that start with one byte, in ascending order: from the hash after `after`, or else from
- * the very first, which is the one after prefix-1 ff ff ... ff. */
-static int list_records(const struct holder *holder, const Ecbak__ListRecords *request,
-                        struct reply_parts *parts, struct err *err)
-{
-    uint8_t prefix, after[ID_SIZE];
-    if (!wire_take(&prefix, 1, request->prefix))
-        return err_set(err, ERR_FORMAT, "a prefix is one byte");
-    memset(after, 0xff, sizeof(after));
-    after[0] = (uint8_t)(prefix - 1);
-    bool from_first = prefix == 0 && request->after.len == 0;
-    if (request->after.len != 0 && !wire_take(after, ID_SIZE, request->after))
-        return err_set(err, ERR_FORMAT, "`after` is no hash");
-    uint8_t(*hashes)[ID_SIZE] = alloc_zero(ASK_HASHES_MAX, ID_SIZE);
-    parts->bytes = (uint8_t *)hashes;
-    size_t count;
-    if (store_list_records(holder->store, NULL, from_first ? NULL : after, hashes, ASK_HASHES_MAX,
-                           &count, err) != 0)
-        return -1;
-    bool more = count == ASK_HASHES_MAX;
-    while (count > 0 && hashes[count - 1][0] != prefix) {
-        count--;
-        more = false;
-    }
-    parts->views = alloc_zero(count, sizeof(*parts->views));
-    for (size_t i = 0; i < count; i++)
-        parts->views[i] = wire_view(hashes[i], ID_SIZE);
-    ecbak__list_records_reply__init(&parts->list);
-    parts->list.n_hashes = count;
-    parts->list.hashes = parts->views;
-    parts->list.more = more;
-    parts->reply.body_case = ECBAK__PEER_REPLY__BODY_LIST_RECORDS;
-    parts->reply.list_records = &parts->list;
-    return 0;
-}
-
-static int get_record(const struct holder *holder, const Ecbak__GetRecord *request,
-                      struct reply_parts *parts, struct err *err)
-{
-    uint8_t hash[ID_SIZE];
-    if (!wire_take(hash, ID_SIZE, request->hash))
-        return err_set(err, ERR_FORMAT, "no record hash");
-    uint8_t *bytes;
-    size_t size;
-    if (store_get_record(holder->store, hash, &bytes, &size, err) != 0)
-        return -1;
-    parts->payload = (struct payload){bytes, size, free_payload, NULL};
-    return 0;
-}
-
 static int get_grant(const struct holder *holder, const Ecbak__GetGrant *request,
                      struct reply_parts *parts, struct err *err)
 {
@@ -404,11 +303,11 @@ static int dispatch(const struct holder *holder, const Ecbak__PeerRequest *reque
     case ECBAK__PEER_REQUEST__BODY_PUT_RECORD:
         return holder_put_record(holder, payload, payload_size, err);
     case ECBAK__PEER_REQUEST__BODY_RECORD_DIGEST:
-        return record_digest(holder, parts, err);
+        return serve_record_digest(holder, parts, err);
     case ECBAK__PEER_REQUEST__BODY_LIST_RECORDS:
-        return list_records(holder, request->list_records, parts, err);
+        return serve_list_records(holder, request->list_records, parts, err);
     case ECBAK__PEER_REQUEST__BODY_GET_RECORD:
-        return get_record(holder, request->get_record, parts, err);
+        return serve_get_record(holder, request->get_record, parts, err);
     case ECBAK__PEER_REQUEST__BODY_GET_GRANT:
         return get_grant(holder, request->get_grant, parts, err);
     case ECBAK__PEER_REQUEST__BODY_SET_HOLDERS:

@@ -9,6 +9,7 @@
 #include "coding/base/alloc.h"
 #include "coding/base/bytes.h"
 #include "coding/fragment_set.h"
+#include "node/holders.h"
 #include "node/send.h"
 
 int spread_shape(const struct nodes *nodes, uint32_t *data, uint32_t *parity, struct err *err)
@@ -40,19 +41,6 @@ static int check_grant(const struct service *service, const uint8_t *grant, size
         memcmp(opened->writer, pin->writer, WRITER_SIZE) != 0)
         return err_set(err, ERR_FOREIGN, "the grant is of another vault or writer than the pin");
     return 0;
-}
-
-static void count_held(const struct sending *sending, const struct service *service,
-                       struct held *held)
-{
-    static const uint8_t nobody[ID_SIZE];
-    for (uint32_t i = 0; i < sending->holders.count; i++) {
-        const uint8_t *node = sending->holders.node[i];
-        if (memcmp(node, nobody, ID_SIZE) == 0)
-            continue;
-        held->nodes++;
-        held->others += memcmp(node, service->keys->node, ID_SIZE) != 0;
-    }
 }
 
 static int too_few(const struct sending *sending, size_t could, const struct held *held,
@@ -93,11 +81,11 @@ static int send_set(struct service *service, struct sending *sending, struct fra
     held->data = sending->data;
     held->parity = sending->parity;
     held->sent_bytes = sending->sent_bytes;
-    count_held(sending, service, held);
+    holders_count(&sending->holders, service->keys->node, &held->nodes, &held->others);
     if (held->nodes < sending->data)
         return too_few(sending, could, held, err);
     if (!sending->as_planned)
-        send_holders(sending);
+        holders_tell(sending->nodes, sending->object, &sending->holders);
     return 0;
 }
 

@@ -10,6 +10,7 @@
 #include "node/ask.h"
 #include "node/clock.h"
 #include "node/heal.h"
+#include "node/holders.h"
 #include "node/locate.h"
 #include "node/log.h"
 #include "node/matching.h"
@@ -107,19 +108,6 @@ static void holders_of(const struct nodes *nodes, const struct sighting *run, si
     free(held);
 }
 
-static void count_held(const struct service *service, const struct holders *holders,
-                       struct held *held)
-{
-    static const uint8_t nobody[ID_SIZE];
-    held->nodes = held->others = 0;
-    for (uint32_t i = 0; i < holders->count; i++) {
-        if (memcmp(holders->node[i], nobody, ID_SIZE) == 0)
-            continue;
-        held->nodes++;
-        held->others += memcmp(holders->node[i], service->keys->node, ID_SIZE) != 0;
-    }
-}
-
 /* The best object of a pack: the one with most nodes to spare. Its holders go to *best. */
 static void count_pack(const struct nodes *nodes, const struct sighting *seen, size_t count,
                        struct held *held, struct holders *best)
@@ -132,7 +120,7 @@ static void count_pack(const struct nodes *nodes, const struct sighting *seen, s
             run++;
         struct held here = {.data = seen[at].data, .parity = seen[at].parity};
         holders_of(nodes, seen + at, run, holders);
-        count_held(nodes->service, holders, &here);
+        holders_count(holders, nodes->service->keys->node, &here.nodes, &here.others);
         if ((int)here.nodes - (int)here.data > best_spare) {
             best_spare = (int)here.nodes - (int)here.data;
             memcpy(held->object, seen[at].object, ID_SIZE);
@@ -182,7 +170,7 @@ int vouch_packs(struct service *service, const struct pin *pin, const uint8_t (*
         struct err why = ERR_INIT;
         if (heal_object(service, packs[i], held[i].object, held[i].data, held[i].parity, pin,
                         holders, &held[i].sent_bytes, &why) == 0) {
-            count_held(service, holders, &held[i]);
+            holders_count(holders, service->keys->node, &held[i].nodes, &held[i].others);
             failures = 0;
         } else {
             failures++;
