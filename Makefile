@@ -17,7 +17,7 @@ DEPS_BUILD = build-essential pkg-config libzmq3-dev libczmq-dev libjerasure-dev 
 	libsodium-dev libsqlite3-dev libzstd-dev libprotobuf-c-dev protobuf-c-compiler libjansson-dev \
 	libacl1-dev libattr1-dev
 DEPS_RUN   = procps acl attr python3
-DEPS_TEST  = libcmocka-dev libisal-dev clang libclang-rt-14-dev clang-format clang-tidy restic time
+DEPS_TEST  = libcmocka-dev libfaketime libisal-dev clang libclang-rt-14-dev clang-format clang-tidy restic time
 DEPS       = $(DEPS_BUILD) $(DEPS_RUN) $(DEPS_TEST)
 
 VERSION = 0.1.0
@@ -120,6 +120,11 @@ san:
 
 sim: $(SIM)
 	@for s in $(SIM); do $$s --full || exit 1; done
+
+# Hours of random kills: set KILLS to what the night allows.
+KILLS ?= 500
+torture: all
+	ECBAK_BUILD=$(BUILD) ECBAK_KILLS=$(KILLS) $(PYTHON) test/cluster_kills.py
 
 bench: $(BENCH)
 	@for b in $(BENCH); do $$b || exit 1; done

@@ -1,0 +1,115 @@
+#!/usr/bin/env python3
+"""Full disks, slow holders, wrong clocks, data directories that vanish: each has a clear outcome."""
+import os
+import shutil
+import subprocess
+import sys
+import time
+
+from lab import DONE, FAILED, INCOMPLETE, SLOW, Lab, compare, make_tree, run_tests, wait_until
+
+
+def a_holder_with_a_full_disk_is_passed_over():
+    if os.geteuid() != 0:
+        print("(needs root to mount a small tmpfs; passed over)")
+        return
+    with Lab(6) as lab:
+        lab.kill("node-6")
+        data = str(lab.data("node-6"))
+        kept = f"{lab.root}/kept"
+        shutil.copytree(data, kept)
+        subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", data], check=True)
+        try:
+            shutil.copytree(kept, data, dirs_exist_ok=True)
+            lab.start("node-6")
+            lab.wait_all_alive()
+            tree = make_tree(f"{lab.root}/tree", seed=7, megabytes=24)
+            lab.init()
+            result = lab.ecbak("store", "--code", "2+2", tree, "--json").expect(DONE, INCOMPLETE)
+            assert result.json["survives"] >= 1, result.json
+            left = [name for folder, _, names in os.walk(data) for name in names if "tmp" in name]
+            assert not left, f"a failed write left {left}"
+            lab.kill("node-2", "node-3")
+            lab.recover(f"{lab.root}/to", node="node-4").expect(DONE)
+            compare(tree, f"{lab.root}/to{tree}")
+        finally:
+            lab.kill("node-6")
+            subprocess.run(["umount", data], check=True)
+
+
+def a_frozen_holder_does_not_hold_up_a_recovery():
+    with Lab(6) as lab:
+        tree = make_tree(f"{lab.root}/tree", seed=8, megabytes=20)
+        lab.init()
+        lab.ecbak("store", "--code", "4+2", tree).expect(DONE)
+        lab.freeze("node-3")
+        start = time.monotonic()
+        lab.recover(f"{lab.root}/to").expect(DONE)
+        assert time.monotonic() - start < 20 * SLOW, "the frozen node held everything up"
+        compare(tree, f"{lab.root}/to{tree}")
+        lab.thaw("node-3")
+
+
+def a_frozen_holder_does_not_stop_a_store():
+    with Lab(6) as lab:
+        tree = make_tree(f"{lab.root}/tree", seed=9, megabytes=10)
+        lab.init()
+        lab.freeze("node-5")
+        result = lab.ecbak("store", "--code", "3+2", tree, "--json").expect(DONE, INCOMPLETE)
+        assert result.json["survives"] >= 0
+        lab.thaw("node-5")
+        lab.wait_all_alive()
+        lab.ecbak("store", "--code", "3+2", tree).expect(DONE)
+
+
+def a_vanished_data_directory_takes_the_storage_out_of_service_not_the_node():
+    with Lab(4) as lab:
+        tree = make_tree(f"{lab.root}/tree", seed=10)
+        lab.init()
+        data = lab.data("node-4")
+        os.rename(data, f"{data}.away")
+        wait_until(lambda: lab.ecbak("status", node="node-4").expect(DONE, FAILED).code == FAILED, 30,
+                   "node-4 says that its storage is out of service")
+        lab.ecbak("store", "--code", "2+1", tree).expect(DONE, INCOMPLETE)
+        os.rename(f"{data}.away", data)
+
+
+def a_foreign_data_directory_is_refused():
+    with Lab(2) as lab:
+        lab.kill("node-1", "node-2")
+        shutil.rmtree(lab.data("node-2"))
+        shutil.copytree(lab.data("node-1"), lab.data("node-2"))
+        result = lab.run("lab", "start", "node-2", "--dir", lab.dir)
+        wait_until(lambda: "this data directory is that of node" in open(lab.status()["node-2"]["log"], encoding="utf-8").read(), 20,
+                   f"the log says whose the data is ({result.err})")
+
+
+def a_node_with_a_wrong_clock_is_told_so():
+    preload = "/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1"
+    if not os.path.exists(preload):
+        print("(needs libfaketime; passed over)")
+        return
+    with Lab(3) as lab:
+        lab.kill("node-3")
+        os.environ.update(LD_PRELOAD=preload, FAKETIME="-30d", FAKETIME_DONT_FAKE_MONOTONIC="1")
+        try:
+            lab.run("lab", "start", "node-3", "--dir", lab.dir)
+        finally:
+            for name in ("LD_PRELOAD", "FAKETIME", "FAKETIME_DONT_FAKE_MONOTONIC"):
+                del os.environ[name]
+        wait_until(lambda: "clock" in open(lab.status()["node-3"]["log"], encoding="utf-8").read(), 20,
+                   "the log of the node with the wrong clock says so")
+        # The others go on.
+        lab.init()
+        lab.ecbak("store", make_tree(f"{lab.root}/tree", files=5, megabytes=0)).expect(DONE, INCOMPLETE)
+
+
+if __name__ == "__main__":
+    sys.exit(run_tests(
+        a_holder_with_a_full_disk_is_passed_over,
+        a_frozen_holder_does_not_hold_up_a_recovery,
+        a_frozen_holder_does_not_stop_a_store,
+        a_vanished_data_directory_takes_the_storage_out_of_service_not_the_node,
+        a_foreign_data_directory_is_refused,
+        a_node_with_a_wrong_clock_is_told_so,
+    ))

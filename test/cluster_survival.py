@@ -1,0 +1,140 @@
+#!/usr/bin/env python3
+"""What ecbak is for: whatever m nodes are lost, everything comes back; and it says so when it cannot."""
+import itertools
+import os
+import re
+import shutil
+import sys
+
+from lab import DONE, FAILED, INCOMPLETE, TOO_FEW, Lab, compare, make_tree, run_tests, wait_until
+
+
+def every_choice_of_two_lost_nodes_of_six_recovers():
+    with Lab(6) as lab:
+        tree = make_tree(f"{lab.root}/tree")
+        lab.init()
+        stored = lab.ecbak("store", "--code", "4+2", tree, "--json").expect(DONE).json
+        assert (stored["data"], stored["parity"]) == (4, 2), stored
+        for lost in itertools.combinations(lab.names(), 2):
+            lab.kill(*lost)
+            reader = next(name for name in lab.names() if name not in lost)
+            to = f"{lab.root}/to-{'-'.join(lost)}"
+            lab.recover(to, node=reader).expect(DONE)
+            compare(tree, to + tree)
+            shutil.rmtree(to)
+            lab.start(*lost)
+            lab.wait_all_alive()
+
+
+def a_blank_machine_needs_only_the_phrase_and_a_peer():
+    with Lab(6) as lab:
+        tree = make_tree(f"{lab.root}/tree", seed=2)
+        phrase = lab.init()
+        lab.ecbak("store", tree).expect(DONE)
+        shutil.rmtree(lab.home)
+        lab.kill("node-1", "node-2")
+        blank = f"{lab.root}/blank"
+        lab.open(phrase, blank, "node-5").expect(DONE)
+        lab.recover(f"{lab.root}/to", node="node-5", home=blank).expect(DONE)
+        compare(tree, f"{lab.root}/to{tree}")
+        # The new writer of the blank machine goes on where the old one stopped.
+        again = lab.ecbak("store", tree, "--json", node="node-5", home=blank).expect(DONE, INCOMPLETE).json
+        assert again["bytes_new"] < 100_000, f"everything was known, yet {again['bytes_new']} bytes were new"
+        assert len(lab.snapshots("node-5", blank)) == 2
+
+
+def one_node_down_is_incomplete_and_the_next_store_completes_it():
+    with Lab(6) as lab:
+        tree = make_tree(f"{lab.root}/tree", seed=3)
+        lab.init()
+        lab.kill("node-6")
+        wait_until(lambda: any(m["state"] == "dead" for m in lab.members()), 30, "node-6 is seen dead")
+        first = lab.ecbak("store", "--code", "4+2", tree, "--json").expect(INCOMPLETE)
+        assert first.json["survives"] == 0 and first.err, first.json  # 5 of 6, one of them this machine
+        lab.start("node-6")
+        lab.wait_all_alive()
+        second = lab.ecbak("store", "--code", "4+2", tree, "--json").expect(DONE).json
+        assert second["bytes_new"] < 100_000, second
+        # Completed means that any two may be lost again, the one that was down being the only sixth holder.
+        lab.kill("node-2", "node-3")
+        lab.recover(f"{lab.root}/to", node="node-6").expect(DONE)
+        compare(tree, f"{lab.root}/to{tree}")
+
+
+def chunks_on_lost_nodes_are_read_from_the_source_and_sent_again():
+    with Lab(4) as lab:
+        tree = make_tree(f"{lab.root}/tree", seed=4)
+        lab.init()
+        lab.ecbak("store", tree).expect(DONE)
+        lost = ("node-2", "node-3", "node-4")
+        lab.kill(*lost)
+        for name in lost:
+            shutil.rmtree(lab.data(name) / "fragments")
+            os.makedirs(lab.data(name) / "fragments")
+        lab.start(*lost)
+        lab.wait_all_alive()
+        again = lab.ecbak("store", tree, "--json").expect(DONE).json
+        assert again["bytes_new"] > 1_000_000, f"lost chunks were trusted: {again}"
+        lab.kill("node-1", "node-2")
+        lab.recover(f"{lab.root}/to", node="node-3").expect(DONE)
+        compare(tree, f"{lab.root}/to{tree}")
+
+
+def one_loss_too_many_is_a_clear_error_and_leaves_nothing_half_written():
+    with Lab(6) as lab:
+        tree = make_tree(f"{lab.root}/tree", seed=5)
+        lab.init()
+        lab.ecbak("store", "--code", "4+2", tree).expect(DONE)
+        lab.kill("node-2", "node-3", "node-4")
+        to = f"{lab.root}/to"
+        result = lab.ecbak("recover", "latest", "--to", to).expect(FAILED)
+        assert re.search("object [0-9a-f]+.*needs 4", result.err), result.err
+        for folder, _, names in os.walk(to):
+            for name in names:
+                whole = os.path.join(folder, name)
+                source = whole[len(to):]
+                assert os.path.exists(source), f"{whole} is no file of the source"
+                with open(whole, "rb") as left, open(source, "rb") as right:
+                    assert left.read() == right.read(), f"{whole} looks whole and is not"
+
+
+def a_corrupt_fragment_is_replaced_by_another():
+    with Lab(6) as lab:
+        tree = make_tree(f"{lab.root}/tree", seed=6)
+        lab.init()
+        lab.ecbak("store", "--code", "4+2", tree).expect(DONE)
+        damaged = 0
+        for name in ("node-2", "node-3"):
+            for folder, _, names in os.walk(lab.data(name) / "fragments"):
+                for file in names:
+                    path = os.path.join(folder, file)
+                    with open(path, "r+b") as fragment:
+                        fragment.seek(os.path.getsize(path) // 2)
+                        byte = fragment.read(1)
+                        fragment.seek(-1, os.SEEK_CUR)
+                        fragment.write(bytes([byte[0] ^ 0x40]))
+                    damaged += 1
+        assert damaged > 0
+        lab.recover(f"{lab.root}/to", node="node-4").expect(DONE)
+        compare(tree, f"{lab.root}/to{tree}")
+
+
+def too_few_members_store_nothing():
+    with Lab(1) as lab:
+        tree = make_tree(f"{lab.root}/tree", files=5, megabytes=0)
+        lab.init()
+        result = lab.ecbak("store", tree).expect(TOO_FEW)
+        assert "member" in result.err or "node" in result.err, result.err
+        assert lab.snapshots() == []
+
+
+if __name__ == "__main__":
+    sys.exit(run_tests(
+        every_choice_of_two_lost_nodes_of_six_recovers,
+        a_blank_machine_needs_only_the_phrase_and_a_peer,
+        one_node_down_is_incomplete_and_the_next_store_completes_it,
+        chunks_on_lost_nodes_are_read_from_the_source_and_sent_again,
+        one_loss_too_many_is_a_clear_error_and_leaves_nothing_half_written,
+        a_corrupt_fragment_is_replaced_by_another,
+        too_few_members_store_nothing,
+    ))
