@@ -282,12 +282,11 @@ int transport_new_seam(struct transport **transport, const struct config *config
     pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
     pthread_cond_init(&t->done, &monotonic);
     pthread_condattr_destroy(&monotonic);
-    if (start(t, config, keys, cert, authority_public, without_zap, err) != 0) {
-        transport_destroy(&t);
-        return -1;
-    }
-    *transport = t;
-    return 0;
+    *transport = t; /* before the thread: what it calls may want to reply at once */
+    if (start(t, config, keys, cert, authority_public, without_zap, err) == 0)
+        return 0;
+    transport_destroy(transport);
+    return -1;
 }
 
 int transport_new(struct transport **transport, const struct config *config,

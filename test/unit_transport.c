@@ -142,9 +142,11 @@ static struct node *node_started(void)
 
 static void node_free(struct node *node)
 {
-    for (size_t i = 0; i < node->held_count; i++)
-        transport_reply(node->transport, &node->held[i], (const uint8_t *)"", 0, NULL);
     transport_destroy(&node->transport);
+    for (size_t i = 0; i < node->held_count; i++) {
+        free(node->held[i].header);
+        payload_release(&node->held[i].payload);
+    }
     node_keys_destroy(&node->keys);
     pthread_mutex_destroy(&node->lock);
     free(node);
