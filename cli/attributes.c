@@ -290,10 +290,27 @@ static bool try_chown(struct place place, uid_t uid, gid_t gid)
                 : fchownat(place.folder_fd, place.name, uid, gid, AT_SYMLINK_NOFOLLOW)) == 0;
 }
 
-/* Returns the mode with the bits that may be put back. */
+/* What a file has now; a look is cheaper than a change, which goes through the file system's
+ * journal, and most files are born with what they shall have. */
+struct present {
+    bool known;
+    uid_t uid;
+    gid_t gid;
+    mode_t mode;
+};
+
+static struct present look_at(struct place place)
+{
+    struct stat stat;
+    if (place.fd < 0 || fstat(place.fd, &stat) != 0)
+        return (struct present){.known = false};
+    return (struct present){true, stat.st_uid, stat.st_gid, stat.st_mode & 07777};
+}
+
+/* *mode gets the mode with the bits that may be put back. */
 static int set_owner(struct attributes *attributes, const struct tree_entry *entry,
-                     struct place place, const struct attributes_policy *policy, uint32_t *mode,
-                     struct err *err)
+                     struct place place, const struct attributes_policy *policy,
+                     struct present *now, uint32_t *mode, struct err *err)
 {
     uid_t uid = entry->uid;
     gid_t gid = entry->gid;
@@ -302,6 +319,9 @@ static int set_owner(struct attributes *attributes, const struct tree_entry *ent
         gid = owner_id(attributes, GROUPS, entry->group, entry->group_size, gid);
     }
     *mode = entry->mode;
+    if (now->known && now->uid == uid && now->gid == gid)
+        return 0;
+    now->known = false;
     if (policy->root) {
         if (try_chown(place, uid, gid))
             return 0;
@@ -316,10 +336,10 @@ static int set_owner(struct attributes *attributes, const struct tree_entry *ent
     return 0;
 }
 
-static int set_mode(const struct tree_entry *entry, struct place place, uint32_t mode,
-                    struct err *err)
+static int set_mode(const struct tree_entry *entry, struct place place, const struct present *now,
+                    uint32_t mode, struct err *err)
 {
-    if (entry->kind == ENTRY_SYMLINK)
+    if (entry->kind == ENTRY_SYMLINK || (now->known && now->mode == mode))
         return 0;
     int set = place.fd >= 0 ? fchmod(place.fd, mode)
                             : fchmodat(place.folder_fd, place.name, mode, AT_SYMLINK_NOFOLLOW);
@@ -334,10 +354,13 @@ int attributes_apply(struct attributes *attributes, const struct tree_entry *ent
         proc_path(path, place);
     struct err later = ERR_INIT;
     uint32_t mode;
-    int result = set_owner(attributes, entry, place, policy, &mode, err);
+    struct present now = look_at(place);
+    int result = set_owner(attributes, entry, place, policy, &now, &mode, err);
+    if (policy->clear_inherited || entry->xattr_count > 0)
+        now.known = false;
     if (set_xattrs(entry, place, path, false, policy->root, result == 0 ? err : &later) != 0)
         result = -1;
-    if (set_mode(entry, place, mode, result == 0 ? err : &later) != 0)
+    if (set_mode(entry, place, &now, mode, result == 0 ? err : &later) != 0)
         result = -1;
     if (policy->clear_inherited && place.fd >= 0) {
         (void)fremovexattr(place.fd, "system.posix_acl_access");

@@ -232,7 +232,8 @@ void fetch_unplan(struct fetch *fetch, struct fetched *pack)
     /* One that failed is remembered: asking for a lost pack takes long, and fails again. */
     if (pack->plans == 0 && pack->holds == 0 && pack->waiters == 0 && pack->state == PACK_AWAY)
         forget(fetch, pack);
-    pthread_cond_signal(&fetch->planned);
+    else if (pack->plans == 0)
+        pthread_cond_signal(&fetch->planned); /* its room can be had now */
     pthread_mutex_unlock(&fetch->lock);
 }
 
@@ -242,7 +243,8 @@ int fetch_take(struct fetch *fetch, struct fetched *pack, const struct pack_read
     int result = 0;
     pthread_mutex_lock(&fetch->lock);
     pack->waiters++;
-    pthread_cond_broadcast(&fetch->planned);
+    if (pack->state == PACK_AWAY)
+        pthread_cond_broadcast(&fetch->planned);
     while ((pack->state == PACK_AWAY || pack->state == PACK_COMING) && !failure_met(fetch->failure))
         pthread_cond_wait(&fetch->arrived, &fetch->lock);
     pack->waiters--;
@@ -265,6 +267,7 @@ void fetch_release(struct fetch *fetch, struct fetched *pack)
     pthread_mutex_lock(&fetch->lock);
     assert(pack->holds > 0);
     pack->holds--;
-    pthread_cond_signal(&fetch->planned);
+    if (pack->holds == 0 && fetch->in_memory == FETCH_PACKS)
+        pthread_cond_signal(&fetch->planned);
     pthread_mutex_unlock(&fetch->lock);
 }

@@ -166,6 +166,8 @@ static int load_index(struct recover *recover, const struct snapshot_list *all, 
                                 index_out_of_reach, &missing, err);
     if (client != NULL)
         client_close(&client);
+    if (result == 0)
+        result = cache_begin_reading(recover->cache, err);
     struct chunk_place place;
     for (size_t i = 0; i < recover->snapshot->root_count && result == 0; i++) {
         if (cache_find(recover->cache, recover->snapshot->root[i], &place, err) == 0)
@@ -264,7 +266,9 @@ int recover_run(struct vault *vault, const struct snapshot_list *all,
     recover->report = report;
     recover->result = result;
     recover->root = -1;
-    recover->policy.root = geteuid() == 0;
+    recover->uid = geteuid();
+    recover->gid = getegid();
+    recover->policy.root = recover->uid == 0;
     recover->policy.numeric_owners = options->numeric_owners;
     recover->thread_count = threads < RECOVER_THREADS_MAX ? threads : RECOVER_THREADS_MAX;
     randombytes_buf(&recover->run, sizeof(recover->run));

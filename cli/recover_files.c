@@ -106,9 +106,13 @@ static int begin_file(struct recover *recover, struct output *output, struct err
 {
     if (output->fd >= 0)
         return 0;
+    /* Born with its mode where nobody else could read it for that: saves changing it later. */
+    const struct tree_entry *entry = output->entry;
+    bool own = entry->uid == recover->uid && entry->gid == recover->gid;
     temporary_name(recover, output->temporary);
     output->fd = openat(output->target->fd, output->temporary,
-                        O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+                        O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
+                        own ? (entry->mode & 0777) | 0600 : 0600);
     return output->fd >= 0 ? 0 : err_errno(err, "making the file");
 }
 

@@ -81,6 +81,8 @@ struct recover {
     char **paths; /* wanted, as "/a/b"; none: everything */
     size_t path_count;
     struct attributes_policy policy;
+    uid_t uid;
+    gid_t gid;
     uint64_t run; /* random: part of temporary names */
     _Atomic uint64_t numbers;
     _Atomic uint64_t files, directories, bytes;

@@ -240,3 +240,11 @@ int cache_commit(struct cache *cache, struct err *err)
     pthread_mutex_unlock(&cache->lock);
     return result;
 }
+
+int cache_begin_reading(struct cache *cache, struct err *err)
+{
+    pthread_mutex_lock(&cache->lock);
+    int result = cache_run(cache, CACHE_BEGIN_READING, err, "reading the cache");
+    pthread_mutex_unlock(&cache->lock);
+    return result;
+}

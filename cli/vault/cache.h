@@ -63,5 +63,7 @@ int cache_add_index(struct cache *cache, const uint8_t index_pack[ID_SIZE],
  * may last though cache_commit was never called. */
 int cache_begin(struct cache *cache, struct err *err) MUST_CHECK;
 int cache_commit(struct cache *cache, struct err *err) MUST_CHECK;
+/* Many look-ups, and nothing but look-ups, between this and cache_close are faster. */
+int cache_begin_reading(struct cache *cache, struct err *err) MUST_CHECK;
 
 #endif

@@ -49,6 +49,7 @@ static const char *const texts[CACHE_STATEMENTS] = {
     [CACHE_HAS_INDEX] = "SELECT 1 FROM index_pack WHERE id = ?1",
     [CACHE_ADD_INDEX] = "INSERT OR IGNORE INTO index_pack VALUES(?1)",
     [CACHE_BEGIN] = "BEGIN IMMEDIATE",
+    [CACHE_BEGIN_READING] = "BEGIN",
     [CACHE_COMMIT] = "COMMIT",
 };
 

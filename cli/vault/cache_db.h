@@ -22,6 +22,7 @@ enum cache_statement {
     CACHE_HAS_PACK,
     CACHE_ADD_INDEX,
     CACHE_BEGIN,
+    CACHE_BEGIN_READING,
     CACHE_COMMIT,
     CACHE_STATEMENTS,
 };
