@@ -18,6 +18,8 @@
 #define HELPERS_MAX      16    /* swim_config.indirect_count is at most this */
 #define FAREWELLS_MAX    32    /* members told directly that we leave */
 #define SYNCS_PER_SECOND 16    /* anti-entropy messages of one member that are answered */
+#define TALKS_PER_SECOND 16    /* its pings that are answered with rumours, and its wants */
+#define NEWS_PER_SECOND  16    /* statements of its own that are taken */
 #define EARLY_SYNCS      8     /* after the start, one a probe interval */
 #define UNHURRIED_MAX    64    /* rumours beside accusations and refutations */
 #define MUTE_MS          60000 /* who passes on a forgery is not believed for this long */
@@ -48,6 +50,14 @@ struct suspicion {
     uint8_t first[ACCUSATION_SIZE]; /* the accusation that began it, for the buddy system */
 };
 
+/* What one member may ask of us in a second. */
+enum rate {
+    RATE_SYNC,
+    RATE_TALK,
+    RATE_NEWS,
+    RATE_COUNT,
+};
+
 struct member {
     struct swim_id id;
     const uint8_t *statement;  /* ops.keep's; well-formed and verified */
@@ -60,12 +70,12 @@ struct member {
     uint64_t mute_until_ms;
     uint32_t position; /* in roster.members */
     uint32_t name_hash;
-    uint32_t sync_second;
+    uint32_t rate_second;
     float rtt_ms;
     uint16_t statement_size;
-    uint16_t sync_count;
     uint8_t state; /* enum swim_state */
     uint8_t version;
+    uint8_t rates[RATE_COUNT]; /* how often in rate_second */
 };
 
 /* All members. members[0] is ourselves; the rest is also the probe order: those before `cursor`
@@ -142,7 +152,9 @@ struct own {
     enum swim_state state;
     uint32_t away_ms;
     uint32_t foreign_count; /* statements of ours that another process made */
-    uint64_t refute_ms;     /* when the budget of refutations was last filled up */
+    struct swim_id accuser; /* the last one that raised our awareness, and when */
+    uint64_t accused_ms;
+    uint64_t refute_ms; /* when the budget of refutations was last filled up */
     uint32_t refute_budget;
     uint64_t refute_above; /* the incarnation to refute, while the budget is used up; else 0 */
 };
@@ -202,6 +214,9 @@ void roster_shuffle(struct roster *roster, struct prng *prng);
 void roster_name(struct roster *roster, struct member *member, const char *name);
 const struct member *roster_named(const struct roster *roster, const char *name,
                                   const struct member *except);
+
+/* Whether it is the member's right, once more in this second. */
+bool roster_within(struct member *member, uint64_t now_ms, enum rate rate, uint8_t limit);
 
 /* Up to count different members, drawn evenly from those for which fits() holds; never ourselves.
  */

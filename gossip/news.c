@@ -224,6 +224,8 @@ enum news news_statement(struct swim *swim, const struct swim_id *from, const ui
         return tombstone(member) && statement.state != SWIM_LEFT ? NEWS_OBSOLETE : NEWS_NONE;
     if (member == NULL && statement.state == SWIM_LEFT)
         return NEWS_NONE;
+    if (member != NULL && !roster_within(member, swim->now_ms, RATE_NEWS, NEWS_PER_SECOND))
+        return NEWS_NONE;
     if (!version_fits(swim, &statement) || !admitted(swim, from, &statement, bytes, size) ||
         (member == NULL && !make_room(swim)))
         return NEWS_NONE;
@@ -231,7 +233,18 @@ enum news news_statement(struct swim *swim, const struct swim_id *from, const ui
     return NEWS_LEARNT;
 }
 
-/* Accused ourselves: our own word settles it. Whoever gets accused is perhaps not well. */
+/* Whoever gets accused is perhaps not well; but one accuser does not say so again and again. */
+static void doubt_ourselves(struct swim *swim, const struct swim_id *accuser)
+{
+    struct own *own = &swim->own;
+    if (swim_id_equal(&own->accuser, accuser) && swim->now_ms < own->accused_ms + MUTE_MS)
+        return;
+    own->accuser = *accuser;
+    own->accused_ms = swim->now_ms;
+    probe_awareness(swim, 1);
+}
+
+/* Accused ourselves: our own word settles it. */
 static void accused_self(struct swim *swim, const struct swim_id *from,
                          const struct accusation *accusation, const uint8_t *bytes)
 {
@@ -242,7 +255,7 @@ static void accused_self(struct swim *swim, const struct swim_id *from,
         news_forged(swim, from);
         return;
     }
-    probe_awareness(swim, 1);
+    doubt_ourselves(swim, &accusation->accuser);
     self_refute(swim, accusation->incarnation);
 }
 

@@ -58,7 +58,11 @@ static void send_ack(struct swim *swim, const struct swim_id *to, uint32_t seque
     packet.message.want = !packet_sender_known(swim, to, question);
     if (question->want || question->n_accusations > 0)
         packet_own_statement(&packet);
-    packet_to_id(&packet, to, true, swim->now_ms + swim->config.probe_interval_ms);
+    /* Who pings without end must not use up what others have yet to hear. */
+    struct member *member = roster_find(&swim->roster, to);
+    bool rumours =
+        member != NULL && roster_within(member, swim->now_ms, RATE_TALK, TALKS_PER_SECOND);
+    packet_to_id(&packet, to, rumours, swim->now_ms + swim->config.probe_interval_ms);
 }
 
 static void send_nack(struct swim *swim, const struct swim_id *to, uint32_t sequence,

@@ -194,6 +194,19 @@ void roster_shuffle(struct roster *roster, struct prng *prng)
     roster->cursor = 1;
 }
 
+bool roster_within(struct member *member, uint64_t now_ms, enum rate rate, uint8_t limit)
+{
+    uint32_t second = (uint32_t)(now_ms / 1000);
+    if (member->rate_second != second) {
+        member->rate_second = second;
+        memset(member->rates, 0, sizeof(member->rates));
+    }
+    if (member->rates[rate] >= limit)
+        return false;
+    member->rates[rate]++;
+    return true;
+}
+
 static bool among(struct member *const *drawn, size_t count, const struct member *member)
 {
     for (size_t i = 0; i < count; i++)

@@ -201,7 +201,9 @@ static void introduce(struct swim *swim, const struct swim_id *from,
 {
     struct packet packet;
     bool want = !packet_sender_known(swim, from, message);
-    if (message->body_case == ECBAK__GOSSIP__PACKET__BODY_PING || (!want && !message->want))
+    struct member *member = roster_find(&swim->roster, from);
+    if (message->body_case == ECBAK__GOSSIP__PACKET__BODY_PING || (!want && !message->want) ||
+        (member != NULL && !roster_within(member, swim->now_ms, RATE_TALK, TALKS_PER_SECOND)))
         return;
     packet_init(&packet, swim, swim->config.packet_size_max);
     packet.message.want = want;

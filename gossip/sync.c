@@ -346,23 +346,12 @@ static void give_received(struct swim *swim, const struct swim_id *from,
         sync_soon(swim);
 }
 
-/* A member that asks without end gets no answers for the rest of the second. */
-static bool within_rate(const struct swim *swim, struct member *member)
-{
-    uint32_t second = (uint32_t)(swim->now_ms / 1000);
-    if (member->sync_second != second) {
-        member->sync_second = second;
-        member->sync_count = 0;
-    }
-    return member->sync_count++ < SYNCS_PER_SECOND;
-}
-
 void sync_receive(struct swim *swim, const struct swim_id *from,
                   const Ecbak__Gossip__Packet *packet, const uint8_t *obsolete)
 {
     struct member *member = roster_find(&swim->roster, from);
     if (member == NULL || packet->body_case < ECBAK__GOSSIP__PACKET__BODY_HELLO ||
-        !within_rate(swim, member))
+        !roster_within(member, swim->now_ms, RATE_SYNC, SYNCS_PER_SECOND))
         return;
     switch (packet->body_case) {
     case ECBAK__GOSSIP__PACKET__BODY_HELLO:

@@ -798,6 +798,50 @@ static void a_member_that_asks_without_end_gets_few_answers(void **state)
     assert_int_equal(gives, SYNCS_PER_SECOND);
 }
 
+static void a_member_that_pings_without_end_does_not_use_up_rumours(void **state)
+{
+    struct bench *bench = *state;
+    Ecbak__Gossip__Packet packet = ECBAK__GOSSIP__PACKET__INIT;
+    Ecbak__Gossip__Ping ping = ECBAK__GOSSIP__PING__INIT;
+    unsigned acks = 0, told = 0;
+    bench->swim->config.retransmit_mult = 16;
+    for (unsigned i = 1; i <= 3; i++)
+        hear(bench, i, SWIM_ALIVE, 1);
+    packet.body_case = ECBAK__GOSSIP__PACKET__BODY_PING;
+    packet.ping = &ping;
+    for (unsigned i = 0; i < 100; i++) {
+        receive(bench, 1, &packet);
+        acks += bench->seen.acks;
+        told += bench->seen.own_statement;
+    }
+    assert_int_equal(acks, 100);
+    assert_true(told > 0 && told <= TALKS_PER_SECOND);
+    assert_true(stats_of(bench).rumour_count >= 3);
+}
+
+static void a_member_that_changes_without_end_is_taken_a_few_times_a_second(void **state)
+{
+    struct bench *bench = *state;
+    for (uint64_t i = 1; i <= 100; i++)
+        hear(bench, 1, SWIM_ALIVE, i);
+    assert_int_equal(member_of(bench, 1).incarnation, 1 + NEWS_PER_SECOND);
+    tick(bench, 1000);
+    hear(bench, 1, SWIM_ALIVE, 101);
+    assert_int_equal(member_of(bench, 1).incarnation, 101);
+}
+
+static void one_accuser_makes_us_doubt_ourselves_once_a_minute(void **state)
+{
+    struct bench *bench = *state;
+    hear(bench, 1, SWIM_ALIVE, 1);
+    hear(bench, 2, SWIM_ALIVE, 1);
+    for (unsigned i = 0; i < 5; i++)
+        hear_accusation(bench, 1, 0, own_incarnation(bench));
+    assert_int_equal(stats_of(bench).awareness, 1);
+    hear_accusation(bench, 2, 0, own_incarnation(bench));
+    assert_int_equal(stats_of(bench).awareness, 2);
+}
+
 static void sends_that_nobody_drains_are_bounded(void **state)
 {
     struct bench *bench = *state;
@@ -886,6 +930,9 @@ int main(void)
         TEST(other_versions_are_refused_by_name),
         TEST(oversize_and_malformed_messages_are_counted_and_change_nothing),
         TEST(a_member_that_asks_without_end_gets_few_answers),
+        TEST(a_member_that_pings_without_end_does_not_use_up_rumours),
+        TEST(a_member_that_changes_without_end_is_taken_a_few_times_a_second),
+        TEST(one_accuser_makes_us_doubt_ourselves_once_a_minute),
         TEST(sends_that_nobody_drains_are_bounded),
         TEST(profiles_are_valid_and_others_refused),
         TEST(a_member_without_a_name_cannot_start),
