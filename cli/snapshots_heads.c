@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "cli/text.h"
 #include "coding/base/alloc.h"
 #include "coding/base/bytes.h"
 
@@ -14,8 +15,10 @@
 
 static int parse_line(struct head *head, const char *line)
 {
-    char writer[2 * WRITER_SIZE + 1], hash[2 * ID_SIZE + 1];
-    if (sscanf(line, "%32s %" SCNu64 " %64s", writer, &head->number, hash) != 3)
+    char writer[2 * WRITER_SIZE + 1], number[21], hash[2 * ID_SIZE + 1];
+    struct err ignored;
+    if (sscanf(line, "%32s %20[0-9] %64s", writer, number, hash) != 3 ||
+        text_read_number(&head->number, number, &ignored) != 0)
         return -1;
     return hex_decode(head->writer, WRITER_SIZE, writer) == 0 &&
                    hex_decode(head->hash, ID_SIZE, hash) == 0

@@ -126,7 +126,7 @@ void file_store(struct hand *hand, struct slice *slice, size_t index);
 void special_store(struct hand *hand, struct slice *slice, size_t index);
 int workers_start(struct store *store, struct err *err) MUST_CHECK;
 void workers_give(struct store *store, struct batch **batch);
-void workers_wake(void *store);
+void workers_wake(void *argument);
 /* Waits until all that was given is done. */
 void workers_end(struct store *store);
 

@@ -25,7 +25,7 @@ static int names_add(struct names *names, const char *name, size_t size)
 {
     if (names->size + size + 1 > UINT32_MAX)
         return -1;
-    if (names->size + size + 1 > names->room) {
+    if (names->bytes == NULL || names->size + size + 1 > names->room) {
         names->room = 2 * names->room + size + 256;
         names->bytes = alloc_grow(names->bytes, names->room, 1);
     }

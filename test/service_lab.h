@@ -6,6 +6,13 @@
 #ifndef ECBAK_TEST_SERVICE_LAB_H
 #define ECBAK_TEST_SERVICE_LAB_H
 
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
