@@ -27,6 +27,21 @@ void choice_release(struct choice *choice)
     free(choice->taken);
 }
 
+/* May a doubtful node be asked all the same? Suspicions are often wrong. */
+static bool is_doubtful(const struct choice *choice, size_t node)
+{
+    const struct member *member = &choice->nodes->table->members[node];
+    return choice->nodes->standings[node] == STANDING_DOUBTFUL && !member->away &&
+           choice->candidates[node].capacity_bytes > 0;
+}
+
+bool choice_possible(const struct choice *choice, size_t node)
+{
+    const struct candidate *candidate = &choice->candidates[node];
+    return !choice->taken[node] && (candidate->usable || is_doubtful(choice, node)) &&
+           candidate->free_bytes >= choice->fragment_bytes;
+}
+
 static size_t take(struct choice *choice, const struct candidate *candidates, size_t wanted,
                    size_t *chosen)
 {
@@ -44,11 +59,8 @@ size_t choice_take(struct choice *choice, size_t wanted, size_t *chosen)
         return count;
     struct candidate *doubtful = alloc_zero(choice->nodes->count, sizeof(*doubtful));
     for (size_t i = 0; i < choice->nodes->count; i++) {
-        const struct member *member = &choice->nodes->table->members[i];
         doubtful[i] = choice->candidates[i];
-        doubtful[i].usable = choice->nodes->standings[i] == STANDING_DOUBTFUL &&
-                             member->state == MEMBER_ALIVE && !member->away &&
-                             member->capacity_bytes > 0 && !choice->candidates[i].usable;
+        doubtful[i].usable = !choice->candidates[i].usable && is_doubtful(choice, i);
     }
     count += take(choice, doubtful, wanted - count, chosen + count);
     free(doubtful);

@@ -29,6 +29,8 @@ struct choice {
 void choice_init(struct choice *choice, const struct nodes *nodes, const struct holders *holders);
 void choice_release(struct choice *choice);
 
+/* Could it take a fragment, good or doubtful? */
+bool choice_possible(const struct choice *choice, size_t node);
 /* Up to `wanted` nodes in the pack's order, which are taken from then on. */
 size_t choice_take(struct choice *choice, size_t wanted, size_t *chosen);
 /* The node failed or is full: not again in this job. */

@@ -124,6 +124,7 @@ int heal_object(struct service *service, const uint8_t pack[ID_SIZE], const uint
     sending->parity = parity;
     sending->holders = *holders;
     sending->holders.count = data + parity;
+    sending->doubtful_too = true; /* it may be the one that has just come back */
     size_t room = send_room(sending);
     if (room == 0) {
         err_set(err, ERR_TOO_FEW, "no other node can take a fragment");
@@ -139,7 +140,7 @@ int heal_object(struct service *service, const uint8_t pack[ID_SIZE], const uint
     sending->grant = grant;
     sending->grant_size = grant_size;
     send_fragments(sending);
-    *sent_bytes += sending->sent_bytes;
+    *sent_bytes += sending->placed * sending->fragment_size; /* not what nobody took */
     for (uint32_t i = 0; i < sending->placed; i++)
         count_one(&service->counters, COUNTED_HEALED);
     if (sending->placed == 0) {

@@ -12,7 +12,7 @@
 #include "node/store.h"
 
 /* holders: who holds which row now (distinct nodes); those that were added are in it after.
- * *sent_bytes grows by what was sent. 0: at least one row was added. */
+ * *sent_bytes grows by what was placed. 0: at least one row was added. */
 int heal_object(struct service *service, const uint8_t pack[ID_SIZE], const uint8_t object[ID_SIZE],
                 uint32_t data, uint32_t parity, const struct pin *pin, struct holders *holders,
                 uint64_t *sent_bytes, struct err *err) MUST_CHECK;

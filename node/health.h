@@ -1,8 +1,8 @@
 /* health.h - which nodes failed us lately, so that a job does not wait for them first.
  *
  * Membership takes seconds to see that a node is gone; a job that asked it knows at once. A node
- * that failed is doubted for a while, twice as long each time it fails again, until it succeeds or
- * comes back under a new incarnation. A doubtful node is tried last and not waited for long.
+ * that failed is doubted for a while, twice as long each time it fails again, until it succeeds,
+ * asks something of us, or comes back under a new incarnation. A doubtful node is tried last and not waited for long.
  *
  *   Limits   HEALTH_NODES_MAX nodes are remembered, the oldest is forgotten first
  *   Threads  any

@@ -393,12 +393,11 @@ void send_fragments(struct sending *sending)
 size_t send_room(const struct sending *sending)
 {
     size_t room = 0;
-    for (size_t i = 0; i < sending->nodes->count; i++) {
-        const struct candidate *candidate = &sending->nodes->candidates[i];
-        bool holds = false;
-        for (uint32_t h = 0; h < sending->holders.count; h++)
-            holds = holds || memcmp(sending->holders.node[h], candidate->node, ID_SIZE) == 0;
-        room += !holds && candidate->usable && candidate->free_bytes >= sending->fragment_size;
-    }
+    struct choice choice;
+    choice_init(&choice, sending->nodes, &sending->holders);
+    for (size_t i = 0; i < sending->nodes->count; i++)
+        room +=
+            choice_possible(&choice, i) && (sending->doubtful_too || choice.candidates[i].usable);
+    choice_release(&choice);
     return room;
 }

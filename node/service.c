@@ -47,6 +47,8 @@ static int arrived(void *ctx, struct incoming *incoming)
     struct incoming *job = alloc_copy(incoming, sizeof(*incoming));
     struct jobs *jobs = service->peer_jobs;
     atomic_fetch_add(&service->moved_bytes, incoming->payload.size);
+    if (!incoming->from_client)
+        health_succeeded(service->health, incoming->node); /* it is back, whatever it failed at */
     if (incoming->from_client) {
         bool quick = incoming->header_size < QUICK_HEADER_MAX && incoming->payload.size == 0;
         jobs = quick ? service->quick_jobs : service->client_jobs;

@@ -10,6 +10,7 @@
 #include "coding/base/bytes.h"
 #include "coding/fragment_set.h"
 #include "node/holders.h"
+#include "node/log.h"
 #include "node/send.h"
 
 int spread_shape(const struct nodes *nodes, uint32_t *data, uint32_t *parity, struct err *err)
@@ -84,6 +85,12 @@ static int send_set(struct service *service, struct sending *sending, struct fra
     holders_count(&sending->holders, service->keys->node, &held->nodes, &held->others);
     if (held->nodes < sending->data)
         return too_few(sending, could, held, err);
+    if (held->nodes < sending->data + sending->parity) {
+        char hex[17];
+        log_info("pack %s: %u of %u fragments have a place: %s", hex_encode(hex, sending->pack, 8),
+                 held->nodes, sending->data + sending->parity,
+                 sending->last.code != ERR_NONE ? sending->last.text : "no other node");
+    }
     if (!sending->as_planned)
         holders_tell(sending->nodes, sending->object, &sending->holders);
     return 0;
