@@ -206,20 +206,20 @@ static void take_off(struct loop *loop)
                    loop->choice.candidates[for_slot[i]].node, ID_SIZE);
     }
     loop->planned = loop->sending->holders;
-    struct slot *own = NULL;
+    size_t own = SIZE_MAX;
     for (size_t i = 0; i < loop->count; i++) {
         if (for_slot[i] == SIZE_MAX)
             continue;
         if (loop->choice.candidates[for_slot[i]].self)
-            own = &loop->slots[i];
+            own = i;
         else
             fly(loop, &loop->slots[i], for_slot[i]);
     }
-    if (own != NULL) {
-        size_t self = for_slot[own - loop->slots];
-        put_here(loop, own, self);
-        if (own->done)
-            memcpy(real.node[own->index], loop->choice.candidates[self].node, ID_SIZE);
+    if (own != SIZE_MAX) {
+        struct slot *slot = &loop->slots[own];
+        put_here(loop, slot, for_slot[own]);
+        if (slot->done)
+            memcpy(real.node[slot->index], loop->choice.candidates[for_slot[own]].node, ID_SIZE);
     }
     loop->sending->holders = real;
     for (size_t i = 0; i < loop->count; i++) {
