@@ -37,6 +37,7 @@ static void inode_key(uint8_t key[ID_MAP_ID_SIZE], const struct tree_entry *entr
     crypto_generichash_update(&state, (const uint8_t *)numbers, sizeof(numbers));
     for (size_t i = 0; i < entry->chunk_count; i++)
         crypto_generichash_update(&state, entry->chunks[i], CHUNK_ID_SIZE);
+    crypto_generichash_update(&state, (const uint8_t *)entry->target, entry->target_size);
     crypto_generichash_final(&state, key, ID_MAP_ID_SIZE);
 }
 

@@ -198,6 +198,19 @@ static void recover_file(struct tree_walk *walk, struct target *target,
     writers_add(recover, &walk->batch, target, entry, link);
 }
 
+static void recover_special(struct tree_walk *walk, struct target *target,
+                            const struct tree_entry *entry)
+{
+    struct err err = ERR_INIT;
+    struct link *link = NULL;
+    if (entry->hard_link != 0 && link_join(walk->recover, target, entry, &link))
+        return;
+    int result = target_special(&walk->hand, target, entry, &err);
+    if (result != 0)
+        recover_problem(walk->recover, target, entry->name, entry->name_size, &err);
+    link_finish(&walk->hand, link, result == 0);
+}
+
 static void recover_entry(struct tree_walk *walk, const struct tree_entry *entry)
 {
     struct recover *recover = walk->recover;
@@ -220,8 +233,8 @@ static void recover_entry(struct tree_walk *walk, const struct tree_entry *entry
         else
             push_frame(walk, below, (const uint8_t(*)[CHUNK_ID_SIZE])entry->chunks,
                        entry->chunk_count, want == WANT_ALL);
-    } else if (target_special(&walk->hand, target, entry, &err) != 0) {
-        recover_problem(recover, target, entry->name, entry->name_size, &err);
+    } else {
+        recover_special(walk, target, entry);
     }
 }
 

@@ -277,7 +277,8 @@ static int store_special(struct hand *hand, struct slice *slice, size_t index, s
             return err_errno(err, "reading the symbolic link");
         entry.target = target;
         entry.target_size = (size_t)size;
-    } else if (file->stat.linked && entry.kind != ENTRY_DIRECTORY) {
+    }
+    if (file->stat.linked && entry.kind != ENTRY_DIRECTORY) {
         entry.hard_link = link_number(&file->stat);
     }
     return item_encode(hand, &slice->items[index], &entry, true, err);
