@@ -177,6 +177,8 @@ static void ask_helpers(struct swim *swim, struct probe *probe)
     probe->ask_ms = NEVER;
     probe->helper_count =
         (uint32_t)roster_draw(swim, helpers, swim->config.indirect_count, can_help, probe->member);
+    if (swim->config.active_confirmation)
+        probe->seconds = alloc_zero(probe->helper_count, ACCUSATION_SIZE);
     for (uint32_t i = 0; i < probe->helper_count; i++) {
         struct packet packet;
         probe->helpers[i] = helpers[i]->id;

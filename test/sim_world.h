@@ -435,11 +435,13 @@ static inline void sim_event(struct world *world, uint32_t observer, const struc
         sim_death(world, observer, index);
     if (world->thorough && index != observer) {
         size_t cell = (size_t)observer * world->count + index;
-        uint64_t shortest_ms = world->config.probe_timeout_ms;
+        uint64_t shortest_ms =
+            (uint64_t)world->config.suspicion_mult * world->config.probe_interval_ms;
         if (event == SWIM_EVENT_SUSPECT)
             world->suspected_ms[cell] = world->now_ms;
         if (event == SWIM_EVENT_DEAD && !world->config.hearsay_death &&
-            !world->nodes[observer].sick && world->now_ms < world->suspected_ms[cell] + shortest_ms)
+            !world->config.active_confirmation &&
+            world->now_ms < world->suspected_ms[cell] + shortest_ms)
             sim_fail(world, "a suspicion shorter than the shortest", observer);
         if (event == SWIM_EVENT_FORGOTTEN)
             world->seen[cell] = 0;

@@ -543,6 +543,102 @@ static void who_is_away_cannot_be_accused_until_its_time_is_over(void **state)
     assert_int_equal(member_of(bench, 2).state, SWIM_SUSPECT);
 }
 
+static void accuse(struct bench *bench, unsigned accuser, unsigned accused, enum swim_state state)
+{
+    struct sim_context context;
+    struct swim_ops ops = ops_of(&context, accuser);
+    struct accusation a = {.state = state, .incarnation = 1};
+    uint8_t bytes[ACCUSATION_SIZE];
+    a.accused = id_of(accused);
+    a.accuser = id_of(accuser);
+    accusation_encode(&a, &ops, bytes);
+    Ecbak__Gossip__Packet packet = ECBAK__GOSSIP__PACKET__INIT;
+    ProtobufCBinaryData item = {.len = sizeof(bytes), .data = bytes};
+    packet.accusations = &item;
+    packet.n_accusations = 1;
+    receive(bench, accuser, &packet);
+}
+
+/* Eight members, of whom four say that the last is dead. */
+static void all_call_the_eighth_dead(struct bench *bench)
+{
+    for (unsigned i = 1; i <= 8; i++)
+        hear(bench, i, SWIM_ALIVE, 1);
+    for (unsigned i = 1; i <= 4; i++)
+        accuse(bench, i, 8, SWIM_DEAD);
+    assert_int_equal(member_of(bench, 8).state, SWIM_SUSPECT);
+}
+
+/* Answer every ping but those to the eighth; `eighth` answers those too. Until its state changes. */
+static void live_on(struct bench *bench, bool eighth, uint64_t ms)
+{
+    uint64_t end_ms = bench->now_ms + ms;
+    while (bench->now_ms < end_ms && member_of(bench, 8).state == SWIM_SUSPECT) {
+        tick(bench, 10);
+        if (bench->seen.pings == 1 && (eighth || bench->seen.pinged.bytes[31] != 8))
+            answer(bench, &bench->seen.pinged, bench->seen.sequence);
+    }
+}
+
+static void who_answers_us_is_not_dead_whatever_all_others_say(void **state)
+{
+    struct bench *bench = *state;
+    all_call_the_eighth_dead(bench);
+    live_on(bench, true, 60000);
+    assert_int_equal(member_of(bench, 8).state, SWIM_ALIVE);
+}
+
+static void a_death_that_others_called_needs_only_our_own_failed_probe(void **state)
+{
+    struct bench *bench = *state;
+    all_call_the_eighth_dead(bench);
+    uint64_t start_ms = bench->now_ms;
+    live_on(bench, false, 60000);
+    assert_int_equal(member_of(bench, 8).state, SWIM_DEAD);
+    assert_in_range(bench->now_ms - start_ms, bench->config.probe_timeout_ms,
+                    2 * bench->config.probe_interval_ms);
+}
+
+static void what_helpers_say_counts_only_when_the_probe_fails(void **state)
+{
+    struct bench *bench = *state;
+    struct seen asked = {0}, pinged = {0};
+    for (unsigned i = 1; i <= 6; i++)
+        hear(bench, i, SWIM_ALIVE, 1);
+    while (asked.asks == 0) {
+        tick(bench, 10);
+        if (bench->seen.pings == 1)
+            pinged = bench->seen;
+        if (bench->seen.asks > 0)
+            asked = bench->seen;
+    }
+    assert_int_equal(asked.asks, 3);
+    for (unsigned i = 0; i < 3; i++) {
+        struct sim_context context;
+        struct swim_ops ops = ops_of(&context, asked.asked[i].bytes[31]);
+        struct accusation a = {.state = SWIM_SUSPECT, .incarnation = 1};
+        uint8_t bytes[ACCUSATION_SIZE];
+        Ecbak__Gossip__Packet packet = ECBAK__GOSSIP__PACKET__INIT;
+        Ecbak__Gossip__Nack nack = ECBAK__GOSSIP__NACK__INIT;
+        a.accused = pinged.pinged;
+        a.accuser = asked.asked[i];
+        accusation_encode(&a, &ops, bytes);
+        nack.sequence = pinged.sequence;
+        nack.accusation = (ProtobufCBinaryData){.len = sizeof(bytes), .data = bytes};
+        packet.body_case = ECBAK__GOSSIP__PACKET__BODY_NACK;
+        packet.nack = &nack;
+        receive(bench, asked.asked[i].bytes[31], &packet);
+        assert_int_equal(swim_count(bench->swim, SWIM_SUSPECT), 0);
+    }
+    tick(bench, bench->config.probe_interval_ms - bench->config.probe_timeout_ms);
+    assert_int_equal(swim_count(bench->swim, SWIM_SUSPECT), 1);
+    const struct suspicion *suspicion =
+        roster_find(&bench->swim->roster, &pinged.pinged)->suspicion;
+    assert_int_equal(suspicion->accuser_count, 4);
+    assert_int_equal(suspicion->deadline_ms - suspicion->start_ms, 2000);
+    assert_int_equal(stats_of(bench).awareness, 0);
+}
+
 /* ---- ourselves ------------------------------------------------------------------------------------ */
 
 static void the_stored_incarnation_is_continued(void **state)
@@ -916,6 +1012,9 @@ int main(void)
         TEST(strangers_accuse_in_vain),
         TEST(more_accusers_shorten_the_suspicion_and_one_counts_once),
         TEST(who_is_away_cannot_be_accused_until_its_time_is_over),
+        TEST(who_answers_us_is_not_dead_whatever_all_others_say),
+        TEST(a_death_that_others_called_needs_only_our_own_failed_probe),
+        TEST(what_helpers_say_counts_only_when_the_probe_fails),
         TEST(the_stored_incarnation_is_continued),
         TEST(a_lost_incarnation_is_found_again),
         TEST(a_clone_of_ourselves_is_reported),
