@@ -9,27 +9,18 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cli/buffer.h"
-#include "cli/vault/index.h"
+#include "cli/store_fill.h"
+#include "cli/store_index.h"
 #include "coding/base/alloc.h"
 
 /* So many chunks of this store are known in memory; beyond, the cache is asked (about 20 MB). */
-#define KNOWN_MAX         (256u * 1024)
-#define INDEX_CHUNK_BYTES (512u * 1024)
+#define KNOWN_MAX (256u * 1024)
 
 struct queued {
     struct queued *next;
     struct segment *segment;
     enum chunk_kind kind;
     uint32_t place;
-};
-
-/* A pack being filled. */
-struct fill {
-    pthread_mutex_t lock;
-    enum pack_kind kind;
-    struct pack_writer *writer;
-    uint32_t pack;
 };
 
 struct packs {
@@ -83,50 +74,6 @@ static void on_stored(void *ctx, const struct parcel *parcel)
             id_map_remove(&packs->known, parcel->entries[i].id);
     }
     pthread_mutex_unlock(&packs->dedup);
-}
-
-static int end_pack(struct packs *packs, enum pack_kind kind, struct pack_writer *writer,
-                    uint32_t pack, struct err *err)
-{
-    struct parcel parcel = {.pack = pack, .kind = kind};
-    if (pack_writer_finish(&writer, &parcel.bytes, &parcel.size, parcel.id, &parcel.entries,
-                           &parcel.entry_count, err) != 0)
-        return -1;
-    places_set_id(packs->options.send.places, pack, parcel.id);
-    return sender_put(packs->sender, &parcel, err);
-}
-
-static int fill_add(struct packs *packs, struct fill *fill, const struct segment *segment,
-                    uint32_t place, struct err *err)
-{
-    struct places *places = packs->options.send.places;
-    struct pack_writer *full = NULL;
-    uint32_t full_pack = NO_PACK;
-    pthread_mutex_lock(&fill->lock);
-    if (fill->writer != NULL && !pack_writer_has_room(fill->writer, segment)) {
-        full = fill->writer;
-        full_pack = fill->pack;
-        fill->writer = NULL;
-    }
-    int result = 0;
-    if (fill->writer == NULL) {
-        result = pack_writer_new(&fill->writer, fill->kind, packs->options.send.vault->keys, err);
-        fill->pack = places_new_pack(places);
-    }
-    if (result == 0)
-        result = pack_writer_add(fill->writer, segment, err);
-    places_set_pack(places, place, fill->pack);
-    pthread_mutex_unlock(&fill->lock);
-    if (full != NULL && end_pack(packs, fill->kind, full, full_pack, err) != 0)
-        result = -1;
-    return result;
-}
-
-static int fill_end(struct packs *packs, struct fill *fill, struct err *err)
-{
-    struct pack_writer *writer = fill->writer;
-    fill->writer = NULL;
-    return writer != NULL ? end_pack(packs, fill->kind, writer, fill->pack, err) : 0;
 }
 
 /* ---- segments -------------------------------------------------------------------------------- */
@@ -196,8 +143,8 @@ static int place_list(struct packs *packs, struct queued *list, struct fill *fil
         struct queued *queued = list;
         list = queued->next;
         if (result == 0)
-            result = fill_add(packs, fill != NULL ? fill : fill_of(packs, queued->kind),
-                              queued->segment, queued->place, err);
+            result = fill_add(fill != NULL ? fill : fill_of(packs, queued->kind), queued->segment,
+                              queued->place, err);
         free_segment(packs, queued->segment);
         free(queued);
     }
@@ -355,44 +302,14 @@ int packing_flush(struct packing *packing, struct err *err)
 
 /* ---- the end --------------------------------------------------------------------------------- */
 
-struct indexing {
-    struct packing *packing;
-    struct buffer buffer;
-};
-
-static int end_index_chunk(struct indexing *indexing, struct err *err)
-{
-    uint8_t id[CHUNK_ID_SIZE];
-    uint32_t place;
-    size_t size = indexing->buffer.size;
-    if (size == 0)
-        return 0;
-    indexing->buffer.size = 0;
-    packing_id(indexing->packing, indexing->buffer.bytes, size, id);
-    return packing_add(indexing->packing, CHUNK_INDEX, indexing->buffer.bytes, size, id, &place,
-                       err);
-}
-
-static int index_pack(void *ctx, const uint8_t pack[ID_SIZE], const struct pack_entry *entries,
-                      size_t count, struct err *err)
-{
-    struct indexing *indexing = ctx;
-    index_append(&indexing->buffer.bytes, &indexing->buffer.size, &indexing->buffer.room, pack,
-                 entries, count);
-    return indexing->buffer.size >= INDEX_CHUNK_BYTES ? end_index_chunk(indexing, err) : 0;
-}
-
 /* Queues index chunks of every pack that no record names. */
 static int add_index(struct packs *packs, struct err *err)
 {
-    struct indexing indexing = {.packing = packing_new(packs)};
-    int result = cache_each_unpublished(packs->options.send.cache, index_pack, &indexing, err);
+    struct packing *packing = packing_new(packs);
+    int result = index_unpublished(packs->options.send.cache, packing, err);
     if (result == 0)
-        result = end_index_chunk(&indexing, err);
-    if (result == 0)
-        result = packing_flush(indexing.packing, err);
-    buffer_release(&indexing.buffer);
-    packing_destroy(&indexing.packing);
+        result = packing_flush(packing, err);
+    packing_destroy(&packing);
     while (packs_work(packs))
         ;
     return result;
@@ -402,9 +319,8 @@ static int send_all(struct packs *packs, struct err *err)
 {
     while (packs_work(packs))
         ;
-    if (packs->large &&
-        (fill_end(packs, &packs->data, err) != 0 || fill_end(packs, &packs->tree, err) != 0 ||
-         sender_wait(packs->sender, err) != 0))
+    if (packs->large && (fill_end(&packs->data, err) != 0 || fill_end(&packs->tree, err) != 0 ||
+                         sender_wait(packs->sender, err) != 0))
         return -1;
     packs->ending = true;
     if (add_index(packs, err) != 0)
@@ -416,8 +332,8 @@ static int send_all(struct packs *packs, struct err *err)
     for (const struct queued *at = kept; at != NULL; at = at->next)
         only_index = only_index && at->kind == CHUNK_INDEX;
     if (place_list(packs, kept, only_index ? NULL : &packs->mixed, err) != 0 ||
-        fill_end(packs, &packs->mixed, err) != 0 || fill_end(packs, &packs->data, err) != 0 ||
-        fill_end(packs, &packs->tree, err) != 0 || fill_end(packs, &packs->index, err) != 0)
+        fill_end(&packs->mixed, err) != 0 || fill_end(&packs->data, err) != 0 ||
+        fill_end(&packs->tree, err) != 0 || fill_end(&packs->index, err) != 0)
         return -1;
     return sender_wait(packs->sender, err);
 }
@@ -445,19 +361,6 @@ uint64_t packs_bytes_new(struct packs *packs)
     return bytes;
 }
 
-static void fill_init(struct fill *fill, enum pack_kind kind)
-{
-    fill->kind = kind;
-    pthread_mutex_init(&fill->lock, NULL);
-}
-
-static void fill_release(struct fill *fill)
-{
-    if (fill->writer != NULL)
-        pack_writer_destroy(&fill->writer);
-    pthread_mutex_destroy(&fill->lock);
-}
-
 int packs_new(struct packs **packs, const struct packs_options *options, struct err *err)
 {
     struct packs *new = alloc_zero(1, sizeof(*new));
@@ -470,10 +373,10 @@ int packs_new(struct packs **packs, const struct packs_options *options, struct 
     pthread_mutex_init(&new->dedup, NULL);
     pthread_mutex_init(&new->lock, NULL);
     pthread_cond_init(&new->freed, NULL);
-    fill_init(&new->data, PACK_DATA);
-    fill_init(&new->tree, PACK_TREE);
-    fill_init(&new->index, PACK_INDEX);
-    fill_init(&new->mixed, PACK_MIXED);
+    fill_init(&new->data, PACK_DATA, &new->options.send, &new->sender);
+    fill_init(&new->tree, PACK_TREE, &new->options.send, &new->sender);
+    fill_init(&new->index, PACK_INDEX, &new->options.send, &new->sender);
+    fill_init(&new->mixed, PACK_MIXED, &new->options.send, &new->sender);
     if (!options->dry_run && sender_new(&new->sender, &new->options.send, err) != 0) {
         packs_destroy(&new);
         return -1;
