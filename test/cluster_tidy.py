@@ -75,6 +75,8 @@ def main():
             shutil.copy(HERE.parent / config, root / config)
         done = tidy(root, "layers,pure,banned,alone")
         report("nothing_is_found_where_nothing_is", done.returncode == 0, done.stdout)
+    done = tidy(HERE.parent, "layers,pure,banned,format")
+    report("these_sources_keep_to_the_layers_and_the_layout", done.returncode == 0, done.stdout)
     return 1 if failures else 0
 
 

@@ -1,0 +1,53 @@
+#!/usr/bin/env python3
+"""The demonstration that the README promises, on a small tree: it ends well, says what it showed, and leaves nothing."""
+import glob
+import os
+import pathlib
+import subprocess
+import sys
+import tempfile
+
+from lab import BUILD, HERE, SLOW, make_tree, run_tests
+
+
+def demo(*paths, temporary):
+    return subprocess.run([str(HERE / "demo.sh"), str(BUILD), *paths], stdin=subprocess.DEVNULL, text=True,
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=300 * SLOW, check=False,
+                          env=dict(os.environ, TMPDIR=temporary))
+
+
+def left_over(temporary):
+    """Nodes of this demo that still run, and files of it that are still there."""
+    nodes = []
+    for path in glob.glob("/proc/[0-9]*/cmdline"):
+        try:
+            command = pathlib.Path(path).read_bytes()
+        except OSError:
+            continue
+        if temporary.encode() in command and b"ecbakd" in command:
+            nodes.append(command)
+    return nodes, os.listdir(temporary)
+
+
+def the_demonstration_ends_well_and_leaves_nothing():
+    with tempfile.TemporaryDirectory(prefix="ecbak-test-") as folder:
+        tree = make_tree(f"{folder}/a tree", megabytes=2)
+        temporary = f"{folder}/tmp"
+        os.mkdir(temporary)
+        done = demo(tree, temporary=temporary)
+        assert done.returncode == 0, done.stdout
+        assert "byte for byte" in done.stdout, done.stdout
+        nodes, files = left_over(temporary)
+        assert not nodes and not files, (nodes, files)
+
+
+def a_tree_that_is_not_there_fails_the_demonstration():
+    with tempfile.TemporaryDirectory(prefix="ecbak-test-") as folder:
+        done = demo(f"{folder}/nowhere", temporary=folder)
+        assert done.returncode != 0, done.stdout
+        nodes, files = left_over(folder)
+        assert not nodes and not files, (nodes, files)
+
+
+if __name__ == "__main__":
+    sys.exit(run_tests(the_demonstration_ends_well_and_leaves_nothing, a_tree_that_is_not_there_fails_the_demonstration))
