@@ -4,8 +4,10 @@
  *   store_walk.c   one thread goes through the tree and gives out work
  *   store_files.c  worker threads read files and cut them into chunks
  *   store_tree.c   finished files become folders, finished folders entries of their parents
- *   store_packs.c  chunks become packs       store_send.c  packs go to the node
- *   store_places.c which packs are relied on store_check.c are they held?
+ *   store_packs.c  chunks become packs
+ *   store_send.c   packs go to the node
+ *   store_places.c which packs are relied on
+ *   store_check.c  are they held?
  */
 #ifndef ECBAK_CLI_STORE_INNER_H
 #define ECBAK_CLI_STORE_INNER_H

@@ -2,8 +2,9 @@
  * with distinct rows as there can be. That number, and not the number of fragments, is what losses
  * of nodes are survived by.
  *
- * Pure.   Source   Kuhn, "The Hungarian method for the assignment problem" (1955), its bipartite
- * core: augmenting paths
+ *   Threads  any; pure
+ *   Source   Kuhn, "The Hungarian method for the assignment problem" (1955), its bipartite core:
+ *            augmenting paths
  */
 #ifndef ECBAK_NODE_MATCHING_H
 #define ECBAK_NODE_MATCHING_H

@@ -1,15 +1,14 @@
 /* client.h - what a command says to its node.
  *
  * One struct client is one connection to a node's client socket. Requests can be in flight side by
- * side:
- * *_start sends and returns a call number, client_next hands out the answers as they come. The
- * plain functions do one request and wait.
+ * side: *_start sends and returns a call number, client_next hands out the answers as they come.
+ * The plain functions do one request and wait.
  *
- *   Limits   at most CLIENT_CALLS_MAX in flight; a pack at most CODING_PACK_BYTES_MAX
- *   Errors   those of the node (their codes are err.h's); ERR_TIMEOUT when the node does not
- * answer: the text says how to start it; ERR_DENIED when the socket may not be opened Memory
- * uint8_t ** is taken and nulled (a malloc'd buffer); answers are the caller's to release Threads
- * one thread at a time for one struct client; several clients in several threads
+ *   Limits   at most CLIENT_CALLS_MAX in flight; a pack at most PACK_SIZE_MAX
+ *   Errors   those of the node (their codes are err.h's); ERR_TIMEOUT when the node does not answer:
+ *            the text says how to start it; ERR_DENIED when the socket may not be opened
+ *   Memory   uint8_t ** is taken and nulled (a malloc'd buffer); answers are the caller's to release
+ *   Threads  one at a time for one struct client; several clients in several threads
  */
 #ifndef ECBAK_NODE_API_CLIENT_H
 #define ECBAK_NODE_API_CLIENT_H
