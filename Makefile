@@ -164,6 +164,9 @@ install: all
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/sbin
 	install -m 755 $(BUILD)/ecbak $(DESTDIR)$(PREFIX)/bin/ecbak
 	install -m 755 $(BUILD)/ecbakd $(DESTDIR)$(PREFIX)/sbin/ecbakd
+	install -d $(DESTDIR)/etc/ecbak $(DESTDIR)$(PREFIX)/lib/systemd/system
+	install -d -m 700 $(DESTDIR)/var/lib/ecbak
+	sed 's|@PREFIX@|$(PREFIX)|' node/ecbakd.service > $(DESTDIR)$(PREFIX)/lib/systemd/system/ecbakd.service
 	@for page in $(wildcard cli/man/*.[15] node/man/*.[58]); do \
 		section=$${page##*.}; \
 		install -d $(DESTDIR)$(PREFIX)/share/man/man$$section; \

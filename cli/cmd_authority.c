@@ -233,9 +233,10 @@ static int show_line(void *ctx, const char *text, struct err *err)
         output_json(cert_json(&c, text));
         return 0;
     }
-    char id[2 * CERT_ID_SIZE + 1], time[TEXT_SHORT_MAX];
+    char id[2 * CERT_ID_SIZE + 1], key[2 * sizeof(c.curve) + 1], time[TEXT_SHORT_MAX];
     printf("name     %s\nzone     %s\n", c.name, c.zone);
     printf("node     %s\n", hex_encode(id, c.node, CERT_ID_SIZE));
+    printf("key      %s\n", hex_encode(key, c.curve, sizeof(c.curve)));
     printf("cluster  %s\n", hex_encode(id, c.cluster, CERT_ID_SIZE));
     printf("from     %s\n", text_time(time, c.not_before_s));
     printf("until    %s\n", text_time(time, c.not_after_s));

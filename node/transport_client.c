@@ -45,6 +45,19 @@ static int remove_stale(const char *path, struct err *err)
     return 0;
 }
 
+/* Its folder is below /run, which is empty after each start of the machine. What goes wrong here shows
+ * when the socket is bound. */
+static void make_folder(const char *path)
+{
+    char folder[sizeof(((struct sockaddr_un *)NULL)->sun_path)];
+    size_t length = (size_t)(strrchr(path, '/') - path);
+    if (length == 0 || length >= sizeof(folder))
+        return;
+    memcpy(folder, path, length);
+    folder[length] = '\0';
+    (void)mkdir(folder, 0755);
+}
+
 int client_bind(void **socket, void *context, const char *endpoint, struct err *err)
 {
     struct sockaddr_un address;
@@ -54,6 +67,7 @@ int client_bind(void **socket, void *context, const char *endpoint, struct err *
     if (strlen(path) >= sizeof(address.sun_path))
         return err_set(err, ERR_INVALID, "%s is longer than the %zu bytes that a socket can have",
                        path, sizeof(address.sun_path) - 1);
+    make_folder(path);
     if (remove_stale(path, err) != 0)
         return -1;
     const int options[][2] = {{ZMQ_LINGER, 0},

@@ -89,6 +89,29 @@ def wrong_command_lines_end_with_2_and_say_where_help_is(world):
         assert "help" in said or "Usage: ecbak" in said, f"{words}: {said}"
 
 
+def the_man_page_knows_every_command_and_option(world):
+    page = (HERE.parent / "cli" / "man" / "ecbak.1").read_text().replace("\\-", "-")
+    for name in commands_of(world):
+        assert f"ecbak {name}" in page, f"not in ecbak(1): {name}"
+        if name in ("authority", "lab"):
+            continue
+        for option in re.findall(r"(--[a-z-]+)", world.done(name, "--help").split("Examples")[0]):
+            assert option in page, f"not in ecbak(1): {name} {option}"
+
+
+def what_is_installed_is_what_the_readme_counts_on(world):
+    clean = {key: value for key, value in world.env.items() if not key.startswith("MAKE")}
+    to = world.folder / "installed"
+    done = subprocess.run(["make", "-s", "-C", str(HERE.parent), "install", f"DESTDIR={to}", f"BUILD={BUILD}"],
+                          env=clean, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    for path in ("usr/local/bin/ecbak", "usr/local/sbin/ecbakd", "usr/local/share/man/man1/ecbak.1", "etc/ecbak",
+                 "usr/local/share/man/man8/ecbakd.8", "usr/local/share/man/man5/ecbakd.conf.5", "var/lib/ecbak"):
+        assert (to / path).exists(), path
+    unit = (to / "usr/local/lib/systemd/system/ecbakd.service").read_text()
+    assert "ExecStart=/usr/local/sbin/ecbakd\n" in unit, unit
+
+
 def a_near_miss_is_answered_with_what_was_meant(world):
     assert "did you mean 'ecbak store'" in world.fails(2, "stroe", "x")
     assert "did you mean 'ecbak lab status'" in world.fails(2, "lab", "statsu")
@@ -174,6 +197,7 @@ def an_authority_admits_a_machine(world):
     assert certificate.startswith("ecbak-certificate-1:"), certificate
     (world.folder / "cert").write_text(certificate)
     shown = world.json("authority", "show", world.folder / "cert")
+    assert shown["curve"] in world.done("authority", "show", world.folder / "cert")
     assert (shown["name"], shown["zone"], shown["cluster"]) == ("attic", "home", made["cluster"]), shown
     renamed = world.json("authority", "sign", "-d", authority, "--name", "cellar", "--days", "10", request.strip())
     assert renamed[0]["name"] == "cellar" and renamed[0]["node"] == shown["node"]
@@ -304,6 +328,8 @@ def a_store_and_a_recovery_speak_json(world):
 TESTS = [
     every_command_has_help_with_an_example,
     wrong_command_lines_end_with_2_and_say_where_help_is,
+    the_man_page_knows_every_command_and_option,
+    what_is_installed_is_what_the_readme_counts_on,
     a_near_miss_is_answered_with_what_was_meant,
     what_the_command_says_of_hostile_words_is_escaped,
     without_a_node_the_command_says_how_to_start_one,

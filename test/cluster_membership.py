@@ -155,6 +155,16 @@ def a_port_in_use_and_a_second_daemon_are_named():
         assert busy.returncode == 1 and str(node.member_port) in busy.stderr, busy.stderr
 
 
+def the_folder_of_the_socket_is_made():
+    """/run is empty after each start of a machine."""
+    with Cluster(1) as cluster:
+        node = cluster.nodes[0]
+        node.socket = node.settings["client_endpoint"] = f"ipc://{node.dir}/run/client.sock"
+        node.write_config([])
+        node.start()
+        assert list(node.members()) == [node.name]
+
+
 def systemd_is_told():
     with Cluster(1) as cluster, socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as told:
         path = str(cluster.dir / "notify")
@@ -191,6 +201,7 @@ if __name__ == "__main__":
         what_is_missing_is_said_with_what_to_run,
         init_replaces_nothing_and_the_request_can_be_printed_again,
         a_port_in_use_and_a_second_daemon_are_named,
+        the_folder_of_the_socket_is_made,
         systemd_is_told,
         the_command_line_and_the_man_page_know_every_key,
     ]))
