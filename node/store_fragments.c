@@ -100,21 +100,27 @@ static int add_rows(struct store *store, const struct fragment_info *info,
     return result;
 }
 
-/* Is it here, whole and undamaged? What is here but bad is dropped. */
-static bool is_here(struct store *store, const uint8_t object[ID_SIZE], uint32_t index)
+/* Is it here, whole and undamaged? What is here but bad is dropped. What could not be looked at
+ * (ERR_IO, ERR_MEMORY) is an error and stays: taken for absent, it would be written anew, and be
+ * gone when that failed as well. */
+static int is_here(struct store *store, const uint8_t object[ID_SIZE], uint32_t index, bool *here,
+                   struct err *err)
 {
-    bool found = false;
+    struct err reason = ERR_INIT;
+    *here = false;
     pthread_mutex_lock(&store->lock);
-    int result = catalogue_find_fragment(store->catalogue, object, index, NULL, NULL, &found, NULL);
+    int result = catalogue_find_fragment(store->catalogue, object, index, NULL, NULL, here, err);
     pthread_mutex_unlock(&store->lock);
-    if (result != 0 || !found)
-        return false;
+    if (result != 0 || !*here)
+        return result;
     struct fragment_file *file = alloc_zero(1, sizeof(*file));
-    bool good = read_file(store, object, index, true, file, NULL) == 0;
-    if (good)
+    *here = read_file(store, object, index, true, file, &reason) == 0;
+    if (*here)
         fragment_file_release(file);
+    else if (reason.code != ERR_NOT_FOUND && reason.code != ERR_DAMAGED)
+        result = err_set(err, reason.code, "%s", reason.text);
     free(file);
-    return good;
+    return result;
 }
 
 static int write_new(struct store *store, const uint8_t *bytes, struct fragment_info *info,
@@ -173,9 +179,11 @@ int store_put_fragment(struct store *store, const uint8_t *fragment, size_t size
     fragment_file_info(&info, &view, opened->vault, 0);
     pthread_mutex_t *stripe = store_stripe(store, info.object);
     pthread_mutex_lock(stripe);
-    int result = is_here(store, info.object, info.index)
-                     ? pin_again(store, info.pack, pin, err)
-                     : write_new(store, fragment, &info, &trailer, err);
+    bool here;
+    int result = is_here(store, info.object, info.index, &here, err);
+    if (result == 0)
+        result = here ? pin_again(store, info.pack, pin, err)
+                      : write_new(store, fragment, &info, &trailer, err);
     pthread_mutex_unlock(stripe);
     return result;
 }

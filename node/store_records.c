@@ -120,9 +120,12 @@ int store_put_record(struct store *store, const uint8_t *bytes, size_t size,
     if (result == 0 && found) {
         uint8_t *kept;
         size_t kept_size;
-        found = read_row(store, &row, &kept, &kept_size, NULL) == 0;
+        struct err reason = ERR_INIT;
+        found = read_row(store, &row, &kept, &kept_size, &reason) == 0;
         if (found)
             free(kept);
+        else if (reason.code != ERR_NOT_FOUND && reason.code != ERR_DAMAGED)
+            result = err_set(err, reason.code, "%s", reason.text); /* it may be whole: it stays */
     }
     if (result == 0 && !found)
         result = write_new(store, bytes, size, opened, err);

@@ -14,6 +14,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <sys/mount.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -338,6 +339,36 @@ static void a_fragment_put_again_is_pinned_again_and_repaired_if_need_be(void **
     put(store, &small, 0);
     expect_fragment(store, &small, 0);
     assert_true(fragments_of(store) == 1 && store_damaged(store) == 1);
+    store_close(&store);
+}
+
+/* Without a file descriptor left, what is here can neither be read nor be written anew. */
+static void what_cannot_be_looked_at_for_now_is_not_taken_for_absent(void **state)
+{
+    (void)state;
+    struct store *store = open_with(MIB);
+    struct err err = ERR_INIT;
+    struct rlimit before, none;
+    struct record record;
+    uint8_t *bytes;
+    size_t size;
+    put(store, &small, 0);
+    sample_record(1, &bytes, &size, &record);
+    assert_int_equal(store_put_record(store, bytes, size, &record, NULL), 0);
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+    none = before;
+    none.rlim_cur = 0;
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+    int fragment_result = sample_put(store, &small, 0, &err);
+    int record_result = store_put_record(store, bytes, size, &record, &err);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+    assert_true(fragment_result != 0 && record_result != 0);
+    expect_fragment(store, &small, 0);
+    assert_int_equal(count_files("fragments"), 1);
+    assert_int_equal(count_files("records"), 1);
+    assert_int_equal(count_files("damaged"), 0);
+    free(bytes);
+    record_release(&record);
     store_close(&store);
 }
 
@@ -805,6 +836,7 @@ int main(void)
         TEST(a_file_whose_fsync_failed_is_discarded),
         TEST(a_damaged_file_is_moved_aside_and_can_be_replaced),
         TEST(a_fragment_put_again_is_pinned_again_and_repaired_if_need_be),
+        TEST(what_cannot_be_looked_at_for_now_is_not_taken_for_absent),
         TEST(a_used_up_capacity_leaves_nothing_behind),
         TEST(a_full_disk_leaves_nothing_behind),
         TEST(a_foreign_or_missing_directory_is_refused),
