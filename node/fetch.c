@@ -91,6 +91,21 @@ static bool choose_target(struct fetching *f)
     return true;
 }
 
+/* A proven fragment says what shape its object has. Who said another is corrected: with a smaller k
+ * the object would be taken for one that can be had, and be chosen again and again. */
+static void settle_shape(struct fetching *f, const struct object_shape *shape)
+{
+    struct sightings *seen = &f->locating.sightings;
+    for (size_t i = 0; i < seen->count; i++) {
+        struct sighting *s = &seen->items[i];
+        if (memcmp(s->object, f->target, ID_SIZE) != 0)
+            continue;
+        s->data = shape->k;
+        s->parity = shape->m;
+        s->failed = s->failed || s->index >= (uint32_t)shape->k + shape->m;
+    }
+}
+
 /* Believes a fragment when it is row `index` of the target and of the pack, and proves itself. */
 static int accept(struct fetching *f, const struct sighting *s, const uint8_t *bytes, size_t size,
                   struct err *err)
@@ -109,6 +124,7 @@ static int accept(struct fetching *f, const struct sighting *s, const uint8_t *b
     f->rows[s->index] = (struct object_row){fragment->row, fragment->leaves};
     f->have++;
     f->need = fragment->object.shape.k;
+    settle_shape(f, &fragment->object.shape);
     if (f->object == NULL) {
         f->object = alloc_zero(1, sizeof(*f->object));
         *f->object = fragment->object;

@@ -86,6 +86,10 @@ static int by_pack_and_object(const void *a, const void *b)
     int order = memcmp(x->object, y->object, ID_SIZE);
     if (order != 0)
         return order;
+    if (x->data != y->data)
+        return x->data < y->data ? -1 : 1;
+    if (x->parity != y->parity)
+        return x->parity < y->parity ? -1 : 1;
     return x->index < y->index ? -1 : x->index > y->index;
 }
 
@@ -94,18 +98,24 @@ static void holders_of(const struct nodes *nodes, const struct sighting *run, si
                        struct holders *holders)
 {
     struct held_row *held = alloc_zero(count, sizeof(*held));
-    size_t held_count = 0, node_of[RS_TOTAL_MAX];
+    size_t node_of[RS_TOTAL_MAX];
     *holders = (struct holders){.count = run->data + run->parity};
-    for (size_t i = 0; i < count; i++) {
-        if (run[i].data == run->data && run[i].parity == run->parity)
-            held[held_count++] = (struct held_row){run[i].index, run[i].node};
-    }
-    matching(held, held_count, holders->count, nodes->count, node_of);
+    for (size_t i = 0; i < count; i++)
+        held[i] = (struct held_row){run[i].index, run[i].node};
+    matching(held, count, holders->count, nodes->count, node_of);
     for (uint32_t row = 0; row < holders->count; row++) {
         if (node_of[row] != SIZE_MAX)
             memcpy(holders->node[row], nodes->candidates[node_of[row]].node, ID_SIZE);
     }
     free(held);
+}
+
+/* Who says another shape of an object than the others is counted apart: an id has one shape, and
+ * nobody's word may hide what the others have. */
+static bool is_same_object(const struct sighting *a, const struct sighting *b)
+{
+    return memcmp(a->object, b->object, ID_SIZE) == 0 && a->data == b->data &&
+           a->parity == b->parity;
 }
 
 /* The best object of a pack: the one with most nodes to spare. Its holders go to *best. */
@@ -116,13 +126,14 @@ static void count_pack(const struct nodes *nodes, const struct sighting *seen, s
     int best_spare = -RS_TOTAL_MAX - 1;
     for (size_t at = 0; at < count;) {
         size_t run = 1;
-        while (at + run < count && memcmp(seen[at].object, seen[at + run].object, ID_SIZE) == 0)
+        while (at + run < count && is_same_object(&seen[at], &seen[at + run]))
             run++;
         struct held here = {.data = seen[at].data, .parity = seen[at].parity};
         holders_of(nodes, seen + at, run, holders);
         holders_count(holders, nodes->service->keys->node, &here.nodes, &here.others);
-        if ((int)here.nodes - (int)here.data > best_spare) {
-            best_spare = (int)here.nodes - (int)here.data;
+        int spare = (int)here.nodes - (int)here.data;
+        if (spare > best_spare || (spare == best_spare && here.nodes > held->nodes)) {
+            best_spare = spare;
             memcpy(held->object, seen[at].object, ID_SIZE);
             held->data = here.data;
             held->parity = here.parity;

@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include <glob.h>
+#include <sqlite3.h>
 
 #include "test/service_lab.h"
 
@@ -163,6 +164,44 @@ static void a_damaged_fragment_is_counted_and_replaced_by_another(void **state)
     assert_in_range(held.nodes, 4, 5);
     held = vouched(0, pack.id, true);
     assert_in_range(held.nodes, 5, 6);
+    free(pack.bytes);
+}
+
+/* From its next start the node says of all its fragments that one row is enough. */
+static void make_liar(size_t node)
+{
+    char path[1200];
+    sqlite3 *db;
+    lab_end_node(&lab, node, SIGTERM);
+    snprintf(path, sizeof(path), "%s/catalogue.db", lab.nodes[node].config.data_dir);
+    assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(db, "UPDATE fragment SET data = 1, parity = 5", NULL, NULL, NULL),
+                     SQLITE_OK);
+    assert_int_equal(sqlite3_close(db), SQLITE_OK);
+    lab_start_node(&lab, node);
+    lab_settle(&lab);
+}
+
+static void a_node_that_lies_about_the_shape_of_an_object_counts_for_itself_alone(void **state)
+{
+    (void)state;
+    struct lab_pack pack = lab_pack(PACK_BYTES);
+    struct lab_pack other = lab_pack(PACK_BYTES);
+    assert_puts(0, &pack, 6);
+    make_liar(5);
+    struct held held = vouched(0, pack.id, false);
+    assert_int_equal(held.data, 4);
+    assert_int_equal(held.nodes, 5);
+    assert_gets(0, &pack, 0);
+    for (size_t i = 1; i < 4; i++)
+        lab_end_node(&lab, i, SIGKILL);
+    struct client_answer answer = lab_get(&lab, 0, pack.id);
+    assert_int_equal(answer.err.code, ERR_TOO_FEW);
+    for (size_t i = 1; i < 4; i++)
+        lab_start_node(&lab, i);
+    lab_settle(&lab);
+    assert_puts(0, &other, 6);
+    free(other.bytes);
     free(pack.bytes);
 }
 
@@ -436,6 +475,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(a_record_that_proves_nothing_is_refused),
         cmocka_unit_test(nothing_is_taken_without_a_grant_for_it),
         cmocka_unit_test(a_damaged_fragment_is_counted_and_replaced_by_another),
+        cmocka_unit_test(a_node_that_lies_about_the_shape_of_an_object_counts_for_itself_alone),
         cmocka_unit_test(a_stopped_node_does_not_hold_up_reading),
         cmocka_unit_test(a_stopped_node_does_not_hold_up_storing_for_long),
         cmocka_unit_test(a_node_that_is_down_is_done_without_and_made_up_for_later),
