@@ -105,6 +105,10 @@ static void place_done(struct loop *loop, struct slot *slot, size_t node, int64_
 {
     struct sending *s = loop->sending;
     slot->done = true;
+    if (slot->again_ms > 0) { /* a busy node need not be asked again: nothing is left for it */
+        slot->again_ms = 0;
+        choice_give_back(&loop->choice, slot->again_node);
+    }
     memcpy(s->holders.node[slot->index], loop->choice.candidates[node].node, ID_SIZE);
     s->placed++;
     loop->took_ms[loop->took_count++] = took_ms;

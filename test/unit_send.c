@@ -1,0 +1,220 @@
+/* Sending fragments to nodes that are slow and busy: the network is played by a script, and the
+ * clock moves only while something is waited for. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <sodium.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "coding/base/alloc.h"
+#include "node/api/wire.h"
+#include "node/ask.h"
+#include "node/holders.h"
+#include "node/send.h"
+
+#define NODES     3
+#define CALLS_MAX 16
+
+enum outcome { SILENT, BUSY, GOOD };
+
+/* One put under way: which node was asked to take which row. */
+struct call {
+    size_t node;
+    unsigned index;
+    enum outcome outcome;
+};
+
+static struct node_keys keys[NODES];
+static struct candidate candidates[NODES];
+static enum standing standings[NODES];
+static struct member members[NODES];
+static struct member_table table = {.count = NODES, .members = members};
+static struct service service;
+static struct nodes nodes = {&service, &table, candidates, standings, NODES};
+static uint8_t object[ID_SIZE] = {7};
+static struct pin pin = {.number = 1};
+
+static struct call *asked[CALLS_MAX]; /* in the order of asking; NULL: over */
+static size_t asked_count;
+static int64_t now_ms;
+/* What happens while the job waits for the nth time: see play. */
+static void (*script)(int step);
+static int step;
+
+/* ---- the network, at link time ------------------------------------------------------------ */
+
+int64_t monotonic_ms(void)
+{
+    return now_ms;
+}
+
+int nodes_find(const struct nodes *n, const uint8_t node[ID_SIZE])
+{
+    for (size_t i = 0; i < n->count; i++)
+        if (memcmp(n->candidates[i].node, node, ID_SIZE) == 0)
+            return (int)i;
+    return -1;
+}
+
+bool nodes_gone(const struct nodes *n, size_t index)
+{
+    (void)n, (void)index;
+    return false;
+}
+
+void nodes_failed(struct nodes *n, size_t index)
+{
+    n->standings[index] = STANDING_DOUBTFUL;
+}
+
+void nodes_succeeded(struct nodes *n, size_t index)
+{
+    (void)n, (void)index;
+}
+
+int holder_put(const struct holder *holder, const uint8_t *fragment, size_t fragment_size,
+               const uint8_t *grant, size_t grant_size, const struct holders *holders,
+               const struct pin *for_pin, struct err *err)
+{
+    (void)holder, (void)fragment, (void)fragment_size, (void)grant, (void)grant_size;
+    (void)holders, (void)for_pin;
+    return err_set(err, ERR_FULL, "none of these nodes is this one");
+}
+
+void holders_to_wire(ProtobufCBinaryData views[STORE_HOLDERS_MAX], const struct holders *holders)
+{
+    for (uint32_t i = 0; i < holders->count; i++)
+        views[i] = wire_view(holders->node[i], ID_SIZE);
+}
+
+int ask_start(struct transport *transport, const uint8_t node[ID_SIZE],
+              const Ecbak__PeerRequest *request, struct payload *payload, int timeout_ms,
+              struct call **call, struct err *err)
+{
+    (void)transport, (void)request, (void)timeout_ms, (void)err;
+    assert_true(asked_count < CALLS_MAX);
+    *call = alloc_zero(1, sizeof(**call));
+    (*call)->node = (size_t)nodes_find(&nodes, node);
+    (*call)->index = payload->bytes[0];
+    asked[asked_count++] = *call;
+    payload->release(payload->bytes, payload->hint);
+    return 0;
+}
+
+void call_destroy(struct call **call)
+{
+    for (size_t i = 0; *call != NULL && i < asked_count; i++)
+        if (asked[i] == *call)
+            asked[i] = NULL;
+    free(*call);
+    *call = NULL;
+}
+
+int ask_wait(struct call *const *calls, size_t count, int64_t deadline_ms)
+{
+    now_ms = deadline_ms;
+    script(++step);
+    for (size_t i = 0; i < count; i++)
+        if (calls[i] != NULL && calls[i]->outcome != SILENT)
+            return (int)i;
+    return -1;
+}
+
+Ecbak__PeerReply *ask_reply(struct call *call, Ecbak__PeerReply__BodyCase expected,
+                            struct payload *payload, struct err *err)
+{
+    (void)expected, (void)payload;
+    if (call->outcome == BUSY) {
+        err_set(err, ERR_BUSY, "too many requests wait");
+        return NULL;
+    }
+    struct receipt receipt = {.index = call->index, .number = pin.number};
+    memcpy(receipt.object, object, ID_SIZE);
+    memcpy(receipt.holder, keys[call->node].node, ID_SIZE);
+    uint8_t *bytes;
+    size_t size;
+    assert_int_equal(receipt_seal(&receipt, keys[call->node].sign_secret, &bytes, &size, err), 0);
+    Ecbak__PutFragmentReply put = ECBAK__PUT_FRAGMENT_REPLY__INIT;
+    put.receipt = wire_view(bytes, size);
+    Ecbak__PeerReply reply = ECBAK__PEER_REPLY__INIT;
+    reply.body_case = ECBAK__PEER_REPLY__BODY_PUT_FRAGMENT;
+    reply.put_fragment = &put;
+    uint8_t *packed = wire_pack(&reply, &size);
+    Ecbak__PeerReply *unpacked =
+        wire_unpack(&ecbak__peer_reply__descriptor, packed, size, ASK_REPLY_BUDGET, err);
+    free(packed);
+    free(bytes);
+    return unpacked;
+}
+
+/* ---- the tests ---------------------------------------------------------------------------- */
+
+static int set_up(void **state)
+{
+    static const char *const zones[NODES] = {"a", "b", "c"};
+    (void)state;
+    for (size_t i = 0; i < NODES; i++) {
+        crypto_sign_keypair(keys[i].node, keys[i].sign_secret);
+        candidates[i] = (struct candidate){
+            .zone = zones[i], .capacity_bytes = 1000, .free_bytes = 1000, .usable = true};
+        memcpy(candidates[i].node, keys[i].node, ID_SIZE);
+        standings[i] = STANDING_GOOD;
+    }
+    asked_count = 0;
+    step = 0;
+    return 0;
+}
+
+/* Row 0 is late, so a third node gets it as well; then its first node says that it is busy, and
+ * before it is asked again the third one has the row. */
+static void busy_then_overtaken(int at)
+{
+    if (at == 1)
+        now_ms += 4000;
+    else if (at == 2)
+        asked[0]->outcome = BUSY;
+    else if (at == 3)
+        asked[2]->outcome = GOOD;
+    for (size_t i = 0; at > 3 && i < asked_count; i++)
+        if (asked[i] != NULL)
+            asked[i]->outcome = GOOD;
+}
+
+static void a_busy_node_is_not_asked_again_when_another_has_the_row(void **state)
+{
+    (void)state;
+    uint8_t pack[ID_SIZE] = {1};
+    struct sending sending = {.nodes = &nodes,
+                              .pack = pack,
+                              .object = object,
+                              .grant = pack,
+                              .grant_size = 1,
+                              .pin = &pin,
+                              .data = 1,
+                              .parity = 1,
+                              .fragment_size = 1};
+    for (unsigned i = 0; i < 2; i++) {
+        sending.fragments[i] = alloc_zero(1, 1);
+        sending.fragments[i][0] = (uint8_t)i;
+    }
+    script = busy_then_overtaken;
+    send_fragments(&sending);
+    assert_int_equal(asked_count, 3);
+    assert_int_equal(sending.placed, 2);
+    assert_memory_not_equal(sending.holders.node[0], sending.holders.node[1], ID_SIZE);
+}
+
+int main(void)
+{
+    if (sodium_init() < 0)
+        return 1;
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup(a_busy_node_is_not_asked_again_when_another_has_the_row, set_up),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
