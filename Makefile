@@ -8,7 +8,9 @@
 
 BUILD   ?= build
 PREFIX  ?= /usr/local
-CC      ?= gcc
+ifeq ($(origin CC),default)
+CC      = gcc
+endif
 PYTHON  ?= python3
 FUZZ_SECONDS ?= 20
 
@@ -106,7 +108,7 @@ deps:
 	@test/deps.sh $(DEPS)
 
 demo:
-	@$(MAKE) --no-print-directory deps
+	@$(MAKE) --no-print-directory deps DEPS="$(DEPS_BUILD) $(DEPS_RUN)"
 	@$(MAKE) --no-print-directory all
 	@test/demo.sh $(BUILD) $(if $(DIR),"$(DIR)")
 

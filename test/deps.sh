@@ -14,7 +14,7 @@ elif sudo -n true 2>/dev/null; then
     as_root="sudo -n"
 else
     echo "ecbak needs packages that are not installed. Run this, then try again:" >&2
-    echo "    sudo apt-get install$missing" >&2
+    echo "    sudo apt-get update && sudo apt-get install -y --no-install-recommends$missing" >&2
     exit 1
 fi
 echo "installing:$missing"

@@ -28,6 +28,12 @@ def run(command, env):
     return passed, failed, done.stdout
 
 
+def passed_over(output):
+    """What this machine or user could not test: cmocka's skipped tests, and lines `(needs ...)`."""
+    skipped = sorted(set(re.findall(r"^\[  SKIPPED \] (?!\d+ test)(\S+)$", output, re.M)))
+    return [f"({name} passed over)" for name in skipped] + re.findall(r"^\(needs .*\)$", output, re.M)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--build", default="build")
@@ -50,6 +56,9 @@ def main():
               f"({time.monotonic() - start:.1f} s)", flush=True)
         if failed:
             print(output, flush=True)
+        else:
+            for line in passed_over(output):
+                print(f"     {line}", flush=True)
     print(f"{total_passed} passed, {total_failed} failed")
     return 1 if total_failed or total_passed == 0 else 0
 
