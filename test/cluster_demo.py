@@ -45,6 +45,7 @@ def a_tree_that_is_not_there_fails_the_demonstration():
     with tempfile.TemporaryDirectory(prefix="ecbak-test-") as folder:
         done = demo(f"{folder}/nowhere", temporary=folder)
         assert done.returncode != 0, done.stdout
+        assert "nowhere" in done.stdout and "lab up" not in done.stdout, "it found out late\n" + done.stdout
         nodes, files = left_over(folder)
         assert not nodes and not files, (nodes, files)
 

@@ -11,7 +11,7 @@ shift
 [ $# -gt 0 ] || set -- /usr/share/doc /usr/include
 sources=()
 for path in "$@"; do
-    sources+=("$(realpath "$path")")
+    sources+=("$(realpath -e "$path")")
 done
 PATH=$build:$PATH
 
@@ -22,7 +22,7 @@ clean_up() {
     status=$?
     trap - EXIT INT TERM HUP
     if [ -e "$ECBAK_LAB" ]; then
-        if [ "$status" != 0 ]; then
+        if [[ $status != @(0|130|143) ]]; then
             for log in "$ECBAK_LAB"/nodes/*/log; do
                 [ -s "$log" ] && printf '\n--- end of %s\n' "$log" && tail -n 5 "$log"
             done >&2
@@ -30,7 +30,11 @@ clean_up() {
         ecbak lab down -q || true
     fi
     rm -rf "$work"
-    [ "$status" = 0 ] || printf '\nThe demo failed (status %s).\n' "$status" >&2
+    case $status in
+    0) ;;
+    130 | 143) printf '\nThe demo was interrupted.\n' >&2 ;;
+    *) printf '\nThe demo failed (status %s).\n' "$status" >&2 ;;
+    esac
     exit "$status"
 }
 trap clean_up EXIT
