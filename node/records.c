@@ -15,6 +15,7 @@
 
 #define PULL_FLIGHTS     8
 #define PUSH_GRACE_MS    300
+#define PULL_IDLE_MS     30000 /* a node that brings no new record for so long is left */
 #define BUCKET_PAGES_MAX 64 /* a node that lists more hashes under one byte is pulled from again */
 
 int records_put(struct service *service, const uint8_t *record, size_t size, uint32_t wanted,
@@ -57,6 +58,16 @@ int records_put(struct service *service, const uint8_t *record, size_t size, uin
     }
     round_release(&round);
     nodes_release(&nodes);
+    return 0;
+}
+
+/* Who answers slowly and brings nothing must not hold up whoever waits for the records of others. */
+static int check_idle(const struct nodes *nodes, int64_t idle_ms, struct err *err)
+{
+    if (atomic_load(&nodes->service->stop))
+        return err_set(err, ERR_CANCELLED, "this node is stopping");
+    if (monotonic_ms() >= idle_ms)
+        return err_set(err, ERR_TIMEOUT, "no new record of it within %d s", PULL_IDLE_MS / 1000);
     return 0;
 }
 
@@ -119,7 +130,7 @@ static int start_get(struct nodes *nodes, size_t node, const uint8_t hash[ID_SIZ
 
 /* Fetches these records, a few at a time. */
 static int fetch(struct nodes *nodes, size_t node, uint8_t (*hashes)[ID_SIZE], size_t count,
-                 size_t *pulled, struct err *err)
+                 int64_t *idle_ms, size_t *pulled, struct err *err)
 {
     struct call *calls[PULL_FLIGHTS] = {NULL};
     size_t which[PULL_FLIGHTS], next = 0, flying = 0;
@@ -139,9 +150,14 @@ static int fetch(struct nodes *nodes, size_t node, uint8_t (*hashes)[ID_SIZE], s
             result = err_set(err, ERR_TIMEOUT, "no answer");
             break;
         }
+        size_t before = *pulled;
         result = take_record(nodes, calls[done], hashes[which[done]], pulled, err);
         call_destroy(&calls[done]);
         flying--;
+        if (*pulled > before)
+            *idle_ms = monotonic_ms() + PULL_IDLE_MS;
+        if (result == 0)
+            result = check_idle(nodes, *idle_ms, err);
     }
     for (size_t i = 0; i < PULL_FLIGHTS; i++)
         call_destroy(&calls[i]);
@@ -209,8 +225,8 @@ static size_t take_missing(const Ecbak__ListRecordsReply *list, uint8_t prefix,
     return count;
 }
 
-static int pull_bucket(struct nodes *nodes, size_t node, uint8_t prefix, size_t *pulled,
-                       struct err *err)
+static int pull_bucket(struct nodes *nodes, size_t node, uint8_t prefix, int64_t *idle_ms,
+                       size_t *pulled, struct err *err)
 {
     uint8_t(*own)[ID_SIZE] = NULL;
     uint8_t(*missing)[ID_SIZE] = alloc_zero(ASK_HASHES_MAX + 1, ID_SIZE);
@@ -237,7 +253,9 @@ static int pull_bucket(struct nodes *nodes, size_t node, uint8_t prefix, size_t 
         more = list->more && list->n_hashes > 0 &&
                wire_take(after, ID_SIZE, list->hashes[list->n_hashes - 1]);
         wire_free(reply);
-        result = fetch(nodes, node, missing, count, pulled, err);
+        result = fetch(nodes, node, missing, count, idle_ms, pulled, err);
+        if (result == 0)
+            result = check_idle(nodes, *idle_ms, err);
     }
     free(own);
     free(missing);
@@ -262,12 +280,15 @@ int records_pull(struct nodes *nodes, size_t node, size_t *pulled, struct err *e
         return err_set(err, ERR_FORMAT, "its digest makes no sense");
     if (store_record_digest(nodes->service->store, own, err) != 0)
         return -1;
-    for (unsigned prefix = 0; prefix < 256; prefix++) {
+    int64_t idle_ms = monotonic_ms() + PULL_IDLE_MS;
+    /* From a random byte on: pulls that end early still get round to everything. */
+    unsigned start = randombytes_uniform(256);
+    for (unsigned i = 0; i < 256; i++) {
+        unsigned prefix = (start + i) % 256;
         if (memcmp(own[prefix], theirs[prefix], sizeof(own[prefix])) == 0)
             continue;
-        if (atomic_load(&nodes->service->stop))
-            return err_set(err, ERR_CANCELLED, "this node is stopping");
-        if (pull_bucket(nodes, node, (uint8_t)prefix, pulled, err) != 0)
+        if (check_idle(nodes, idle_ms, err) != 0 ||
+            pull_bucket(nodes, node, (uint8_t)prefix, &idle_ms, pulled, err) != 0)
             return -1;
     }
     return 0;
@@ -306,9 +327,13 @@ void records_pull_all(struct service *service, uint32_t *asked, uint32_t *answer
     }
     for (size_t i = 0; i < nodes.count; i++) {
         size_t pulled;
-        if (differs[i] && monotonic_ms() < round.deadline_ms &&
-            records_pull(&nodes, i, &pulled, &why) != 0)
-            log_info("records of node %s: %s", nodes.table->members[i].cert.name, why.text);
+        if (!differs[i])
+            continue;
+        err_set(&why, ERR_TIMEOUT, "others took the time for it");
+        if (monotonic_ms() < round.deadline_ms && records_pull(&nodes, i, &pulled, &why) == 0)
+            continue;
+        log_info("records of node %s: %s", nodes.table->members[i].cert.name, why.text);
+        round.answered--; /* not all that it has was seen */
     }
     *asked = (uint32_t)nodes_count(&nodes, STANDING_DEAD);
     *answered = (uint32_t)round.answered + 1; /* this node */
