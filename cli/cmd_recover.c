@@ -65,11 +65,14 @@ static void print_json(const struct recover_result *r, const struct snapshot *sn
 static void print_text(const struct recover_result *r, const struct snapshot *snapshot,
                        const char *to)
 {
+    if (r->files == 0 && r->outcome != JOB_DONE)
+        return; /* nothing came back: the note says why */
     char files[TEXT_SHORT_MAX], bytes[TEXT_SHORT_MAX], time[TEXT_SHORT_MAX];
     char fetched[TEXT_SHORT_MAX], id[2 * ID_SIZE + 1];
     char safe[4 * HOME_PATH_MAX];
     text_safe(safe, sizeof(safe), to, strlen(to));
-    printf("Snapshot %s%.8s%s is in %s: %s files, %s, in %s (%s fetched)\n",
+    printf("%s %s%.8s%s is in %s: %s files, %s, in %s (%s fetched)\n",
+           r->outcome == JOB_DONE ? "Snapshot" : "Only a part of snapshot",
            style_on(stdout, STYLE_BOLD), hex_encode(id, snapshot->id, ID_SIZE), style_off(stdout),
            safe, text_count(files, r->files), text_bytes(bytes, r->bytes),
            text_duration(time, r->seconds), text_bytes(fetched, r->bytes_fetched));

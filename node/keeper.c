@@ -14,6 +14,7 @@
 #include "node/records.h"
 
 #define TRIM_AFTER_BYTES (256 * 1024)
+#define TOLD_BYTES_MIN   ((uint64_t)1 << 20)
 
 struct keeper {
     struct service *service;
@@ -38,7 +39,16 @@ void keeper_offer(struct service *service, struct membership_offer *offer)
         offer->capacity_bytes = 0;
 }
 
-/* What is used changes with each fragment; the others hear of it when it is worth a message. */
+/* What is used changes with each fragment; the others hear of it when it is worth a message: a two
+ * hundredth of the capacity for placement, and on a node that is nearly empty also a quarter more, so
+ * that people see their first backups arrive. */
+static bool worth_telling(uint64_t used, uint64_t told, uint64_t capacity)
+{
+    uint64_t change = used > told ? used - told : told - used;
+    uint64_t quarter = told / 4 > TOLD_BYTES_MIN ? told / 4 : TOLD_BYTES_MIN;
+    return change > capacity / 200 || change > quarter;
+}
+
 static void announce(struct keeper *k)
 {
     struct membership_offer offer;
@@ -48,9 +58,8 @@ static void announce(struct keeper *k)
         log_warn("storage is %s", in_service ? "in service again"
                                              : "out of service: its data directory is not ours");
     k->in_service = in_service;
-    uint64_t used = offer.used_bytes, told = k->told.used_bytes;
-    uint64_t change = used > told ? used - told : told - used;
-    if (offer.capacity_bytes == k->told.capacity_bytes && change <= offer.capacity_bytes / 200)
+    if (offer.capacity_bytes == k->told.capacity_bytes &&
+        !worth_telling(offer.used_bytes, k->told.used_bytes, offer.capacity_bytes))
         return;
     membership_update(k->service->membership, &offer);
     k->told = offer;

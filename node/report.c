@@ -76,6 +76,7 @@ void report_members(struct report *report, struct service *service, Ecbak__Clien
 {
     report->table = membership_table(service->membership);
     size_t count = report->table->count;
+    uint64_t fragments, records;
     report->member_messages = alloc_zero(count, sizeof(*report->member_messages));
     report->member_list = alloc_zero(count, sizeof(struct Ecbak__Member *));
     for (size_t i = 0; i < count; i++) {
@@ -91,6 +92,8 @@ void report_members(struct report *report, struct service *service, Ecbak__Clien
         message->rtt_ms = member->rtt_ms;
         message->capacity_bytes = member->capacity_bytes;
         message->used_bytes = member->used_bytes;
+        if (member->self) /* of ourselves we know it as it is now */
+            store_usage(service->store, &message->used_bytes, &fragments, &records);
         message->version = member->version;
         message->since_s = member->since_s;
         message->self = member->self;

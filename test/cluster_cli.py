@@ -308,6 +308,7 @@ def a_store_and_a_recovery_speak_json(world):
     answer = json.loads(world.done("store", "--json", "--tag", "test", source).splitlines()[-1])
     assert list(answer) == STORE_KEYS, answer
     assert (answer["files"], answer["data"], answer["parity"]) == (2, 1, 2) and answer["bytes"] == 70001, answer
+    assert any(member["used_bytes"] > 70000 for member in world.json("members")["members"])
     listed = world.json("snapshots")["snapshots"]
     assert len(listed) == 1 and listed[0]["id"] == answer["snapshot"], listed
     assert listed[0]["short_id"] == answer["snapshot"][:8] and listed[0]["tags"] == ["test"]
@@ -319,7 +320,7 @@ def a_store_and_a_recovery_speak_json(world):
     subprocess.run([sys.executable, str(HERE / "compare.py"), str(source), f"{back}{source}"],
                    stdout=subprocess.DEVNULL, check=True)
     again = world.run("recover", listed[0]["short_id"], "--to", back)
-    assert again.returncode == 3, again
+    assert again.returncode == 3 and again.stdout == "", again
     assert "\033" not in again.stderr and "\\x1b[2J\\x0aname" in again.stderr, again.stderr
     world.fails(1, "recover", "ffffffff", "--to", back)
     world.fails(1, "recover", "latest", "/not/there", "--to", back)
