@@ -161,6 +161,9 @@ static int load_index(struct recover *recover, const struct snapshot_list *all, 
     free(path);
     if (result == 0)
         result = client_open(&client, recover->options->endpoint, err);
+    /* What a store found lost, and forgot, may be held again. */
+    if (result == 0 && cache_has_dropped(recover->cache))
+        result = cache_forget_indexes(recover->cache, err);
     if (result == 0)
         result = catalogue_load(recover->cache, recover->vault->keys, client, all,
                                 index_out_of_reach, &missing, err);

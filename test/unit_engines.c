@@ -18,6 +18,7 @@
 #include "cli/snapshots.h"
 #include "cli/store.h"
 #include "cli/vault/pack.h"
+#include "coding/base/bytes.h"
 #include "test/fake_node.h"
 
 #define PATH_TEMPLATE "/tmp/ecbak-engines-XXXXXX"
@@ -186,6 +187,20 @@ static void recover_well(const char *name, struct recover_result *result)
     assert_int_equal(result->outcome, JOB_DONE);
 }
 
+/* The id of the earliest snapshot. */
+static const char *first_snapshot(char id[2 * ID_SIZE + 1])
+{
+    struct err err = ERR_INIT;
+    struct client *client;
+    struct snapshot_list list;
+    assert_int_equal(client_open(&client, NULL, &err), 0);
+    assert_int_equal(snapshot_list_load(&list, vault, client, &err), 0);
+    hex_encode(id, list.snapshots[0].id, ID_SIZE);
+    snapshot_list_release(&list);
+    client_close(&client);
+    return id;
+}
+
 /* ---- what must hold -------------------------------------------------------------------------- */
 
 static void a_small_store_is_one_pack(void **state)
@@ -309,6 +324,38 @@ static void what_was_lost_is_read_and_sent_again(void **state)
         if (i == 3)
             break;
     }
+}
+
+static void what_was_lost_for_a_while_is_recovered_when_it_is_back(void **state)
+{
+    (void)state;
+    struct store_result result;
+    struct recover_result recovered;
+    make_file("a", 20 * 1000 * 1000, 1);
+    make_file("b", 1000, 2);
+    let_times_settle();
+    store_well(&result);
+    uint32_t nodes = fake.packs[0].nodes;
+    size_t first = fake.pack_count;
+    for (size_t i = 0; i < first; i++) {
+        if (fake.packs[i].size > 15 * 1000 * 1000)
+            fake.packs[i].nodes = FAKE_DATA - 1;
+    }
+    /* "a" is away meanwhile, so that nothing sends it again. */
+    char *kept = alloc_format("%s/a", source), *aside = alloc_format("%s/kept", base);
+    assert_int_equal(rename(kept, aside), 0);
+    restart();
+    store_well(&result);
+    char earlier[2 * ID_SIZE + 1];
+    for (size_t i = 0; i < first; i++)
+        fake.packs[i].nodes = nodes;
+    assert_int_equal(rename(aside, kept), 0);
+    restart();
+    recover_well(first_snapshot(earlier), &recovered);
+    assert_same_file("a");
+    assert_same_file("b");
+    free(kept);
+    free(aside);
 }
 
 static void a_store_cut_off_is_not_listed_and_the_next_goes_on(void **state)
@@ -570,6 +617,7 @@ int main(void)
         TEST(what_did_not_change_is_not_sent_again),
         TEST(a_deleted_state_or_cache_costs_time_only),
         TEST(what_was_lost_is_read_and_sent_again),
+        TEST(what_was_lost_for_a_while_is_recovered_when_it_is_back),
         TEST(a_store_cut_off_is_not_listed_and_the_next_goes_on),
         TEST(a_record_that_was_not_sent_is_sent_by_the_next_store),
         TEST(fewer_nodes_than_meant_is_said),

@@ -146,8 +146,13 @@ static int run_with_id(struct cache *c, enum cache_statement which, const uint8_
     return result;
 }
 
+/* Among the ids of index packs that were read, this one (of no pack) says that packs were dropped. */
+static const uint8_t dropped_mark[ID_SIZE] = {0};
+
 int cache_drop_pack(struct cache *cache, const uint8_t pack[ID_SIZE], struct err *err)
 {
+    if (run_with_id(cache, CACHE_ADD_INDEX, dropped_mark, "forgetting a pack", err) != 0)
+        return -1;
     return run_with_id(cache, CACHE_DROP_PACK, pack, "forgetting a pack", err);
 }
 
@@ -215,6 +220,19 @@ bool cache_has_pack(struct cache *cache, const uint8_t pack[ID_SIZE])
 bool cache_has_index(struct cache *cache, const uint8_t index_pack[ID_SIZE])
 {
     return has_id(cache, CACHE_HAS_INDEX, index_pack);
+}
+
+bool cache_has_dropped(struct cache *cache)
+{
+    return has_id(cache, CACHE_HAS_INDEX, dropped_mark);
+}
+
+int cache_forget_indexes(struct cache *cache, struct err *err)
+{
+    pthread_mutex_lock(&cache->lock);
+    int result = cache_run(cache, CACHE_FORGET_INDEXES, err, "forgetting the indexes");
+    pthread_mutex_unlock(&cache->lock);
+    return result;
 }
 
 int cache_add_index(struct cache *cache, const uint8_t index_pack[ID_SIZE], struct err *err)

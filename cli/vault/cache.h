@@ -43,6 +43,10 @@ int cache_add_pack(struct cache *cache, const uint8_t pack[ID_SIZE],
                    uint32_t *pack_number, struct err *err) MUST_CHECK;
 /* The pack is lost: its chunks are forgotten. */
 int cache_drop_pack(struct cache *cache, const uint8_t pack[ID_SIZE], struct err *err) MUST_CHECK;
+/* Were packs dropped since the indexes were read? Their nodes may be back: whoever needs every chunk
+ * that there is forgets which indexes were read, and reads them again. */
+bool cache_has_dropped(struct cache *cache);
+int cache_forget_indexes(struct cache *cache, struct err *err) MUST_CHECK;
 int cache_pack_id(struct cache *cache, uint32_t pack_number, uint8_t pack[ID_SIZE],
                   struct err *err) MUST_CHECK;
 /* Is the pack known here, with its chunks? */

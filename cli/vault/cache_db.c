@@ -48,6 +48,7 @@ static const char *const texts[CACHE_STATEMENTS] = {
     [CACHE_HAS_PACK] = "SELECT 1 FROM pack WHERE id = ?1",
     [CACHE_HAS_INDEX] = "SELECT 1 FROM index_pack WHERE id = ?1",
     [CACHE_ADD_INDEX] = "INSERT OR IGNORE INTO index_pack VALUES(?1)",
+    [CACHE_FORGET_INDEXES] = "DELETE FROM index_pack",
     [CACHE_BEGIN] = "BEGIN IMMEDIATE",
     [CACHE_BEGIN_READING] = "BEGIN",
     [CACHE_COMMIT] = "COMMIT",
