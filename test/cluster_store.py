@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """Store and recover keep every kind of file, every attribute and every odd name, on a real cluster."""
 import os
+import shutil
 import socket
 import stat
 import struct
@@ -209,7 +210,8 @@ def a_file_that_cannot_be_read_is_named():
                         os.chown(name, 65534, 65534, follow_symlinks=False)
             os.chmod(lab.root, 0o755)
         user = {"user": 65534, "group": 65534, "extra_groups": []} if ROOT else {}
-        done = subprocess.run([ECBAK, "store", tree], env=lab.environment(), capture_output=True, text=True,
+        program = shutil.copy(ECBAK, f"{lab.root}/ecbak")  # the other user may not reach our build folder
+        done = subprocess.run([program, "store", tree], env=lab.environment(), capture_output=True, text=True,
                               stdin=subprocess.DEVNULL, timeout=120, check=False, **user)
         assert done.returncode == INCOMPLETE, (done.returncode, done.stderr)
         assert "secret" in done.stderr, done.stderr
