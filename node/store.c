@@ -151,6 +151,16 @@ int store_check(struct store *store, struct err *err)
 
 /* ---- life cycle ---- */
 
+/* A process that was killed may have made a folder in one of these and not have synced its name. */
+static int sync_folders(const struct store *store, struct err *err)
+{
+    char path[DURABLE_PATH_MAX];
+    if (join(path, store->dir, "fragments", err) != 0 || durable_sync_dir(path, err) != 0 ||
+        join(path, store->dir, "records", err) != 0 || durable_sync_dir(path, err) != 0)
+        return -1;
+    return durable_sync_dir(store->dir, err);
+}
+
 int store_open(struct store **store, const char *dir, const uint8_t node[ID_SIZE],
                const uint8_t cluster[ID_SIZE], uint64_t capacity_bytes, struct err *err)
 {
@@ -168,7 +178,7 @@ int store_open(struct store **store, const char *dir, const uint8_t node[ID_SIZE
         goto fail;
     snprintf(s->dir, sizeof(s->dir), "%s", dir);
     if (take_sentinel(s, err) != 0 || catalogue_open(&s->catalogue, path, s->epoch, err) != 0 ||
-        durable_sync_dir(s->dir, err) != 0 || store_reconcile(s, err) != 0)
+        sync_folders(s, err) != 0 || store_reconcile(s, err) != 0)
         goto fail;
     *store = s;
     return 0;

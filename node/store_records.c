@@ -94,8 +94,11 @@ static int write_new(struct store *store, const uint8_t *bytes, size_t size,
         return -1;
     store_vault_dir(store, dir, row.vault);
     store_record_path(store, path, row.vault, row.hash);
-    if (durable_make_dir(dir, 0700, err) == 0 &&
-        durable_write(path, &piece, 1, 0600, DURABLE_REPLACE, err) == 0 &&
+    /* One at a time: who finds the folder made must find its name durable as well. */
+    pthread_mutex_lock(&store->lock);
+    int made = durable_make_dir(dir, 0700, err);
+    pthread_mutex_unlock(&store->lock);
+    if (made == 0 && durable_write(path, &piece, 1, 0600, DURABLE_REPLACE, err) == 0 &&
         add_row(store, &row, err) == 0)
         return 0;
     unlink(path);

@@ -293,6 +293,23 @@ static void a_file_whose_fsync_failed_is_discarded(void **state)
     store_close(&store);
 }
 
+/* The first put under a first byte makes a folder, whose name must be durable before its files. */
+static void a_folder_whose_name_is_not_durable_is_not_relied_on(void **state)
+{
+    (void)state;
+    struct store *store = open_with(MIB);
+    fsync_fails_after = 0;
+    assert_int_equal(sample_put(store, &small, 0, NULL), -1);
+    fsync_count = 0;
+    put(store, &small, 0);
+    assert_int_equal(fsync_count, 3); /* the folder's name, the file, the file's name */
+    store_close(&store);
+    fsync_count = 0;
+    store = open_with(MIB);
+    assert_int_equal(fsync_count, 3); /* what a killed process may have left half made */
+    store_close(&store);
+}
+
 static void a_damaged_file_is_moved_aside_and_can_be_replaced(void **state)
 {
     (void)state;
@@ -834,6 +851,7 @@ int main(void)
         TEST(a_put_costs_two_fsyncs),
         TEST(what_does_not_prove_itself_is_not_taken),
         TEST(a_file_whose_fsync_failed_is_discarded),
+        TEST(a_folder_whose_name_is_not_durable_is_not_relied_on),
         TEST(a_damaged_file_is_moved_aside_and_can_be_replaced),
         TEST(a_fragment_put_again_is_pinned_again_and_repaired_if_need_be),
         TEST(what_cannot_be_looked_at_for_now_is_not_taken_for_absent),

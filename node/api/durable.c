@@ -70,9 +70,10 @@ int durable_make_dir(const char *path, unsigned permissions, struct err *err)
             return 0;
         return err_errno(err, "making the folder %s", path);
     }
-    if (parent_of(dir, path, err) != 0)
-        return -1;
-    return durable_sync_dir(dir, err);
+    if (parent_of(dir, path, err) == 0 && durable_sync_dir(dir, err) == 0)
+        return 0;
+    (void)rmdir(path); /* else the next caller finds it, and takes its name for durable */
+    return -1;
 }
 
 /* Gives the finished temporary file its name. link() refuses a taken name atomically, on every
