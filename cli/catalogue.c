@@ -84,13 +84,40 @@ static int take_answer(struct cache *cache, const struct vault_keys *keys,
     return result == 0 ? cache_add_index(cache, id, err) : -1;
 }
 
-/* Index packs are asked for a few ahead, and taken in as they come. */
+/* Index packs are asked for a few ahead, and taken in from the earliest snapshot to the latest: a chunk
+ * that was lost and sent again is in the pack that the later index names. */
 #define AHEAD 3
 
 struct asked {
-    uint64_t call;
     size_t pack;
+    bool answered;
+    struct client_answer answer; /* its call is set from the start */
 };
+
+/* Notes the answer; takes in those whose turn it is. */
+static void take_in_turn(
+    struct cache *cache, const struct vault_keys *keys, const uint8_t (*packs)[ID_SIZE],
+    struct asked asked[AHEAD], size_t *waiting, struct client_answer *answer,
+    void (*missing)(void *ctx, const uint8_t pack[ID_SIZE], const struct err *err), void *ctx)
+{
+    size_t which = 0;
+    while (which < *waiting && (asked[which].answered || asked[which].answer.call != answer->call))
+        which++;
+    if (which == *waiting) {
+        free(answer->pack);
+        return;
+    }
+    asked[which].answer = *answer;
+    asked[which].answered = true;
+    while (*waiting > 0 && asked[0].answered) {
+        struct err why = ERR_INIT;
+        const uint8_t *id = packs[asked[0].pack];
+        if (take_answer(cache, keys, id, &asked[0].answer, &why) != 0)
+            missing(ctx, id, &why);
+        free(asked[0].answer.pack);
+        memmove(&asked[0], &asked[1], --*waiting * sizeof(asked[0]));
+    }
+}
 
 int catalogue_load(struct cache *cache, const struct vault_keys *keys, struct client *client,
                    const struct snapshot_list *list,
@@ -106,24 +133,18 @@ int catalogue_load(struct cache *cache, const struct vault_keys *keys, struct cl
             size_t pack = next++;
             if (cache_has_index(cache, packs[pack]))
                 continue;
-            asked[waiting].pack = pack;
-            result = client_get_pack_start(client, &asked[waiting].call, packs[pack], err);
+            asked[waiting] = (struct asked){.pack = pack};
+            result = client_get_pack_start(client, &asked[waiting].answer.call, packs[pack], err);
             waiting += result == 0 ? 1 : 0;
         }
         struct client_answer answer = {0};
         if (result != 0 || waiting == 0 || (result = client_next(client, &answer, err)) != 0)
             break;
-        for (size_t i = 0; i < waiting; i++) {
-            if (asked[i].call != answer.call)
-                continue;
-            struct err why = ERR_INIT;
-            if (take_answer(cache, keys, packs[asked[i].pack], &answer, &why) != 0)
-                missing(ctx, packs[asked[i].pack], &why);
-            asked[i] = asked[--waiting];
-            break;
-        }
-        free(answer.pack);
+        take_in_turn(cache, keys, (const uint8_t(*)[ID_SIZE])packs, asked, &waiting, &answer,
+                     missing, ctx);
     }
+    for (size_t i = 0; i < waiting; i++)
+        free(asked[i].answer.pack);
     struct err later = ERR_INIT;
     if (cache_commit(cache, result == 0 ? err : &later) != 0)
         result = -1;

@@ -202,9 +202,7 @@ int client_next(struct client *client, struct client_answer *answer, struct err 
 {
     if (client->count == 0)
         return err_set(err, ERR_TIMEOUT, "nothing was asked");
-    *answer = client->answers[0];
-    client->count--;
-    memmove(client->answers, client->answers + 1, client->count * sizeof(client->answers[0]));
+    *answer = client->answers[--client->count]; /* the latest question first: no order is promised */
     return 0;
 }
 
