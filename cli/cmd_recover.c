@@ -71,10 +71,10 @@ static void print_text(const struct recover_result *r, const struct snapshot *sn
     char fetched[TEXT_SHORT_MAX], id[2 * ID_SIZE + 1];
     char safe[4 * HOME_PATH_MAX];
     text_safe(safe, sizeof(safe), to, strlen(to));
-    printf("%s %s%.8s%s is in %s: %s files, %s, in %s (%s fetched)\n",
+    printf("%s %s%.8s%s is in %s: %s file%s, %s, in %s (%s fetched)\n",
            r->outcome == JOB_DONE ? "Snapshot" : "Only a part of snapshot",
            style_on(stdout, STYLE_BOLD), hex_encode(id, snapshot->id, ID_SIZE), style_off(stdout),
-           safe, text_count(files, r->files), text_bytes(bytes, r->bytes),
+           safe, text_count(files, r->files), r->files == 1 ? "" : "s", text_bytes(bytes, r->bytes),
            text_duration(time, r->seconds), text_bytes(fetched, r->bytes_fetched));
     if (r->corrupt > 0)
         printf("%s damaged fragment%s met on the way and replaced by other ones\n",

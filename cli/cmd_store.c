@@ -72,13 +72,13 @@ static void print_text(const struct store_result *r, bool dry_run)
     char a[TEXT_SHORT_MAX], b[TEXT_SHORT_MAX], c[TEXT_SHORT_MAX], id[2 * ID_SIZE + 1];
     hex_encode(id, r->snapshot, ID_SIZE);
     if (dry_run) {
-        printf("%s files, %s; %s would be new. Nothing was sent.\n", text_count(a, r->files),
-               text_bytes(b, r->bytes), text_bytes(c, r->bytes_new));
+        printf("%s file%s, %s; %s would be new. Nothing was sent.\n", text_count(a, r->files),
+               r->files == 1 ? "" : "s", text_bytes(b, r->bytes), text_bytes(c, r->bytes_new));
         return;
     }
-    printf("Snapshot %s%.8s%s: %s files, %s, in %s\n", style_on(stdout, STYLE_BOLD), id,
-           style_off(stdout), text_count(a, r->files), text_bytes(b, r->bytes),
-           text_duration(c, r->seconds));
+    printf("Snapshot %s%.8s%s: %s file%s, %s, in %s\n", style_on(stdout, STYLE_BOLD), id,
+           style_off(stdout), text_count(a, r->files), r->files == 1 ? "" : "s",
+           text_bytes(b, r->bytes), text_duration(c, r->seconds));
     printf("%s new, %s sent; %s object%s of %u data and %u parity fragments\n",
            text_bytes(a, r->bytes_new), text_bytes(b, r->bytes_sent), text_count(c, r->objects),
            r->objects == 1 ? "" : "s", r->data, r->parity);

@@ -202,7 +202,8 @@ int client_next(struct client *client, struct client_answer *answer, struct err 
 {
     if (client->count == 0)
         return err_set(err, ERR_TIMEOUT, "nothing was asked");
-    *answer = client->answers[--client->count]; /* the latest question first: no order is promised */
+    /* The latest question first: no order is promised. */
+    *answer = client->answers[--client->count];
     return 0;
 }
 
