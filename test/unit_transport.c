@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -598,9 +599,20 @@ static void a_call_to_a_stopped_peer_fails_without_waiting(void **state)
     node_free(b);
 }
 
+/* Scores of nodes in one process need more descriptors than the usual soft limit of 1024. */
+static bool many_files_allowed(void)
+{
+    struct rlimit limit;
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
+    limit.rlim_cur = limit.rlim_max;
+    return limit.rlim_max >= 4096 && setrlimit(RLIMIT_NOFILE, &limit) == 0;
+}
+
 static void more_peers_than_the_pool_holds_are_all_answered(void **state)
 {
     (void)state;
+    if (!many_files_allowed())
+        skip();
     struct node *a = node_started();
     struct node *peers[TRANSPORT_PEERS_MAX + 6];
     size_t count = sizeof(peers) / sizeof(peers[0]);
