@@ -30,7 +30,8 @@ WARNINGS = -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpoi
 HARDEN   = -fstack-protector-strong -fPIE
 ifdef SAN
 OPTIMIZE = -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
-LDEXTRA  = -fsanitize=address,undefined
+# Static, so that the two share one runtime: log_path, where test/run.py looks, then holds for both.
+LDEXTRA  = -fsanitize=address,undefined -static-libasan -static-libubsan
 else
 OPTIMIZE = -O2 -g -D_FORTIFY_SOURCE=2
 LDEXTRA  =

@@ -80,7 +80,7 @@ static void remember_before(struct dir *dir, const struct state_entry *before)
     bool end = false;
     tree_reader_init(&reader);
     if (tree_reader_give(&reader, before->encoded, before->encoded_size, &err) == 0 &&
-        tree_entry_decode(&entry, &reader, &end, &err) == 0 && !end &&
+        tree_entry_decode(&entry, &reader, &end, &err) == 0 && !end && entry.chunk_count > 0 &&
         entry.chunk_count == before->place_count) {
         dir->before_count = entry.chunk_count;
         dir->chunks_before = alloc_zero(entry.chunk_count, CHUNK_ID_SIZE);

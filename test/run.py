@@ -3,6 +3,9 @@
 
 A test program is a cmocka binary (unit_*, sim_*) in the build folder, or a script test/cluster_*.py;
 each prints its own results. Cluster tests print `ok NAME` or `FAIL NAME` a line.
+
+Under the sanitizers, a report by any process that a test started fails that test's program, whatever the test
+itself made of that process's output and exit status.
 """
 import argparse
 import os
@@ -10,6 +13,7 @@ import pathlib
 import re
 import subprocess
 import sys
+import tempfile
 import time
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -17,15 +21,27 @@ HERE = pathlib.Path(__file__).resolve().parent
 
 def run(command, env):
     """Runs one program; returns (passed, failed, output)."""
-    done = subprocess.run(command, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                          text=True, errors="replace", check=False)
+    with tempfile.TemporaryDirectory(prefix="ecbak-reports-") as reports:
+        os.chmod(reports, 0o1777)  # some tests run a command as another user
+        done = subprocess.run(command, env=reporting_to(reports, env), stdout=subprocess.PIPE,
+                              stderr=subprocess.STDOUT, text=True, errors="replace", check=False)
+        found = [path.read_text(errors="replace") for path in sorted(pathlib.Path(reports).iterdir())]
     passed = len(re.findall(r"^\[\s+OK \] |^ok ", done.stdout, re.M))
     failed = len(set(re.findall(r"^\[  FAILED  \] (?!\d+ test)(\S+)$|^FAIL (\S+)", done.stdout, re.M)))
+    failed += len(found)
     if done.returncode != 0 and failed == 0:
         failed = 1
     if done.returncode == 0 and passed + failed == 0:
         failed = 1  # a test program that ran nothing is a defect
-    return passed, failed, done.stdout
+    return passed, failed, "\n".join([done.stdout, *found])
+
+
+def reporting_to(folder, env):
+    """The environment in which the sanitizers of every process below write their reports into the folder."""
+    env = dict(env)
+    for name in ("ASAN_OPTIONS", "UBSAN_OPTIONS"):
+        env[name] = ":".join(filter(None, [env.get(name), f"log_path={folder}/report"]))
+    return env
 
 
 def passed_over(output):
