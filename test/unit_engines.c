@@ -143,6 +143,7 @@ static int recover(const char *name, const struct recover_options *options,
     struct snapshot_list list;
     const struct snapshot *snapshot;
     struct job_progress progress = {0};
+    *result = (struct recover_result){0};
     assert_int_equal(client_open(&client, NULL, err), 0);
     assert_int_equal(snapshot_list_load(&list, vault, client, err), 0);
     int status = snapshot_select(&snapshot, &list, name, NULL, err);
