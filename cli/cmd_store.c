@@ -95,14 +95,14 @@ static void print_text(const struct store_result *r, bool dry_run)
 }
 
 /* Runs the engine with its progress shown, and reports. Returns the exit code. */
-static int run(const struct command_line *line, struct vault *vault,
-               const struct store_options *options)
+static int run(const struct command_line *line, struct vault *vault, struct store_options *options)
 {
     struct err err = ERR_INIT;
     struct job_progress job = {0};
     struct store_result result = {0};
     struct progress *progress = progress_start("storing", &job, line->json, line->quiet);
     struct job_report report = {.problem = progress_problem, .ctx = progress};
+    options->count_ahead = progress_is_shown(progress);
     int status = store_run(vault, options, &job, &report, &result, &err);
     progress_stop(&progress);
     if (status != 0)

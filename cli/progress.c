@@ -190,6 +190,11 @@ struct progress *progress_start(const char *verb, struct job_progress *job, bool
     return p;
 }
 
+bool progress_is_shown(const struct progress *progress)
+{
+    return progress->painting;
+}
+
 void progress_stop(struct progress **progress)
 {
     struct progress *p = *progress;

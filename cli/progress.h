@@ -17,6 +17,8 @@ struct progress;
 /* verb: what is going on, e.g. "storing". Painting reads `job`, which must live until
  * progress_stop. */
 struct progress *progress_start(const char *verb, struct job_progress *job, bool json, bool quiet);
+/* Is a line painted at all? */
+bool progress_is_shown(const struct progress *progress);
 /* Removes the line and gives the signals back. */
 void progress_stop(struct progress **progress);
 

@@ -36,6 +36,7 @@ struct store_options {
     bool one_file_system;          /* do not enter other file systems */
     bool read_all;                 /* read every file, also those that look unchanged */
     bool dry_run;                  /* read and count; send and publish nothing */
+    bool count_ahead;              /* count the tree beside, for the progress' totals */
     const char *host;              /* NULL: this machine's name */
     const char *endpoint;          /* of the node; NULL: $ECBAK_SOCKET or the default */
     uint32_t data, parity;         /* k and m; both 0: by the size of the cluster */

@@ -2,6 +2,7 @@
  *
  *   store.c        the order of things, from the first question to the published record
  *   store_walk.c   one thread goes through the tree and gives out work
+ *   store_count.c  another counts ahead of it, for the progress line
  *   store_files.c  worker threads read files and cut them into chunks
  *   store_tree.c   finished files become folders, finished folders entries of their parents
  *   store_packs.c  chunks become packs

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cli/store_count.h"
 #include "cli/store_inner.h"
 #include "coding/base/alloc.h"
 
@@ -173,11 +174,15 @@ int store_walk(struct store *store, char *const *targets, size_t target_count, s
                                    .threads = store->thread_count};
     if (walk_new(&walker.walk, &options, err) != 0)
         return -1;
+    struct store_count *count = NULL;
+    if (store->options->count_ahead)
+        store_count_start(&count, &options, store->progress);
     hand_init(&walker.hand, store);
     push_frame(&walker, NULL, NULL, 0, NULL);
     while (walker.depth > 0)
         step(&walker);
     give_batch(&walker);
+    store_count_stop(&count);
     int result = packing_flush(walker.hand.packing, err);
     hand_release(&walker.hand);
     free(walker.frames);

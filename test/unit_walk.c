@@ -13,6 +13,7 @@
 #include <cmocka.h>
 
 #include "cli/buffer.h"
+#include "cli/store_count.h"
 #include "cli/walk.h"
 #include "coding/base/alloc.h"
 
@@ -269,6 +270,33 @@ static void a_walk_can_be_broken_off(void **state)
     assert_null(walk);
 }
 
+static void a_tree_is_counted_beside(void **state)
+{
+    (void)state;
+    make_folder("a");
+    make_folder("a/b");
+    make_file("one", "1234");
+    make_file("a/two", "12");
+    make_file("a/b/three", "123");
+    make_file("a/b/left-out.o", "123456");
+    struct err err = ERR_INIT;
+    struct exclude *exclude = exclude_new();
+    assert_int_equal(exclude_add(exclude, "*.o", &err), 0);
+    const char *targets[] = {base};
+    struct walk_options options = {.targets = targets, .target_count = 1, .exclude = exclude};
+    struct job_progress progress = {0};
+    struct store_count *count = NULL;
+    store_count_start(&count, &options, &progress);
+    assert_non_null(count);
+    for (int i = 0; i < 10000 && progress.bytes_all == 0; i++)
+        usleep(1000);
+    store_count_stop(&count);
+    assert_null(count);
+    assert_int_equal(progress.files_all, 3);
+    assert_int_equal(progress.bytes_all, 9);
+    exclude_destroy(&exclude);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -280,6 +308,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_folder_of_many_files_comes_in_slices, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_path_that_is_not_there_is_told, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_walk_can_be_broken_off, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_tree_is_counted_beside, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
