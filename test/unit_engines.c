@@ -436,10 +436,11 @@ static void nothing_half_written_is_left_when_packs_are_missing(void **state)
     make_file("small", 100, 1);
     make_file("zbig", 40 * 1000 * 1000, 2);
     store_well(&result);
-    /* The largest packs are full of "zbig"; the first one is spared. */
+    /* The packs of data are full of "zbig", but for the first, which has "small" too and is spared.
+     * How full a pack gets depends on where the vault's key cuts the chunks. */
     unsigned gone = 0;
     for (size_t i = 1; i < fake.pack_count; i++) {
-        if (fake.packs[i].size > 15 * 1000 * 1000) {
+        if (fake.packs[i].size > 1000 * 1000) {
             fake.packs[i].nodes = 1;
             gone++;
         }
