@@ -125,10 +125,10 @@ int store_list_records(struct store *store, const uint8_t *vault, const uint8_t 
     return 0;
 }
 
-int store_put_record(struct store *store, const uint8_t *record, size_t size,
+int store_put_record(struct store *store, const uint8_t *bytes, size_t size,
                      const struct record *opened, struct err *err)
 {
-    (void)store, (void)record, (void)size, (void)opened;
+    (void)store, (void)bytes, (void)size, (void)opened;
     return err_set(err, ERR_FULL, "no record came");
 }
 
