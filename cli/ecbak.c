@@ -2,7 +2,6 @@
  *
  * Nothing but the table of commands; each lives in its own file cmd_NAME.c.
  */
-#include <malloc.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -53,16 +52,8 @@ static int cmd_version(int argc, char **argv)
     return EXIT_DONE;
 }
 
-/* Packs come and go at 16 MiB each. Left alone, the allocator learns from the first one freed to keep them in its
- * arenas, where they fragment: a recovery then holds half as much again as it uses. */
-static void bound_memory(void)
-{
-    mallopt(M_MMAP_THRESHOLD, 1024 * 1024);
-}
-
 int main(int argc, char **argv)
 {
-    bound_memory();
     output_setup();
     if (sodium_init() < 0) {
         fprintf(stderr, "ecbak: the system has no random numbers to give\n");
