@@ -116,6 +116,13 @@ enum probe_kind {
     PROBE_CONFIRM, /* of a suspect that others accuse: its failure seconds them */
 };
 
+/* Who was asked to ping on our behalf, and what it said. */
+struct helper {
+    struct swim_id id;
+    bool nacked;
+    uint8_t accusation[ACCUSATION_SIZE]; /* of the target; zeros: it makes none */
+};
+
 struct probe {
     struct member *member; /* NULL: this slot is free */
     enum probe_kind kind;
@@ -124,9 +131,7 @@ struct probe {
     uint64_t ask_ms;  /* when helpers are asked; NEVER once they were */
     uint64_t fail_ms; /* when it has failed */
     uint32_t helper_count;
-    uint32_t nacks; /* a bit for each helper that said Nack */
-    struct swim_id helpers[HELPERS_MAX];
-    uint8_t (*seconds)[ACCUSATION_SIZE]; /* what the helpers say, helper_count of them, or NULL */
+    struct helper *helpers; /* NULL: none was asked */
 };
 
 struct relay {

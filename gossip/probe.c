@@ -85,8 +85,9 @@ static void send_nack(struct swim *swim, const struct swim_id *to, uint32_t sequ
 static void finish(struct probe *probe)
 {
     probe->member = NULL;
-    free(probe->seconds);
-    probe->seconds = NULL;
+    free(probe->helpers);
+    probe->helpers = NULL;
+    probe->helper_count = 0;
 }
 
 /* A free slot, or that of the oldest. */
@@ -177,11 +178,10 @@ static void ask_helpers(struct swim *swim, struct probe *probe)
     probe->ask_ms = NEVER;
     probe->helper_count =
         (uint32_t)roster_draw(swim, helpers, swim->config.indirect_count, can_help, probe->member);
-    if (swim->config.active_confirmation)
-        probe->seconds = alloc_zero(probe->helper_count, ACCUSATION_SIZE);
+    probe->helpers = alloc_zero(probe->helper_count, sizeof(*probe->helpers));
     for (uint32_t i = 0; i < probe->helper_count; i++) {
         struct packet packet;
-        probe->helpers[i] = helpers[i]->id;
+        probe->helpers[i].id = helpers[i]->id;
         packet_init(&packet, swim, swim->config.packet_size_max);
         packet.message.body_case = ECBAK__GOSSIP__PACKET__BODY_ASK;
         packet.message.ask = &ask;
@@ -193,9 +193,19 @@ static void ask_helpers(struct swim *swim, struct probe *probe)
  * a forgery is charged to the helper. */
 static void add_seconds(struct swim *swim, const struct probe *probe)
 {
-    for (uint32_t i = 0; probe->seconds != NULL && i < probe->helper_count; i++)
-        if (probe->seconds[i][0] != 0)
-            news_accusation(swim, &probe->helpers[i], probe->seconds[i], ACCUSATION_SIZE);
+    for (uint32_t i = 0; i < probe->helper_count; i++)
+        if (probe->helpers[i].accusation[0] != 0)
+            news_accusation(swim, &probe->helpers[i].id, probe->helpers[i].accusation,
+                            ACCUSATION_SIZE);
+}
+
+/* Helpers that said neither Ack nor Nack. */
+static uint32_t silent_count(const struct probe *probe)
+{
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < probe->helper_count; i++)
+        count += !probe->helpers[i].nacked;
+    return count;
 }
 
 static void fail(struct swim *swim, struct probe *probe)
@@ -204,7 +214,7 @@ static void fail(struct swim *swim, struct probe *probe)
     if (probe->kind == PROBE_ROUND) {
         swim->stats.probe_failed_count++;
         if (swim->config.nack && probe->helper_count > 0)
-            probe_awareness(swim, (int)probe->helper_count - __builtin_popcount(probe->nacks));
+            probe_awareness(swim, (int)silent_count(probe));
         else
             probe_awareness(swim, 1);
     }
@@ -271,12 +281,12 @@ static void answered(struct swim *swim, struct probe *probe, bool direct)
     finish(probe);
 }
 
-static bool is_helper(const struct probe *probe, const struct swim_id *id)
+static struct helper *find_helper(const struct probe *probe, const struct swim_id *id)
 {
     for (uint32_t i = 0; i < probe->helper_count; i++)
-        if (swim_id_equal(&probe->helpers[i], id))
-            return true;
-    return false;
+        if (swim_id_equal(&probe->helpers[i].id, id))
+            return &probe->helpers[i];
+    return NULL;
 }
 
 static void ack_received(struct swim *swim, const struct swim_id *from, uint32_t sequence)
@@ -286,7 +296,7 @@ static void ack_received(struct swim *swim, const struct swim_id *from, uint32_t
         if (probe->member == NULL || probe->sequence != sequence)
             continue;
         bool direct = swim_id_equal(&probe->member->id, from);
-        if (direct || is_helper(probe, from))
+        if (direct || find_helper(probe, from) != NULL)
             answered(swim, probe, direct);
         return;
     }
@@ -308,13 +318,13 @@ static void nack_received(struct swim *swim, const struct swim_id *from,
         struct probe *probe = &swim->probes[i];
         if (probe->member == NULL || probe->sequence != nack->sequence)
             continue;
-        for (uint32_t j = 0; j < probe->helper_count; j++) {
-            if (!swim_id_equal(&probe->helpers[j], from))
-                continue;
-            probe->nacks |= 1u << j;
-            if (probe->seconds != NULL && nack->accusation.len == ACCUSATION_SIZE)
-                memcpy(probe->seconds[j], nack->accusation.data, ACCUSATION_SIZE);
-        }
+        struct helper *helper = find_helper(probe, from);
+        if (helper == NULL)
+            return;
+        helper->nacked = true;
+        if (swim->config.active_confirmation && nack->accusation.len == ACCUSATION_SIZE)
+            memcpy(helper->accusation, nack->accusation.data, ACCUSATION_SIZE);
+        return;
     }
 }
 

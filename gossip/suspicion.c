@@ -12,13 +12,15 @@
  * Active confirmation goes further. Nobody concludes a death without having probed the suspect itself.
  * In return, who has K + 1 accusers AND a failed probe of its own waits only
  *
- *     short    = max(min * confirmed_percent / 100, 2 * probe_interval) * (awareness + 1)
+ *     short    = max(min * confirmed_percent / 100, probe_interval / 2 + 2 * probe_timeout)
+ *                * (awareness + 1)
  *
- * and no longer at all once somebody else's timer ran out. The first accuser has the K others at once:
- * its helpers accuse in their Nacks. Who hears of a suspicion with K + 1 accusers probes at a random
- * moment of the short time, so that all are ready when it ends, and the suspect, told by each probe
- * what it is accused of, has as many chances to refute. While the accusers are fewer, a few members
- * (SECONDS_MEAN on average, whatever n) probe at once. */
+ * and no longer at all once somebody else's timer ran out. (In a cluster of fewer than K + 2 all the
+ * others are enough.) The first accuser has the K others at once: its helpers accuse in their Nacks.
+ * Who hears of a suspicion with K + 1 accusers probes at a random moment of the short time, so that
+ * all are ready when it ends, and the suspect, told by each probe what it is accused of, has as many
+ * chances to refute. While the accusers are fewer, a few members (SECONDS_MEAN on average, whatever
+ * n) probe at once. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -58,17 +60,30 @@ static uint64_t timeout_ms(const struct swim *swim, uint32_t accuser_count)
     return suspicion_max_ms(swim) - (uint64_t)(span * log(accuser_count) / log(k + 1.0));
 }
 
+/* At least the time in which everybody can hear of it, probe the suspect and wait for its answer. */
 static uint64_t short_ms(const struct swim *swim)
 {
     uint64_t ms = suspicion_min_ms(swim) * swim->config.confirmed_percent / 100;
-    uint64_t floor_ms = 2 * (uint64_t)swim->config.probe_interval_ms;
+    uint64_t floor_ms =
+        swim->config.probe_interval_ms / 2 + 2 * (uint64_t)swim->config.probe_timeout_ms;
     return (ms > floor_ms ? ms : floor_ms) * (swim->awareness + 1);
+}
+
+/* How many accusers beside the first settle it: K, and in a small cluster all the others. */
+static uint32_t settling(const struct swim *swim)
+{
+    uint32_t k = swim->config.confirmations;
+    uint32_t active = (uint32_t)roster_active(&swim->roster);
+    uint32_t others = active > 2 ? active - 2 : 0;
+    if (!swim->config.active_confirmation)
+        return wanted(swim);
+    return others < k ? others : k;
 }
 
 /* As many accuse it as can be asked for. */
 static bool seconded(const struct swim *swim, const struct suspicion *suspicion)
 {
-    return wanted(swim) > 0 && suspicion->accuser_count > wanted(swim);
+    return settling(swim) > 0 && suspicion->accuser_count > settling(swim);
 }
 
 static void wake_by(struct swim *swim, const struct suspicion *suspicion)
@@ -142,7 +157,7 @@ static bool among_accusers(const struct suspicion *suspicion, const struct swim_
 static bool one_more(const struct swim *swim, const struct suspicion *suspicion,
                      const struct swim_id *accuser)
 {
-    return suspicion->accuser_count <= wanted(swim) && !among_accusers(suspicion, accuser);
+    return suspicion->accuser_count <= settling(swim) && !among_accusers(suspicion, accuser);
 }
 
 bool suspicion_counts(const struct swim *swim, const struct member *member,

@@ -88,7 +88,7 @@ void swim_destroy(struct swim **taken)
         swim->ops.drop(swim->ops.context, member->statement, member->statement_size);
     }
     for (size_t i = 0; i < PROBES_MAX; i++)
-        free(swim->probes[i].seconds);
+        free(swim->probes[i].helpers);
     roster_release(&swim->roster);
     order_release(&swim->orders);
     free(swim->seeds);

@@ -70,9 +70,10 @@ struct swim_config {
     uint32_t suspicion_max_mult;
     /* Independent accusers at which the suspicion timeout has shrunk to its minimum. */
     uint32_t confirmations;
-    /* With active_confirmation: what remains of the shortest suspicion, in percent and at least two
-     * probe intervals, once enough accusers agree and our own probe failed too. Lower finds the dead
-     * sooner; a member that stands still for longer than this is called dead. */
+    /* With active_confirmation: what remains of the shortest suspicion, in percent, once enough
+     * accusers agree and our own probe failed too; at least half a probe interval and two probe
+     * timeouts, in which everybody can hear of it and ask. Lower finds the dead sooner; a member
+     * that stands still for longer than this and a probe is called dead. */
     uint32_t confirmed_percent;
     /* A rumour is sent retransmit_mult * ceil(log10(n + 1)) times: more reaches everybody through
      * more loss, and costs bytes. */
