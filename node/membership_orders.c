@@ -66,10 +66,15 @@ static void send_order(struct membership *m, const struct swim_order *order)
     bool found = order->send.has_id
                      ? link_peer_of(m->link, id->bytes, &peer) || find_peer(m, id, &peer)
                      : find_seed(m, order->send.address, &peer);
-    if (!found)
+    if (!found) {
         zmq_msg_close(&body);
-    else if (link_send(m->link, &peer, 0, ttl_ms, &body, NULL, &err) != 0)
+        return;
+    }
+    bool ready = link_ready(m->link, &peer);
+    if (link_send(m->link, &peer, 0, ttl_ms, &body, NULL, &err) != 0)
         log_debug("membership: %s", err.text);
+    else if (!ready && order->send.has_id) /* the answer's time would be that of the handshake */
+        swim_unmeasured(m->swim, id);
 }
 
 /* ---- what the core tells ------------------------------------------------------------------- */
