@@ -21,5 +21,10 @@ int64_t boottime_ms(void)
 
 int64_t wall_s(void)
 {
-    return read_ms(CLOCK_REALTIME) / 1000;
+    return wall_ms() / 1000;
+}
+
+int64_t wall_ms(void)
+{
+    return read_ms(CLOCK_REALTIME);
 }

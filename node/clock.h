@@ -15,5 +15,6 @@ int64_t boottime_ms(void);
 
 /* Seconds since 1970, which may jump: the dates of certificates, and what people read. */
 int64_t wall_s(void);
+int64_t wall_ms(void);
 
 #endif

@@ -95,6 +95,8 @@ void link_process(struct link *link);
  * taken, also on failure. ttl_ms: how long it may be under way, 0: for ever. */
 int link_send(struct link *link, const struct link_peer *peer, uint64_t call, uint32_t ttl_ms,
               zmq_msg_t *body, zmq_msg_t *payload, struct err *err) MUST_CHECK;
+/* Whether a connection to the peer stands, so that what is sent now does not wait for one. */
+bool link_ready(const struct link *link, const struct link_peer *peer);
 /* Send back on the connection that a message came on; body and payload are taken. -1: that
  * connection is gone or does not keep up, the message was dropped and counted. */
 int link_answer(struct link *link, const struct route *route, uint64_t call, uint32_t ttl_ms,

@@ -54,6 +54,16 @@ bool link_peer_of(const struct link *link, const uint8_t node[CERT_ID_SIZE], str
     return false;
 }
 
+bool link_ready(const struct link *link, const struct link_peer *peer)
+{
+    for (size_t i = 0; i < link->pool_count; i++) {
+        const struct pooled *pooled = &link->pool[i];
+        if (memcmp(pooled->peer.curve, peer->curve, sizeof(peer->curve)) == 0)
+            return pooled->welcomed && strcmp(pooled->peer.endpoint, peer->endpoint) == 0;
+    }
+    return false;
+}
+
 size_t link_peer_count(const struct link *link)
 {
     return link->pool_count;

@@ -205,6 +205,16 @@ struct member_table *membership_table(struct membership *m)
     return table;
 }
 
+size_t membership_events(struct membership *m, uint64_t after, size_t max, struct member_event *to,
+                         uint64_t *newest)
+{
+    pthread_mutex_lock(&m->lock);
+    size_t count = member_events_after(&m->events, after, max, to);
+    *newest = m->events.newest;
+    pthread_mutex_unlock(&m->lock);
+    return count;
+}
+
 void membership_update(struct membership *m, const struct membership_offer *offer)
 {
     pthread_mutex_lock(&m->lock);

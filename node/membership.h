@@ -21,6 +21,7 @@
 #include "coding/base/err.h"
 #include "node/api/cert.h"
 #include "node/config.h"
+#include "node/member_events.h"
 
 enum member_state {
     MEMBER_ALIVE,
@@ -39,7 +40,8 @@ struct member {
     char bulk_endpoint[80]; /* tcp://host:port */
     uint64_t capacity_bytes, used_bytes, store_epoch;
     char version[32];
-    double rtt_ms; /* < 0: not known */
+    double rtt_ms;      /* < 0: not known */
+    bool rtt_estimated; /* rtt_ms is what others of its zone are away, not measured */
     int64_t since_s;
 };
 
@@ -74,6 +76,11 @@ const char *member_state_name(enum member_state state);
 void membership_update(struct membership *membership, const struct membership_offer *offer);
 /* Leave for good: told to the others; returns when it was sent to some or after a bound of time. */
 void membership_leave(struct membership *membership);
+
+/* The newest events after number `after`, the oldest of them first: at most max, at most
+ * MEMBER_EVENTS_MAX. *newest is the number to go on after. Returns how many. */
+size_t membership_events(struct membership *membership, uint64_t after, size_t max,
+                         struct member_event *to, uint64_t *newest);
 
 struct membership_counters {
     uint64_t no_user_id, bad_certificate, foreign, expired, malformed;

@@ -152,6 +152,7 @@ int membership_new(struct membership **membership, const struct config *config,
     pthread_cond_init(&m->left_cond, &monotonic);
     pthread_condattr_destroy(&monotonic);
     trust_init(&m->trust, keys, authority_public);
+    member_events_init(&m->events, wall_ms());
     if (start(m, config, keys, cert, authority_public, err) != 0) {
         membership_destroy(&m);
         return -1;

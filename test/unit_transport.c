@@ -608,6 +608,24 @@ static bool many_files_allowed(void)
     return limit.rlim_max >= 4096 && setrlimit(RLIMIT_NOFILE, &limit) == 0;
 }
 
+static void a_connection_is_ready_once_it_was_welcomed(void **state)
+{
+    (void)state;
+    struct node *a = node_started(), *b = node_started();
+    struct link_peer peer;
+    struct err err;
+    knows(a, b);
+    snprintf(peer.endpoint, sizeof(peer.endpoint), "tcp://127.0.0.1:%u", b->config.bulk_port);
+    memcpy(peer.curve, b->keys->curve_public, sizeof(peer.curve));
+    assert_false(link_ready(a->transport->link, &peer));
+    assert_int_equal(outcome(a, b, CALL_MS, &err), ERR_NONE);
+    assert_true(link_ready(a->transport->link, &peer));
+    snprintf(peer.endpoint, sizeof(peer.endpoint), "tcp://127.0.0.1:1"); /* it moved */
+    assert_false(link_ready(a->transport->link, &peer));
+    node_free(a);
+    node_free(b);
+}
+
 static void more_peers_than_the_pool_holds_are_all_answered(void **state)
 {
     (void)state;
@@ -805,6 +823,7 @@ int main(void)
         cmocka_unit_test(a_peer_that_restarted_is_answered_by_the_next_call),
         cmocka_unit_test(a_request_whose_connection_is_lost_is_sent_once_more),
         cmocka_unit_test(a_call_to_a_stopped_peer_fails_without_waiting),
+        cmocka_unit_test(a_connection_is_ready_once_it_was_welcomed),
         cmocka_unit_test(more_peers_than_the_pool_holds_are_all_answered),
         cmocka_unit_test(cancelling_ends_every_call),
         cmocka_unit_test(a_command_is_answered_and_the_socket_is_the_groups_only),
