@@ -52,6 +52,7 @@ struct member_table {
     int references;
 };
 
+struct heartbeat;
 struct membership;
 
 /* What this node offers, told to the others. */
@@ -81,6 +82,9 @@ void membership_leave(struct membership *membership);
  * MEMBER_EVENTS_MAX. *newest is the number to go on after. Returns how many. */
 size_t membership_events(struct membership *membership, uint64_t after, size_t max,
                          struct member_event *to, uint64_t *newest);
+
+/* Beats at least once a second while the thread turns. */
+struct heartbeat *membership_heart(struct membership *membership);
 
 struct membership_counters {
     uint64_t no_user_id, bad_certificate, foreign, expired, malformed;
