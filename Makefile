@@ -137,19 +137,19 @@ bench: $(BENCH)
 bench-e2e: all
 	@$(PYTHON) test/bench_e2e.py --build $(BUILD)
 
-# Both take minutes. HOSTS, LOSSES: how many; SECONDS: how long all is kept busy.
-HOSTS   ?= 30
-LOSSES  ?= 9
-SECONDS ?= 300
+# Both take minutes.
+BENCH_HOSTS  ?= 30
+BENCH_LOSSES ?= 9
+SOAK_SECONDS ?= 300
 bench-members:
 	@$(MAKE) --no-print-directory deps DEPS="$(DEPS_BUILD) $(DEPS_RUN) $(DEPS_BENCH)"
 	@$(MAKE) --no-print-directory all
-	@ECBAK_BUILD=$(BUILD) $(PYTHON) test/bench_members.py --hosts $(HOSTS) --losses $(LOSSES)
+	@ECBAK_BUILD=$(BUILD) $(PYTHON) test/bench_members.py --hosts $(BENCH_HOSTS) --losses $(BENCH_LOSSES)
 
 soak:
 	@$(MAKE) --no-print-directory deps DEPS="$(DEPS_BUILD) $(DEPS_RUN)"
 	@$(MAKE) --no-print-directory all
-	@ECBAK_BUILD=$(BUILD) $(PYTHON) test/soak_members.py --seconds $(SECONDS)
+	@ECBAK_BUILD=$(BUILD) $(PYTHON) test/soak_members.py --seconds $(SOAK_SECONDS)
 
 # The fuzzers' layers are built again by clang, so that all of it is instrumented.
 FUZZ_FLAGS = -std=c17 -g -O1 -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined -pthread

@@ -48,6 +48,7 @@ struct membership {
     pthread_mutex_t lock;
     pthread_cond_t left_cond;
     struct member_table *table;
+    struct swim_stats stats; /* as of the table */
     struct membership_offer offer;
     bool offer_changed, leaving, left, stopping;
 
