@@ -139,7 +139,7 @@ bench-e2e: all
 
 # Both take minutes.
 BENCH_HOSTS  ?= 30
-BENCH_LOSSES ?= 9
+BENCH_LOSSES ?= 7
 SOAK_SECONDS ?= 300
 bench-members:
 	@$(MAKE) --no-print-directory deps DEPS="$(DEPS_BUILD) $(DEPS_RUN) $(DEPS_BENCH)"
