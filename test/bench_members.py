@@ -138,7 +138,7 @@ class Losses:
 
     def __init__(self, network, watch, pause_s):
         self.network, self.watch, self.pause_s = network, watch, pause_s
-        self.windows = []  # (host, cut off, calm again)
+        self.windows = []  # (host, cut off, all alive again, calm again)
         self.first = {kind: [] for kind in KINDS}
         self.all = {kind: [] for kind in KINDS}
 
@@ -161,12 +161,14 @@ class Losses:
         row = [f"{kind} {self.first[kind][-1]:5.2f} s first, {self.all[kind][-1]:5.2f} s all" for kind in KINDS]
         print(f"{host.name:4} lost: {'; '.join(row)}; ratio {self.all['ecbak'][-1] / self.all['serf'][-1]:.2f}; "
               f"all alive again {back:.1f} s after", flush=True)
+        healed = self.watch.now()
         self.watch.during(self.pause_s)
-        self.windows.append((host.number, began, self.watch.now()))
+        self.windows.append((host.number, began, healed, self.watch.now()))
 
     def false_deaths(self, kind):
         def expected(seconds, observer, host):
-            return any(began <= seconds <= ended and lost in (observer, host) for lost, began, ended in self.windows)
+            return any(began <= seconds <= (healed if host == lost else calm) and lost in (observer, host)
+                       for lost, began, healed, calm in self.windows)
         return [death for death in self.watch.deaths if death[1] == kind and not expected(death[0], *death[2:])]
 
 
