@@ -60,6 +60,7 @@ void membership_publish(struct membership *m)
     pthread_mutex_lock(&m->lock);
     struct member_table *before = m->table;
     m->table = table;
+    swim_stats(m->swim, &m->stats);
     pthread_mutex_unlock(&m->lock);
     member_table_release(&before);
     m->changed = false;
@@ -254,4 +255,10 @@ void membership_counters(struct membership *m, struct membership_counters *c)
         .foreign = link.foreign + atomic_load(&m->trust.foreign_count),
         .expired = link.expired + atomic_load(&m->trust.expired_count),
         .malformed = link.malformed + link.no_hello + atomic_load(&m->malformed)};
+    pthread_mutex_lock(&m->lock);
+    c->suspected = m->stats.suspect_count;
+    c->refuted = m->stats.refute_count;
+    c->died = m->stats.dead_count;
+    c->awareness = m->stats.awareness;
+    pthread_mutex_unlock(&m->lock);
 }

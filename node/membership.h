@@ -88,6 +88,11 @@ struct heartbeat *membership_heart(struct membership *membership);
 
 struct membership_counters {
     uint64_t no_user_id, bad_certificate, foreign, expired, malformed;
+    uint64_t suspected; /* others, by this node first */
+    uint64_t refuted;   /* suspicions of this node */
+    uint64_t died;      /* others, as this node concluded */
+    uint64_t
+        awareness; /* 0: this node keeps up; else how much slower than usual it asks and judges */
 };
 void membership_counters(struct membership *membership, struct membership_counters *counters);
 

@@ -53,6 +53,7 @@ struct membership {
     pthread_cond_t left_cond;
     struct member_table *table;
     struct member_events events;
+    struct swim_stats stats; /* as of the table */
     struct membership_offer offer;
     bool offer_changed, leaving, left, stopping;
 

@@ -42,6 +42,10 @@ static void add_counters(struct report *report, struct service *service)
     add_counter(report, "refused_malformed", bulk.malformed + gossip.malformed);
     add_counter(report, "refused_oversized", bulk.oversized);
     add_counter(report, "refused_busy", bulk.busy);
+    add_counter(report, "members_suspected", gossip.suspected);
+    add_counter(report, "suspicions_refuted", gossip.refuted);
+    add_counter(report, "members_died", gossip.died);
+    add_counter(report, "awareness", gossip.awareness);
 }
 
 void report_status(struct report *report, struct service *service, Ecbak__ClientReply *reply)

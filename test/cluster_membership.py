@@ -29,6 +29,8 @@ def six_nodes_find_each_other_and_a_killed_one_is_seen_dead_and_back():
         before = cluster.nodes[0].members()["node-6"]["incarnation"]
         cluster.nodes[5].kill()
         cluster.wait_states(names(6, node_6="dead"), 30)
+        counted = [node.counters() for node in cluster.nodes[:5]]
+        assert any(c["members_suspected"] for c in counted) and any(c["members_died"] for c in counted), counted
         cluster.nodes[5].start()
         cluster.wait_states(names(6), 30)
         assert cluster.nodes[0].members()["node-6"]["incarnation"] > before
