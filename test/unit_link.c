@@ -172,8 +172,14 @@ static void what_waits_for_a_handshake_is_not_thrown_away(void **state)
         reach(peers[i]);
     int64_t end_ms = monotonic_ms() + DEADLINE_MS;
     for (size_t i = POOL; i < PEERS; i++)
+        say(peers[i],
+            0); /* these wait for their connections, and are soon the least recently used */
+    usleep(2000);
+    for (size_t i = PEERS - POOL; i < POOL; i++)
         say(peers[i], 0);
-    /* These are the least recently used now, but for those that have just been made. */
+    usleep(2000);
+    for (size_t i = 0; i < PEERS - POOL; i++)
+        say(peers[i], 0); /* four more to be made: four have to go */
     for (size_t i = POOL; i < PEERS; i++)
         while (peers[i]->received_count == 0) {
             turn();
@@ -182,7 +188,7 @@ static void what_waits_for_a_handshake_is_not_thrown_away(void **state)
         }
 }
 
-static void what_nobody_uses_is_closed_by_whom_made_it(void **state)
+static void what_nobody_uses_is_closed_by_who_made_it(void **state)
 {
     (void)state;
     start(400);
@@ -243,7 +249,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(no_more_are_open_than_allowed_and_the_least_recently_used_goes_first),
         TEST(what_waits_for_a_handshake_is_not_thrown_away),
-        TEST(what_nobody_uses_is_closed_by_whom_made_it),
+        TEST(what_nobody_uses_is_closed_by_who_made_it),
         TEST(what_waited_longer_than_it_may_is_not_handed_up),
     };
     return cmocka_run_group_tests(tests, setup, NULL);
