@@ -84,6 +84,7 @@ size_t membership_events(struct membership *membership, uint64_t after, size_t m
 
 struct membership_counters {
     uint64_t no_user_id, bad_certificate, foreign, expired, malformed;
+    uint64_t late; /* messages that were under way for too long, and were dropped */
 };
 void membership_counters(struct membership *membership, struct membership_counters *counters);
 

@@ -42,6 +42,7 @@ static void add_counters(struct report *report, struct service *service)
     add_counter(report, "refused_malformed", bulk.malformed + gossip.malformed);
     add_counter(report, "refused_oversized", bulk.oversized);
     add_counter(report, "refused_busy", bulk.busy);
+    add_counter(report, "messages_late", gossip.late);
 }
 
 void report_status(struct report *report, struct service *service, Ecbak__ClientReply *reply)

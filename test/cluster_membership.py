@@ -5,6 +5,7 @@ import re
 import signal
 import socket
 import sys
+import time
 
 from harness import HERE, SLOW, Cluster, main, run, wait_until
 
@@ -54,6 +55,47 @@ def a_stopping_node_is_not_suspected_and_ends_within_seconds_with_zero():
             cluster.wait_states(names(3))
             cluster.nodes[2].start()
         assert "suspect" not in cluster.nodes[0].log_text()
+
+
+def a_node_that_stood_still_takes_nothing_old_for_fresh_and_nobody_for_dead():
+    with Cluster(3) as cluster:
+        cluster.start()
+        cluster.wait_states(names(3))
+        frozen = cluster.nodes[2]
+        # Until connections stand both ways, so that messages queue while it stands still.
+        wait_until(lambda: all(m["rtt_ms"] is not None and not m["rtt_estimated"]
+                               for m in cluster.nodes[0].members().values() if m["name"] != "node-1"),
+                   20, "node-1 has measured all")
+        late = frozen.counters()["messages_late"]
+        before = cluster.nodes[0].members()["node-3"]["incarnation"]
+        frozen.process.send_signal(signal.SIGSTOP)
+        try:
+            frozen_s = time.monotonic()
+            cluster.wait_states(names(3, node_3="dead"), 30, by=cluster.nodes[:2])
+            time.sleep(max(0, frozen_s + 8 - time.monotonic()))  # not for something: this long is the test
+        finally:
+            frozen.process.send_signal(signal.SIGCONT)
+        cluster.wait_states(names(3), 30)
+        assert frozen.counters()["messages_late"] > late
+        assert "dead" not in frozen.events(), frozen.events()
+        assert cluster.nodes[0].members()["node-3"]["incarnation"] > before  # it refuted, nothing else revived it
+
+
+def a_cluster_with_more_members_than_connections_converges_and_stays_calm():
+    with Cluster(14) as cluster:
+        for node in cluster.nodes:
+            node.settings["connections_max"] = 8
+            node.write_config([seed for seed in cluster.nodes[:2] if seed is not node])
+        cluster.start()
+        cluster.wait_states(names(14), 60)
+        ports = {node.member_port for node in cluster.nodes}
+        most, end = 0, time.monotonic() + 10
+        while time.monotonic() < end:  # calm is that nothing happens for a while
+            most = max(most, *(node.connections_to(ports) for node in cluster.nodes))
+        assert 4 <= most <= 8, f"{most} connections of one node"
+        for node in cluster.nodes:
+            assert "dead" not in node.events(), (node.name, node.events())
+            assert set(node.states().values()) == {"alive"}
 
 
 def a_node_that_left_is_gone_for_good():
@@ -195,6 +237,8 @@ if __name__ == "__main__":
         six_nodes_find_each_other_and_a_killed_one_is_seen_dead_and_back,
         an_idle_node_is_small,
         a_stopping_node_is_not_suspected_and_ends_within_seconds_with_zero,
+        a_node_that_stood_still_takes_nothing_old_for_fresh_and_nobody_for_dead,
+        a_cluster_with_more_members_than_connections_converges_and_stays_calm,
         a_node_that_left_is_gone_for_good,
         a_node_finds_the_cluster_again_without_its_seeds,
         strangers_are_refused_and_counted,
