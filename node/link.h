@@ -11,7 +11,9 @@
  * proved (ZAP User-Id), nothing is handed up and nothing but the refusal is answered. WELCOME
  * carries the other certificate back, checked the same way. Connections never come back by
  * themselves: one that is lost is reported and forgotten, and the next send makes a new one, so
- * nothing stale is ever delivered and every connection begins with its HELLO.
+ * nothing stale is ever delivered and every connection begins with its HELLO. Who made a
+ * connection closes it: the least recently used one when there are peers_max, and any that was not
+ * used for idle_ms.
  *
  *   Limits   peers_max connections out, sessions_max certified keys in, message_max bytes a frame,
  *            LINK_HWM_* messages a connection; the rest is dropped and counted
@@ -32,6 +34,7 @@
 
 #define LINK_ENDPOINT_MAX 128
 #define LINK_POLL_ITEMS   3
+#define LINK_IDLE_MS      600000 /* well above the time in which each member is probed once */
 /* The protocol versions that this link speaks. */
 #define LINK_VERSION_MIN 1
 #define LINK_VERSION_MAX 1
@@ -45,6 +48,7 @@ struct link_options {
     const uint8_t *authority_public; /* 32 bytes */
     size_t message_max;
     size_t sessions_max, peers_max;
+    int64_t idle_ms;           /* a connection that we made and nobody used for so long is closed */
     int receive_hwm, send_hwm; /* messages waiting on one connection */
     bool without_zap;          /* for the test that shows why there is a ZAP handler */
 };

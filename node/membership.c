@@ -254,7 +254,8 @@ void membership_counters(struct membership *m, struct membership_counters *c)
             link.bad_certificate + link.denied_key + atomic_load(&m->trust.refused_count),
         .foreign = link.foreign + atomic_load(&m->trust.foreign_count),
         .expired = link.expired + atomic_load(&m->trust.expired_count),
-        .malformed = link.malformed + link.no_hello + atomic_load(&m->malformed)};
+        .malformed = link.malformed + link.no_hello + atomic_load(&m->malformed),
+        .late = link.late};
     pthread_mutex_lock(&m->lock);
     c->suspected = m->stats.suspect_count;
     c->refuted = m->stats.refute_count;

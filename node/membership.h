@@ -91,8 +91,8 @@ struct membership_counters {
     uint64_t suspected; /* others, by this node first */
     uint64_t refuted;   /* suspicions of this node */
     uint64_t died;      /* others, as this node concluded */
-    uint64_t
-        awareness; /* 0: this node keeps up; else how much slower than usual it asks and judges */
+    uint64_t awareness; /* 0: this node keeps up; else how much slower than usual it judges */
+    uint64_t late;      /* messages that were under way for too long, and were dropped */
 };
 void membership_counters(struct membership *membership, struct membership_counters *counters);
 

@@ -16,7 +16,6 @@
 #include "node/log.h"
 
 #define MESSAGE_MAX ((size_t)4 * 1024 * 1024 + 4096) /* the core's largest sync_size_max */
-#define PEERS_MAX   64
 #define RECEIVE_HWM 64
 #define SEND_HWM    32
 
@@ -117,7 +116,8 @@ static int start(struct membership *m, const struct config *config, const struct
                                          .authority_public = authority_public,
                                          .message_max = MESSAGE_MAX,
                                          .sessions_max = config->members_max,
-                                         .peers_max = PEERS_MAX,
+                                         .peers_max = config->connections_max,
+                                         .idle_ms = LINK_IDLE_MS,
                                          .receive_hwm = RECEIVE_HWM,
                                          .send_hwm = SEND_HWM};
     const struct link_ops ops = {

@@ -46,6 +46,7 @@ static void add_counters(struct report *report, struct service *service)
     add_counter(report, "suspicions_refuted", gossip.refuted);
     add_counter(report, "members_died", gossip.died);
     add_counter(report, "awareness", gossip.awareness);
+    add_counter(report, "messages_late", gossip.late);
 }
 
 void report_status(struct report *report, struct service *service, Ecbak__ClientReply *reply)

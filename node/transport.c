@@ -238,6 +238,7 @@ static int open_sockets(struct transport *t, const struct config *config,
                                          .message_max = FRAME_MAX,
                                          .sessions_max = config->members_max,
                                          .peers_max = TRANSPORT_PEERS_MAX,
+                                         .idle_ms = LINK_IDLE_MS,
                                          .receive_hwm = RECEIVE_HWM,
                                          .send_hwm = SEND_HWM,
                                          .without_zap = without_zap};

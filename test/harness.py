@@ -147,6 +147,27 @@ class Node:
     def states(self):
         return {name: member["state"] for name, member in self.members().items()}
 
+    def events(self):
+        """What happened to members, as this node saw it: "joined", "dead", ..., the oldest first."""
+        answer = json.loads(self.ecbak("members", "--events", "--json").stdout)
+        return [event["event"] for event in answer["events"]]
+
+    def connections_to(self, ports):
+        """How many TCP connections this process has made to these ports on the loopback."""
+        mine = set()
+        for entry in pathlib.Path(f"/proc/{self.process.pid}/fd").iterdir():
+            try:
+                mine.add(os.readlink(entry))
+            except FileNotFoundError:
+                pass  # closed meanwhile
+        count = 0
+        tables = [pathlib.Path(f"/proc/{self.process.pid}/net/{name}").read_text() for name in ("tcp", "tcp6")]
+        for line in tables[0].splitlines()[1:] + tables[1].splitlines()[1:]:
+            _, _, remote, state, *rest = line.split()
+            established = state == "01" and int(remote.rsplit(":", 1)[1], 16) in ports
+            count += established and f"socket:[{rest[5]}]" in mine
+        return count
+
     def counters(self):
         return json.loads(self.ecbak("status", "--json").stdout).get("counters", {})
 

@@ -70,6 +70,7 @@ static struct node *node_made(struct node *seed)
     config->member_port = free_port();
     config->bulk_port = 1;
     config->members_max = 100;
+    config->connections_max = 64;
     if (seed != NULL) {
         snprintf(config->seeds[0].address, sizeof(config->seeds[0].address), "127.0.0.1:%u",
                  seed->config.member_port);
