@@ -46,6 +46,7 @@ struct link_options {
     size_t message_max;
     size_t sessions_max, peers_max;
     int receive_hwm, send_hwm; /* messages waiting on one connection */
+    int64_t idle_ms;           /* a connection of ours unused for so long is closed; 0: none is */
     bool without_zap;          /* for the test that shows why there is a ZAP handler */
 };
 
@@ -75,8 +76,8 @@ struct link_ops {
     /* Our connection to the peer with this key is gone: what was sent on it and not answered is
      * lost. `why` says how; its code is ERR_DENIED when the peer refused us. */
     void (*lost)(void *ctx, const uint8_t curve[32], const struct err *why);
-    /* Whether answers of this peer are waited for, so that it is not the one to go when the pool is
-     * full. May be NULL. */
+    /* Whether answers of this peer are waited for, so that its connection is neither closed as idle
+     * nor the one to go when the pool is full. May be NULL. */
     bool (*in_use)(void *ctx, const uint8_t curve[32]);
 };
 

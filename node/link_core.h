@@ -55,6 +55,7 @@ struct link {
     struct session_table *sessions;
     struct pooled *pool;
     size_t pool_count, pool_max;
+    int64_t idle_ms;
     uint64_t route_next;
     _Atomic uint64_t counts[COUNTS];
 };
@@ -91,5 +92,6 @@ void link_process_inbox(struct link *link);
 void link_process_outbox(struct link *link);
 void link_process_monitor(struct link *link);
 void link_give_up_unwelcomed(struct link *link);
+void link_close_idle(struct link *link);
 
 #endif

@@ -59,6 +59,12 @@ size_t link_peer_count(const struct link *link)
     return link->pool_count;
 }
 
+/* Somebody waits for an answer on it. */
+static bool is_in_use(const struct link *link, const struct pooled *pooled)
+{
+    return link->ops.in_use != NULL && link->ops.in_use(link->ops.ctx, pooled->peer.curve);
+}
+
 /* The least recently used connection on which nobody waits for an answer makes room. */
 static int make_room(struct link *link, struct err *err)
 {
@@ -67,8 +73,7 @@ static int make_room(struct link *link, struct err *err)
     struct pooled *oldest = NULL;
     for (size_t i = 0; i < link->pool_count; i++) {
         struct pooled *pooled = &link->pool[i];
-        bool used = link->ops.in_use != NULL && link->ops.in_use(link->ops.ctx, pooled->peer.curve);
-        if (!used && (oldest == NULL || pooled->used_ms < oldest->used_ms))
+        if (!is_in_use(link, pooled) && (oldest == NULL || pooled->used_ms < oldest->used_ms))
             oldest = pooled;
     }
     if (oldest == NULL)
@@ -270,4 +275,16 @@ void link_give_up_unwelcomed(struct link *link)
         lose(link, pooled, &err);
         return; /* the pool may have changed; the others' turn comes with the next call */
     }
+}
+
+/* A connection holds about 50 KB at each end once its queues have gone round; making it anew costs
+ * a few milliseconds. */
+void link_close_idle(struct link *link)
+{
+    if (link->idle_ms == 0)
+        return;
+    int64_t before_ms = monotonic_ms() - link->idle_ms;
+    for (size_t i = link->pool_count; i-- > 0;) /* removing moves the last one here, seen already */
+        if (link->pool[i].used_ms < before_ms && !is_in_use(link, &link->pool[i]))
+            pool_remove(link, &link->pool[i]);
 }

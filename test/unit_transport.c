@@ -629,6 +629,104 @@ static void more_peers_than_the_pool_holds_are_all_answered(void **state)
         node_free(peers[i]);
 }
 
+/* One end of a link of its own, driven by the test's thread. */
+struct end {
+    struct link *link;
+    bool answers, in_use;
+    unsigned received_count;
+};
+
+static void end_received(void *ctx, struct link_message *message)
+{
+    struct end *end = ctx;
+    end->received_count++;
+    if (!end->answers)
+        return;
+    zmq_msg_t body;
+    bytes_to_message("yes", 3, &body);
+    assert_int_equal(link_answer(end->link, message->route, message->call, 0, &body, NULL), 0);
+}
+
+static void end_lost(void *ctx, const uint8_t curve[32], const struct err *why)
+{
+    (void)ctx;
+    (void)curve;
+    fail_msg("lost: %s", why->text);
+}
+
+static bool end_in_use(void *ctx, const uint8_t curve[32])
+{
+    const struct end *end = ctx;
+    (void)curve;
+    return end->in_use;
+}
+
+static void end_open(struct end *end, struct node *node, int64_t idle_ms)
+{
+    char bind[LINK_ENDPOINT_MAX];
+    snprintf(bind, sizeof(bind), "tcp://127.0.0.1:%u", node->config.bulk_port);
+    struct link_options options = {.bind = bind,
+                                   .keys = node->keys,
+                                   .cert = &node->cert,
+                                   .authority_public = authority_public,
+                                   .message_max = 1024,
+                                   .sessions_max = 8,
+                                   .peers_max = 8,
+                                   .receive_hwm = 8,
+                                   .send_hwm = 8,
+                                   .idle_ms = idle_ms};
+    struct link_ops ops = {
+        .ctx = end, .received = end_received, .lost = end_lost, .in_use = end_in_use};
+    struct err err = ERR_INIT;
+    if (link_new(&end->link, &options, &ops, &err) != 0)
+        fail_msg("%s", err.text);
+}
+
+/* Until the first end has that many answers and connections; false: it never has. */
+static bool ends_reach(struct end *ends, unsigned received, size_t peer_count, int64_t within_ms)
+{
+    int64_t until_ms = monotonic_ms() + within_ms;
+    while (ends[0].received_count != received || link_peer_count(ends[0].link) != peer_count) {
+        if (monotonic_ms() > until_ms)
+            return false;
+        zmq_pollitem_t items[2 * LINK_POLL_ITEMS];
+        link_poll_items(ends[0].link, items);
+        link_poll_items(ends[1].link, items + LINK_POLL_ITEMS);
+        zmq_poll(items, 2 * LINK_POLL_ITEMS, 10);
+        link_process(ends[0].link);
+        link_process(ends[1].link);
+    }
+    return true;
+}
+
+static void a_connection_that_nobody_uses_is_closed_and_made_again(void **state)
+{
+    (void)state;
+    struct node *nodes[] = {node_made(), node_made()};
+    struct end ends[2] = {{.in_use = true}, {.answers = true}};
+    struct link_peer peer = {0};
+    struct err err = ERR_INIT;
+    end_open(&ends[0], nodes[0], 50);
+    end_open(&ends[1], nodes[1], 0);
+    snprintf(peer.endpoint, sizeof(peer.endpoint), "tcp://127.0.0.1:%u",
+             nodes[1]->config.bulk_port);
+    memcpy(peer.curve, nodes[1]->keys->curve_public, 32);
+    for (unsigned i = 1; i <= 2; i++) {
+        zmq_msg_t body;
+        bytes_to_message("well?", 5, &body);
+        ends[0].in_use = true;
+        assert_int_equal(link_send(ends[0].link, &peer, i, 0, &body, NULL, &err), 0);
+        assert_true(ends_reach(ends, i, 1, CALL_MS));
+        assert_false(ends_reach(ends, i, 0, 200)); /* while somebody waits for an answer */
+        ends[0].in_use = false;
+        assert_true(ends_reach(ends, i, 0, CALL_MS));
+    }
+    for (int i = 0; i < 2; i++) {
+        link_destroy(&ends[i].link);
+        node_free(nodes[i]);
+    }
+}
+
 static void cancelling_ends_every_call(void **state)
 {
     (void)state;
@@ -806,6 +904,7 @@ int main(void)
         cmocka_unit_test(a_request_whose_connection_is_lost_is_sent_once_more),
         cmocka_unit_test(a_call_to_a_stopped_peer_fails_without_waiting),
         cmocka_unit_test(more_peers_than_the_pool_holds_are_all_answered),
+        cmocka_unit_test(a_connection_that_nobody_uses_is_closed_and_made_again),
         cmocka_unit_test(cancelling_ends_every_call),
         cmocka_unit_test(a_command_is_answered_and_the_socket_is_the_groups_only),
         cmocka_unit_test(a_command_waits_while_there_is_no_room),
