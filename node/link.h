@@ -34,7 +34,6 @@
 
 #define LINK_ENDPOINT_MAX 128
 #define LINK_POLL_ITEMS   3
-#define LINK_IDLE_MS      600000 /* well above the time in which each member is probed once */
 /* The protocol versions that this link speaks. */
 #define LINK_VERSION_MIN 1
 #define LINK_VERSION_MAX 1
@@ -48,8 +47,8 @@ struct link_options {
     const uint8_t *authority_public; /* 32 bytes */
     size_t message_max;
     size_t sessions_max, peers_max;
-    int64_t idle_ms;           /* a connection that we made and nobody used for so long is closed */
     int receive_hwm, send_hwm; /* messages waiting on one connection */
+    int64_t idle_ms;           /* a connection of ours that nobody used for so long is closed */
     bool without_zap;          /* for the test that shows why there is a ZAP handler */
 };
 
@@ -79,8 +78,8 @@ struct link_ops {
     /* Our connection to the peer with this key is gone: what was sent on it and not answered is
      * lost. `why` says how; its code is ERR_DENIED when the peer refused us. */
     void (*lost)(void *ctx, const uint8_t curve[32], const struct err *why);
-    /* Whether answers of this peer are waited for, so that it is not the one to go when the pool is
-     * full. May be NULL. */
+    /* Whether answers of this peer are waited for, so that its connection is neither closed as idle
+     * nor the one to go when the pool is full. May be NULL. */
     bool (*in_use)(void *ctx, const uint8_t curve[32]);
 };
 

@@ -18,6 +18,8 @@
 #define MESSAGE_MAX ((size_t)4 * 1024 * 1024 + 4096) /* the core's largest sync_size_max */
 #define RECEIVE_HWM 64
 #define SEND_HWM    32
+#define IDLE_MS                                                                                    \
+    600000 /* well above the time in which each of a few hundred members is probed once */
 
 static void add_seed(struct membership *m, const char *address, const uint8_t curve[32])
 {
@@ -117,7 +119,7 @@ static int start(struct membership *m, const struct config *config, const struct
                                          .message_max = MESSAGE_MAX,
                                          .sessions_max = config->members_max,
                                          .peers_max = config->connections_max,
-                                         .idle_ms = LINK_IDLE_MS,
+                                         .idle_ms = IDLE_MS,
                                          .receive_hwm = RECEIVE_HWM,
                                          .send_hwm = SEND_HWM};
     const struct link_ops ops = {

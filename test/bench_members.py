@@ -224,7 +224,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--hosts", type=int, default=30)
     parser.add_argument("--losses", type=int, default=7)
-    parser.add_argument("--settle", type=float, default=30, help="seconds between a start and the measurements")
+    parser.add_argument("--settle", type=float, default=60, help="seconds between a start and the measurements")
     parser.add_argument("--quiet", type=float, default=60, help="seconds of idleness that are measured")
     parser.add_argument("--pause", type=float, default=40, help="seconds between two losses")
     parser.add_argument("--seed", type=int, default=1, help="which hosts are lost")

@@ -12,6 +12,8 @@
                in the cage only.
   Host.enter   Words to put before a command that is to run on that host. They become that command: the pid that was
                started is the command's, and its memory and time are its own.
+  Addresses    Every host knows every other's hardware address from the start, for good: the kernel's table of those that
+               are asked for is one for all namespaces and ends at 1024, where packets are lost that nobody cut.
   traffic      Bytes that each host has sent and received since it came up, as the bridge saw them.
 """
 import os
@@ -51,6 +53,7 @@ class Host:
         self.number = number
         self.name = f"h{number}"
         self.address = f"10.77.0.{number}"
+        self.hardware = hardware(number)
         self.port = f"v{number}"  # its end in the bridge
         self.enter = ["nsenter", f"--net=/run/netns/{self.name}"]
 
@@ -62,16 +65,19 @@ class Network:
         self.hosts = [Host(number + 1) for number in range(count)]
 
     def __enter__(self):
-        lines = ["link set lo up", "link add bridge type bridge forward_delay 0", "link set bridge up",
-                 "address add 10.77.0.254/24 dev bridge"]
+        lines = ["link set lo up", f"link add bridge address {hardware(254)} type bridge forward_delay 0",
+                 "link set bridge addrgenmode none up", "address add 10.77.0.254/24 dev bridge"]
         for host in self.hosts:
             lines += [f"netns add {host.name}",
-                      f"link add {host.port} type veth peer name eth0 netns {host.name}",
-                      f"link set {host.port} master bridge addrgenmode none up"]
+                      f"link add {host.port} type veth peer name eth0 address {host.hardware} netns {host.name}",
+                      f"link set {host.port} master bridge addrgenmode none up",
+                      f"neighbour add {host.address} lladdr {host.hardware} nud permanent dev bridge"]
         ip(lines)
+        known = [(host.address, host.hardware) for host in self.hosts] + [("10.77.0.254", hardware(254))]
         for host in self.hosts:
-            ip(["link set lo up", f"address add {host.address}/24 dev eth0",
-                "link set eth0 addrgenmode none up"], host.enter)
+            ip(["link set lo up", "link set eth0 addrgenmode none up", f"address add {host.address}/24 dev eth0",
+                *(f"neighbour add {address} lladdr {lladdr} nud permanent dev eth0" for address, lladdr in known
+                  if address != host.address)], host.enter)
         nft("add table bridge cut")
         nft("add set bridge cut hosts { type ifname; }")
         nft("add chain bridge cut between { type filter hook forward priority 0; }")
@@ -113,6 +119,10 @@ class Network:
             counted[port.strip()] = fields.split()
         # What the bridge's end received, the host sent.
         return {host.name: (int(counted[host.port][0]), int(counted[host.port][8])) for host in self.hosts}
+
+
+def hardware(number):
+    return f"02:00:00:4d:00:{number:02x}"
 
 
 def ip(lines, enter=()):
