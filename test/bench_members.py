@@ -165,6 +165,10 @@ class Losses:
         self.watch.during(self.pause_s)
         self.windows.append((host.number, began, healed, self.watch.now()))
 
+    def when(self, seconds):
+        before = [(lost, healed) for lost, began, healed, _ in self.windows if began <= seconds]
+        return f"{seconds - before[-1][1]:.0f} s after h{before[-1][0]} was back" if before else "before any loss"
+
     def false_deaths(self, kind):
         def expected(seconds, observer, host):
             return any(began <= seconds <= (healed if host == lost else calm) and lost in (observer, host)
@@ -195,8 +199,8 @@ def measure(args):
 
         def collect(kind):
             found = losses.false_deaths(kind)
-            for _, _, observer, host in found[:10]:
-                print(f"false: {kind} on h{observer} took h{host} for dead", flush=True)
+            for seconds, _, observer, host in found[:10]:
+                print(f"false: {kind} on h{observer} took h{host} for dead, {losses.when(seconds)}", flush=True)
             false_deaths[kind] += len(found)
 
         converged, idle = {}, {}
