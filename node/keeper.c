@@ -12,6 +12,7 @@
 #include "node/log.h"
 #include "node/nodes.h"
 #include "node/records.h"
+#include "node/revoke.h"
 
 #define TRIM_AFTER_BYTES (256 * 1024)
 #define TOLD_BYTES_MIN   ((uint64_t)1 << 20)
@@ -24,6 +25,7 @@ struct keeper {
     uint8_t (*met)[ID_SIZE];
     uint64_t *met_incarnation;
     size_t met_count;
+    struct revoke_memory revoke;
     int64_t usage_ms, sync_ms;           /* when next */
     uint64_t moved_bytes, trimmed_bytes; /* of service->moved_bytes: a tick ago, at the last trim */
 };
@@ -145,6 +147,7 @@ static void tick(struct keeper *k)
         announce(k);
         k->usage_ms = now + KEEPER_USAGE_MS;
     }
+    revoke_tick(k->service, &k->revoke);
     struct member_table *table = membership_table(k->service->membership);
     bool changed = table->generation != k->generation;
     k->generation = table->generation;
