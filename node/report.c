@@ -85,6 +85,7 @@ void report_members(struct report *report, struct service *service, Ecbak__Clien
         Ecbak__Member *message = &report->member_messages[i];
         ecbak__member__init(message);
         message->id = wire_view(member->cert.node, ID_SIZE);
+        message->curve = wire_view(member->cert.curve, sizeof(member->cert.curve));
         message->name = member->cert.name;
         message->state = (char *)member_state_name(member->state);
         message->address = member->address;

@@ -63,6 +63,7 @@ struct node_status {
 
 struct member_info {
     uint8_t id[ID_SIZE];
+    uint8_t curve[32]; /* zeros: an older node did not say */
     char name[32], zone[32], address[64], version[32];
     char state[8]; /* alive suspect dead left revoked */
     uint64_t incarnation, capacity_bytes, used_bytes;

@@ -64,6 +64,8 @@ static bool read_member(struct member_info *to, const Ecbak__Member *from)
 {
     if (!wire_take(to->id, ID_SIZE, from->id))
         return false;
+    if (from->curve.len != 0 && !wire_take(to->curve, sizeof(to->curve), from->curve))
+        return false;
     wire_text(to->name, sizeof(to->name), from->name);
     wire_text(to->zone, sizeof(to->zone), from->zone);
     wire_text(to->address, sizeof(to->address), from->address);
