@@ -25,6 +25,8 @@ struct outcome {
     bool started;
     bool answers;
     uint32_t alive;
+    uint32_t reach_asked, reach_failed;
+    char reach[256];
 };
 
 /* A ticket on the command line can be seen by other users of the machine; "-" reads it. */
@@ -69,7 +71,8 @@ static bool start_service(const char *config)
     return pid > 0 && WIFEXITED(status) && WEXITSTATUS(status) == 0;
 }
 
-/* Until the node sees another member alive; the first of a cluster waits for none. */
+/* Until the node sees another member alive, and some have tried to reach it; the first of a cluster
+ * waits for none. */
 static void watch(struct outcome *outcome, const char *socket, bool alone)
 {
     time_t end = time(NULL) + ALIVE_WAIT_S;
@@ -82,10 +85,13 @@ static void watch(struct outcome *outcome, const char *socket, bool alone)
             if (client_status(client, &status, &err) == 0) {
                 outcome->answers = true;
                 outcome->alive = status.members_alive;
+                outcome->reach_asked = status.reach_asked;
+                outcome->reach_failed = status.reach_failed;
+                memcpy(outcome->reach, status.reach, sizeof(outcome->reach));
             }
         }
         client_close(&client);
-        if (outcome->answers && (alone || outcome->alive > 1))
+        if (outcome->answers && (alone || (outcome->alive > 1 && outcome->reach_asked > 0)))
             return;
         nanosleep(&(struct timespec){.tv_nsec = POLL_MS * 1000000L}, NULL);
     }
@@ -97,11 +103,12 @@ static int report(const struct command_line *line, const char *config, bool no_s
     bool alone = joined->seed_count == 0;
     bool good = no_start || (outcome->answers && (alone || outcome->alive > 1));
     if (line->json)
-        output_json(json_pack("{s:o, s:o, s:o, s:o, s:o, s:b, s:i}", "name",
-                              json_text(joined->cert.name), "zone", json_text(joined->cert.zone),
-                              "node", json_hex(joined->cert.node, CERT_ID_SIZE), "address",
-                              json_text(joined->advertise), "config", json_text(config), "started",
-                              outcome->started, "members_alive", (int)outcome->alive));
+        output_json(json_pack(
+            "{s:o, s:o, s:o, s:o, s:o, s:b, s:i, s:o}", "name", json_text(joined->cert.name),
+            "zone", json_text(joined->cert.zone), "node", json_hex(joined->cert.node, CERT_ID_SIZE),
+            "address", json_text(joined->advertise), "config", json_text(config), "started",
+            outcome->started, "members_alive", (int)outcome->alive, "reachable",
+            outcome->reach_asked == 0 ? json_null() : json_boolean(outcome->reach_failed == 0)));
     if (!line->json && !line->quiet) {
         printf("%s is admitted, in the zone %s; others reach it at %s.\n", joined->cert.name,
                joined->cert.zone, joined->advertise);
@@ -115,6 +122,8 @@ static int report(const struct command_line *line, const char *config, bool no_s
                        strcmp(config, JOIN_CONFIG_DEFAULT) == 0 ? "" : config);
         return EXIT_DONE;
     }
+    if (outcome->reach_failed > 0)
+        output_warning("others cannot reach this machine: %s", outcome->reach);
     if (!good)
         output_warning(
             outcome->answers

@@ -33,6 +33,11 @@ static void print_json(const struct node_status *s)
     json_object_set_new(object, "used_bytes", json_integer((json_int_t)s->used_bytes));
     json_object_set_new(object, "fragments", json_integer((json_int_t)s->fragments));
     json_object_set_new(object, "records", json_integer((json_int_t)s->records));
+    json_object_set_new(object, "reachable",
+                        s->reach_asked == 0 ? json_null() : json_boolean(s->reach_failed == 0));
+    json_object_set_new(object, "reach_asked", json_integer(s->reach_asked));
+    json_object_set_new(object, "reach_failed", json_integer(s->reach_failed));
+    json_object_set_new(object, "reach", json_text(s->reach));
     json_object_set_new(object, "counters", counters);
     output_json(object);
 }
@@ -46,6 +51,18 @@ static void add_coding(struct table *table, const struct node_status *s)
         table_add(table, STYLE_PLAIN,
                   "%u + %u: any %u of the %u machines with a fragment may be lost", s->data,
                   s->parity, s->parity, s->data + s->parity);
+}
+
+static void add_reach(struct table *table, const struct node_status *s)
+{
+    table_add(table, STYLE_DIM, "reachable");
+    if (s->reach_asked == 0)
+        table_add(table, STYLE_DIM, "not known yet: no other member has tried");
+    else if (s->reach_failed == 0)
+        table_add(table, STYLE_PLAIN, "yes, by %u of %u members asked", s->reach_asked,
+                  s->reach_asked);
+    else
+        table_add(table, STYLE_BAD, "%s", s->reach);
 }
 
 static void print_text(const struct node_status *s)
@@ -68,6 +85,7 @@ static void print_text(const struct node_status *s)
     table_add(&table, STYLE_DIM, "members");
     table_add(&table, s->members_alive < s->members_known ? STYLE_WARN : STYLE_PLAIN,
               "%u alive of %u", s->members_alive, s->members_known);
+    add_reach(&table, s);
     add_coding(&table, s);
     table_add(&table, STYLE_DIM, "space");
     table_add(&table, STYLE_PLAIN, "%s  %s of %s used",
@@ -94,7 +112,8 @@ int cmd_status(int argc, char **argv)
         .synopsis = "[OPTION]...",
         .about =
             "Shows this machine's node: whether it serves, what it holds, how data would be coded\n"
-            "now, and what it refused. Exit status 1 when its storage is out of service.",
+            "now, whether other members can reach it, and what it refused. Exit status 1 when its "
+            "storage is out of service.",
         .examples = "  ecbak status\n"
                     "  ecbak status --json | jq .counters",
         .uses = USES_NODE,

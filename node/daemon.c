@@ -25,6 +25,7 @@
 #include "node/notify.h"
 #include "node/service.h"
 #include "node/store.h"
+#include "node/zone.h"
 
 #define CERTIFICATE_FILE_MAX 4096
 
@@ -240,11 +241,20 @@ int daemon_run(const struct config *config, struct err *err)
 
 /* ---- before the first start ---------------------------------------------------------------- */
 
+void daemon_zone(char zone[CERT_NAME_MAX + 1], const struct config *config)
+{
+    if (strcmp(config->zone, ZONE_UNSAID) == 0)
+        zone_here(zone);
+    else
+        snprintf(zone, CERT_NAME_MAX + 1, "%s", config->zone);
+}
+
 static int print_request(const struct config *config, const struct node_keys *keys, FILE *to,
                          struct err *err)
 {
-    char line[CERT_ARMOR_MAX];
-    if (cert_request(line, keys, config->name, config->zone, err) != 0)
+    char line[CERT_ARMOR_MAX], zone[CERT_NAME_MAX + 1];
+    daemon_zone(zone, config);
+    if (cert_request(line, keys, config->name, zone, err) != 0)
         return -1;
     if (fprintf(to, "%s\n", line) < 0 || fflush(to) != 0)
         return err_errno(err, "printing the request");

@@ -14,6 +14,7 @@
 #include <stdio.h>
 
 #include "coding/base/err.h"
+#include "node/api/cert.h"
 #include "node/config.h"
 
 /* New keys and an empty data directory; prints the request that the authority is to sign. Replaces
@@ -21,6 +22,8 @@
 int daemon_init(const struct config *config, FILE *to, struct err *err) MUST_CHECK;
 /* Prints that request again. */
 int daemon_print_request(const struct config *config, FILE *to, struct err *err) MUST_CHECK;
+/* The zone that this request names: the configured one, or what the machine finds out. */
+void daemon_zone(char zone[CERT_NAME_MAX + 1], const struct config *config);
 /* Serves until it is told to stop. */
 int daemon_run(const struct config *config, struct err *err) MUST_CHECK;
 

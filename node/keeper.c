@@ -148,6 +148,7 @@ static void tick(struct keeper *k)
         k->usage_ms = now + KEEPER_USAGE_MS;
     }
     revoke_tick(k->service, &k->revoke);
+    reach_tick(k->service->reach);
     struct member_table *table = membership_table(k->service->membership);
     bool changed = table->generation != k->generation;
     k->generation = table->generation;

@@ -67,6 +67,10 @@ void report_status(struct report *report, struct service *service, Ecbak__Client
     store_usage(service->store, &status->used_bytes, &status->fragments, &status->records);
     bool serving = store_check(service->store, &report->state) == 0;
     status->state = serving ? (char *)"serving" : report->state.text;
+    reach_read(service->reach, &report->reachable);
+    status->reach_asked = report->reachable.asked;
+    status->reach_failed = report->reachable.failed;
+    status->reach = report->reachable.text;
     add_counters(report, service);
     status->counters = report->counter_list;
     reply->body_case = ECBAK__CLIENT_REPLY__BODY_STATUS;

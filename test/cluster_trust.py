@@ -186,6 +186,45 @@ def what_a_revoked_node_holds_is_still_fetched_and_nothing_new_goes_to_it():
         assert refused.returncode != 0, refused
 
 
+def status(node):
+    return json.loads(node.ecbak("status", "--json").stdout)
+
+
+def a_node_learns_whether_the_others_can_reach_it():
+    with Cluster(4) as cluster:
+        hidden = cluster.nodes[3]
+        hidden.settings["advertise_address"] = "127.0.0.2"  # nobody listens there
+        hidden.write_config(cluster.nodes[:2])
+        cluster.start()
+        wait_until(lambda: status(cluster.nodes[0])["reachable"] is not None, 30, "node-1 was dialled")
+        seen = status(cluster.nodes[0])
+        assert seen["reachable"] is True and seen["reach"] == "yes", seen
+        wait_until(lambda: status(hidden)["reachable"] is False, 30, "node-4 knows that it is hidden")
+        seen = status(hidden)
+        assert str(hidden.bulk_port) in seen["reach"] and "127.0.0.2" in seen["reach"], seen
+        assert "others cannot reach this node" in hidden.log_text()
+        shown = hidden.ecbak("status").stdout
+        assert "not from" in shown, shown
+        hidden.stop()
+        hidden.settings["advertise_address"] = "127.0.0.1"
+        hidden.write_config(cluster.nodes[:2])
+        hidden.start()
+        wait_until(lambda: status(hidden)["reachable"] is True, 30, "node-4 is reached")
+
+
+def the_zone_is_what_is_configured_or_found_out():
+    with Cluster(1) as cluster:
+        node = cluster.nodes[0]
+        assert run("ecbakd", "--config", node.config, "--print-zone").stdout == "here\n"
+        found = run("ecbakd", "--config", cluster.dir / "none.conf", "--print-zone").stdout.strip()
+        node.settings["zone"] = "auto"
+        node.write_config([])
+        node.request = run("ecbakd", "--config", node.config, "--print-request").stdout.strip()
+        node.sign()
+        shown = run("ecbak", "authority", "show", "--json", node.certificate).stdout
+        assert found and json.loads(shown)["zone"] == found, (found, shown)
+
+
 if __name__ == "__main__":
     sys.exit(main([
         a_revoked_node_is_shut_out_by_all_and_stays_so_after_restarts,
@@ -195,4 +234,6 @@ if __name__ == "__main__":
         one_certificate_alone_is_revoked_and_the_node_goes_on_with_a_newer_one,
         forged_and_foreign_revocations_change_nothing,
         what_a_revoked_node_holds_is_still_fetched_and_nothing_new_goes_to_it,
+        a_node_learns_whether_the_others_can_reach_it,
+        the_zone_is_what_is_configured_or_found_out,
     ]))

@@ -57,6 +57,8 @@ struct node_status {
     uint32_t members_known, members_alive;
     uint32_t data, parity; /* what automatic would be; 0 + 0: too few members */
     uint64_t capacity_bytes, used_bytes, fragments, records;
+    uint32_t reach_asked, reach_failed; /* members that tried to reach this node, and could not */
+    char reach[256];                    /* "yes", or what did not work */
     struct counter counters[CLIENT_COUNTERS_MAX];
     size_t counter_count;
 };

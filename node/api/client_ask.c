@@ -44,13 +44,16 @@ int client_status(struct client *client, struct node_status *status, struct err 
                                    .capacity_bytes = s->capacity_bytes,
                                    .used_bytes = s->used_bytes,
                                    .fragments = s->fragments,
-                                   .records = s->records};
+                                   .records = s->records,
+                                   .reach_asked = s->reach_asked,
+                                   .reach_failed = s->reach_failed};
     if (!wire_take(status->cluster, ID_SIZE, s->cluster) ||
         !wire_take(status->node, ID_SIZE, s->node))
         return makes_no_sense(call, "its status", err);
     wire_text(status->name, sizeof(status->name), s->name);
     wire_text(status->version, sizeof(status->version), s->version);
     wire_text(status->state, sizeof(status->state), s->state);
+    wire_text(status->reach, sizeof(status->reach), s->reach);
     for (size_t i = 0; i < s->n_counters && i < CLIENT_COUNTERS_MAX; i++) {
         struct counter *counter = &status->counters[status->counter_count++];
         wire_text(counter->name, sizeof(counter->name), s->counters[i]->name);
