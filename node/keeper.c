@@ -26,6 +26,7 @@ struct keeper {
     uint64_t *met_incarnation;
     size_t met_count;
     struct revoke_memory revoke;
+    int64_t expiry_ms;                   /* when next to look at the certificate's dates */
     int64_t usage_ms, sync_ms;           /* when next */
     uint64_t moved_bytes, trimmed_bytes; /* of service->moved_bytes: a tick ago, at the last trim */
 };
@@ -139,8 +140,22 @@ static void rest(struct keeper *k)
     k->trimmed_bytes = moved;
 }
 
+/* Nobody looks at a certificate until it has ended, and then the node is out. */
+static void warn_of_expiry(struct keeper *k)
+{
+    int64_t left_s = k->service->cert->not_after_s - wall_s();
+    if (monotonic_ms() < k->expiry_ms)
+        return;
+    k->expiry_ms = monotonic_ms() + KEEPER_EXPIRY_MS;
+    if (left_s < CERT_SOON_S)
+        log_warn("this node's certificate ends in %lld days: have the request that `ecbakd "
+                 "--print-request` prints signed, put the answer in its place, and start anew",
+                 (long long)(left_s / 86400));
+}
+
 static void tick(struct keeper *k)
 {
+    warn_of_expiry(k);
     int64_t now = monotonic_ms();
     rest(k);
     if (now >= k->usage_ms) {

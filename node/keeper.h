@@ -10,9 +10,10 @@
 
 /* Records are pulled from one random member each KEEPER_SYNC_MS (and 25 % at random), and at once
  * from who is seen for the first time. */
-#define KEEPER_SYNC_MS  10000
-#define KEEPER_USAGE_MS 5000
-#define KEEPER_TICK_MS  1000
+#define KEEPER_SYNC_MS   10000
+#define KEEPER_USAGE_MS  5000
+#define KEEPER_TICK_MS   1000
+#define KEEPER_EXPIRY_MS 86400000 /* the certificate's dates are looked at so often */
 
 /* What this node offers now; no capacity when its storage is out of service. */
 void keeper_offer(struct service *service, struct membership_offer *offer);

@@ -67,6 +67,7 @@ void report_status(struct report *report, struct service *service, Ecbak__Client
     store_usage(service->store, &status->used_bytes, &status->fragments, &status->records);
     bool serving = store_check(service->store, &report->state) == 0;
     status->state = serving ? (char *)"serving" : report->state.text;
+    status->certificate_until_s = service->cert->not_after_s;
     reach_read(service->reach, &report->reachable);
     status->reach_asked = report->reachable.asked;
     status->reach_failed = report->reachable.failed;

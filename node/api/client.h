@@ -59,6 +59,7 @@ struct node_status {
     uint64_t capacity_bytes, used_bytes, fragments, records;
     uint32_t reach_asked, reach_failed; /* members that tried to reach this node, and could not */
     char reach[256];                    /* "yes", or what did not work */
+    int64_t certificate_until_s;        /* 0: an older node did not say */
     struct counter counters[CLIENT_COUNTERS_MAX];
     size_t counter_count;
 };

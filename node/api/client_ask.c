@@ -45,6 +45,7 @@ int client_status(struct client *client, struct node_status *status, struct err 
                                    .used_bytes = s->used_bytes,
                                    .fragments = s->fragments,
                                    .records = s->records,
+                                   .certificate_until_s = s->certificate_until_s,
                                    .reach_asked = s->reach_asked,
                                    .reach_failed = s->reach_failed};
     if (!wire_take(status->cluster, ID_SIZE, s->cluster) ||
