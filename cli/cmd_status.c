@@ -131,7 +131,7 @@ int cmd_status(int argc, char **argv)
         .synopsis = "[OPTION]...",
         .about =
             "Shows this machine's node: whether it serves, what it holds, how data would be coded\n"
-            "now, whether other members can reach it, and what it refused. Exit status 1 when its "
+            "now, whether other members can reach it, and what it refused. Exit status 1 when its\n"
             "storage is out of service.",
         .examples = "  ecbak status\n"
                     "  ecbak status --json | jq .counters",
