@@ -36,7 +36,8 @@ static int read_awaited(struct awaited *awaited, const char *text, struct err *e
             snprintf(awaited->state, sizeof(awaited->state), "%s", members_states[s]);
             return 0;
         }
-    return err_set(err, ERR_USAGE, "'%s' is not a state: alive, suspect, dead or left", equals + 1);
+    return err_set(err, ERR_USAGE,
+                   "'%s' is not a state: alive, suspect, away, dead, left or revoked", equals + 1);
 }
 
 static bool is_met(const struct awaited *awaited, const struct member_list *list)

@@ -12,7 +12,8 @@
 
 #define BAR_WIDTH 8
 
-const char *const members_states[MEMBERS_STATES] = {"alive", "suspect", "dead", "left"};
+const char *const members_states[MEMBERS_STATES] = {"alive", "suspect", "away",
+                                                    "dead",  "left",    "revoked"};
 
 enum column {
     COLUMN_SELF,
@@ -95,7 +96,7 @@ enum style member_state_style(const char *state)
         return STYLE_GOOD;
     if (strcmp(state, "suspect") == 0)
         return STYLE_WARN;
-    return strcmp(state, "dead") == 0 ? STYLE_BAD : STYLE_DIM;
+    return strcmp(state, "dead") == 0 || strcmp(state, "revoked") == 0 ? STYLE_BAD : STYLE_DIM;
 }
 
 void members_count(const struct member_list *list, size_t counts[MEMBERS_STATES])

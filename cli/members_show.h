@@ -17,7 +17,7 @@ json_t *member_event_json(const struct member_event_info *event);
 
 enum style member_state_style(const char *state);
 /* How many are in each of members_states. */
-#define MEMBERS_STATES 4
+#define MEMBERS_STATES 6
 extern const char *const members_states[MEMBERS_STATES];
 void members_count(const struct member_list *list, size_t counts[MEMBERS_STATES]);
 

@@ -15,6 +15,7 @@
 #include "node/health.h"
 #include "node/jobs.h"
 #include "node/membership.h"
+#include "node/reach.h"
 #include "node/serve_peer.h"
 #include "node/store.h"
 #include "node/transport.h"
@@ -31,6 +32,8 @@ struct service {
     const struct cert *cert;
     struct store *store;
     struct counters counters;
+    struct revocations *revocations;
+    struct reach *reach;
     struct holder holder; /* this node as a holder */
     struct membership *membership;
     struct transport *transport;

@@ -14,6 +14,7 @@
 #include "node/nodes.h"
 #include "node/notify.h"
 #include "node/records.h"
+#include "node/revoke.h"
 
 #define TRIM_AFTER_BYTES (256 * 1024)
 #define TOLD_BYTES_MIN   ((uint64_t)1 << 20)
@@ -27,7 +28,9 @@ struct keeper {
     uint8_t (*met)[ID_SIZE];
     uint64_t *met_incarnation;
     size_t met_count;
+    struct revoke_memory revoke;
     int64_t usage_ms, sync_ms, status_ms; /* when next */
+    int64_t expiry_ms;                    /* when next to look at the certificate's dates */
     char status[STATUS_MAX];              /* told to systemd, last */
     struct clock_floor clock;
     uint64_t moved_bytes, trimmed_bytes; /* of service->moved_bytes: a tick ago, at the last trim */
@@ -175,8 +178,22 @@ static void write_date_down(struct keeper *k, int64_t step_s)
         log_warn("the date is not written down: %s", err.text);
 }
 
+/* Nobody looks at a certificate until it has ended, and then the node is out. */
+static void warn_of_expiry(struct keeper *k)
+{
+    int64_t left_s = k->service->cert->not_after_s - date_s();
+    if (monotonic_ms() < k->expiry_ms)
+        return;
+    k->expiry_ms = monotonic_ms() + KEEPER_EXPIRY_MS;
+    if (left_s < CERT_SOON_S)
+        log_warn("this node's certificate ends in %lld days: have the request that `ecbakd "
+                 "--print-request` prints signed, put the answer in its place, and start anew",
+                 (long long)(left_s / 86400));
+}
+
 static void tick(struct keeper *k)
 {
+    warn_of_expiry(k);
     int64_t now = monotonic_ms();
     rest(k);
     if (now >= k->usage_ms) {
@@ -188,6 +205,8 @@ static void tick(struct keeper *k)
         k->status_ms = now + KEEPER_STATUS_MS;
     }
     write_date_down(k, KEEPER_DATE_S);
+    revoke_tick(k->service, &k->revoke);
+    reach_tick(k->service->reach);
     struct member_table *table = membership_table(k->service->membership);
     bool changed = table->generation != k->generation;
     k->generation = table->generation;

@@ -60,10 +60,28 @@ static void write_log(const struct swim_order *order, const struct member_event 
     case SWIM_EVENT_UPDATED:
         log_info("member %s: %s", name, event->detail);
         break;
+    case SWIM_EVENT_LEFT:
+        if (event->detail[0] != '\0') {
+            log_warn("member %s (%s) is shut out: %s", name, event->address, event->detail);
+            break;
+        }
+        /* fall through */
     default:
         log_info("member %s (%s) %s", name, event->address, event->kind);
         break;
     }
+}
+
+/* The core knows only of members that left; which of them were revoked their certificates tell. */
+static void fill_revoked(struct membership *m, const struct member *member,
+                         struct member_event *event)
+{
+    struct err why = ERR_INIT;
+    if (revocations_check(m->trust.revocations, member->cert.node, member->cert.curve,
+                          member->cert.serial, &why) == 0)
+        return;
+    event->kind = member_state_name(MEMBER_REVOKED);
+    snprintf(event->detail, sizeof(event->detail), "%s", why.text);
 }
 
 void membership_note(struct membership *m, const struct swim_order *order)
@@ -78,6 +96,8 @@ void membership_note(struct membership *m, const struct swim_order *order)
     }
     if (order->event.event == SWIM_EVENT_UPDATED && (!known || !fill_update(m, &member, &event)))
         return;
+    if (order->event.event == SWIM_EVENT_LEFT && known)
+        fill_revoked(m, &member, &event);
     bool about_other =
         order->event.event == SWIM_EVENT_SUSPECT || order->event.event == SWIM_EVENT_CONFLICT;
     if (about_other && describe(m, &order->event.other, &other))

@@ -38,6 +38,7 @@ static void add_counters(struct report *report, struct service *service)
     add_counter(report, "refused_bad_certificate", bulk.bad_certificate + gossip.bad_certificate);
     add_counter(report, "refused_foreign", bulk.foreign + gossip.foreign);
     add_counter(report, "refused_expired", bulk.expired + gossip.expired);
+    add_counter(report, "refused_revoked", bulk.revoked + gossip.revoked);
     add_counter(report, "refused_denied_key", bulk.denied_key);
     add_counter(report, "refused_malformed", bulk.malformed + gossip.malformed);
     add_counter(report, "refused_oversized", bulk.oversized);
@@ -61,8 +62,8 @@ void report_status(struct report *report, struct service *service, Ecbak__Client
     nodes_init(&nodes, service);
     for (size_t i = 0; i < nodes.count; i++) {
         enum member_state state = nodes.table->members[i].state;
-        status->members_known += state != MEMBER_LEFT;
-        status->members_alive += state == MEMBER_ALIVE;
+        status->members_known += state != MEMBER_LEFT && state != MEMBER_REVOKED;
+        status->members_alive += state == MEMBER_ALIVE && !nodes.table->members[i].away;
     }
     if (spread_shape(&nodes, &status->data, &status->parity, NULL) != 0)
         status->data = status->parity = 0;
@@ -71,6 +72,11 @@ void report_status(struct report *report, struct service *service, Ecbak__Client
     store_usage(service->store, &status->used_bytes, &status->fragments, &status->records);
     bool serving = store_check(service->store, &report->state) == 0;
     status->state = serving ? (char *)"serving" : report->state.text;
+    status->certificate_until_s = service->cert->not_after_s;
+    reach_read(service->reach, &report->reachable);
+    status->reach_asked = report->reachable.asked;
+    status->reach_failed = report->reachable.failed;
+    status->reach = report->reachable.text;
     add_counters(report, service);
     status->counters = report->counter_list;
     reply->body_case = ECBAK__CLIENT_REPLY__BODY_STATUS;
@@ -89,8 +95,11 @@ static void add_members(struct report *report, struct service *service)
         Ecbak__Member *message = &report->member_messages[i];
         ecbak__member__init(message);
         message->id = wire_view(member->cert.node, ID_SIZE);
+        message->curve = wire_view(member->cert.curve, sizeof(member->cert.curve));
         message->name = member->cert.name;
-        message->state = (char *)member_state_name(member->state);
+        message->state = (char *)(member->away && member->state == MEMBER_ALIVE
+                                      ? "away"
+                                      : member_state_name(member->state));
         message->address = member->address;
         message->zone = member->cert.zone;
         message->incarnation = member->incarnation;

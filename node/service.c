@@ -17,6 +17,7 @@
 #include "node/keeper.h"
 #include "node/log.h"
 #include "node/peer.pb-c.h"
+#include "node/revoke.h"
 #include "node/serve_client.h"
 
 /* Bytes are bounded by the transport, which charges requests until they are answered. */
@@ -71,6 +72,10 @@ static void run_peer(void *ctx, void *job)
 {
     struct service *service = ctx;
     struct incoming *incoming = job;
+    if (reach_take(service->reach, incoming)) {
+        free(incoming);
+        return;
+    }
     uint8_t *reply;
     size_t reply_size;
     struct payload payload = {.size = 0};
@@ -154,11 +159,14 @@ static int start(struct service *s, const uint8_t authority_public[32], struct e
     s->left_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (s->left_fd < 0)
         return err_errno(err, "eventfd");
+    if (revoke_open(s, authority_public, err) != 0)
+        return -1;
     keeper_offer(s, &offer);
-    if (membership_new(&s->membership, s->config, s->keys, s->cert, authority_public, &offer,
-                       err) != 0)
+    if (membership_new(&s->membership, s->config, s->keys, s->cert, authority_public,
+                       s->revocations, &offer, err) != 0)
         return err_context(err, "membership");
-    struct transport_ops ops = {.ctx = s, .find = find_peer, .arrived = arrived};
+    struct transport_ops ops = {
+        .ctx = s, .find = find_peer, .arrived = arrived, .revocations = s->revocations};
     if (transport_new(&s->transport, s->config, s->keys, s->cert, authority_public, &ops, err) != 0)
         return err_context(err, "transport");
     return keeper_start(s, err);
@@ -185,6 +193,7 @@ int service_new(struct service **service, const struct config *config, const str
     pthread_cond_init(&s->wake, &attributes);
     pthread_condattr_destroy(&attributes);
     health_new(&s->health);
+    reach_new(&s->reach, s);
     make_queues(s);
     if (start(s, authority_public, err) != 0) {
         service_destroy(&s);
@@ -209,10 +218,12 @@ void service_destroy(struct service **service)
     jobs_destroy(&s->client_jobs);
     jobs_destroy(&s->quick_jobs);
     jobs_destroy(&s->peer_jobs);
+    reach_destroy(&s->reach);
     if (s->transport != NULL)
         transport_destroy(&s->transport);
     if (s->membership != NULL)
         membership_destroy(&s->membership);
+    revocations_close(&s->revocations);
     health_destroy(&s->health);
     if (s->left_fd >= 0)
         close(s->left_fd);

@@ -59,7 +59,7 @@ def a_stopping_node_is_not_suspected_and_ends_within_seconds_with_zero():
             assert status == 0, f"exit {status}"
             wait_until(lambda: "node-3 (127.0.0.1:%d) away" % cluster.nodes[2].member_port
                        in cluster.nodes[0].log_text(), 5, "node-3 said that it is away")
-            cluster.wait_states(names(3))
+            cluster.wait_states(names(3, node_3="away"))
             cluster.nodes[2].start()
         assert "suspect" not in cluster.nodes[0].log_text()
 

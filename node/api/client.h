@@ -57,14 +57,18 @@ struct node_status {
     uint32_t members_known, members_alive;
     uint32_t data, parity; /* what automatic would be; 0 + 0: too few members */
     uint64_t capacity_bytes, used_bytes, fragments, records;
+    uint32_t reach_asked, reach_failed; /* members that tried to reach this node, and could not */
+    char reach[256];                    /* "yes", or what did not work */
+    int64_t certificate_until_s;        /* 0: an older node did not say */
     struct counter counters[CLIENT_COUNTERS_MAX];
     size_t counter_count;
 };
 
 struct member_info {
     uint8_t id[ID_SIZE];
+    uint8_t curve[32]; /* zeros: an older node did not say */
     char name[32], zone[32], address[64], version[32];
-    char state[8]; /* alive suspect dead left */
+    char state[8]; /* alive suspect dead left revoked */
     uint64_t incarnation, capacity_bytes, used_bytes;
     double rtt_ms;      /* < 0: not known */
     bool rtt_estimated; /* not measured: what others of its zone are away */
@@ -148,6 +152,11 @@ struct record_list {
 int client_get_records(struct client *client, const uint8_t vault[ID_SIZE],
                        struct record_list *list, struct err *err) MUST_CHECK;
 void record_list_release(struct record_list *list);
+
+/* A revocation as the authority signed it: the node proves it, keeps it and spreads it. *known: it
+ * had it before. */
+int client_revoke(struct client *client, const uint8_t *revocation, size_t size, bool *known,
+                  struct err *err) MUST_CHECK;
 
 /* Leave the cluster for good. */
 int client_leave(struct client *client, struct err *err) MUST_CHECK;
