@@ -60,6 +60,7 @@ FUZZ_SRC  = $(wildcard test/fuzz_*.c)
 TOOL_SRC  = $(filter-out $(UNIT_SRC) $(SIM_SRC) $(BENCH_SRC) $(FUZZ_SRC),$(wildcard test/*.c))
 UNIT  = $(UNIT_SRC:%.c=$(BUILD)/%)
 SIM   = $(SIM_SRC:%.c=$(BUILD)/%)
+SIM_OBJ = $(patsubst %.c,$(BUILD)/%.o,$(wildcard test/sim/*.c))
 BENCH = $(BENCH_SRC:%.c=$(BUILD)/%)
 FUZZ  = $(FUZZ_SRC:%.c=$(BUILD)/%)
 
@@ -98,7 +99,8 @@ $(BUILD)/ecbak: $(BUILD)/cli/ecbak.o $(ARCHIVES)
 
 # Tests link only the archives that they pull symbols from.
 $(UNIT) $(SIM): $(BUILD)/test/%: $(BUILD)/test/%.o $(ARCHIVES)
-	$(CC) $(LDFLAGS_ALL) -o $@ $< $(ARCHIVES) $(LIBS) -lcmocka
+	$(CC) $(LDFLAGS_ALL) -o $@ $(filter %.o,$^) $(ARCHIVES) $(LIBS) -lcmocka
+$(SIM): $(SIM_OBJ)
 $(BENCH): $(BUILD)/test/%: $(BUILD)/test/%.o $(ARCHIVES)
 	$(CC) $(LDFLAGS_ALL) -o $@ $< $(ARCHIVES) $(LIBS) -lisal
 $(patsubst %.c,$(BUILD)/%,$(TOOL_SRC)): $(BUILD)/test/%: $(BUILD)/test/%.o $(ARCHIVES)
@@ -161,7 +163,7 @@ tidy: | $(PB_H)
 	@$(PYTHON) test/tidy.py -- $(CPPFLAGS_ALL)
 
 format:
-	clang-format -i $(wildcard coding/*.[ch] coding/*/*.[ch] gossip/*.[ch] node/*.[ch] node/*/*.[ch] cli/*.[ch] cli/*/*.[ch] test/*.[ch])
+	clang-format -i $(wildcard coding/*.[ch] coding/*/*.[ch] gossip/*.[ch] node/*.[ch] node/*/*.[ch] cli/*.[ch] cli/*/*.[ch] test/*.[ch] test/*/*.[ch])
 
 install: all
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/sbin

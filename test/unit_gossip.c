@@ -3,14 +3,16 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
 
+#include "coding/base/alloc.h"
 #include "gossip/core.h"
 #include "gossip/packet.h"
-#include "test/sim_world.h"
+#include "test/sim/signature.h"
 
 #define NOW 100000u
 
