@@ -10,14 +10,24 @@ bool network_reaches(const struct world *world, uint32_t from, uint32_t to)
     return world->nodes[from].group == world->nodes[to].group;
 }
 
-/* Between sites a delay is a latency and its jitter; the fraction of a millisecond is left to chance. */
+static double distance_ms(const struct world *world, uint32_t from, uint32_t to)
+{
+    const struct sim_node *a = &world->nodes[from], *b = &world->nodes[to];
+    return world->latency_ms[a->site][b->site] + a->access_ms + b->access_ms;
+}
+
+double network_latency_ms(const struct world *world, uint32_t from, uint32_t to)
+{
+    return distance_ms(world, from, to) * (1 + world->jitter / 2);
+}
+
+/* Between sites the fraction of a millisecond is left to chance. */
 static uint64_t delay_ms(struct world *world, uint32_t from, uint32_t to)
 {
     if (world->latency_ms == NULL)
         return world->delay_min_ms +
                prng_below(&world->prng, world->delay_max_ms - world->delay_min_ms + 1);
-    double ms = world->latency_ms[world->nodes[from].site][world->nodes[to].site];
-    ms *= 1 + world->jitter * world_random(world);
+    double ms = distance_ms(world, from, to) * (1 + world->jitter * world_random(world));
     return (uint64_t)(ms + world_random(world));
 }
 

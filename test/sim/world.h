@@ -47,6 +47,7 @@ struct sim_node {
 
     uint32_t group; /* only members of one group reach each other */
     uint32_t site;
+    double access_ms; /* from its site's centre to itself */
     double loss_in, loss_out;
     uint64_t stopped_until_ms; /* neither reads nor ticks before; what arrives waits */
     uint64_t blocked_until_ms; /* ticks, but what it sends and receives is held up until then */
@@ -167,6 +168,8 @@ void network_send(struct world *world, uint32_t from, const struct swim_order *o
 /* Bytes of a scenario's own making, past loss and partitions. */
 void network_inject(struct world *world, uint32_t from, uint32_t to, const void *bytes,
                     size_t size);
+/* One way, on average, when the world has sites. */
+double network_latency_ms(const struct world *world, uint32_t from, uint32_t to);
 bool network_reaches(const struct world *world, uint32_t from, uint32_t to);
 
 /* ---- kept.c: statements never change once made, so all cores share one copy of each */
