@@ -66,7 +66,7 @@ FUZZ  = $(FUZZ_SRC:%.c=$(BUILD)/%)
 
 PROGRAMS = $(patsubst node/%.c,$(BUILD)/%,$(wildcard node/ecbakd.c)) $(patsubst cli/%.c,$(BUILD)/%,$(wildcard cli/ecbak.c))
 
-.PHONY: all deps demo test san bench bench-e2e fuzz tidy format install clean check-programs sim torture
+.PHONY: all deps demo test san bench bench-e2e fuzz tidy format install clean check-programs sim figures torture
 .SECONDARY:
 .DELETE_ON_ERROR:
 
@@ -125,6 +125,10 @@ san:
 
 sim: $(SIM)
 	@for s in $(SIM); do $$s --full || exit 1; done
+
+# The tables of gossip/PROTOCOL.md, made again.
+figures: $(SIM)
+	@$(PYTHON) test/figures.py --build $(BUILD)
 
 # Hours of random kills: set KILLS to what the night allows.
 KILLS ?= 500

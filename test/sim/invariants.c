@@ -30,6 +30,7 @@ struct watch {
     uint64_t incarnation; /* of its own */
     uint64_t probe_count;
     uint64_t lap_start; /* the number of the first probe of this lap */
+    uint64_t round_ms;  /* when the next round is due */
     size_t cursor;
     size_t forgotten;               /* in this step */
     size_t active_low, active_high; /* since it last suspected nobody */
@@ -317,7 +318,11 @@ static void check_round(struct world *world, uint32_t index)
     const struct swim *core = world->nodes[index].core;
     const struct roster *roster = &core->roster;
     struct watch *watch = &world->watches[index];
+    bool round = core->probe_ms != watch->round_ms;
+    watch->round_ms = core->probe_ms;
     if (core->stats.probe_count == watch->probe_count) {
+        if (round) /* it found nobody to probe, and went all around */
+            watch->lap_start = watch->probe_count + 1;
         watch->cursor = roster->cursor;
         return;
     }
