@@ -38,32 +38,55 @@ static struct traffic listen(struct world *world)
     return traffic;
 }
 
+/* Several rows of the table look at one run from several sides: it is made once. */
+static struct traffic listened(struct world *world)
+{
+    static struct {
+        uint64_t seed;
+        uint32_t members;
+        struct traffic traffic;
+    } runs[8];
+    size_t i = 0;
+    while (i < 8 && runs[i].members != 0) {
+        if (runs[i].seed == world->seed && runs[i].members == world->count)
+            return runs[i].traffic;
+        i++;
+    }
+    struct traffic traffic = listen(world);
+    if (i < 8) {
+        runs[i].seed = world->seed;
+        runs[i].members = world->count;
+        runs[i].traffic = traffic;
+    }
+    return traffic;
+}
+
 static double run_sent(struct world *world)
 {
-    return listen(world).sent;
+    return listened(world).sent;
 }
 
 static double run_received(struct world *world)
 {
-    return listen(world).received;
+    return listened(world).received;
 }
 
 static double run_framed(struct world *world)
 {
-    struct traffic traffic = listen(world);
+    struct traffic traffic = listened(world);
     return traffic.sent + SIM_FRAME_BYTES * traffic.messages_sent;
 }
 
 static double run_connected(struct world *world)
 {
-    struct traffic traffic = listen(world);
+    struct traffic traffic = listened(world);
     return traffic.sent + SIM_FRAME_BYTES * traffic.messages_sent +
            SIM_HANDSHAKE_BYTES * traffic.handshakes;
 }
 
 static double run_connected_received(struct world *world)
 {
-    struct traffic traffic = listen(world);
+    struct traffic traffic = listened(world);
     return traffic.received + SIM_FRAME_BYTES * traffic.messages_received +
            SIM_HANDSHAKE_BYTES * traffic.handshakes;
 }
