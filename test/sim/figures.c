@@ -145,7 +145,7 @@ static void crash(struct world *world, struct figures *figures)
     count_traffic(world, &before);
     world_run(world, WATCH_MS);
     count_traffic(world, &quiet);
-    figures->quiet = (quiet.bytes - before.bytes) / MEMBERS / (WATCH_MS / SECOND);
+    figures->quiet = (quiet.bytes - before.bytes) / MEMBERS / ((double)WATCH_MS / SECOND);
 }
 
 /* One run; false when it failed. */
