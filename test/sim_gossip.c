@@ -82,14 +82,14 @@ static int run_quick(void)
     return failed;
 }
 
-static int run_full(const struct scenario *only)
+static int run_full(const char *begin)
 {
     bool passed = true;
     const struct scenario *scenario;
     table_begin();
     for (size_t i = 0; (scenario = scenario_at(i)) != NULL; i++)
         for (size_t j = 0; j < SCENARIO_SIZES && scenario->full[j].members != 0; j++)
-            if (only == NULL || only == scenario)
+            if (strncmp(scenario->name, begin, strlen(begin)) == 0)
                 passed &= table_row(scenario, scenario->full[j].members, scenario->full[j].seeds);
     return passed ? 0 : 1;
 }
@@ -131,7 +131,7 @@ struct options {
     bool full, list, coordinates;
     const struct scenario *scenario;
     uint64_t seed, members, effort;
-    const char *setting;
+    const char *setting, *begin;
 };
 
 /* 0, or the status to end with. */
@@ -142,6 +142,8 @@ static int parse(struct options *options, int argc, char **argv)
         const char *value = i + 1 < argc ? argv[i + 1] : "";
         if (strcmp(name, "--full") == 0) {
             options->full = true;
+            if (i + 1 < argc && argv[i + 1][0] != '-')
+                options->begin = argv[++i];
         } else if (strcmp(name, "--list") == 0) {
             options->list = true;
         } else if (strcmp(name, "--coordinates") == 0) {
@@ -174,14 +176,14 @@ static int parse(struct options *options, int argc, char **argv)
 
 int main(int argc, char **argv)
 {
-    struct options options = {.seed = 1};
+    struct options options = {.seed = 1, .begin = ""};
     int status = parse(&options, argc, argv);
     if (status != 0)
         return status;
     if (options.list)
         return run_list();
     if (options.full)
-        return run_full(options.scenario);
+        return run_full(options.begin);
     if (options.coordinates)
         return coordinates_run();
     if (options.effort != 0)
