@@ -183,7 +183,7 @@ int main(int argc, char **argv)
     if (options.list)
         return run_list();
     if (options.full)
-        return run_full(options.begin);
+        return run_full(options.scenario != NULL ? options.scenario->name : options.begin);
     if (options.coordinates)
         return coordinates_run();
     if (options.effort != 0)
