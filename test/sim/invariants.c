@@ -9,10 +9,8 @@
 
 #include "coding/base/alloc.h"
 #include "gossip/core.h"
-#include "gossip/gossip.pb-c.h"
 
 #define STATE_NONE    0xff
-#define DECODE_EVERY  8  /* messages: each is measured, one in so many is decoded */
 #define SCAN_EVERY    64 /* steps, and more in a large cluster */
 #define OFFSET_NUMBER 8  /* of the incarnation in a statement, and of the id */
 #define OFFSET_ID     28
@@ -204,41 +202,6 @@ void invariants_persist(struct world *world, uint32_t index, uint64_t incarnatio
         world_fail(world, "persists a lower incarnation", index);
 }
 
-/* ---- messages */
-
-/* The packet begins with three versions below 128 and the incarnation. */
-static uint64_t incarnation_of(const uint8_t *bytes, size_t size)
-{
-    uint64_t incarnation = 0;
-    if (size < 8 || bytes[0] != 0x08 || bytes[2] != 0x10 || bytes[4] != 0x18 || bytes[6] != 0x20)
-        return UINT64_MAX;
-    for (size_t i = 7, shift = 0; i < size && shift < 64; i++, shift += 7) {
-        incarnation |= (uint64_t)(bytes[i] & 0x7f) << shift;
-        if (bytes[i] < 0x80)
-            return incarnation;
-    }
-    return UINT64_MAX;
-}
-
-void invariants_send(struct world *world, uint32_t from, const struct swim_order *order)
-{
-    const struct swim_config *config = &world->config;
-    size_t size = order->send.size;
-    if (size > config->sync_size_max)
-        world_fail(world, "a message beyond every budget", from);
-    if (incarnation_of(order->send.bytes, size) > world->nodes[from].persisted)
-        world_fail(world, "an incarnation sent before it was persisted", from);
-    if (size <= config->packet_size_max && world->nodes[from].sent_count % DECODE_EVERY != 0)
-        return;
-    Ecbak__Gossip__Packet *packet = ecbak__gossip__packet__unpack(NULL, size, order->send.bytes);
-    if (packet == NULL)
-        world_fail(world, "a message that does not decode", from);
-    bool large = packet->body_case >= ECBAK__GOSSIP__PACKET__BODY_BUCKETS;
-    ecbak__gossip__packet__free_unpacked(packet, NULL);
-    if (!large && size > config->packet_size_max)
-        world_fail(world, "a packet beyond its budget", from);
-}
-
 void invariants_ordered(struct world *world, uint32_t index)
 {
     if (world->nodes[index].core->orders.send_count > world->config.orders_max)
@@ -266,10 +229,13 @@ static void check_suspicion(struct world *world, uint32_t index, const struct su
         world_fail(world, "suspects itself", index);
     if (suspicion->accuser_count == 0 || suspicion->accuser_count > config->confirmations + 1)
         world_fail(world, "too many accusers are counted", index);
-    /* Whom nobody has probed by then gets one more interval, however slow we are. */
-    if (config->active_confirmation)
-        max_ms += (double)config->probe_interval_ms * (config->awareness_max + 1);
-    if (lasts_ms > max_ms + 1)
+    /* Whom we have not probed by then gets one more interval, and again, however slow we are. */
+    double longest_ms = (double)suspicion->start_ms + max_ms;
+    if (config->active_confirmation && !suspicion->first_hand)
+        longest_ms =
+            fmax(longest_ms, (double)node_now_ms(world, &world->nodes[index]) +
+                                 (double)config->probe_interval_ms * (config->awareness_max + 1));
+    if ((double)suspicion->deadline_ms > longest_ms + 1)
         world_fail(world, "a suspicion longer than the longest", index);
     bool hastened = config->active_confirmation && suspicion->first_hand;
     if (!hastened && lasts_ms < min_ms - 1)
@@ -311,8 +277,20 @@ static void check_rumours(struct world *world, uint32_t index)
             world_fail(world, "a rumour sent too often", index);
 }
 
-/* The member that the round has just come to stands before the cursor; when one was forgotten in the
- * same step, others have moved there. */
+/* The member that the round has just come to stands before the cursor; but when one was forgotten in the
+ * same step, others may have moved there, and its probe has to be looked for. */
+static const struct member *just_probed(const struct swim *core, size_t forgotten)
+{
+    if (forgotten == 0)
+        return core->roster.members[core->roster.cursor - 1];
+    for (size_t i = 0; i < PROBES_MAX; i++) {
+        const struct probe *probe = &core->probes[i];
+        if (probe->member != NULL && probe->kind == PROBE_ROUND && probe->sent_ms == core->now_ms)
+            return probe->member;
+    }
+    return NULL;
+}
+
 static void check_round(struct world *world, uint32_t index)
 {
     const struct swim *core = world->nodes[index].core;
@@ -332,10 +310,10 @@ static void check_round(struct world *world, uint32_t index)
     if (roster->cursor + watch->forgotten <= watch->cursor)
         watch->lap_start = watch->probe_count;
     watch->cursor = roster->cursor;
-    if (watch->forgotten > 0)
+    const struct member *member = just_probed(core, watch->forgotten);
+    if (member == NULL)
         return;
-    struct view *view =
-        view_of(world, index, node_index(world, &roster->members[roster->cursor - 1]->id));
+    struct view *view = view_of(world, index, node_index(world, &member->id));
     if (view->state != SWIM_ALIVE)
         return;
     if (view->probed && view->mark >= (uint32_t)watch->lap_start)
