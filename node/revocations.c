@@ -51,12 +51,12 @@ static void count_digest(struct revocations *set)
     set->digest = (struct revocation_digest){.count = (uint32_t)set->count};
     for (size_t i = 0; i < set->count; i++) {
         uint8_t bytes[REVOCATION_BYTES], hash[HASH_SIZE];
-        uint64_t word;
+        struct reader first;
         if (revocation_encode(&set->list[i].revocation, bytes, NULL) != 0)
             continue; /* it was decoded once */
         hash_bytes(hash, PURPOSE, bytes, sizeof(bytes));
-        memcpy(&word, hash, sizeof(word));
-        set->digest.digest ^= word;
+        reader_init(&first, hash, sizeof(uint64_t));
+        set->digest.digest ^= read_u64(&first);
     }
 }
 
