@@ -1,0 +1,80 @@
+"""Cables between the hosts, and what goes wrong with them.
+
+One bridge, 10.77.0.254, where the operator's machine (the test itself) is too; host N is 10.77.0.N, in a network
+namespace of its own. Nothing here leads anywhere else. Faults are one nft table that is written whole from what is
+wished for, so they add up and heal() takes all of them away.
+"""
+from .shell import run
+
+OPERATOR = "10.77.0.254"
+
+
+def address(number):
+    return f"10.77.0.{number}"
+
+
+class Network:
+    def __init__(self, cage):
+        self.prefix = cage.prefix
+        self.bridge = f"{cage.prefix}br"
+        self.numbers = []
+        self.dropped = set()  # (from, to)
+        self.loss_percent = 0
+        run("ip", "link", "set", "lo", "up")
+        run("ip", "link", "add", self.bridge, "type", "bridge", "forward_delay", "0")
+        run("ip", "address", "add", f"{OPERATOR}/24", "dev", self.bridge)
+        run("ip", "link", "set", self.bridge, "up")
+
+    def port(self, number):
+        """This side's end of the host's cable."""
+        return f"{self.prefix}p{number}"
+
+    def namespace(self, number):
+        return f"{self.prefix}h{number}"
+
+    def add(self, number):
+        space, port = self.namespace(number), self.port(number)
+        run("ip", "netns", "add", space)
+        run("ip", "link", "add", port, "type", "veth", "peer", "name", "host0", "netns", space)
+        run("ip", "-n", space, "address", "add", f"{address(number)}/24", "dev", "host0")
+        run("ip", "-n", space, "link", "set", "lo", "up")
+        run("ip", "-n", space, "link", "set", "host0", "up")
+        run("ip", "link", "set", port, "master", self.bridge, "up")
+        self.numbers.append(number)
+
+    def unplug(self, number):
+        run("ip", "link", "set", self.port(number), "down")
+
+    def plug(self, number):
+        run("ip", "link", "set", self.port(number), "up")
+
+    # -- faults --------------------------------------------------------------------------------------------
+    def cut(self, one, other):
+        self.dropped |= {(one, other), (other, one)}
+        self.apply()
+
+    def cut_one_way(self, sender, receiver):
+        self.dropped.add((sender, receiver))
+        self.apply()
+
+    def partition(self, *groups):
+        """Hosts of different groups do not hear each other; the operator reaches all."""
+        self.dropped |= {(a, b) for one in groups for other in groups if one is not other for a in one for b in other}
+        self.apply()
+
+    def loss(self, percent):
+        """Of all frames between hosts."""
+        self.loss_percent = percent
+        self.apply()
+
+    def heal(self):
+        self.dropped, self.loss_percent = set(), 0
+        self.apply()
+
+    def apply(self):
+        rules = [f'iifname "{self.port(a)}" oifname "{self.port(b)}" drop' for a, b in sorted(self.dropped)]
+        if self.loss_percent:
+            rules.append(f"numgen random mod 100 < {self.loss_percent} drop")
+        body = "\n".join(f"    {rule}" for rule in rules)
+        run("nft", "-f", "-", stdin=f"table bridge faults\ndelete table bridge faults\ntable bridge faults {{\n"
+            f"  chain passing {{\n    type filter hook forward priority 0; policy accept;\n{body}\n  }}\n}}\n")
