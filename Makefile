@@ -187,4 +187,4 @@ dist:
 clean:
 	rm -rf $(BUILD)
 
--include $(shell find $(BUILD) -path $(BUILD)/deb -prune -o -type f -name '*.d' -print 2>/dev/null)
+-include $(shell find $(BUILD) \( -name deb -o -name hosts \) -prune -o -type f -name '*.d' -print 2>/dev/null)

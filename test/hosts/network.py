@@ -4,8 +4,13 @@ One bridge, 10.77.0.254, where the operator's machine (the test itself) is too; 
 namespace of its own. Nothing here leads anywhere else. Faults are one nft table that is written whole from what is
 wished for, so they add up and heal() takes all of them away.
 """
+import pathlib
+import subprocess
+import sys
+
 from .shell import run
 
+WIRE = pathlib.Path(__file__).with_name("wire.py")
 OPERATOR = "10.77.0.254"
 
 
@@ -20,6 +25,7 @@ class Network:
         self.numbers = []
         self.dropped = set()  # (from, to)
         self.loss_percent = 0
+        self.wire = None
         run("ip", "link", "set", "lo", "up")
         run("ip", "link", "add", self.bridge, "type", "bridge", "forward_delay", "0")
         run("ip", "address", "add", f"{OPERATOR}/24", "dev", self.bridge)
@@ -78,3 +84,27 @@ class Network:
         body = "\n".join(f"    {rule}" for rule in rules)
         run("nft", "-f", "-", stdin=f"table bridge faults\ndelete table bridge faults\ntable bridge faults {{\n"
             f"  chain passing {{\n    type filter hook forward priority 0; policy accept;\n{body}\n  }}\n}}\n")
+
+    # -- long cables ---------------------------------------------------------------------------------------
+    def lengthen(self, delay_ms, jitter_ms):
+        """Every host's cable delays all that passes, each way; between two hosts there are two cables."""
+        ends = {number: (f"{self.prefix}a{number}", f"{self.prefix}b{number}") for number in self.numbers}
+        self.wire = subprocess.Popen([sys.executable, WIRE, str(delay_ms), str(jitter_ms),
+                                      *(":".join(pair) for pair in ends.values())], stdout=subprocess.PIPE, text=True)
+        assert self.wire.stdout.readline() == "ready\n", "the long cables could not be laid"
+        for number, (near, far) in ends.items():
+            joint = f"{self.prefix}j{number}"
+            run("ip", "link", "add", joint, "type", "bridge", "forward_delay", "0")
+            run("ip", "link", "set", joint, "up")
+            run("ip", "link", "set", near, "master", self.bridge, "up")
+            run("ip", "link", "set", far, "master", joint, "up")
+            run("ip", "link", "set", self.port(number), "master", joint)
+
+    def shorten(self):
+        """Back to short cables; the devices of the long ones go with the program that made them."""
+        self.wire.kill()
+        self.wire.wait()
+        self.wire.stdout.close()
+        for number in self.numbers:
+            run("ip", "link", "set", self.port(number), "master", self.bridge)
+            run("ip", "link", "delete", f"{self.prefix}j{number}")
