@@ -3,7 +3,7 @@
 import sys
 import time
 
-from hosts.cluster import figure, run_tests
+from hosts.cluster import JOIN, figure, run_tests
 from hosts.shell import wait_until
 from lab import DONE
 
@@ -15,7 +15,7 @@ def six_fresh_hosts_become_a_cluster(cluster):
 
 
 def a_second_run_changes_nothing(cluster):
-    report = cluster.play("join.yml").expect_done()
+    report = cluster.play(JOIN).expect_done()
     assert not report.changed(), f"{report.changed()}\n{report.text[-6000:]}"
     figure("second run of the playbook", report.seconds, 20)
 

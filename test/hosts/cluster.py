@@ -22,6 +22,7 @@ from .shell import run, wait_until
 
 BUILD = pathlib.Path(os.environ.get("ECBAK_BUILD", pathlib.Path(__file__).resolve().parents[2] / "build")).resolve()
 HOSTS = BUILD / "hosts"
+JOIN = "site.yml"
 ALIVE_S = 60  # how long members are given to agree on who is alive
 
 
@@ -51,7 +52,7 @@ class Cluster:
         self.image, ssh_key = base_image()
         self.net = Network(self.cage)
         self.operator = playbook.Operator(self.cage, ssh_key)
-        self.operator.variables["ecbak_deb"] = package()
+        self.operator.variables.update(ecbak_deb=package(), ecbak_capacity="1G")
         self.hosts, self.members = [], []
         self.add(count)
         self.phrase = None
@@ -80,7 +81,7 @@ class Cluster:
     def join(self, *hosts):
         """Makes these hosts members, beside those that are; returns the playbook's report."""
         self.members += [host for host in hosts if host not in self.members]
-        report = self.play("join.yml").expect_done()
+        report = self.play(JOIN).expect_done()
         self.wait_alive()
         return report
 
