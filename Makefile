@@ -5,9 +5,12 @@
 #   make deps       install what is needed (apt)     make tidy     style, layers, static analysis
 #   make bench      coding figures                   make bench-e2e  whole store and recover, beside restic
 #   make fuzz       every fuzzer for FUZZ_SECONDS    make install  PREFIX= DESTDIR=
+#   make deb        the Debian package               make dist     the source archive
+#   make deb-check  that it builds the same twice, installs, upgrades and goes
 
 BUILD   ?= build
 PREFIX  ?= /usr/local
+UNITS   ?= $(PREFIX)/lib/systemd/system
 ifeq ($(origin CC),default)
 CC      = gcc
 endif
@@ -20,6 +23,7 @@ DEPS_BUILD = build-essential pkg-config libzmq3-dev libczmq-dev libjerasure-dev 
 	libacl1-dev libattr1-dev
 DEPS_RUN   = procps acl attr python3
 DEPS_TEST  = libcmocka-dev libfaketime libisal-dev clang libclang-rt-14-dev clang-format clang-tidy restic time
+DEPS_DEB   = debhelper lintian mmdebstrap fakeroot xz-utils
 DEPS       = $(DEPS_BUILD) $(DEPS_RUN) $(DEPS_TEST)
 
 VERSION = 0.1.0
@@ -65,7 +69,7 @@ FUZZ  = $(FUZZ_SRC:%.c=$(BUILD)/%)
 
 PROGRAMS = $(patsubst node/%.c,$(BUILD)/%,$(wildcard node/ecbakd.c)) $(patsubst cli/%.c,$(BUILD)/%,$(wildcard cli/ecbak.c))
 
-.PHONY: all deps demo test san bench bench-e2e fuzz tidy format install clean check-programs sim torture
+.PHONY: all deps demo test san bench bench-e2e fuzz tidy format install deb deb-check dist clean check-programs sim torture
 .SECONDARY:
 .DELETE_ON_ERROR:
 
@@ -164,19 +168,23 @@ format:
 	clang-format -i $(wildcard coding/*.[ch] coding/*/*.[ch] gossip/*.[ch] node/*.[ch] node/*/*.[ch] cli/*.[ch] cli/*/*.[ch] test/*.[ch])
 
 install: all
-	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/sbin
-	install -m 755 $(BUILD)/ecbak $(DESTDIR)$(PREFIX)/bin/ecbak
-	install -m 755 $(BUILD)/ecbakd $(DESTDIR)$(PREFIX)/sbin/ecbakd
-	install -d $(DESTDIR)/etc/ecbak $(DESTDIR)$(PREFIX)/lib/systemd/system
-	install -d -m 700 $(DESTDIR)/var/lib/ecbak
-	sed 's|@PREFIX@|$(PREFIX)|' node/ecbakd.service > $(DESTDIR)$(PREFIX)/lib/systemd/system/ecbakd.service
-	@for page in $(wildcard cli/man/*.[15] node/man/*.[58]); do \
-		section=$${page##*.}; \
-		install -d $(DESTDIR)$(PREFIX)/share/man/man$$section; \
-		install -m 644 $$page $(DESTDIR)$(PREFIX)/share/man/man$$section/; \
-	done
+	@BUILD="$(BUILD)" DESTDIR="$(DESTDIR)" PREFIX="$(PREFIX)" UNITS="$(UNITS)" ansible/packaging/install.sh
+
+# ---- packages ------------------------------------------------------------------------------------------------
+# DEB_VERSION: for a test of upgrades, another version of the same sources.
+DEB_VERSION = $(VERSION)
+deb:
+	@test/deps.sh $(DEPS_BUILD) $(DEPS_DEB)
+	@ansible/packaging/deb.sh "$(abspath $(BUILD))" "$(DEB_VERSION)" $(DEPS_BUILD)
+
+deb-check:
+	@test/deps.sh $(DEPS_BUILD) $(DEPS_DEB)
+	@ansible/packaging/deb-check.sh "$(abspath $(BUILD))" "$(VERSION)" $(DEPS_BUILD)
+
+dist:
+	@ansible/packaging/dist.sh "$(abspath $(BUILD))" "$(VERSION)"
 
 clean:
 	rm -rf $(BUILD)
 
--include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
+-include $(shell find $(BUILD) -path $(BUILD)/deb -prune -o -type f -name '*.d' -print 2>/dev/null)

@@ -21,12 +21,16 @@
 #include "node/api/cert.h"
 #include "node/api/durable.h"
 #include "node/clock.h"
+#include "node/clock_file.h"
 #include "node/log.h"
 #include "node/notify.h"
+#include "node/owner.h"
 #include "node/service.h"
 #include "node/store.h"
 
 #define CERTIFICATE_FILE_MAX 4096
+#define WATCH_MS_MAX         30000
+#define CLOCK_DOUBT_S        86400 /* further back than this, a clock is worth a warning */
 
 struct daemon {
     const struct config *config;
@@ -122,12 +126,27 @@ static int check_dates(const struct daemon *d, struct err *err)
 {
     char from[32], to[32], now[32];
     int64_t now_s = wall_s();
-    struct err ignored;
-    if (cert_check_dates(&d->cert, now_s, &ignored) == 0)
+    struct err why = ERR_INIT;
+    struct clock_floor floor;
+    clock_file_load(&floor, d->config->data_dir, &d->cert, &why);
+    if (why.code != ERR_NONE && why.code != ERR_NOT_FOUND)
+        log_warn("starting without the date that was written down: %s", why.text);
+    clock_set_floor(&floor);
+    int64_t date_now_s = clock_floor_date(&floor, now_s, 0);
+    date(now, now_s);
+    date(to, date_now_s);
+    date(from, floor.seen_s);
+    if (date_now_s != now_s)
+        log_warn("this machine's clock says %s, which is before this node had its certificate: "
+                 "certificates are checked as of %s until the clock is set",
+                 now, to);
+    else if (now_s < floor.seen_s - CLOCK_DOUBT_S)
+        log_warn("this machine's clock says %s, and has said %s before: was it wrong then, or now?",
+                 now, from);
+    if (cert_check_dates(&d->cert, date_now_s, &why) == 0)
         return 0;
     date(from, d->cert.not_before_s);
     date(to, d->cert.not_after_s);
-    date(now, now_s);
     return err_set(
         err, ERR_DENIED,
         "%s is valid from %s to %s, and this machine's clock says %s: set the clock, or "
@@ -168,7 +187,8 @@ static int start(struct daemon *d, struct err *err)
     raise_open_files();
     if (open_signals(d, err) != 0 || rs_setup(err) != 0)
         return -1;
-    if (load_keys(d, err) != 0 || check_certificate(d, err) != 0)
+    if (owner_check(config->key_file, err) != 0 || load_keys(d, err) != 0 ||
+        check_certificate(d, err) != 0)
         return -1;
     if (store_open(&d->store, config->data_dir, d->keys->node, d->cert.cluster,
                    config->capacity_bytes, err) != 0)
@@ -177,6 +197,16 @@ static int start(struct daemon *d, struct err *err)
         log_warn("the certificate names this node %s, the configuration %s: the certificate counts",
                  d->cert.name, config->name);
     return service_new(&d->service, config, d->keys, &d->cert, d->authority_public, d->store, err);
+}
+
+/* Some part of the time that systemd waits; nothing here may wait for a disk. */
+static int watch(struct daemon *d, int64_t watchdog_ms)
+{
+    if (watchdog_ms == 0)
+        return -1;
+    if (service_turns(d->service))
+        notify("WATCHDOG=1");
+    return (int)(watchdog_ms / 4 < WATCH_MS_MAX ? watchdog_ms / 4 : WATCH_MS_MAX);
 }
 
 static void say_ready(const struct daemon *d)
@@ -192,8 +222,9 @@ static int serve(struct daemon *d, struct err *err)
 {
     struct pollfd fds[] = {{.fd = d->signals, .events = POLLIN},
                            {.fd = service_left_fd(d->service), .events = POLLIN}};
+    const int64_t watchdog_ms = notify_watchdog_ms();
     for (;;) {
-        if (poll(fds, 2, -1) < 0) {
+        if (poll(fds, 2, watch(d, watchdog_ms)) < 0) {
             if (errno == EINTR)
                 continue;
             return err_errno(err, "waiting for a signal");
@@ -269,6 +300,8 @@ int daemon_init(const struct config *config, FILE *to, struct err *err)
                        "%s is there already: nothing was changed (`ecbakd --print-request` prints "
                        "this node's request again)",
                        config->data_dir);
+    if (owner_become(config->key_file, config->data_dir, err) != 0)
+        return -1;
     struct node_keys *keys = node_keys_new();
     int result = node_keys_save(keys, config->key_file, err);
     if (result == 0) {

@@ -9,12 +9,15 @@
 
 #include "coding/base/alloc.h"
 #include "node/clock.h"
+#include "node/clock_file.h"
 #include "node/log.h"
 #include "node/nodes.h"
+#include "node/notify.h"
 #include "node/records.h"
 
 #define TRIM_AFTER_BYTES (256 * 1024)
 #define TOLD_BYTES_MIN   ((uint64_t)1 << 20)
+#define STATUS_MAX       160
 
 struct keeper {
     struct service *service;
@@ -24,7 +27,9 @@ struct keeper {
     uint8_t (*met)[ID_SIZE];
     uint64_t *met_incarnation;
     size_t met_count;
-    int64_t usage_ms, sync_ms;           /* when next */
+    int64_t usage_ms, sync_ms, status_ms; /* when next */
+    char status[STATUS_MAX];              /* told to systemd, last */
+    struct clock_floor clock;
     uint64_t moved_bytes, trimmed_bytes; /* of service->moved_bytes: a tick ago, at the last trim */
 };
 
@@ -137,6 +142,39 @@ static void rest(struct keeper *k)
     k->trimmed_bytes = moved;
 }
 
+/* For `systemctl status`: how many members, how full. */
+static void describe(struct keeper *k)
+{
+    const double gib = 1024.0 * 1024 * 1024;
+    char text[STATUS_MAX];
+    size_t known = 0, alive = 0;
+    struct membership_offer offer;
+    keeper_offer(k->service, &offer);
+    struct member_table *table = membership_table(k->service->membership);
+    for (size_t i = 0; i < table->count; i++) {
+        known += table->members[i].state != MEMBER_LEFT;
+        alive += table->members[i].state == MEMBER_ALIVE;
+    }
+    member_table_release(&table);
+    snprintf(text, sizeof(text), "STATUS=%zu of %zu members alive, %.1f of %.1f GiB used%s", alive,
+             known, (double)offer.used_bytes / gib,
+             (double)k->service->config->capacity_bytes / gib,
+             k->in_service ? "" : "; storage is out of service");
+    if (strcmp(text, k->status) != 0)
+        notify(text);
+    memcpy(k->status, text, sizeof(text));
+}
+
+/* The date for the next start (clock.h). Not while the data directory is not ours. */
+static void write_date_down(struct keeper *k, int64_t step_s)
+{
+    struct err err = ERR_INIT;
+    if (!k->in_service || !clock_floor_see(&k->clock, wall_s(), step_s))
+        return;
+    if (clock_file_save(&k->clock, k->service->config->data_dir, &err) != 0)
+        log_warn("the date is not written down: %s", err.text);
+}
+
 static void tick(struct keeper *k)
 {
     int64_t now = monotonic_ms();
@@ -145,6 +183,11 @@ static void tick(struct keeper *k)
         announce(k);
         k->usage_ms = now + KEEPER_USAGE_MS;
     }
+    if (now >= k->status_ms) {
+        describe(k);
+        k->status_ms = now + KEEPER_STATUS_MS;
+    }
+    write_date_down(k, KEEPER_DATE_S);
     struct member_table *table = membership_table(k->service->membership);
     bool changed = table->generation != k->generation;
     k->generation = table->generation;
@@ -166,6 +209,8 @@ static void *run(void *arg)
 {
     struct service *service = arg;
     struct keeper k = {.service = service, .in_service = true, .generation = UINT64_MAX};
+    struct err ignored = ERR_INIT; /* the daemon has said it */
+    clock_file_load(&k.clock, service->config->data_dir, service->cert, &ignored);
     pthread_mutex_lock(&service->lock);
     while (!atomic_load(&service->stop)) {
         pthread_mutex_unlock(&service->lock);
@@ -178,6 +223,7 @@ static void *run(void *arg)
             pthread_cond_timedwait(&service->wake, &service->lock, &until);
     }
     pthread_mutex_unlock(&service->lock);
+    write_date_down(&k, 1);
     free(k.met);
     free(k.met_incarnation);
     return NULL;

@@ -33,7 +33,7 @@ int link_check_cert(struct link *link, struct cert *cert, const uint8_t *bytes, 
     }
     if (cert_check(cert, link->authority_public, err) != 0)
         goto refuse;
-    if (cert_check_dates(cert, wall_s(), err) != 0) {
+    if (cert_check_dates(cert, date_s(), err) != 0) {
         why = COUNT_EXPIRED;
         goto refuse;
     }
@@ -116,7 +116,7 @@ static void take_message(struct link *link, struct frames *frames, const uint8_t
         count(link, COUNT_NO_HELLO);
         return;
     }
-    int64_t now_s = wall_s();
+    int64_t now_s = date_s();
     if (now_s > session->not_after_s || now_s + CERT_SLACK_S < session->not_before_s) {
         count(link, COUNT_EXPIRED);
         link_refuse(link, &frames->route, envelope->call, ERR_DENIED,

@@ -211,7 +211,7 @@ static void take_frames(struct link *link, struct frames *frames)
         count(link, COUNT_MALFORMED);
     } else if (!pooled->welcomed) {
         count(link, COUNT_NO_HELLO);
-    } else if (wall_s() > pooled->not_after_s) {
+    } else if (date_s() > pooled->not_after_s) {
         count(link, COUNT_EXPIRED);
         struct err err = ERR_INIT;
         err_set(&err, ERR_DENIED, "%s: its certificate has expired", pooled->peer.endpoint);

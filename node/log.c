@@ -3,7 +3,13 @@
 
 #include <stdarg.h>
 #include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 static _Atomic int level_max = LOG_LEVEL_INFO;
@@ -27,14 +33,37 @@ static const char *level_word(enum log_level level)
     return "";
 }
 
+/* systemd names the journal's stream; a program that it started may have redirected its own. */
+static bool is_journal(void)
+{
+    const char *stream = getenv("JOURNAL_STREAM");
+    char own[64];
+    struct stat st;
+    if (stream == NULL || fstat(STDERR_FILENO, &st) != 0)
+        return false;
+    snprintf(own, sizeof(own), "%ju:%ju", (uintmax_t)st.st_dev, (uintmax_t)st.st_ino);
+    return strcmp(stream, own) == 0;
+}
+
+static size_t begin_line(char *line, size_t size, enum log_level level)
+{
+    if (is_journal())
+        return (size_t)snprintf(line, size, "<%d>", (int)level);
+    if (isatty(STDERR_FILENO))
+        return (size_t)snprintf(line, size, "ecbakd: %s", level_word(level));
+    struct tm tm;
+    time_t now = time(NULL);
+    size_t used =
+        gmtime_r(&now, &tm) != NULL ? strftime(line, size, "%Y-%m-%dT%H:%M:%SZ ", &tm) : 0;
+    return used + (size_t)snprintf(line + used, size - used, "%s", level_word(level));
+}
+
 static void write_line(enum log_level level, const char *format, va_list args)
 {
     if ((int)level > atomic_load(&level_max))
         return;
     char line[LOG_LINE_MAX];
-    int used = isatty(STDERR_FILENO) ? snprintf(line, sizeof(line), "ecbakd: %s", level_word(level))
-                                     : snprintf(line, sizeof(line), "<%d>", (int)level);
-    size_t start = (size_t)used;
+    size_t start = begin_line(line, sizeof(line), level);
     int wanted = vsnprintf(line + start, sizeof(line) - start - 1, format, args);
     size_t size = start;
     while (wanted > 0 && size < sizeof(line) - 2 && line[size] != '\0') {

@@ -104,6 +104,7 @@ static int turn(struct membership *m, int64_t wait_ms)
     uint64_t ignored;
     if (read(m->wake_fd, &ignored, sizeof(ignored)) < 0 && errno != EAGAIN && errno != EINTR)
         return -1;
+    heartbeat_beat(&m->heart);
     link_process(m->link);
     tell_offer(m);
     swim_tick(m->swim, (uint64_t)boottime_ms());
@@ -225,6 +226,11 @@ void membership_leave(struct membership *m)
     while (!m->left && pthread_cond_timedwait(&m->left_cond, &m->lock, &until) != ETIMEDOUT)
         continue;
     pthread_mutex_unlock(&m->lock);
+}
+
+struct heartbeat *membership_heart(struct membership *m)
+{
+    return &m->heart;
 }
 
 void membership_counters(struct membership *m, struct membership_counters *c)

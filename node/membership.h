@@ -50,6 +50,7 @@ struct member_table {
     int references;
 };
 
+struct heartbeat;
 struct membership;
 
 /* What this node offers, told to the others. */
@@ -74,6 +75,9 @@ const char *member_state_name(enum member_state state);
 void membership_update(struct membership *membership, const struct membership_offer *offer);
 /* Leave for good: told to the others; returns when it was sent to some or after a bound of time. */
 void membership_leave(struct membership *membership);
+
+/* Beats at least once a second while the thread turns. */
+struct heartbeat *membership_heart(struct membership *membership);
 
 struct membership_counters {
     uint64_t no_user_id, bad_certificate, foreign, expired, malformed;

@@ -13,6 +13,7 @@
 #include <stdatomic.h>
 
 #include "gossip/swim.h"
+#include "node/heartbeat.h"
 #include "node/link.h"
 #include "node/member_notes.h"
 #include "node/membership.h"
@@ -44,6 +45,7 @@ struct membership {
     pthread_t thread;
     bool thread_runs;
     int wake_fd;
+    struct heartbeat heart;
 
     pthread_mutex_t lock;
     pthread_cond_t left_cond;

@@ -73,7 +73,7 @@ static bool admit(void *context, const struct swim_id *id, const char *name, con
                          1);
         return false;
     }
-    if (cert_check_dates(&cert, wall_s(), &err) != 0) {
+    if (cert_check_dates(&cert, date_s(), &err) != 0) {
         atomic_fetch_add(&trust->expired_count, 1);
         return false;
     }

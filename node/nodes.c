@@ -41,7 +41,7 @@ void nodes_init(struct nodes *nodes, struct service *service)
                                     : 0;
         candidate->self = member->self;
         candidate->usable = nodes->standings[i] <= STANDING_GOOD && member->capacity_bytes > 0 &&
-                            cert_check_dates(&member->cert, wall_s(), NULL) == 0;
+                            cert_check_dates(&member->cert, date_s(), NULL) == 0;
     }
 }
 

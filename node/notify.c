@@ -7,6 +7,15 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+int64_t notify_watchdog_ms(void)
+{
+    const char *usec = getenv("WATCHDOG_USEC"), *pid = getenv("WATCHDOG_PID");
+    if (usec == NULL || (pid != NULL && strtoll(pid, NULL, 10) != getpid()))
+        return 0;
+    long long value = strtoll(usec, NULL, 10);
+    return value >= 1000 ? value / 1000 : 0;
+}
+
 void notify(const char *state)
 {
     const char *path = getenv("NOTIFY_SOCKET");

@@ -5,6 +5,11 @@
 #ifndef ECBAK_NODE_NOTIFY_H
 #define ECBAK_NODE_NOTIFY_H
 
+#include <stdint.h>
+
+/* How often at least "WATCHDOG=1" is expected of this process; 0: not at all. */
+int64_t notify_watchdog_ms(void);
+
 /* state: "READY=1", "STOPPING=1", ... Does nothing where nobody asked ($NOTIFY_SOCKET). */
 void notify(const char *state);
 

@@ -13,6 +13,7 @@
 #include "node/api/client.pb-c.h"
 #include "node/api/wire.h"
 #include "node/clock.h"
+#include "node/heartbeat.h"
 #include "node/keeper.h"
 #include "node/log.h"
 #include "node/peer.pb-c.h"
@@ -133,6 +134,13 @@ void service_leave(struct service *service)
     membership_leave(service->membership);
     ssize_t ignored = write(service->left_fd, &one, sizeof(one));
     (void)ignored; /* it fails only when it is readable already */
+}
+
+bool service_turns(struct service *service)
+{
+    struct heartbeat *const hearts[] = {membership_heart(service->membership),
+                                        transport_heart(service->transport)};
+    return heartbeats_all_moved(hearts, sizeof(hearts) / sizeof(hearts[0]));
 }
 
 int service_left_fd(const struct service *service)

@@ -32,6 +32,10 @@ int service_new(struct service **service, const struct config *config, const str
  * (unless it left), and closes every socket. */
 void service_destroy(struct service **service);
 
+/* Have all threads that must always turn done so since the last time that this was true? Waits for
+ * nothing; for one thread, which watches. */
+bool service_turns(struct service *service);
+
 /* A descriptor that becomes readable when a command made this node leave for good: the daemon then
  * stops. Owned by the service. */
 int service_left_fd(const struct service *service);

@@ -202,6 +202,7 @@ static void *run(void *argument)
         int item_count = LINK_POLL_ITEMS + (client_has_room(t) ? 2 : 1);
         if (zmq_poll(items, item_count, poll_timeout_ms(t)) < 0 && zmq_errno() != EINTR)
             break;
+        heartbeat_beat(&t->heart);
         uint64_t ignored;
         if (read(t->wake_fd, &ignored, sizeof(ignored)) < 0 && errno != EAGAIN && errno != EINTR)
             break;
@@ -332,6 +333,11 @@ void transport_destroy(struct transport **transport)
     pthread_mutex_destroy(&t->lock);
     free(t);
     *transport = NULL;
+}
+
+struct heartbeat *transport_heart(struct transport *t)
+{
+    return &t->heart;
 }
 
 void transport_counters(struct transport *t, struct transport_counters *c)

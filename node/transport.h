@@ -36,6 +36,7 @@
 #define TRANSPORT_PEER_BYTES_MAX   ((size_t)160 * 1024 * 1024)
 #define TRANSPORT_CLIENT_BYTES_MAX ((size_t)80 * 1024 * 1024)
 
+struct heartbeat;
 struct transport;
 
 /* Bytes that came or go, with how to give them back. release(hint) runs on any thread. */
@@ -107,6 +108,9 @@ void call_destroy(struct call **call);
  */
 void transport_reply(struct transport *transport, struct incoming *incoming, const uint8_t *header,
                      size_t header_size, struct payload *payload);
+
+/* Beats at least once a second while the thread turns. */
+struct heartbeat *transport_heart(struct transport *transport);
 
 /* Connections and messages refused, by reason. */
 struct transport_counters {

@@ -13,6 +13,7 @@
 #include <stdatomic.h>
 #include <zmq.h>
 
+#include "node/heartbeat.h"
 #include "node/link.h"
 #include "node/transport.h"
 
@@ -48,6 +49,7 @@ struct transport {
     pthread_t thread;
     bool thread_runs;
     int wake_fd; /* eventfd: something was handed over */
+    struct heartbeat heart;
 
     pthread_mutex_t lock;
     pthread_cond_t done; /* some call is done */

@@ -105,8 +105,10 @@ def what_is_installed_is_what_the_readme_counts_on(world):
     done = subprocess.run(["make", "-s", "-C", str(HERE.parent), "install", f"DESTDIR={to}", f"BUILD={BUILD}"],
                           env=clean, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    for path in ("usr/local/bin/ecbak", "usr/local/sbin/ecbakd", "usr/local/share/man/man1/ecbak.1", "etc/ecbak",
-                 "usr/local/share/man/man8/ecbakd.8", "usr/local/share/man/man5/ecbakd.conf.5", "var/lib/ecbak"):
+    for path in ("usr/local/bin/ecbak", "usr/local/sbin/ecbakd", "usr/local/share/man/man1/ecbak.1",
+                 "etc/ecbak/ecbakd.conf", "usr/local/share/man/man8/ecbakd.8",
+                 "usr/local/share/man/man5/ecbakd.conf.5", "usr/local/lib/sysusers.d/ecbak.conf",
+                 "usr/local/lib/tmpfiles.d/ecbak.conf"):
         assert (to / path).exists(), path
     unit = (to / "usr/local/lib/systemd/system/ecbakd.service").read_text()
     assert "ExecStart=/usr/local/sbin/ecbakd\n" in unit, unit

@@ -1,10 +1,11 @@
 /* What the network and the disk bring to a node's membership and transport: an envelope, a node's
- * description, the notes of the last run. */
+ * description, the notes of the last run, the date written down. */
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "node/clock_file.h"
 #include "node/link_core.h"
 #include "node/member_notes.h"
 #include "node/meta.h"
@@ -21,6 +22,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (meta_decode(&meta, data, size, &err) == 0 && meta_encode(&meta, bytes, &encoded, &err) != 0)
         abort(); /* what was read can be written */
     if (member_notes_decode(&notes, data, size, &err) == 0 && notes.count > MEMBER_NOTES_MAX)
+        abort();
+    int64_t seen_s = 0;
+    if (clock_file_decode(&seen_s, data, size, &err) == 0 && seen_s < 0)
         abort();
     zmq_msg_t frame;
     if (zmq_msg_init_size(&frame, size) != 0)

@@ -6,10 +6,13 @@
 
 #include <cmocka.h>
 
+#include <ftw.h>
 #include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "node/api/cert.h"
@@ -22,6 +25,19 @@ static char folder[] = "/tmp/ecbak-daemon-XXXXXX";
 static uint8_t authority_secret[64], authority_public[32];
 static struct config config;
 static struct node_keys *keys;
+
+static int remove_one(const char *path, const struct stat *st, int kind, struct FTW *ftw)
+{
+    (void)st;
+    (void)kind;
+    (void)ftw;
+    return remove(path);
+}
+
+static int remove_tree(const char *path)
+{
+    return nftw(path, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+}
 
 /* The error with which the daemon does not start, its certificate being valid between these. */
 static struct err refusal(int64_t from_s, int64_t to_s)
@@ -48,9 +64,73 @@ static void a_clock_outside_the_certificates_dates_is_named(void **state)
     assert_int_equal(past.code, ERR_DENIED);
     assert_non_null(strstr(past.text, "this machine's clock says"));
     assert_non_null(strstr(past.text, "ecbak authority sign"));
-    struct err future = refusal(wall_s() + 7200, wall_s() + 9000);
-    assert_int_equal(future.code, ERR_DENIED);
-    assert_non_null(strstr(future.text, "this machine's clock says"));
+}
+
+/* A machine that starts in 1970: its own certificate proves that its clock is wrong. */
+static void a_clock_before_the_certificate_does_not_stop_it(void **state)
+{
+    (void)state;
+    struct err err = refusal(wall_s() + 7200, wall_s() + 9000);
+    assert_int_equal(err.code, ERR_NOT_FOUND); /* it went on to the data directory */
+    assert_non_null(strstr(err.text, config.data_dir));
+}
+
+/* Another user's key: root would write files that the service cannot use. */
+static void the_key_must_be_of_the_user_who_serves(void **state)
+{
+    (void)state;
+    if (geteuid() != 0)
+        skip();
+    assert_int_equal(chown(config.key_file, 12345, 12345), 0);
+    struct err err = refusal(wall_s() - 60, wall_s() + 3600);
+    assert_int_equal(chown(config.key_file, 0, 0), 0);
+    assert_int_equal(err.code, ERR_DENIED);
+    assert_non_null(strstr(err.text, "belongs to user #12345"));
+    assert_non_null(strstr(err.text, "systemctl start ecbakd"));
+}
+
+/* What `ecbakd --init` makes as root, in a folder that is the service's user's. */
+static void what_root_makes_belongs_to_the_owner_of_the_folder(void **state)
+{
+    (void)state;
+    if (geteuid() != 0)
+        skip();
+    char own[] = "/tmp/ecbak-owner-XXXXXX", path[64];
+    struct config made = config;
+    assert_non_null(mkdtemp(own));
+    assert_int_equal(chown(own, 12345, 12346), 0);
+    snprintf(made.key_file, sizeof(made.key_file), "%s/node.key", own);
+    snprintf(made.data_dir, sizeof(made.data_dir), "%s/elsewhere", folder); /* root's folder */
+    pid_t child = fork();
+    if (child == 0) {
+        struct err err = ERR_INIT;
+        FILE *nowhere = fopen("/dev/null", "we");
+        _exit(daemon_init(&made, nowhere, &err) == 0 ? 0 : 1);
+    }
+    int status = -1;
+    struct stat st;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_int_equal(status, 1 << 8); /* it is that user now, who may not enter our folder */
+    assert_int_equal(chmod(folder, 0711), 0);
+    snprintf(path, sizeof(path), "%s/elsewhere", folder);
+    assert_int_equal(rmdir(path), 0);
+    child = fork();
+    if (child == 0) {
+        struct err err = ERR_INIT;
+        FILE *nowhere = fopen("/dev/null", "we");
+        _exit(daemon_init(&made, nowhere, &err) == 0 ? 0 : 1);
+    }
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_int_equal(status, 0);
+    const char *const paths[] = {made.key_file, made.data_dir};
+    for (size_t i = 0; i < 2; i++) {
+        assert_int_equal(lstat(paths[i], &st), 0);
+        assert_int_equal(st.st_uid, 12345);
+        assert_int_equal(st.st_gid, 12346);
+        assert_int_equal(st.st_mode & 077, 0);
+    }
+    assert_int_equal(remove_tree(own), 0);
+    assert_int_equal(remove_tree(made.data_dir), 0);
 }
 
 static void the_data_directory_is_checked_after_the_certificate(void **state)
@@ -96,6 +176,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_clock_outside_the_certificates_dates_is_named),
+        cmocka_unit_test(a_clock_before_the_certificate_does_not_stop_it),
+        cmocka_unit_test(the_key_must_be_of_the_user_who_serves),
+        cmocka_unit_test(what_root_makes_belongs_to_the_owner_of_the_folder),
         cmocka_unit_test(the_data_directory_is_checked_after_the_certificate),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
