@@ -2,21 +2,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
-
-#include <sodium.h>
 
 #include "cli/command.h"
 #include "cli/exit_code.h"
+#include "cli/issuer.h"
 #include "cli/options.h"
 #include "cli/output.h"
 #include "cli/text.h"
 #include "coding/base/bytes.h"
 #include "node/api/cert.h"
-
-#define DAY_S        86400
-#define DAYS_DEFAULT 3650
-#define DAYS_MAX     36500
 
 static int cmd_authority_init(int argc, char **argv)
 {
@@ -58,24 +52,10 @@ static int cmd_authority_init(int argc, char **argv)
 
 /* What every certificate of one call has in common. */
 struct signing {
-    uint8_t *secret; /* 64 bytes, sodium_malloc */
-    const char *name, *zone;
-    uint64_t days;
-    int64_t now_s;
+    struct issuer *issuer;
+    struct issuer_terms terms;
     json_t *signed_json; /* NULL: print lines */
 };
-
-static int set_label(char to[CERT_NAME_MAX + 1], const char *from, const char *what,
-                     struct err *err)
-{
-    if (from == NULL)
-        return 0;
-    if (strlen(from) > CERT_NAME_MAX)
-        return err_set(err, ERR_USAGE, "the %s '%s' is longer than %d characters", what, from,
-                       CERT_NAME_MAX);
-    snprintf(to, CERT_NAME_MAX + 1, "%s", from);
-    return 0;
-}
 
 static json_t *cert_json(const struct cert *c, const char *armor)
 {
@@ -94,52 +74,20 @@ static json_t *cert_json(const struct cert *c, const char *armor)
 
 static int sign_one(struct signing *signing, const char *request, struct err *err)
 {
-    struct cert c = {0};
-    char armor[CERT_ARMOR_MAX];
-    if (cert_request_read(&c, request, err) != 0 ||
-        set_label(c.name, signing->name, "name", err) != 0 ||
-        set_label(c.zone, signing->zone, "zone", err) != 0)
+    struct cert c, replaced;
+    char armor[CERT_ARMOR_MAX], id[17];
+    if (issuer_sign(signing->issuer, request, &signing->terms, &c, &replaced, err) != 0 ||
+        cert_armor(armor, &c, err) != 0)
         return -1;
-    struct timespec now;
-    clock_gettime(CLOCK_REALTIME, &now);
-    /* Microseconds since 1970: rises from one certificate to the next without a file to keep. */
-    c.serial = (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
-    c.not_before_s = signing->now_s;
-    c.not_after_s = signing->now_s + (int64_t)signing->days * DAY_S;
-    if (cert_sign(&c, signing->secret, err) != 0 || cert_armor(armor, &c, err) != 0)
-        return -1;
+    if (replaced.name[0] != '\0')
+        output_warning("node %s has a certificate as %s too, and keeps it: revoke it if it is gone "
+                       "(ecbak authority revoke %s)",
+                       hex_encode(id, replaced.node, 8), replaced.name, id);
     if (signing->signed_json != NULL)
         json_array_append_new(signing->signed_json, cert_json(&c, armor));
     else
         printf("%s\n", armor);
     return 0;
-}
-
-/* Calls each() for every line of a file ("-": standard input) that is not empty. */
-static int each_line(const char *path, int (*each)(void *ctx, const char *line, struct err *err),
-                     void *ctx, struct err *err)
-{
-    bool is_stdin = strcmp(path, "-") == 0;
-    FILE *in = is_stdin ? stdin : fopen(path, "re");
-    if (in == NULL)
-        return err_errno(err, "opening %s", path);
-    char text[2 * CERT_ARMOR_MAX];
-    int status = 0;
-    size_t lines = 0;
-    while (status == 0 && fgets(text, sizeof(text), in) != NULL) {
-        text[strcspn(text, "\r\n")] = '\0';
-        if (text[0] == '\0')
-            continue;
-        lines++;
-        status = each(ctx, text, err);
-    }
-    if (status == 0 && ferror(in) != 0)
-        status = err_errno(err, "reading");
-    else if (status == 0 && lines == 0)
-        status = err_set(err, ERR_FORMAT, "there is nothing in it");
-    if (!is_stdin)
-        fclose(in);
-    return status == 0 ? 0 : err_context(err, "%s", is_stdin ? "standard input" : path);
 }
 
 static int sign_line(void *ctx, const char *text, struct err *err)
@@ -151,12 +99,12 @@ static int sign_line(void *ctx, const char *text, struct err *err)
 static int sign_all(struct signing *signing, const struct command_line *line, struct err *err)
 {
     if (line->operand_count == 0)
-        return each_line("-", sign_line, signing, err);
+        return command_each_line("-", sign_line, signing, err);
     for (size_t i = 0; i < line->operand_count; i++) {
         const char *operand = line->operands[i];
         bool is_request = strncmp(operand, "ecbak-request-", strlen("ecbak-request-")) == 0;
         if ((is_request ? sign_one(signing, operand, err)
-                        : each_line(operand, sign_line, signing, err)) != 0)
+                        : command_each_line(operand, sign_line, signing, err)) != 0)
             return -1;
     }
     return 0;
@@ -164,15 +112,18 @@ static int sign_all(struct signing *signing, const struct command_line *line, st
 
 static int cmd_authority_sign(int argc, char **argv)
 {
-    struct signing signing = {.days = DAYS_DEFAULT, .now_s = (int64_t)time(NULL)};
+    struct signing signing = {.terms.days = ISSUER_DAYS_DEFAULT};
+    struct issuer_terms *terms = &signing.terms;
     const char *dir = ".";
     const struct option options[] = {
         {'d', "dir", OPTION_TEXT, &dir, "DIR", "where the authority is (default: this folder)"},
-        {'n', "name", OPTION_TEXT, &signing.name, "NAME",
+        {'n', "name", OPTION_TEXT, &terms->name, "NAME",
          "certify this name, not the one asked for"},
-        {'z', "zone", OPTION_TEXT, &signing.zone, "ZONE",
+        {'z', "zone", OPTION_TEXT, &terms->zone, "ZONE",
          "certify this zone, not the one asked for"},
-        {0, "days", OPTION_NUMBER, &signing.days, "DAYS", "valid for so long (default 3650)"},
+        {0, "days", OPTION_NUMBER, &terms->days, "DAYS", "valid for so long (default 3650)"},
+        {0, "replace", OPTION_FLAG, &terms->replace, NULL,
+         "also a name that another machine has a certificate for;\nthat one is not revoked by it"},
         {0},
     };
     struct command_line line = {
@@ -182,7 +133,8 @@ static int cmd_authority_sign(int argc, char **argv)
             "Signs the requests that 'ecbakd --init' printed on the machines to be admitted, and\n"
             "prints a certificate a line. A request is given itself, in a file, or on standard\n"
             "input. The zone names what fails together (a room, a power line, a site): fragments\n"
-            "of one object are spread over the zones.",
+            "of one object are spread over the zones. Refused are machines that were revoked, and\n"
+            "names that others have. What was signed is written down in DIR/issued.",
         .examples =
             "  ecbak authority sign --dir ~/ecbak-authority node7.request > node7.cert\n"
             "  ssh node7 cat /etc/ecbak/node.request | ecbak authority sign -d ~/authority\n"
@@ -195,22 +147,17 @@ static int cmd_authority_sign(int argc, char **argv)
         return code;
     struct err err = ERR_INIT;
     int status = -1;
-    signing.secret = sodium_malloc(64);
-    if (signing.secret == NULL) {
-        err_set(&err, ERR_MEMORY, "no locked memory for the key");
+    if (terms->days < 1 || terms->days > ISSUER_DAYS_MAX) {
+        err_set(&err, ERR_USAGE, "--days takes 1 to %d", ISSUER_DAYS_MAX);
         goto done;
     }
-    if (signing.days < 1 || signing.days > DAYS_MAX) {
-        err_set(&err, ERR_USAGE, "--days takes 1 to %d", DAYS_MAX);
-        goto done;
-    }
-    if (signing.name != NULL && line.operand_count > 1) {
+    if (terms->name != NULL && line.operand_count > 1) {
         err_set(&err, ERR_USAGE, "--name is for one request; two members cannot share a name");
         goto done;
     }
     if (line.json)
         signing.signed_json = json_array();
-    if (authority_load(dir, signing.secret, &err) != 0 || sign_all(&signing, &line, &err) != 0)
+    if (issuer_open(&signing.issuer, dir, &err) != 0 || sign_all(&signing, &line, &err) != 0)
         goto done;
     if (line.json)
         output_json(json_incref(signing.signed_json));
@@ -218,7 +165,7 @@ static int cmd_authority_sign(int argc, char **argv)
 done:
     code = status == 0 ? EXIT_DONE : command_failed(&line, &err);
     json_decref(signing.signed_json);
-    sodium_free(signing.secret);
+    issuer_close(&signing.issuer);
     command_line_release(&line);
     return code;
 }
@@ -256,9 +203,9 @@ static int cmd_authority_show(int argc, char **argv)
     if (!command_line_read(&line, argc, argv, &code))
         return code;
     struct err err = ERR_INIT;
-    int status = line.operand_count == 0 ? each_line("-", show_line, &line.json, &err) : 0;
+    int status = line.operand_count == 0 ? command_each_line("-", show_line, &line.json, &err) : 0;
     for (size_t i = 0; status == 0 && i < line.operand_count; i++)
-        status = each_line(line.operands[i], show_line, &line.json, &err);
+        status = command_each_line(line.operands[i], show_line, &line.json, &err);
     code = status == 0 ? EXIT_DONE : command_failed(&line, &err);
     command_line_release(&line);
     return code;
@@ -269,6 +216,7 @@ int cmd_authority(int argc, char **argv)
     static const struct command commands[] = {
         {"init", "make the authority of a new cluster", cmd_authority_init},
         {"sign", "admit a machine: sign its request", cmd_authority_sign},
+        {"revoke", "shut a member out: sign its revocation", cmd_authority_revoke},
         {"show", "show what a certificate says", cmd_authority_show},
         {NULL, NULL, NULL},
     };
@@ -280,7 +228,8 @@ int cmd_authority(int argc, char **argv)
         .commands = commands,
         .ending = "Example\n"
                   "  ecbak authority init ~/ecbak-authority\n"
-                  "  ecbak authority sign --dir ~/ecbak-authority node7.request > node7.cert",
+                  "  ecbak authority sign --dir ~/ecbak-authority node7.request > node7.cert\n"
+                  "  ecbak authority revoke --dir ~/ecbak-authority --publish node7",
     };
     return command_group_run(&group, argc, argv);
 }

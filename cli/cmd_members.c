@@ -57,7 +57,7 @@ static enum style state_style(const char *state)
         return STYLE_GOOD;
     if (strcmp(state, "suspect") == 0)
         return STYLE_WARN;
-    return strcmp(state, "dead") == 0 ? STYLE_BAD : STYLE_DIM;
+    return strcmp(state, "dead") == 0 || strcmp(state, "revoked") == 0 ? STYLE_BAD : STYLE_DIM;
 }
 
 static void add_member(struct table *table, const struct member_info *m, int64_t now_s)
@@ -88,14 +88,14 @@ static void add_member(struct table *table, const struct member_info *m, int64_t
 
 static void print_summary(const struct member_list *list)
 {
-    static const char *const states[] = {"alive", "suspect", "dead", "left"};
-    size_t counts[4] = {0};
+    static const char *const states[] = {"alive", "suspect", "dead", "left", "revoked"};
+    size_t counts[5] = {0};
     for (size_t i = 0; i < list->count; i++)
-        for (size_t s = 0; s < 4; s++)
+        for (size_t s = 0; s < 5; s++)
             counts[s] += strcmp(list->members[i].state, states[s]) == 0;
     printf("\n%zu member%s:", list->count, list->count == 1 ? "" : "s");
     const char *comma = " ";
-    for (size_t s = 0; s < 4; s++)
+    for (size_t s = 0; s < 5; s++)
         if (counts[s] > 0) {
             printf("%s%s%zu %s%s", comma, style_on(stdout, state_style(states[s])), counts[s],
                    states[s], style_off(stdout));
@@ -121,7 +121,7 @@ static void print_table(const struct member_list *list)
 
 static int read_awaited(struct awaited *awaited, const char *text, struct err *err)
 {
-    static const char *const states[] = {"alive", "suspect", "dead", "left"};
+    static const char *const states[] = {"alive", "suspect", "dead", "left", "revoked"};
     const char *equals = strchr(text, '=');
     struct err ignored;
     if (equals == NULL || equals == text || (size_t)(equals - text) >= sizeof(awaited->who))
@@ -129,12 +129,13 @@ static int read_awaited(struct awaited *awaited, const char *text, struct err *e
     memcpy(awaited->who, text, (size_t)(equals - text));
     awaited->who[equals - text] = '\0';
     awaited->is_count = text_read_number(&awaited->count, awaited->who, &ignored) == 0;
-    for (size_t s = 0; s < 4; s++)
+    for (size_t s = 0; s < 5; s++)
         if (strcmp(equals + 1, states[s]) == 0) {
             snprintf(awaited->state, sizeof(awaited->state), "%s", states[s]);
             return 0;
         }
-    return err_set(err, ERR_USAGE, "'%s' is not a state: alive, suspect, dead or left", equals + 1);
+    return err_set(err, ERR_USAGE, "'%s' is not a state: alive, suspect, dead, left or revoked",
+                   equals + 1);
 }
 
 static bool is_met(const struct awaited *awaited, const struct member_list *list)

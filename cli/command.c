@@ -8,7 +8,9 @@
 #include "cli/exit_code.h"
 #include "cli/output.h"
 #include "cli/suggest.h"
-#include "coding/base/err.h"
+
+/* Of one line: the longest armored one has half of it. */
+#define LINE_SIZE_MAX 1024
 
 static void print_help(const struct command_group *group, FILE *to)
 {
@@ -63,4 +65,30 @@ int command_group_run(const struct command_group *group, int argc, char **argv)
     output_error(&err);
     fprintf(stderr, "Try '%s --help'.\n", group->name);
     return EXIT_USAGE;
+}
+
+int command_each_line(const char *path, int (*each)(void *ctx, const char *line, struct err *err),
+                      void *ctx, struct err *err)
+{
+    bool is_stdin = strcmp(path, "-") == 0;
+    FILE *in = is_stdin ? stdin : fopen(path, "re");
+    if (in == NULL)
+        return err_errno(err, "opening %s", path);
+    char text[LINE_SIZE_MAX];
+    int status = 0;
+    size_t lines = 0;
+    while (status == 0 && fgets(text, sizeof(text), in) != NULL) {
+        text[strcspn(text, "\r\n")] = '\0';
+        if (text[0] == '\0')
+            continue;
+        lines++;
+        status = each(ctx, text, err);
+    }
+    if (status == 0 && ferror(in) != 0)
+        status = err_errno(err, "reading");
+    else if (status == 0 && lines == 0)
+        status = err_set(err, ERR_FORMAT, "there is nothing in it");
+    if (!is_stdin)
+        fclose(in);
+    return status == 0 ? 0 : err_context(err, "%s", is_stdin ? "standard input" : path);
 }

@@ -5,6 +5,8 @@
 #ifndef ECBAK_CLI_COMMAND_H
 #define ECBAK_CLI_COMMAND_H
 
+#include "coding/base/err.h"
+
 struct command {
     const char *name; /* NULL ends a table */
     const char *summary;
@@ -22,6 +24,11 @@ struct command_group {
 /* Runs the command that argv[1] names; knows help, --help, -h, and near misses. */
 int command_group_run(const struct command_group *group, int argc, char **argv);
 
+/* Calls each() for every line of a file ("-": standard input) that is not empty, and names the file
+ * in an error. */
+int command_each_line(const char *path, int (*each)(void *ctx, const char *line, struct err *err),
+                      void *ctx, struct err *err) MUST_CHECK;
+
 int cmd_authority(int argc, char **argv);
 int cmd_init(int argc, char **argv);
 int cmd_lab(int argc, char **argv);
@@ -29,9 +36,13 @@ int cmd_leave(int argc, char **argv);
 int cmd_members(int argc, char **argv);
 int cmd_open(int argc, char **argv);
 int cmd_recover(int argc, char **argv);
+int cmd_revoke(int argc, char **argv);
 int cmd_snapshots(int argc, char **argv);
 int cmd_status(int argc, char **argv);
 int cmd_store(int argc, char **argv);
+
+/* Of `ecbak authority`. */
+int cmd_authority_revoke(int argc, char **argv);
 
 /* Of `ecbak lab`. */
 int cmd_lab_kill(int argc, char **argv);

@@ -21,6 +21,7 @@ static const struct command commands[] = {
     {"recover", "bring a snapshot back", cmd_recover},
     {"members", "watch the machines of the cluster", cmd_members},
     {"status", "how this machine's node is doing", cmd_status},
+    {"revoke", "tell the cluster that the authority has shut a member out", cmd_revoke},
     {"leave", "take this machine's node out of the cluster for good", cmd_leave},
     {"authority", "for the operator: the key that admits machines", cmd_authority},
     {"lab", "a cluster on this machine alone, to try things out", cmd_lab},

@@ -233,6 +233,18 @@ enum news news_statement(struct swim *swim, const struct swim_id *from, const ui
     return NEWS_LEARNT;
 }
 
+void swim_expel(struct swim *swim, uint64_t now_ms, const struct swim_id *id)
+{
+    swim_advance(swim, now_ms);
+    struct member *member = roster_find(&swim->roster, id);
+    if (member == NULL || member == self_of(swim) || member->state == SWIM_LEFT)
+        return;
+    suspicion_end(swim, member);
+    probe_forget(swim, member);
+    rumour_cancel(swim, member);
+    announce_state(swim, member, (enum swim_state)member->state, SWIM_LEFT);
+}
+
 /* Whoever gets accused is perhaps not well; but one accuser does not say so again and again. */
 static void doubt_ourselves(struct swim *swim, const struct swim_id *accuser)
 {

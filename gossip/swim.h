@@ -255,6 +255,11 @@ int swim_update(struct swim *swim, uint64_t now_ms, const char *address, const u
  */
 void swim_leave(struct swim *swim, uint64_t now_ms);
 
+/* The shell learnt that this member may be one no more: it counts as left from now on, and nothing of
+ * it is told on. What it says later is a matter of ops.admit. Nobody else is told: each member
+ * decides that for itself. Does nothing to a member that is not known, or to ourselves. */
+void swim_expel(struct swim *swim, uint64_t now_ms, const struct swim_id *id);
+
 /* Away for at most duration_ms (bounded by away_max_ms): nobody suspects this member before that
  * time is over, or it is back. Like swim_leave, tells members directly. */
 void swim_away(struct swim *swim, uint64_t now_ms, uint32_t duration_ms);

@@ -383,9 +383,9 @@ int fetch_rows(struct fetching *fetching, struct err *err)
         } else if (waiting == 0 || now - quiet_ms >= QUIET_MS) {
             quiet_ms = now;
             bool more = locate_more(&f->locating, LOCATE_FIRST, worst);
-            if (!more && waiting == 0 && worst == STANDING_DEAD)
+            if (!more && waiting == 0 && worst == STANDING_REVOKED)
                 break;
-            if (!more && worst < STANDING_DEAD) {
+            if (!more && worst < STANDING_REVOKED) {
                 worst++;
                 continue;
             }

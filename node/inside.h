@@ -31,6 +31,7 @@ struct service {
     const struct cert *cert;
     struct store *store;
     struct counters counters;
+    struct revocations *revocations;
     struct holder holder; /* this node as a holder */
     struct membership *membership;
     struct transport *transport;

@@ -14,6 +14,7 @@
 #include "node/nodes.h"
 #include "node/notify.h"
 #include "node/records.h"
+#include "node/revoke.h"
 
 #define TRIM_AFTER_BYTES (256 * 1024)
 #define TOLD_BYTES_MIN   ((uint64_t)1 << 20)
@@ -30,6 +31,7 @@ struct keeper {
     int64_t usage_ms, sync_ms, status_ms; /* when next */
     char status[STATUS_MAX];              /* told to systemd, last */
     struct clock_floor clock;
+    struct revoke_memory revoke;
     uint64_t moved_bytes, trimmed_bytes; /* of service->moved_bytes: a tick ago, at the last trim */
 };
 
@@ -188,6 +190,7 @@ static void tick(struct keeper *k)
         k->status_ms = now + KEEPER_STATUS_MS;
     }
     write_date_down(k, KEEPER_DATE_S);
+    revoke_tick(k->service, &k->revoke);
     struct member_table *table = membership_table(k->service->membership);
     bool changed = table->generation != k->generation;
     k->generation = table->generation;

@@ -24,6 +24,7 @@ void link_counters(struct link *link, struct link_counters *c)
     c->bad_certificate = atomic_load(&link->counts[COUNT_BAD_CERTIFICATE]);
     c->foreign = atomic_load(&link->counts[COUNT_FOREIGN]);
     c->expired = atomic_load(&link->counts[COUNT_EXPIRED]);
+    c->revoked = atomic_load(&link->counts[COUNT_REVOKED]);
     c->denied_key = zap_denied_count(link->zap);
     c->malformed = atomic_load(&link->counts[COUNT_MALFORMED]);
     c->late = atomic_load(&link->counts[COUNT_LATE]);
@@ -113,6 +114,8 @@ int link_new(struct link **link, const struct link_options *options, const struc
     l->keys = options->keys;
     memcpy(l->authority_public, options->authority_public, sizeof(l->authority_public));
     cluster_id(l->cluster, l->authority_public);
+    l->revocations = options->revocations;
+    l->asks_revoked = options->asks_revoked;
     l->sessions = session_table_new(options->sessions_max);
     l->pool_max = options->peers_max;
     l->pool = alloc_zero(l->pool_max, sizeof(*l->pool));

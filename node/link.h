@@ -13,6 +13,9 @@
  * themselves: one that is lost is reported and forgotten, and the next send makes a new one, so
  * nothing stale is ever delivered and every connection begins with its HELLO.
  *
+ * A revoked node may say nothing to us, from the message after its revocation came on. Whether we
+ * may still ask it something, to fetch what it holds, is the link's choice (asks_revoked).
+ *
  *   Limits   peers_max connections out, sessions_max certified keys in, message_max bytes a frame,
  *            LINK_HWM_* messages a connection; the rest is dropped and counted
  *   Errors   ERR_BUSY a connection's queue or the pool is full; ERR_IO what ZeroMQ says
@@ -28,6 +31,7 @@
 
 #include "coding/base/err.h"
 #include "node/api/cert.h"
+#include "node/revocations.h"
 #include "node/session.h"
 
 #define LINK_ENDPOINT_MAX 128
@@ -43,6 +47,8 @@ struct link_options {
     const struct node_keys *keys;
     const struct cert *cert;
     const uint8_t *authority_public; /* 32 bytes */
+    struct revocations *revocations; /* borrowed; NULL: nobody is revoked */
+    bool asks_revoked;
     size_t message_max;
     size_t sessions_max, peers_max;
     int receive_hwm, send_hwm; /* messages waiting on one connection */
@@ -118,7 +124,8 @@ struct link_counters {
     uint64_t bad_certificate; /* malformed, not signed by our authority, or of another CURVE key */
     uint64_t foreign;         /* of another cluster */
     uint64_t expired;         /* outside the certificate's dates */
-    uint64_t denied_key;      /* came back within seconds after it was refused */
+    uint64_t revoked;
+    uint64_t denied_key; /* came back within seconds after it was refused */
     uint64_t malformed;
     uint64_t late;    /* dropped because it was under way for too long */
     uint64_t dropped; /* could not be sent: the other side is gone or does not keep up */

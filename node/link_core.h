@@ -26,6 +26,7 @@ enum link_count {
     COUNT_BAD_CERTIFICATE,
     COUNT_FOREIGN,
     COUNT_EXPIRED,
+    COUNT_REVOKED,
     COUNT_MALFORMED,
     COUNT_LATE,
     COUNT_DROPPED,
@@ -38,6 +39,7 @@ struct pooled {
     struct route route; /* our ROUTER's name for it, never used twice */
     bool welcomed;
     uint8_t node[CERT_ID_SIZE]; /* once welcomed */
+    uint64_t serial;
     int64_t not_after_s;
     int64_t made_ms, used_ms;
     struct lateness lateness;
@@ -52,6 +54,8 @@ struct link {
     uint8_t cluster[CERT_ID_SIZE];
     uint8_t certificate[CERT_BYTES_MAX];
     size_t certificate_size;
+    struct revocations *revocations;
+    bool asks_revoked;
     struct session_table *sessions;
     struct pooled *pool;
     size_t pool_count, pool_max;

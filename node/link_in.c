@@ -1,5 +1,5 @@
 /* The order of the checks is the point of this file: proven key, then envelope, then certificate,
- * then dates, and only then what the message says. */
+ * then dates, then revocations, and only then what the message says. */
 #include "node/link_core.h"
 
 #include <stdio.h>
@@ -75,6 +75,11 @@ static void take_hello(struct link *link, const struct route *route, const uint8
         refuse_hello(link, route, curve, &err);
         return;
     }
+    if (revocations_check(link->revocations, cert.node, cert.curve, cert.serial, &err) != 0) {
+        count(link, COUNT_REVOKED);
+        refuse_hello(link, route, curve, &err);
+        return;
+    }
     if (hello->version_min > LINK_VERSION_MAX || hello->version_max < LINK_VERSION_MIN ||
         hello->version_min > hello->version_max) {
         count(link, COUNT_BAD_CERTIFICATE);
@@ -121,6 +126,12 @@ static void take_message(struct link *link, struct frames *frames, const uint8_t
         count(link, COUNT_EXPIRED);
         link_refuse(link, &frames->route, envelope->call, ERR_DENIED,
                     "your certificate has expired");
+        return;
+    }
+    struct err err = ERR_INIT;
+    if (revocations_check(link->revocations, session->node, curve, session->serial, &err) != 0) {
+        count(link, COUNT_REVOKED);
+        link_refuse(link, &frames->route, envelope->call, ERR_DENIED, err.text);
         return;
     }
     session->heard_ms = monotonic_ms();

@@ -143,6 +143,19 @@ int link_send(struct link *link, const struct link_peer *peer, uint64_t call, ui
     return err_context(err, "%s", peer->endpoint);
 }
 
+/* Loses the connection to a node that was revoked meanwhile, where such are not asked anything. */
+static bool lose_revoked(struct link *link, struct pooled *pooled, const uint8_t node[CERT_ID_SIZE],
+                         uint64_t serial)
+{
+    struct err err = ERR_INIT;
+    if (link->asks_revoked ||
+        revocations_check(link->revocations, node, pooled->peer.curve, serial, &err) == 0)
+        return false;
+    count(link, COUNT_REVOKED);
+    lose(link, pooled, &err);
+    return true;
+}
+
 static void take_welcome(struct link *link, struct pooled *pooled, const Ecbak__LinkWelcome *body)
 {
     struct err err = ERR_INIT;
@@ -154,7 +167,10 @@ static void take_welcome(struct link *link, struct pooled *pooled, const Ecbak__
         lose(link, pooled, &err);
         return;
     }
+    if (lose_revoked(link, pooled, cert.node, cert.serial))
+        return;
     pooled->welcomed = true;
+    pooled->serial = cert.serial;
     pooled->not_after_s = cert.not_after_s;
     memcpy(pooled->node, cert.node, CERT_ID_SIZE);
 }
@@ -216,7 +232,7 @@ static void take_frames(struct link *link, struct frames *frames)
         struct err err = ERR_INIT;
         err_set(&err, ERR_DENIED, "%s: its certificate has expired", pooled->peer.endpoint);
         lose(link, pooled, &err);
-    } else {
+    } else if (!lose_revoked(link, pooled, pooled->node, pooled->serial)) {
         struct link_message message = {.node = pooled->node, .curve = pooled->peer.curve};
         link_hand_up(link, frames, envelope, &pooled->lateness, &message);
     }

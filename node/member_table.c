@@ -19,6 +19,8 @@ const char *member_state_name(enum member_state state)
         return "dead";
     case MEMBER_LEFT:
         return "left";
+    case MEMBER_REVOKED:
+        return "revoked";
     }
     return "unknown";
 }
@@ -57,26 +59,64 @@ int member_describe(struct member *to, const struct swim_member *from, int64_t n
     to->capacity_bytes = meta.offer.capacity_bytes;
     to->used_bytes = meta.offer.used_bytes;
     to->store_epoch = meta.offer.store_epoch;
+    to->revocations = meta.revocations;
     memcpy(to->version, meta.version, sizeof(to->version));
     to->rtt_ms = from->rtt_ms;
     to->since_s = wall_s() - (now_ms - (int64_t)from->since_ms) / 1000;
     return 0;
 }
 
-struct member_table *member_table_build(const struct swim *swim, uint64_t generation,
-                                        int64_t now_ms)
+/* Revoked nodes that gossip does not know any more, so that what they hold can be fetched. */
+static void add_revoked(struct member_table *table, const struct revoked *list, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        const struct revocation *r = &list[i].revocation;
+        if (r->serial != 0 || member_find(table, r->node) != NULL)
+            continue;
+        struct member *to = &table->members[table->count++];
+        *to = (struct member){.state = MEMBER_REVOKED, .rtt_ms = -1};
+        memcpy(to->cert.node, r->node, sizeof(to->cert.node));
+        memcpy(to->cert.curve, r->curve, sizeof(to->cert.curve));
+        memcpy(to->cert.name, r->name, sizeof(to->cert.name));
+        to->cert.not_after_s = r->until_s;
+        if (list[i].bulk[0] != '\0')
+            snprintf(to->bulk_endpoint, sizeof(to->bulk_endpoint), "tcp://%s", list[i].bulk);
+    }
+}
+
+static void mark_revoked(struct member_table *table, struct revocations *revocations)
+{
+    for (size_t i = 0; i < table->count; i++) {
+        struct member *member = &table->members[i];
+        struct revocation which;
+        if (!revocations_cover(revocations, member->cert.node, member->cert.curve,
+                               member->cert.serial, &which))
+            continue;
+        member->state = MEMBER_REVOKED;
+        member->since_s = which.at_s;
+    }
+}
+
+struct member_table *member_table_build(const struct swim *swim, struct revocations *revocations,
+                                        uint64_t generation, int64_t now_ms)
 {
     size_t count = swim_member_count(swim);
+    struct revoked *revoked;
+    size_t revoked_count = revocations_list(revocations, &revoked);
     struct member_table *table = alloc_zero(1, sizeof(*table));
     table->generation = generation;
     table->references = 1;
-    table->members = alloc_zero(count, sizeof(*table->members));
+    table->members = alloc_zero(count + revoked_count, sizeof(*table->members));
     for (size_t i = 0; i < count; i++) {
         struct swim_member member;
         swim_member(swim, i, &member);
         if (member_describe(&table->members[table->count], &member, now_ms) == 0)
             table->count++;
     }
+    add_revoked(table, revoked, revoked_count);
+    if (revoked_count > 0)
+        mark_revoked(table, revocations);
+    free(revoked);
     return table;
 }
 

@@ -56,7 +56,8 @@ void membership_publish(struct membership *m)
 {
     if (m->changed)
         m->generation++;
-    struct member_table *table = member_table_build(m->swim, m->generation, boottime_ms());
+    struct member_table *table =
+        member_table_build(m->swim, m->trust.revocations, m->generation, boottime_ms());
     pthread_mutex_lock(&m->lock);
     struct member_table *before = m->table;
     m->table = table;
@@ -66,6 +67,30 @@ void membership_publish(struct membership *m)
     m->published_ms = boottime_ms();
 }
 
+/* Whom the revocations are about is out; where its bulk socket is stays known, for what it holds. */
+static void heed_revocations(struct membership *m)
+{
+    struct revocation_digest now = revocations_digest(m->trust.revocations);
+    if (now.digest == m->heeded.digest && now.count == m->heeded.count)
+        return;
+    m->heeded = now;
+    m->changed = true;
+    for (size_t i = 1; i < swim_member_count(m->swim); i++) {
+        struct swim_member found;
+        struct member member;
+        swim_member(m->swim, i, &found);
+        if (member_describe(&member, &found, 0) != 0 ||
+            !revocations_cover(m->trust.revocations, member.cert.node, member.cert.curve,
+                               member.cert.serial, NULL))
+            continue;
+        struct swim_id id = found.id;
+        revocations_place(m->trust.revocations, member.cert.node,
+                          member.bulk_endpoint + strlen("tcp://"));
+        swim_expel(m->swim, (uint64_t)boottime_ms(), &id);
+        link_drop(m->link, member.cert.curve);
+    }
+}
+
 static void tell_offer(struct membership *m)
 {
     pthread_mutex_lock(&m->lock);
@@ -73,7 +98,11 @@ static void tell_offer(struct membership *m)
     bool told = !m->offer_changed;
     bool urgent = offer.store_epoch != m->meta.offer.store_epoch ||
                   offer.capacity_bytes != m->meta.offer.capacity_bytes;
-    if (!told && !urgent && boottime_ms() - m->offered_ms < OFFER_MS)
+    bool heeded = m->meta.revocations.digest != m->heeded.digest ||
+                  m->meta.revocations.count != m->heeded.count;
+    if (heeded)
+        told = false;
+    if (!told && !urgent && !heeded && boottime_ms() - m->offered_ms < OFFER_MS)
         told = true; /* later */
     else
         m->offer_changed = false;
@@ -84,6 +113,7 @@ static void tell_offer(struct membership *m)
     size_t size;
     struct err err = ERR_INIT;
     m->meta.offer = offer;
+    m->meta.revocations = m->heeded;
     m->offered_ms = boottime_ms();
     if (meta_encode(&m->meta, bytes, &size, &err) != 0 ||
         swim_update(m->swim, (uint64_t)boottime_ms(), NULL, bytes, size, &err) != 0)
@@ -106,6 +136,7 @@ static int turn(struct membership *m, int64_t wait_ms)
         return -1;
     heartbeat_beat(&m->heart);
     link_process(m->link);
+    heed_revocations(m);
     tell_offer(m);
     swim_tick(m->swim, (uint64_t)boottime_ms());
     membership_carry_out(m);
@@ -215,6 +246,11 @@ void membership_update(struct membership *m, const struct membership_offer *offe
     wake(m);
 }
 
+void membership_heed(struct membership *m)
+{
+    wake(m);
+}
+
 void membership_leave(struct membership *m)
 {
     struct timespec until;
@@ -243,5 +279,6 @@ void membership_counters(struct membership *m, struct membership_counters *c)
             link.bad_certificate + link.denied_key + atomic_load(&m->trust.refused_count),
         .foreign = link.foreign + atomic_load(&m->trust.foreign_count),
         .expired = link.expired + atomic_load(&m->trust.expired_count),
+        .revoked = link.revoked + atomic_load(&m->trust.revoked_count),
         .malformed = link.malformed + link.no_hello + atomic_load(&m->malformed)};
 }

@@ -21,12 +21,14 @@
 #include "coding/base/err.h"
 #include "node/api/cert.h"
 #include "node/config.h"
+#include "node/revocations.h"
 
 enum member_state {
     MEMBER_ALIVE,
     MEMBER_SUSPECT,
     MEMBER_DEAD,
     MEMBER_LEFT,
+    MEMBER_REVOKED, /* whatever it does: it may be asked for what it holds, and nothing else */
 };
 
 struct member {
@@ -39,7 +41,8 @@ struct member {
     char bulk_endpoint[80]; /* tcp://host:port */
     uint64_t capacity_bytes, used_bytes, store_epoch;
     char version[32];
-    double rtt_ms; /* < 0: not known */
+    struct revocation_digest revocations; /* that it knows */
+    double rtt_ms;                        /* < 0: not known */
     int64_t since_s;
 };
 
@@ -58,10 +61,11 @@ struct membership_offer {
     uint64_t capacity_bytes, used_bytes, store_epoch;
 };
 
+/* Borrows keys and revocations (NULL: none). */
 int membership_new(struct membership **membership, const struct config *config,
                    const struct node_keys *keys, const struct cert *cert,
-                   const uint8_t authority_public[32], const struct membership_offer *offer,
-                   struct err *err) MUST_CHECK;
+                   const uint8_t authority_public[32], struct revocations *revocations,
+                   const struct membership_offer *offer, struct err *err) MUST_CHECK;
 /* Says "away for a while" first, unless membership_leave said more. */
 void membership_destroy(struct membership **membership);
 
@@ -73,6 +77,8 @@ const struct member *member_find(const struct member_table *table,
 const char *member_state_name(enum member_state state);
 
 void membership_update(struct membership *membership, const struct membership_offer *offer);
+/* The revocations have changed: expel whom they are about, and tell the others what is known. */
+void membership_heed(struct membership *membership);
 /* Leave for good: told to the others; returns when it was sent to some or after a bound of time. */
 void membership_leave(struct membership *membership);
 
@@ -80,7 +86,7 @@ void membership_leave(struct membership *membership);
 struct heartbeat *membership_heart(struct membership *membership);
 
 struct membership_counters {
-    uint64_t no_user_id, bad_certificate, foreign, expired, malformed;
+    uint64_t no_user_id, bad_certificate, foreign, expired, revoked, malformed;
 };
 void membership_counters(struct membership *membership, struct membership_counters *counters);
 

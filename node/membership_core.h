@@ -26,12 +26,13 @@
 struct trust {
     const struct node_keys *keys;
     uint8_t authority_public[32];
+    struct revocations *revocations;
     uint8_t (*admitted)[32]; /* [ADMITTED_SLOTS] digests of certificates */
-    _Atomic uint64_t refused_count, expired_count, foreign_count;
+    _Atomic uint64_t refused_count, expired_count, foreign_count, revoked_count;
 };
 
 void trust_init(struct trust *trust, const struct node_keys *keys,
-                const uint8_t authority_public[32]);
+                const uint8_t authority_public[32], struct revocations *revocations);
 void trust_release(struct trust *trust);
 /* The core's questions; context is a struct trust. */
 void trust_fill_ops(struct trust *trust, struct swim_ops *ops);
@@ -62,7 +63,8 @@ struct membership {
     char notes_path[1100];
     struct seed seeds[SWIM_SEEDS_MAX];
     size_t seed_count;
-    bool changed; /* the table is behind the core */
+    struct revocation_digest heeded; /* whom these are about was expelled */
+    bool changed;                    /* the table is behind the core */
     int64_t published_ms, offered_ms, remembered_ms, complained_ms;
     uint64_t generation;
     _Atomic uint64_t malformed;
@@ -80,8 +82,8 @@ void membership_received(void *ctx, struct link_message *message);
 void membership_lost(void *ctx, const uint8_t curve[32], const struct err *why);
 
 /* [thread] A new table from the core's members. */
-struct member_table *member_table_build(const struct swim *swim, uint64_t generation,
-                                        int64_t now_ms);
+struct member_table *member_table_build(const struct swim *swim, struct revocations *revocations,
+                                        uint64_t generation, int64_t now_ms);
 /* [thread] What is known of a member: -1 when its description cannot be read. */
 int member_describe(struct member *to, const struct swim_member *from, int64_t now_ms);
 

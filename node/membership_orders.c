@@ -74,6 +74,20 @@ static void send_order(struct membership *m, const struct swim_order *order)
 
 /* ---- what the core tells ------------------------------------------------------------------- */
 
+/* Of its own will, or because it was revoked: that is told from its certificate. */
+static void log_left(struct membership *m, const struct swim_member *left, const char *name,
+                     const char *address)
+{
+    struct member member;
+    struct err err = ERR_INIT;
+    if (member_describe(&member, left, 0) == 0 &&
+        revocations_check(m->trust.revocations, member.cert.node, member.cert.curve,
+                          member.cert.serial, &err) != 0)
+        log_warn("member %s (%s) is shut out: %s", name, address, err.text);
+    else
+        log_info("member %s (%s) left", name, address);
+}
+
 static void log_event(struct membership *m, const struct swim_order *order)
 {
     struct swim_member member;
@@ -100,6 +114,9 @@ static void log_event(struct membership *m, const struct swim_order *order)
         log_debug("member %s (%s) is suspect", name, address);
         break;
     case SWIM_EVENT_UPDATED:
+        break;
+    case SWIM_EVENT_LEFT:
+        log_left(m, &member, name, address);
         break;
     default:
         log_info("member %s (%s) %s", name, address, swim_event_name(order->event.event));

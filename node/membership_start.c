@@ -79,6 +79,7 @@ static int start_core(struct membership *m, const struct config *config, const s
              (unsigned)config->bulk_port);
     snprintf(m->meta.version, sizeof(m->meta.version), "%s", ECBAK_VERSION);
     m->meta.offer = m->offer;
+    m->meta.revocations = m->heeded = revocations_digest(m->trust.revocations);
     if (strlen(address) >= sizeof(((struct member *)0)->address))
         return err_set(err, ERR_INVALID, "the address %s is too long", address);
     if (cert_encode(cert, m->meta.certificate, &m->meta.certificate_size, err) != 0 ||
@@ -115,6 +116,7 @@ static int start(struct membership *m, const struct config *config, const struct
                                          .keys = keys,
                                          .cert = cert,
                                          .authority_public = authority_public,
+                                         .revocations = m->trust.revocations,
                                          .message_max = MESSAGE_MAX,
                                          .sessions_max = config->members_max,
                                          .peers_max = PEERS_MAX,
@@ -140,8 +142,8 @@ static int start(struct membership *m, const struct config *config, const struct
 
 int membership_new(struct membership **membership, const struct config *config,
                    const struct node_keys *keys, const struct cert *cert,
-                   const uint8_t authority_public[32], const struct membership_offer *offer,
-                   struct err *err)
+                   const uint8_t authority_public[32], struct revocations *revocations,
+                   const struct membership_offer *offer, struct err *err)
 {
     struct membership *m = alloc_zero(1, sizeof(*m));
     m->wake_fd = -1;
@@ -152,7 +154,7 @@ int membership_new(struct membership **membership, const struct config *config,
     pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
     pthread_cond_init(&m->left_cond, &monotonic);
     pthread_condattr_destroy(&monotonic);
-    trust_init(&m->trust, keys, authority_public);
+    trust_init(&m->trust, keys, authority_public, revocations);
     if (start(m, config, keys, cert, authority_public, err) != 0) {
         membership_destroy(&m);
         return -1;

@@ -12,8 +12,9 @@
 #include "node/clock.h"
 
 void trust_init(struct trust *trust, const struct node_keys *keys,
-                const uint8_t authority_public[32])
+                const uint8_t authority_public[32], struct revocations *revocations)
 {
+    trust->revocations = revocations;
     trust->keys = keys;
     memcpy(trust->authority_public, authority_public, sizeof(trust->authority_public));
     trust->admitted = alloc_zero(ADMITTED_SLOTS, sizeof(*trust->admitted));
@@ -75,6 +76,10 @@ static bool admit(void *context, const struct swim_id *id, const char *name, con
     }
     if (cert_check_dates(&cert, date_s(), &err) != 0) {
         atomic_fetch_add(&trust->expired_count, 1);
+        return false;
+    }
+    if (revocations_cover(trust->revocations, cert.node, cert.curve, cert.serial, NULL)) {
+        atomic_fetch_add(&trust->revoked_count, 1);
         return false;
     }
     return true;

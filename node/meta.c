@@ -16,6 +16,8 @@ int meta_encode(const struct node_meta *meta, uint8_t bytes[META_BYTES_MAX], siz
     message.used_bytes = meta->offer.used_bytes;
     message.store_epoch = meta->offer.store_epoch;
     message.version = (char *)meta->version;
+    message.revocations = meta->revocations.digest;
+    message.revocation_count = meta->revocations.count;
     *size = ecbak__node_meta__get_packed_size(&message);
     if (*size > META_BYTES_MAX)
         return err_set(err, ERR_INVALID,
@@ -56,6 +58,8 @@ int meta_decode(struct node_meta *meta, const uint8_t *bytes, size_t size, struc
         meta->offer.capacity_bytes = message->capacity_bytes;
         meta->offer.used_bytes = message->used_bytes;
         meta->offer.store_epoch = message->store_epoch;
+        meta->revocations.digest = message->revocations;
+        meta->revocations.count = message->revocation_count;
     }
     ecbak__node_meta__free_unpacked(message, NULL);
     return good ? 0 : err_set(err, ERR_FORMAT, "a node's description is out of limits");

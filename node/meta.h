@@ -25,6 +25,7 @@ struct node_meta {
     char bulk[META_ADDRESS_MAX];
     struct membership_offer offer;
     char version[32];
+    struct revocation_digest revocations; /* that it knows */
 };
 
 int meta_encode(const struct node_meta *meta, uint8_t bytes[META_BYTES_MAX], size_t *size,

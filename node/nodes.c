@@ -14,6 +14,8 @@ static enum standing standing_of(const struct service *service, const struct mem
         return STANDING_SELF;
     if (member->state == MEMBER_LEFT)
         return STANDING_LEFT;
+    if (member->state == MEMBER_REVOKED)
+        return STANDING_REVOKED;
     if (member->state == MEMBER_DEAD)
         return STANDING_DEAD;
     if (member->state == MEMBER_SUSPECT || member->away ||

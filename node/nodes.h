@@ -21,6 +21,7 @@ enum standing {
     STANDING_GOOD,
     STANDING_DOUBTFUL, /* failed lately, suspect, or away for a while */
     STANDING_DEAD,
+    STANDING_REVOKED, /* asked for fragments, after everybody else; never for anything else */
     STANDING_LEFT,
 };
 

@@ -38,6 +38,7 @@ static void add_counters(struct report *report, struct service *service)
     add_counter(report, "refused_bad_certificate", bulk.bad_certificate + gossip.bad_certificate);
     add_counter(report, "refused_foreign", bulk.foreign + gossip.foreign);
     add_counter(report, "refused_expired", bulk.expired + gossip.expired);
+    add_counter(report, "refused_revoked", bulk.revoked + gossip.revoked);
     add_counter(report, "refused_denied_key", bulk.denied_key);
     add_counter(report, "refused_malformed", bulk.malformed + gossip.malformed);
     add_counter(report, "refused_oversized", bulk.oversized);
@@ -56,7 +57,7 @@ void report_status(struct report *report, struct service *service, Ecbak__Client
     nodes_init(&nodes, service);
     for (size_t i = 0; i < nodes.count; i++) {
         enum member_state state = nodes.table->members[i].state;
-        status->members_known += state != MEMBER_LEFT;
+        status->members_known += state != MEMBER_LEFT && state != MEMBER_REVOKED;
         status->members_alive += state == MEMBER_ALIVE;
     }
     if (spread_shape(&nodes, &status->data, &status->parity, NULL) != 0)

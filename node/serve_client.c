@@ -12,6 +12,7 @@
 #include "node/log.h"
 #include "node/records.h"
 #include "node/report.h"
+#include "node/revoke.h"
 #include "node/spread.h"
 #include "node/vouch.h"
 
@@ -27,6 +28,7 @@ struct answer {
     Ecbak__GetPackReply get_pack;
     Ecbak__PutRecordReply put_record;
     Ecbak__GetRecordsReply get_records;
+    Ecbak__RevokeReply revoke;
     struct report report; /* of status and members */
     struct held *held;
     Ecbak__Held *held_messages;
@@ -210,6 +212,19 @@ static int get_records(struct service *service, const Ecbak__GetRecordsRequest *
     return 0;
 }
 
+static int revoke(struct service *service, const Ecbak__RevokeRequest *request,
+                  struct answer *answer, struct err *err)
+{
+    bool added;
+    if (revoke_here(service, request->revocation.data, request->revocation.len, &added, err) != 0)
+        return -1;
+    ecbak__revoke_reply__init(&answer->revoke);
+    answer->revoke.known = !added;
+    answer->reply.body_case = ECBAK__CLIENT_REPLY__BODY_REVOKE;
+    answer->reply.revoke = &answer->revoke;
+    return 0;
+}
+
 static int dispatch(struct service *service, const Ecbak__ClientRequest *request,
                     const struct payload *payload, struct answer *answer, struct err *err)
 {
@@ -230,6 +245,8 @@ static int dispatch(struct service *service, const Ecbak__ClientRequest *request
         return put_record(service, request->put_record, payload, answer, err);
     case ECBAK__CLIENT_REQUEST__BODY_GET_RECORDS:
         return get_records(service, request->get_records, answer, err);
+    case ECBAK__CLIENT_REQUEST__BODY_REVOKE:
+        return revoke(service, request->revoke, answer, err);
     case ECBAK__CLIENT_REQUEST__BODY_LEAVE:
         service_leave(service);
         return 0;

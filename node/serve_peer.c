@@ -26,6 +26,9 @@ static void parts_release(struct reply_parts *parts)
     free(parts->at_list);
     free(parts->holders);
     free(parts->views);
+    free(parts->revoked);
+    free(parts->revoked_list);
+    free(parts->revoked_bulk);
     free(parts->bytes);
 }
 
@@ -300,6 +303,9 @@ static int dispatch(const struct holder *holder, const Ecbak__PeerRequest *reque
         return locate(holder, request->locate, parts, err);
     case ECBAK__PEER_REQUEST__BODY_PIN:
         return pin_packs(holder, request->pin, parts, err);
+    case ECBAK__PEER_REQUEST__BODY_LIST_REVOCATIONS:
+        serve_list_revocations(holder, parts);
+        return 0;
     case ECBAK__PEER_REQUEST__BODY_PUT_RECORD:
         return holder_put_record(holder, payload, payload_size, err);
     case ECBAK__PEER_REQUEST__BODY_RECORD_DIGEST:

@@ -15,6 +15,7 @@
 
 #include "node/api/cert.h"
 #include "node/counters.h"
+#include "node/revocations.h"
 #include "node/store.h"
 #include "node/transport.h"
 
@@ -23,6 +24,7 @@ struct holder {
     const struct node_keys *keys;
     uint8_t cluster[ID_SIZE];
     struct counters *counters;
+    struct revocations *revocations;
 };
 
 /* The answer to a PeerRequest, errors included: *reply is malloc'd, *answer_payload (of size 0 when

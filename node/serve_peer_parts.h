@@ -17,6 +17,10 @@ struct reply_parts {
     Ecbak__RecordDigestReply digest;
     Ecbak__ListRecordsReply list;
     Ecbak__GetGrantReply grant;
+    Ecbak__ListRevocationsReply revocations;
+    Ecbak__Revoked *revoked;
+    Ecbak__Revoked **revoked_list;
+    char (*revoked_bulk)[REVOCATION_ADDRESS_SIZE];
     struct fragment_info *found;
     Ecbak__FragmentAt *at;
     Ecbak__FragmentAt **at_list;
@@ -32,6 +36,7 @@ int serve_record_digest(const struct holder *holder, struct reply_parts *parts,
                         struct err *err) MUST_CHECK;
 int serve_list_records(const struct holder *holder, const Ecbak__ListRecords *request,
                        struct reply_parts *parts, struct err *err) MUST_CHECK;
+void serve_list_revocations(const struct holder *holder, struct reply_parts *parts);
 int serve_get_record(const struct holder *holder, const Ecbak__GetRecord *request,
                      struct reply_parts *parts, struct err *err) MUST_CHECK;
 

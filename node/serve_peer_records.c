@@ -1,4 +1,5 @@
-/* What other nodes ask about records: the two steps of anti-entropy, and the records themselves. */
+/* What other nodes ask about records: the two steps of anti-entropy, and the records themselves.
+ * And the revocations, all at once: REVOCATIONS_MAX of them fit into one answer. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -77,6 +78,33 @@ int serve_list_records(const struct holder *holder, const Ecbak__ListRecords *re
     parts->reply.body_case = ECBAK__PEER_REPLY__BODY_LIST_RECORDS;
     parts->reply.list_records = &parts->list;
     return 0;
+}
+
+void serve_list_revocations(const struct holder *holder, struct reply_parts *parts)
+{
+    struct revoked *list;
+    size_t count = revocations_list(holder->revocations, &list), packed = 0;
+    uint8_t(*bytes)[REVOCATION_BYTES] = alloc_zero(count, sizeof(*bytes));
+    parts->bytes = (uint8_t *)bytes;
+    parts->revoked = alloc_zero(count, sizeof(*parts->revoked));
+    parts->revoked_list = alloc_zero(count, sizeof(struct Ecbak__Revoked *));
+    parts->revoked_bulk = alloc_zero(count, REVOCATION_ADDRESS_SIZE);
+    for (size_t i = 0; i < count; i++) {
+        Ecbak__Revoked *to = &parts->revoked[packed];
+        if (revocation_encode(&list[i].revocation, bytes[packed], NULL) != 0)
+            continue;
+        ecbak__revoked__init(to);
+        to->revocation = wire_view(bytes[packed], REVOCATION_BYTES);
+        memcpy(parts->revoked_bulk[packed], list[i].bulk, REVOCATION_ADDRESS_SIZE);
+        to->bulk = parts->revoked_bulk[packed];
+        parts->revoked_list[packed++] = to;
+    }
+    free(list);
+    ecbak__list_revocations_reply__init(&parts->revocations);
+    parts->revocations.n_revoked = packed;
+    parts->revocations.revoked = parts->revoked_list;
+    parts->reply.body_case = ECBAK__PEER_REPLY__BODY_LIST_REVOCATIONS;
+    parts->reply.list_revocations = &parts->revocations;
 }
 
 int serve_get_record(const struct holder *holder, const Ecbak__GetRecord *request,

@@ -17,6 +17,7 @@
 #include "node/keeper.h"
 #include "node/log.h"
 #include "node/peer.pb-c.h"
+#include "node/revoke.h"
 #include "node/serve_client.h"
 
 /* Bytes are bounded by the transport, which charges requests until they are answered. */
@@ -154,11 +155,14 @@ static int start(struct service *s, const uint8_t authority_public[32], struct e
     s->left_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (s->left_fd < 0)
         return err_errno(err, "eventfd");
+    if (revoke_open(s, authority_public, err) != 0)
+        return -1;
     keeper_offer(s, &offer);
-    if (membership_new(&s->membership, s->config, s->keys, s->cert, authority_public, &offer,
-                       err) != 0)
+    if (membership_new(&s->membership, s->config, s->keys, s->cert, authority_public,
+                       s->revocations, &offer, err) != 0)
         return err_context(err, "membership");
-    struct transport_ops ops = {.ctx = s, .find = find_peer, .arrived = arrived};
+    struct transport_ops ops = {
+        .ctx = s, .find = find_peer, .arrived = arrived, .revocations = s->revocations};
     if (transport_new(&s->transport, s->config, s->keys, s->cert, authority_public, &ops, err) != 0)
         return err_context(err, "transport");
     return keeper_start(s, err);
@@ -213,6 +217,7 @@ void service_destroy(struct service **service)
         transport_destroy(&s->transport);
     if (s->membership != NULL)
         membership_destroy(&s->membership);
+    revocations_close(&s->revocations);
     health_destroy(&s->health);
     if (s->left_fd >= 0)
         close(s->left_fd);

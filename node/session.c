@@ -98,6 +98,7 @@ struct session *session_add(struct session_table *table, const struct cert *cert
         memcpy(session->curve, cert->curve, 32);
     }
     memcpy(session->node, cert->node, CERT_ID_SIZE);
+    session->serial = cert->serial;
     session->not_before_s = cert->not_before_s;
     session->not_after_s = cert->not_after_s;
     session->heard_ms = now_ms;

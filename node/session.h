@@ -26,6 +26,7 @@ struct route {
 struct session {
     uint8_t curve[32];
     uint8_t node[CERT_ID_SIZE];
+    uint64_t serial;
     int64_t not_before_s, not_after_s;
     int64_t heard_ms;
     struct route route; /* where it was heard last */

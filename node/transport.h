@@ -27,6 +27,7 @@
 #include "node/api/cert.h"
 #include "node/clock.h" /* monotonic_ms: the clock of every deadline here */
 #include "node/config.h"
+#include "node/revocations.h"
 
 #define TRANSPORT_HEADER_MAX  (1024 * 1024)
 #define TRANSPORT_PAYLOAD_MAX (20 * 1024 * 1024)
@@ -75,6 +76,8 @@ struct transport_ops {
     /* A request arrived; take it (into a queue) and return 0, or return -1: it is answered
      * ERR_BUSY. Runs on the transport thread and must not block. */
     int (*arrived)(void *ctx, struct incoming *incoming);
+    /* Whom these are about is asked, and not answered. Borrowed; NULL: nobody. */
+    struct revocations *revocations;
 };
 
 int transport_new(struct transport **transport, const struct config *config,
@@ -114,8 +117,8 @@ struct heartbeat *transport_heart(struct transport *transport);
 
 /* Connections and messages refused, by reason. */
 struct transport_counters {
-    uint64_t no_user_id, no_hello, bad_certificate, foreign, expired, denied_key, malformed,
-        oversized, busy;
+    uint64_t no_user_id, no_hello, bad_certificate, foreign, expired, revoked, denied_key,
+        malformed, oversized, busy;
 };
 void transport_counters(struct transport *transport, struct transport_counters *counters);
 

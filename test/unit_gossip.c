@@ -292,6 +292,61 @@ static void who_left_before_we_knew_it_is_not_added(void **state)
     assert_false(known(bench, 1));
 }
 
+static bool admit_nobody(void *context, const struct swim_id *id, const char *name,
+                         const char *address, const uint8_t *metadata, size_t size)
+{
+    (void)context, (void)id, (void)name, (void)address, (void)metadata, (void)size;
+    return false;
+}
+
+static void expel(struct bench *bench, unsigned number)
+{
+    struct swim_id id = id_of(number);
+    swim_expel(bench->swim, bench->now_ms, &id);
+    drain(bench);
+}
+
+static void who_is_expelled_is_out_at_once_and_stays_out_while_not_admitted(void **state)
+{
+    struct bench *bench = *state;
+    hear(bench, 1, SWIM_ALIVE, 5);
+    hear(bench, 2, SWIM_ALIVE, 1);
+    expel(bench, 1);
+    assert_int_equal(bench->seen.events[SWIM_EVENT_LEFT], 1);
+    assert_int_equal(member_of(bench, 1).state, SWIM_LEFT);
+    assert_int_equal(swim_count(bench->swim, SWIM_ALIVE), 2);
+    bench->swim->ops.admit = admit_nobody;
+    hear(bench, 1, SWIM_ALIVE, 6);
+    assert_int_equal(member_of(bench, 1).state, SWIM_LEFT);
+    for (unsigned i = 0; i < 20;
+         i++) { /* two laps: it is not probed any more, nobody hears of it */
+        tick(bench, bench->config.probe_interval_ms);
+        struct swim_id id = id_of(1);
+        assert_false(bench->seen.pings > 0 && swim_id_equal(&bench->seen.pinged, &id));
+    }
+    bench->swim->ops.admit = NULL; /* a newer certificate, that is not revoked */
+    hear(bench, 1, SWIM_ALIVE, 7);
+    assert_int_equal(member_of(bench, 1).state, SWIM_ALIVE);
+}
+
+static void expelling_a_suspect_a_stranger_or_ourselves_is_harmless(void **state)
+{
+    struct bench *bench = *state;
+    hear(bench, 1, SWIM_ALIVE, 5);
+    hear(bench, 2, SWIM_ALIVE, 1);
+    hear_accusation(bench, 2, 1, 5);
+    assert_int_equal(member_of(bench, 1).state, SWIM_SUSPECT);
+    expel(bench, 1);
+    expel(bench, 1);
+    expel(bench, 9);
+    expel(bench, 0);
+    assert_int_equal(member_of(bench, 1).state, SWIM_LEFT);
+    assert_int_equal(member_of(bench, 0).state, SWIM_ALIVE);
+    assert_false(known(bench, 9));
+    tick(bench, 60000);
+    assert_int_equal(member_of(bench, 1).state, SWIM_LEFT);
+}
+
 static void a_tombstone_is_forgotten_in_its_time_and_not_before(void **state)
 {
     struct bench *bench = *state;
@@ -807,18 +862,6 @@ static void a_forged_statement_is_refused_and_its_teller_not_believed_for_a_whil
     assert_true(known(bench, 2));
 }
 
-static bool admit_nobody(void *context, const struct swim_id *id, const char *name,
-                         const char *address, const uint8_t *metadata, size_t metadata_size)
-{
-    (void)context;
-    (void)id;
-    (void)name;
-    (void)address;
-    (void)metadata;
-    (void)metadata_size;
-    return false;
-}
-
 static void who_is_not_admitted_stays_out(void **state)
 {
     struct bench *bench = *state;
@@ -1019,6 +1062,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(a_member_enters_by_its_own_statement),
         TEST(nothing_older_or_equal_revives_who_left),
+        TEST(who_is_expelled_is_out_at_once_and_stays_out_while_not_admitted),
+        TEST(expelling_a_suspect_a_stranger_or_ourselves_is_harmless),
         TEST(who_left_before_we_knew_it_is_not_added),
         TEST(a_tombstone_is_forgotten_in_its_time_and_not_before),
         TEST(a_full_table_gives_up_tombstones_but_no_living_member),

@@ -31,6 +31,7 @@ struct node {
     struct config config;
     struct node_keys *keys;
     struct cert cert;
+    struct revocations *revocations; /* NULL: none */
     struct membership *membership;
 };
 
@@ -87,7 +88,7 @@ static void node_up(struct node *node)
     struct err err = ERR_INIT;
     struct membership_offer offer = {.capacity_bytes = 1000, .used_bytes = 1, .store_epoch = 7};
     if (membership_new(&node->membership, &node->config, node->keys, &node->cert, authority_public,
-                       &offer, &err) != 0)
+                       node->revocations, &offer, &err) != 0)
         fail_msg("%s", err.text);
 }
 
@@ -104,6 +105,9 @@ static void node_free(struct node *node)
     membership_destroy(&node->membership);
     node_keys_destroy(&node->keys);
     snprintf(path, sizeof(path), "%s/membership.state", node->config.data_dir);
+    unlink(path);
+    revocations_close(&node->revocations);
+    snprintf(path, sizeof(path), "%s/revocations", node->config.data_dir);
     unlink(path);
     rmdir(node->config.data_dir);
     free(node);
@@ -284,6 +288,97 @@ static void strangers_are_refused_and_counted(void **state)
     node_free(a);
 }
 
+static struct revocations *revocations_made(struct node *of)
+{
+    struct revocations *set;
+    struct err err = ERR_INIT;
+    char path[CONFIG_PATH_MAX + 32];
+    size_t dropped;
+    snprintf(path, sizeof(path), "%s/revocations", of->config.data_dir);
+    assert_int_equal(revocations_open(&set, path, authority_public, wall_s(), &dropped, &err), 0);
+    return set;
+}
+
+/* As a command or another member would bring it. */
+static void shut_out(struct node *at, struct node *whom)
+{
+    struct revocation r = {.at_s = wall_s(), .until_s = whom->cert.not_after_s};
+    struct err err = ERR_INIT;
+    uint8_t bytes[REVOCATION_BYTES];
+    bool added;
+    memcpy(r.node, whom->cert.node, sizeof(r.node));
+    memcpy(r.curve, whom->cert.curve, sizeof(r.curve));
+    snprintf(r.name, sizeof(r.name), "%s", whom->cert.name);
+    assert_int_equal(revocation_sign(&r, authority_secret, &err), 0);
+    assert_int_equal(revocation_encode(&r, bytes, &err), 0);
+    assert_int_equal(
+        revocations_add(at->revocations, bytes, sizeof(bytes), NULL, wall_s(), &added, &err), 0);
+    assert_true(added);
+    membership_heed(at->membership);
+}
+
+static bool is_revoked(const struct member *member)
+{
+    return member != NULL && member->state == MEMBER_REVOKED;
+}
+
+static void a_revoked_node_is_out_at_once_and_where_it_was_stays_known(void **state)
+{
+    (void)state;
+    struct node *a = node_made(NULL), *b = node_made(a), *c = node_made(a);
+    struct member_table *table;
+    struct membership_counters counters;
+    a->revocations = revocations_made(a);
+    b->revocations = revocations_made(b);
+    node_up(a);
+    node_up(b);
+    node_up(c);
+    until(a, c, is_alive);
+    until(b, c, is_alive);
+    shut_out(a, c);
+    until(a, c, is_revoked);
+    /* b sees that a knows of other revocations than it does; the bulk side would ask it now. */
+    struct revocation_digest known = revocations_digest(a->revocations);
+    int64_t until_ms = monotonic_ms() + DEADLINE_MS;
+    for (bool told = false; !told;) {
+        const struct member *member = seen(b, a, &table);
+        told = member != NULL && member->revocations.digest == known.digest &&
+               member->revocations.count == 1;
+        member_table_release(&table);
+        assert_true(monotonic_ms() < until_ms);
+        usleep(10000);
+    }
+    shut_out(b, c);
+    until(b, c, is_revoked);
+    /* It comes back: nobody lets it in, and it is told why. */
+    membership_destroy(&c->membership);
+    node_up(c);
+    until_ms = monotonic_ms() + DEADLINE_MS;
+    do {
+        membership_counters(a->membership, &counters);
+        assert_true(monotonic_ms() < until_ms);
+        usleep(10000);
+    } while (counters.revoked == 0);
+    until(b, c, is_revoked);
+    /* Also after a restart of the others, who know it from the revocation alone then. */
+    struct err err = ERR_INIT;
+    assert_int_equal(revocations_save(a->revocations, &err), 0);
+    membership_destroy(&a->membership);
+    revocations_close(&a->revocations);
+    a->revocations = revocations_made(a);
+    node_up(a);
+    until(a, c, is_revoked);
+    const struct member *member = seen(a, c, &table);
+    char bulk[32];
+    snprintf(bulk, sizeof(bulk), "tcp://127.0.0.1:%u", c->config.bulk_port);
+    assert_string_equal(member->bulk_endpoint, bulk);
+    assert_memory_equal(member->cert.curve, c->cert.curve, 32);
+    member_table_release(&table);
+    node_free(c);
+    node_free(b);
+    node_free(a);
+}
+
 static void an_address_that_nobody_can_reach_is_refused(void **state)
 {
     (void)state;
@@ -292,7 +387,7 @@ static void an_address_that_nobody_can_reach_is_refused(void **state)
     struct err err = ERR_INIT;
     snprintf(a->config.advertise_address, sizeof(a->config.advertise_address), "0.0.0.0");
     assert_int_equal(membership_new(&a->membership, &a->config, a->keys, &a->cert, authority_public,
-                                    &offer, &err),
+                                    NULL, &offer, &err),
                      -1);
     assert_int_equal(err.code, ERR_INVALID);
     assert_non_null(strstr(err.text, "advertise_address"));
@@ -382,7 +477,7 @@ static void a_statement_needs_a_certificate_of_its_own_id_and_name(void **state)
     (void)state;
     struct node *a = node_made(NULL), *b = node_made(NULL);
     struct trust trust = {0};
-    trust_init(&trust, a->keys, authority_public);
+    trust_init(&trust, a->keys, authority_public, NULL);
     assert_true(is_admitted(&trust, a->keys->node, a->cert.name, &a->cert));
     assert_true(is_admitted(&trust, a->keys->node, a->cert.name, &a->cert)); /* from the cache */
     assert_false(is_admitted(&trust, b->keys->node, a->cert.name, &a->cert));
@@ -427,6 +522,7 @@ int main(void)
         cmocka_unit_test(a_node_comes_back_without_seeds_and_with_a_newer_incarnation),
         cmocka_unit_test(strangers_are_refused_and_counted),
         cmocka_unit_test(a_statement_needs_a_certificate_of_its_own_id_and_name),
+        cmocka_unit_test(a_revoked_node_is_out_at_once_and_where_it_was_stays_known),
         cmocka_unit_test(an_address_that_nobody_can_reach_is_refused),
         cmocka_unit_test(notes_are_whole_or_refused),
         cmocka_unit_test(a_description_is_bounded),

@@ -64,7 +64,7 @@ struct node_status {
 struct member_info {
     uint8_t id[ID_SIZE];
     char name[32], zone[32], address[64], version[32];
-    char state[8]; /* alive suspect dead left */
+    char state[8]; /* alive suspect dead left revoked */
     uint64_t incarnation, capacity_bytes, used_bytes;
     double rtt_ms; /* < 0: not known */
     int64_t since_s;
@@ -123,6 +123,11 @@ struct record_list {
 int client_get_records(struct client *client, const uint8_t vault[ID_SIZE],
                        struct record_list *list, struct err *err) MUST_CHECK;
 void record_list_release(struct record_list *list);
+
+/* A revocation as the authority signed it: the node proves it, keeps it and spreads it. *known: it
+ * had it before. */
+int client_revoke(struct client *client, const uint8_t *revocation, size_t size, bool *known,
+                  struct err *err) MUST_CHECK;
 
 /* Leave the cluster for good. */
 int client_leave(struct client *client, struct err *err) MUST_CHECK;

@@ -288,6 +288,22 @@ void record_list_release(struct record_list *list)
     *list = (struct record_list){.count = 0};
 }
 
+int client_revoke(struct client *client, const uint8_t *revocation, size_t size, bool *known,
+                  struct err *err)
+{
+    Ecbak__RevokeRequest body = ECBAK__REVOKE_REQUEST__INIT;
+    Ecbak__ClientRequest request = ECBAK__CLIENT_REQUEST__INIT;
+    body.revocation = wire_view(revocation, size);
+    request.body_case = ECBAK__CLIENT_REQUEST__BODY_REVOKE;
+    request.revoke = &body;
+    struct client_call *call = ask(client, &request, ECBAK__CLIENT_REPLY__BODY_REVOKE, err);
+    if (call == NULL)
+        return -1;
+    *known = call->reply->revoke->known;
+    client_call_end(call);
+    return 0;
+}
+
 int client_leave(struct client *client, struct err *err)
 {
     Ecbak__LeaveRequest body = ECBAK__LEAVE_REQUEST__INIT;

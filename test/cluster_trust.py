@@ -1,0 +1,198 @@
+#!/usr/bin/env python3
+"""Who may be in the cluster: real processes, an operator's authority, and members that must not come back."""
+import json
+import os
+import pathlib
+import signal
+import sys
+
+from harness import Cluster, main, run, wait_until
+
+
+def names(count, **other):
+    states = {f"node-{i + 1}": "alive" for i in range(count)}
+    states.update({name.replace("_", "-"): state for name, state in other.items()})
+    return states
+
+
+def revoke(cluster, *arguments):
+    return run("ecbak", "authority", "revoke", "--dir", cluster.authority, *arguments).stdout.strip()
+
+
+def vault(node, *arguments, check=True):
+    """An ecbak command with a home of this test's own."""
+    env = dict(os.environ, ECBAK_SOCKET=node.socket, ECBAK_HOME=str(node.cluster.dir / "home"))
+    return run("ecbak", *arguments, check=check, env=env)
+
+
+def fragments(node):
+    return sum(1 for path in (node.dir / "data" / "fragments").rglob("*") if path.is_file())
+
+
+def tree_in(cluster):
+    tree = cluster.dir / "tree"
+    tree.mkdir()
+    for i in range(3):
+        (tree / f"file-{i}").write_bytes(os.urandom(700_000))
+    return tree
+
+
+def same(tree, other):
+    return all(pathlib.Path(f"{other}{path}").read_bytes() == path.read_bytes() for path in tree.iterdir())
+
+
+def a_revoked_node_is_shut_out_by_all_and_stays_so_after_restarts():
+    with Cluster(4) as cluster:
+        cluster.start()
+        cluster.wait_states(names(4))
+        others, victim = cluster.nodes[:3], cluster.nodes[3]
+        line = revoke(cluster, "--reason", "sold", "node-4")
+        assert line.startswith("ecbak-revocation-1:"), line
+        assert revoke(cluster, str(victim.certificate)) == line, "one revocation a node"
+        others[0].ecbak("revoke", line)
+        took = cluster.wait_states(names(3, node_4="revoked"), 10, others)
+        assert took < 10, took
+        wait_until(lambda: "was revoked: sold" in victim.log_text(), 15, "the node is told why")
+        victim.stop()
+        victim.start()
+        wait_until(lambda: others[1].counters()["refused_revoked"] > 0, 15, "it knocks")
+        cluster.wait_states(names(3, node_4="revoked"), 10, others)
+        for node in others:
+            node.stop()
+            node.start()
+        cluster.wait_states(names(3, node_4="revoked"), 20, others)
+        # Not in as a seed either: a fresh start that only knows the revoked node is not let in through it.
+        assert others[0].ecbak("members", "--wait-for", "node-4=revoked", "--timeout", "5s").returncode == 0
+
+
+def a_node_that_was_away_learns_it_when_it_is_back():
+    with Cluster(4) as cluster:
+        cluster.start()
+        cluster.wait_states(names(4))
+        away, victim = cluster.nodes[2], cluster.nodes[3]
+        away.kill()
+        cluster.nodes[1].ecbak("revoke", revoke(cluster, "node-4"))
+        wait_until(lambda: cluster.nodes[0].states()["node-4"] == "revoked", 10, "node-1 knows")
+        away.write_config([victim])  # it comes back through the one that is out
+        away.start()
+        wait_until(lambda: away.states().get("node-4") == "revoked", 20, "node-3 knows")
+        cluster.wait_states(names(3, node_4="revoked"), 20, cluster.nodes[:3])
+
+
+def two_revocations_on_two_sides_unite():
+    with Cluster(5) as cluster:
+        cluster.start()
+        cluster.wait_states(names(5))
+        for node in cluster.nodes[2:3]:
+            node.end(signal.SIGKILL)
+        cluster.nodes[0].ecbak("revoke", revoke(cluster, "node-4"))
+        cluster.nodes[1].ecbak("revoke", revoke(cluster, "node-5"))
+        cluster.nodes[2].start()
+        cluster.wait_states(names(3, node_4="revoked", node_5="revoked"), 20, cluster.nodes[:3])
+
+
+def the_authority_admits_it_under_no_other_name_and_keeps_names_apart():
+    with Cluster(2) as cluster:
+        first, second = cluster.nodes
+        revoke(cluster, str(second.certificate))
+
+        def sign(request, *options):
+            return run("ecbak", "authority", "sign", "--dir", cluster.authority, *options, request, check=False)
+
+        refused = sign(second.request, "--name", "somebody-else")
+        assert refused.returncode == 1 and "revoked" in refused.stderr, refused
+        taken = sign(second.request, "--name", "node-1")
+        assert taken.returncode == 1, taken
+        # Another machine of a name that is taken: only when it is said.
+        other = cluster.dir / "other.conf"
+        other.write_text(first.config.read_text().replace(str(first.dir), str(cluster.dir / "other")))
+        (cluster.dir / "other").mkdir()
+        request = run("ecbakd", "--config", other, "--init").stdout.strip()
+        refused = sign(request)
+        assert refused.returncode == 1 and "--replace" in refused.stderr, refused
+        replaced = sign(request, "--replace")
+        assert replaced.returncode == 0 and "keeps it" in replaced.stderr, replaced
+        # The name of a revoked node is free.
+        assert sign(request, "--name", "node-2").returncode == 0
+        issued = (cluster.authority / "issued").read_text().splitlines()
+        assert len(issued) == 4 and all(line.startswith("ecbak-certificate-1:") for line in issued), issued
+        unknown = run("ecbak", "authority", "revoke", "--dir", cluster.authority, "nobody", check=False)
+        assert unknown.returncode == 1 and "nobody" in unknown.stderr, unknown
+        several = run("ecbak", "authority", "revoke", "--dir", cluster.authority, "node-1", check=False)
+        assert several.returncode == 2 and "by its id" in several.stderr, several
+
+
+def one_certificate_alone_is_revoked_and_the_node_goes_on_with_a_newer_one():
+    with Cluster(3) as cluster:
+        cluster.start()
+        cluster.wait_states(names(3))
+        node = cluster.nodes[2]
+        old = cluster.dir / "old.cert"
+        old.write_text(node.certificate.read_text())
+        line = revoke(cluster, "--only", str(old))
+        cluster.nodes[0].ecbak("revoke", line)
+        cluster.wait_states(names(2, node_3="revoked"), 10, cluster.nodes[:2])
+        node.stop()
+        node.sign()
+        node.start()
+        cluster.wait_states(names(3), 20)
+
+
+def forged_and_foreign_revocations_change_nothing():
+    with Cluster(2) as cluster, Cluster(1) as other:
+        cluster.start()
+        cluster.wait_states(names(2))
+        foreign = revoke(other, "node-1")
+        refused = cluster.nodes[0].ecbak("revoke", foreign, check=False)
+        assert refused.returncode == 1 and "another cluster" in refused.stderr, refused
+        good = revoke(cluster, "node-2")
+        at = len("ecbak-revocation-1:") + 60
+        bad = good[:at] + ("A" if good[at] != "A" else "B") + good[at + 1:]
+        refused = cluster.nodes[0].ecbak("revoke", bad, check=False)
+        assert refused.returncode in (1, 5), refused
+        assert cluster.nodes[0].states() == names(2)
+
+
+def what_a_revoked_node_holds_is_still_fetched_and_nothing_new_goes_to_it():
+    with Cluster(4) as cluster:
+        cluster.start()
+        cluster.wait_states(names(4))
+        first, second, third, victim = cluster.nodes
+        tree = tree_in(cluster)
+        vault(first, "init", "--json")
+        stored = json.loads(vault(first, "store", tree, "--json").stdout.splitlines()[-1])
+        assert (stored["data"], stored["parity"]) == (2, 2), stored
+        run("ecbak", "authority", "revoke", "--dir", cluster.authority, "--publish", "node-4",
+            env=dict(os.environ, ECBAK_SOCKET=first.socket))
+        cluster.wait_states(names(3, node_4="revoked"), 10, [first, second, third])
+        held = fragments(victim)
+        assert held > 0
+        # Two of four fragments are needed, and one of the two that are left is the revoked node's.
+        second.kill()
+        third.kill()
+        first.stop()
+        first.start()  # knows it from the revocation alone now
+        to = cluster.dir / "to"
+        vault(first, "recover", "latest", "--to", to)
+        assert same(tree, to)
+        second.start()
+        third.start()
+        wait_until(lambda: first.states() == names(3, node_4="revoked"), 30, "the others are back")
+        (tree / "new").write_bytes(os.urandom(300_000))
+        vault(first, "store", tree, check=False)
+        assert fragments(victim) == held, "nothing is stored on a revoked node"
+        # And it may store and ask nothing itself.
+        refused = vault(victim, "store", tree, check=False)
+        assert refused.returncode != 0, refused
+
+
+if __name__ == "__main__":
+    sys.exit(main([
+        a_revoked_node_is_shut_out_by_all_and_stays_so_after_restarts,
+        a_node_that_was_away_learns_it_when_it_is_back,
+        two_revocations_on_two_sides_unite,
+        the_authority_admits_it_under_no_other_name_and_keeps_names_apart,
+        one_certificate_alone_is_revoked_and_the_node_goes_on_with_a_newer_one,
+        forged_and_foreign_revocations_change_nothing,
+        what_a_revoked_node_holds_is_still_fetched_and_nothing_new_goes_to_it,
+    ]))

@@ -1,0 +1,36 @@
+/* Revocations from strangers: binary as members pass them on, and as lines of text. */
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <sodium.h>
+
+#include "node/api/revocation.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    static const uint8_t authority[32] = {1};
+    struct revocation r;
+    struct err err;
+    if (sodium_init() < 0)
+        abort();
+    if (revocation_decode(&r, data, size, &err) == 0) {
+        uint8_t again[REVOCATION_BYTES];
+        if (size != sizeof(again) || revocation_encode(&r, again, &err) != 0 ||
+            memcmp(again, data, size) != 0)
+            abort(); /* one revocation has one encoding */
+        if (revocation_check(&r, authority, &err) == 0)
+            abort();
+        (void)revocation_covers(&r, authority, authority, 1);
+    }
+    char *line = malloc(size + 1);
+    if (line == NULL)
+        abort();
+    memcpy(line, data, size);
+    line[size] = '\0';
+    (void)!revocation_unarmor(&r, line, &err);
+    free(line);
+    return 0;
+}
