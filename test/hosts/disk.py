@@ -8,7 +8,8 @@ import os
 import pathlib
 import struct
 
-from .shell import run
+from .leftovers import loops
+from .shell import run, wait_until
 
 EXT4_IOC_SHUTDOWN = 0x8004587D  # _IOR('X', 125, u32)
 WITHOUT_FLUSHING = struct.pack("I", 2)
@@ -42,6 +43,8 @@ class Disk:
     def power_back(self):
         """After the host is off: the file system as a real disk would show it."""
         run("umount", self.folder)
+        # As long as anybody holds the old mount, a new one would be of the same dead file system.
+        wait_until(lambda: not loops(str(self.file)), 10, f"the kernel lets go of {self.file}")
         self.mount()
 
 

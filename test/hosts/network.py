@@ -105,6 +105,7 @@ class Network:
         self.wire.kill()
         self.wire.wait()
         self.wire.stdout.close()
+        self.wire = None
         for number in self.numbers:
             run("ip", "link", "set", self.port(number), "master", self.bridge)
             run("ip", "link", "delete", f"{self.prefix}j{number}")
