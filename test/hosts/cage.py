@@ -102,6 +102,7 @@ def set_up_inside():
     """First steps inside: nothing that is mounted here reaches the machine, and /run is empty and our own."""
     cage = Cage.current()
     run("mount", "--make-rprivate", "/")
+    run("mount", "--make-rshared", "/")  # a host's namespace is a copy of ours: what is unmounted here must go there too
     run("mount", "-t", "tmpfs", "-o", "mode=755", "tmpfs", "/run")
     pathlib.Path(cage.folder).mkdir()
     os.environ.update(HOME=cage.folder, TMPDIR=cage.folder)
