@@ -1,6 +1,12 @@
-"""Waits until this node sees all members in NAMES alive, WAIT_S long at most; prints {"unseen": {name: why}}."""
+"""Waits until this node sees all members in NAMES alive, WAIT_S long at most; prints {"unseen": [sentence, ...]}.
+
+Why one is not seen: a connection is tried to its ports, which tells a closed packet filter from a node that does not run, and the
+node's own counters tell what it refused.
+"""
 import json
 import os
+import re
+import socket
 import subprocess
 import time
 
@@ -12,6 +18,33 @@ def ecbak(*words):
         return json.loads(done.stdout)
     except ValueError:
         return {}
+
+
+def door(address):
+    """What happens to a connection to HOST:PORT."""
+    host, _, port = address.rpartition(":")
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=2).close()
+        return f"its port answers at {address}"
+    except ConnectionRefusedError:
+        return f"nothing listens at {address}: look at its `journalctl -u ecbakd`"
+    except OSError as error:
+        return f"{address} cannot be reached ({error.strerror or 'no answer'}): a packet filter, or a wrong ecbak_advertise_address"
+
+
+def refused(status):
+    counters = {name: value for name, value in status.get("counters", {}).items() if name.startswith("refused_") and value}
+    return "; this node refused: " + ", ".join(f"{re.sub('_', ' ', name[8:])} {value} times" for name, value in counters.items()) \
+        if counters else ""
+
+
+def reasons(unseen, members, addresses):
+    known = {member["name"]: member["address"] for member in members}
+    status = ecbak("status") if unseen else {}
+    reach = {other.get("name"): other for other in status.get("reachability", []) if isinstance(other, dict)}
+    for name, state in unseen.items():
+        why = reach.get(name, {}).get("text") or door(known.get(name) or addresses.get(name) or ":0")
+        yield f"{name} ({state}; {why}{refused(status)})"
 
 
 names = os.environ["NAMES"].split()
@@ -30,4 +63,5 @@ while True:
     # Members that are in no inventory may have made up the number: then one more has to come.
     count = max(len(names), 1 + sum(member["state"] == "alive" for member in members))
     time.sleep(0.2)
-print(json.dumps({"unseen": unseen, "members": len(members)}))
+addresses = dict(pair.split("=", 1) for pair in os.environ["ADDRESSES"].split())
+print(json.dumps({"unseen": list(reasons(unseen, members, addresses)), "members": len(members)}))
