@@ -23,7 +23,7 @@ DEPS_BUILD = build-essential pkg-config libzmq3-dev libczmq-dev libjerasure-dev 
 	libacl1-dev libattr1-dev
 DEPS_RUN   = procps acl attr python3
 DEPS_TEST  = libcmocka-dev libfaketime libisal-dev clang libclang-rt-14-dev clang-format clang-tidy restic time
-DEPS_DEB   = debhelper lintian mmdebstrap fakeroot xz-utils
+DEPS_DEB   = debhelper lintian mmdebstrap faketime xz-utils
 DEPS       = $(DEPS_BUILD) $(DEPS_RUN) $(DEPS_TEST)
 
 VERSION = 0.1.0

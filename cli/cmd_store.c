@@ -119,6 +119,9 @@ static int run(const struct command_line *line, struct vault *vault, struct stor
 static const char about[] =
     "Stores files and directories in the cluster, as one snapshot of the vault. What an earlier\n"
     "snapshot holds is not sent again. Everything is encrypted before it leaves this program.\n"
+    "With --profile, what else would stand on the command line stands in a file; a timer can "
+    "store\n"
+    "that regularly.\n"
     "Exit status 3 when some files could not be read, or fewer losses are survived than meant;\n"
     "4 when the cluster has too few members to survive any.";
 
@@ -140,6 +143,9 @@ int cmd_store(int argc, char **argv)
         {0, "host", OPTION_TEXT, &c.options.host, "NAME", "instead of this machine's name"},
         {0, "code", OPTION_TEXT, &c.code, "DATA+PARITY",
          "fragments of an object (default: by the number of members)"},
+        {0, "profile", OPTION_PROFILE, NULL, "NAME",
+         "options and paths from /etc/ecbak/store.d/NAME.conf,\na line each, as "
+         "ecbak-store@.service(8) has it"},
         {0, "compression", OPTION_NUMBER, &c.level, "LEVEL", "of zstd, 1 to 19 (default 3)"},
         {0},
     };
@@ -149,6 +155,7 @@ int cmd_store(int argc, char **argv)
         .about = about,
         .examples = "  ecbak store ~/work\n"
                     "  ecbak store --exclude '*.o' --exclude-caches --tag nightly /home /etc\n"
+                    "  ecbak store --profile home --dry-run\n"
                     "  ecbak store --json ~/work | tail -1 | jq .survives",
         .options = options,
         .uses = USES_NODE | USES_VAULT,

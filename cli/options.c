@@ -10,6 +10,7 @@
 
 #include "cli/exit_code.h"
 #include "cli/output.h"
+#include "cli/profile.h"
 #include "cli/suggest.h"
 #include "cli/text.h"
 #include "coding/base/alloc.h"
@@ -95,17 +96,81 @@ static int set_option(const struct option *o, const char *value, struct err *err
         return text_read_bytes(o->value, value, err);
     case OPTION_DURATION:
         return text_read_duration(o->value, value, err);
+    case OPTION_PROFILE:
+        break; /* read_profile's */
     }
     return err_set(err, ERR_USAGE, "option --%s has no kind", o->name);
 }
 
 /* The two tables of a command line, and where in argv the reader stands. */
 struct scan {
+    struct command_line *line;
     const struct option *tables[2];
     int argc;
     char **argv;
     int at;
 };
+
+/* NULL: there is none, and err says what was meant. */
+static const struct option *find_name(const struct scan *scan, const char *name, struct err *err)
+{
+    struct suggestion near = {0};
+    for (size_t t = 0; t < 2; t++)
+        for (const struct option *o = scan->tables[t]; o != NULL && o->name != NULL; o++) {
+            suggest_consider(&near, name, o->name);
+            if (strcmp(o->name, name) == 0)
+                return o;
+        }
+    if (near.word != NULL)
+        err_set(err, ERR_USAGE, "there is no option --%s; did you mean --%s?", name, near.word);
+    else
+        err_set(err, ERR_USAGE, "there is no option --%s", name);
+    return NULL;
+}
+
+static void add_operand(struct command_line *line, const char *text)
+{
+    line->operands = alloc_grow(line->operands, line->operand_count + 1, sizeof(*line->operands));
+    line->operands[line->operand_count++] = text;
+}
+
+static int read_profile_line(struct scan *scan, const struct profile_line *at, struct err *err)
+{
+    if (strcmp(at->word, "path") == 0 && at->value != NULL && at->value[0] == '/') {
+        add_operand(scan->line, at->value);
+        return 0;
+    }
+    if (strcmp(at->word, "path") == 0)
+        return err_set(err, ERR_USAGE, "path needs an absolute path, such as: path /home");
+    const struct option *o = find_name(scan, at->word, err);
+    if (o == NULL)
+        return -1;
+    if (o->kind == OPTION_PROFILE || strcmp(o->name, "help") == 0)
+        return err_set(err, ERR_USAGE, "'%s' is for the command line only", o->name);
+    if (o->kind == OPTION_FLAG && at->value != NULL)
+        return err_set(err, ERR_USAGE, "%s takes no value", o->name);
+    if (o->kind != OPTION_FLAG && at->value == NULL)
+        return err_set(err, ERR_USAGE, "%s needs a value: %s %s", o->name, o->name, o->argument);
+    return set_option(o, at->value, err) == 0 ? 0 : err_context(err, "%s", o->name);
+}
+
+static int read_profile(struct scan *scan, const char *name, struct err *err)
+{
+    if (scan->line->profile != NULL)
+        return err_set(err, ERR_USAGE, "one profile at a time");
+    if (profile_load(&scan->line->profile, name, err) != 0)
+        return -1;
+    const struct profile *profile = scan->line->profile;
+    for (size_t i = 0; i < profile->count; i++)
+        if (read_profile_line(scan, &profile->lines[i], err) != 0)
+            return err_context(err, "%s line %u", profile->path, profile->lines[i].number);
+    return 0;
+}
+
+static int apply(struct scan *scan, const struct option *o, const char *value, struct err *err)
+{
+    return o->kind == OPTION_PROFILE ? read_profile(scan, value, err) : set_option(o, value, err);
+}
 
 static int read_long(struct scan *scan, const char *text, struct err *err)
 {
@@ -113,27 +178,19 @@ static int read_long(struct scan *scan, const char *text, struct err *err)
     size_t length = equals != NULL ? (size_t)(equals - text) : strlen(text);
     char name[32];
     snprintf(name, sizeof(name), "%.*s", (int)length, text);
-    struct suggestion near = {0};
-    for (size_t t = 0; t < 2; t++)
-        for (const struct option *o = scan->tables[t]; o != NULL && o->name != NULL; o++) {
-            suggest_consider(&near, name, o->name);
-            if (strlen(o->name) != length || strncmp(o->name, text, length) != 0)
-                continue;
-            const char *value = equals != NULL ? equals + 1 : NULL;
-            if (o->kind == OPTION_FLAG && value != NULL)
-                return err_set(err, ERR_USAGE, "option --%s takes no value", o->name);
-            if (o->kind != OPTION_FLAG && value == NULL) {
-                if (scan->at + 1 >= scan->argc)
-                    return err_set(err, ERR_USAGE, "option --%s needs a value: --%s %s", o->name,
-                                   o->name, o->argument);
-                value = scan->argv[++scan->at];
-            }
-            return set_option(o, value, err) == 0 ? 0 : err_context(err, "option --%s", o->name);
-        }
-    if (near.word != NULL)
-        return err_set(err, ERR_USAGE, "there is no option --%s; did you mean --%s?", name,
-                       near.word);
-    return err_set(err, ERR_USAGE, "there is no option --%s", name);
+    const struct option *o = find_name(scan, name, err);
+    const char *value = equals != NULL ? equals + 1 : NULL;
+    if (o == NULL)
+        return -1;
+    if (o->kind == OPTION_FLAG && value != NULL)
+        return err_set(err, ERR_USAGE, "option --%s takes no value", o->name);
+    if (o->kind != OPTION_FLAG && value == NULL) {
+        if (scan->at + 1 >= scan->argc)
+            return err_set(err, ERR_USAGE, "option --%s needs a value: --%s %s", o->name, o->name,
+                           o->argument);
+        value = scan->argv[++scan->at];
+    }
+    return apply(scan, o, value, err) == 0 ? 0 : err_context(err, "option --%s", o->name);
 }
 
 static const struct option *find_letter(const struct scan *scan, char letter)
@@ -160,7 +217,7 @@ static int read_short(struct scan *scan, const char *letters, struct err *err)
                 return err_set(err, ERR_USAGE, "option -%c needs a value: -%c %s", *at, *at,
                                o->argument);
         }
-        if (set_option(o, value, err) != 0)
+        if (apply(scan, o, value, err) != 0)
             return err_context(err, "option -%c", *at);
         if (value != NULL)
             break;
@@ -175,7 +232,7 @@ static int read_all(struct command_line *line, struct scan *scan, struct err *er
         const char *text = scan->argv[scan->at];
         int status = 0;
         if (only_operands || text[0] != '-' || text[1] == '\0')
-            line->operands[line->operand_count++] = text;
+            add_operand(line, text);
         else if (strcmp(text, "--") == 0)
             only_operands = true;
         else if (text[1] == '-')
@@ -194,8 +251,8 @@ bool command_line_read(struct command_line *line, int argc, char **argv, int *ex
     struct option common[COMMON_MAX];
     struct err err = ERR_INIT;
     common_options(common, line, &help);
-    line->operands = alloc_zero((size_t)argc, sizeof(*line->operands));
-    struct scan scan = {.tables = {line->options, common}, .argc = argc, .argv = argv};
+    struct scan scan = {
+        .line = line, .tables = {line->options, common}, .argc = argc, .argv = argv};
     int status = read_all(line, &scan, &err);
     if (help) {
         print_help(line, common);
@@ -217,6 +274,7 @@ bool command_line_read(struct command_line *line, int argc, char **argv, int *ex
 void command_line_release(struct command_line *line)
 {
     free(line->operands);
+    profile_destroy(&line->profile);
     line->operands = NULL;
     line->operand_count = 0;
 }

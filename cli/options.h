@@ -1,11 +1,12 @@
 /* options.h - command lines, read by one declarative table a command.
  *
  * Options may stand before, between and after the operands: -v, -vq, -n 3, -n3, --nodes 3,
- * --nodes=3; "--" ends them. Every command also takes --json, --quiet and --help, and, where it says
+ * --nodes=3; "--" ends them. The lines of a profile (cli/profile.h) stand for options and, as "path",
+ * for operands, which are absolute paths there. Every command also takes --json, --quiet and --help, and, where it says
  * so in `uses`, --socket and --vault.
  *
  *   Errors   a usage error is reported on stderr with the way to the help, exit status 2
- *   Memory   values point into argv; command_line_release frees the lists
+ *   Memory   values point into argv or into the profile, which command_line_release frees
  *   Threads  one
  */
 #ifndef ECBAK_CLI_OPTIONS_H
@@ -24,7 +25,10 @@ enum option_kind {
     OPTION_NUMBER,   /* uint64_t */
     OPTION_BYTES,    /* uint64_t, "10G" */
     OPTION_DURATION, /* uint64_t milliseconds, "30s" */
+    OPTION_PROFILE,  /* nothing: a file whose lines are options, as if they stood here */
 };
+
+struct profile;
 
 struct option_list {
     const char **items;
@@ -59,6 +63,7 @@ struct command_line {
     size_t operand_count;
     bool json, quiet;
     const char *socket, *vault;
+    struct profile *profile;
 };
 
 /* True when the command is to go on. False when it ends here: help was shown, or the usage error

@@ -133,6 +133,7 @@ static int start(struct membership *m, const struct config *config, const struct
         errno = error;
         return err_errno(err, "starting the membership thread");
     }
+    pthread_setname_np(m->thread, "ecbak-members");
     m->thread_runs = true;
     return 0;
 }

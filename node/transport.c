@@ -263,6 +263,7 @@ static int start(struct transport *t, const struct config *config, const struct 
         errno = error;
         return err_errno(err, "starting the transport's thread");
     }
+    pthread_setname_np(t->thread, "ecbak-transport");
     t->thread_runs = true;
     return 0;
 }

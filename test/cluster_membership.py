@@ -1,6 +1,9 @@
 #!/usr/bin/env python3
 """Real ecbakd processes on loopback: how they start, find each other, stop, die, and whom they refuse."""
+import contextlib
+import ctypes
 import os
+import pathlib
 import re
 import signal
 import socket
@@ -171,9 +174,68 @@ def systemd_is_told():
         told.bind(path)
         told.settimeout(10 * SLOW)
         cluster.nodes[0].start(env=dict(os.environ, NOTIFY_SOCKET=path))
-        assert told.recv(100) == b"READY=1"
+        first = {told.recv(200), told.recv(200)}
+        assert first == {b"READY=1", b"STATUS=1 of 1 members alive, 0.0 of 1.0 GiB used"}, first
         assert cluster.nodes[0].stop() == 0
-        assert told.recv(100) == b"STOPPING=1"
+        assert told.recv(200) == b"STOPPING=1"
+
+
+class Frozen:
+    """One thread of a process stopped, as if it hung, by attaching to it as a debugger does."""
+
+    SEIZE, INTERRUPT, DETACH = 0x4206, 0x4207, 17
+
+    def __init__(self, pid, name):
+        self.libc = ctypes.CDLL(None, use_errno=True)
+        for task in pathlib.Path(f"/proc/{pid}/task").iterdir():
+            if (task / "comm").read_text().strip() == name:
+                self.tid = int(task.name)
+                return
+        raise AssertionError(f"no thread {name}")
+
+    def ptrace(self, request):
+        return self.libc.ptrace(request, self.tid, None, None)
+
+    def __enter__(self):
+        if self.ptrace(self.SEIZE) != 0:
+            raise PermissionError(os.strerror(ctypes.get_errno()))
+        assert self.ptrace(self.INTERRUPT) == 0
+        os.waitpid(self.tid, 0x40000000)  # __WALL: until it stands
+
+    def __exit__(self, *_):
+        self.ptrace(self.DETACH)
+
+
+def the_watchdog_is_fed_only_while_both_threads_turn():
+    with Cluster(1) as cluster, socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as told:
+        path = str(cluster.dir / "notify")
+        told.bind(path)
+        told.settimeout(10 * SLOW)
+
+        def fed():
+            while told.recv(200) != b"WATCHDOG=1":
+                pass
+
+        # Looked at each 100 ms; an idle thread turns once a second.
+        cluster.nodes[0].start(env=dict(os.environ, NOTIFY_SOCKET=path, WATCHDOG_USEC="400000"))
+        for thread in ("ecbak-members", "ecbak-transport"):
+            fed()
+            try:
+                with Frozen(cluster.nodes[0].process.pid, thread):
+                    told.settimeout(0.01)
+                    with contextlib.suppress(TimeoutError):
+                        fed()  # one more, of turns before
+                    told.settimeout(2.5)
+                    try:
+                        fed()
+                        raise AssertionError(f"fed while {thread} hangs")
+                    except TimeoutError:
+                        pass
+            except PermissionError as error:
+                print(f"(needs the right to stop a thread: {error})")
+                return
+            told.settimeout(10 * SLOW)
+            fed()
 
 
 def the_command_line_and_the_man_page_know_every_key():
@@ -203,5 +265,6 @@ if __name__ == "__main__":
         a_port_in_use_and_a_second_daemon_are_named,
         the_folder_of_the_socket_is_made,
         systemd_is_told,
+        the_watchdog_is_fed_only_while_both_threads_turn,
         the_command_line_and_the_man_page_know_every_key,
     ]))
