@@ -48,13 +48,13 @@ def operating_system():
 
 
 def package():
-    """The installed version, and a digest over the digests of its files: the same package or not."""
+    """The installed version, and a digest over it and the digests of its files: the very same package or not."""
     status, shown = run("dpkg-query", "-W", "-f", "${db:Status-Abbrev} ${Version}", "ecbak")
     words = shown.split()
     if status != 0 or len(words) != 2 or words[0] != "ii":
         return {"version": "", "digest": ""}
-    sums = text("/var/lib/dpkg/info/ecbak.md5sums").encode()
-    return {"version": words[1], "digest": hashlib.sha256(sums).hexdigest()}
+    sums = f"{words[1]}\n" + text("/var/lib/dpkg/info/ecbak.md5sums")
+    return {"version": words[1], "digest": hashlib.sha256(sums.encode()).hexdigest()}
 
 
 def default_address():
@@ -104,7 +104,8 @@ def node():
             "request": run("ecbakd", "--print-request")[1] if key else "",
             "certificate": certificate, "authority": text("/etc/ecbak/authority.pub").strip(), "seeds": seeds(),
             "status": {name: status.get(name) for name in ("name", "node", "state", "version", "used_bytes")},
-            "active": run("systemctl", "is-active", "ecbakd")[1] == "active"}
+            "active": run("systemctl", "is-active", "ecbakd")[1] == "active",
+            "enabled": run("systemctl", "is-enabled", "ecbakd")[1] == "enabled"}
 
 
 now = time.time()
