@@ -1,6 +1,7 @@
 /* ecbak status - how this machine's node is doing. */
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "cli/command.h"
 #include "cli/exit_code.h"
@@ -8,6 +9,7 @@
 #include "cli/output.h"
 #include "cli/text.h"
 #include "coding/base/bytes.h"
+#include "node/api/cert.h"
 #include "node/api/client.h"
 
 static void print_json(const struct node_status *s)
@@ -33,6 +35,13 @@ static void print_json(const struct node_status *s)
     json_object_set_new(object, "used_bytes", json_integer((json_int_t)s->used_bytes));
     json_object_set_new(object, "fragments", json_integer((json_int_t)s->fragments));
     json_object_set_new(object, "records", json_integer((json_int_t)s->records));
+    json_object_set_new(object, "certificate_until",
+                        json_integer((json_int_t)s->certificate_until_s));
+    json_object_set_new(object, "reachable",
+                        s->reach_asked == 0 ? json_null() : json_boolean(s->reach_failed == 0));
+    json_object_set_new(object, "reach_asked", json_integer(s->reach_asked));
+    json_object_set_new(object, "reach_failed", json_integer(s->reach_failed));
+    json_object_set_new(object, "reach", json_text(s->reach));
     json_object_set_new(object, "counters", counters);
     output_json(object);
 }
@@ -46,6 +55,32 @@ static void add_coding(struct table *table, const struct node_status *s)
         table_add(table, STYLE_PLAIN,
                   "%u + %u: any %u of the %u machines with a fragment may be lost", s->data,
                   s->parity, s->parity, s->data + s->parity);
+}
+
+static void add_certificate(struct table *table, const struct node_status *s)
+{
+    char until[TEXT_SHORT_MAX];
+    int64_t left_s = s->certificate_until_s - (int64_t)time(NULL);
+    if (s->certificate_until_s == 0)
+        return;
+    table_add(table, STYLE_DIM, "certificate");
+    if (left_s < CERT_SOON_S)
+        table_add(table, STYLE_WARN, "ends in %lld days: renew it (ecbakd --print-request)",
+                  (long long)(left_s / 86400));
+    else
+        table_add(table, STYLE_PLAIN, "good until %s", text_time(until, s->certificate_until_s));
+}
+
+static void add_reach(struct table *table, const struct node_status *s)
+{
+    table_add(table, STYLE_DIM, "reachable");
+    if (s->reach_asked == 0)
+        table_add(table, STYLE_DIM, "not known yet: no other member has tried");
+    else if (s->reach_failed == 0)
+        table_add(table, STYLE_PLAIN, "yes, by %u of %u members asked", s->reach_asked,
+                  s->reach_asked);
+    else
+        table_add(table, STYLE_BAD, "%s", s->reach);
 }
 
 static void print_text(const struct node_status *s)
@@ -68,6 +103,8 @@ static void print_text(const struct node_status *s)
     table_add(&table, STYLE_DIM, "members");
     table_add(&table, s->members_alive < s->members_known ? STYLE_WARN : STYLE_PLAIN,
               "%u alive of %u", s->members_alive, s->members_known);
+    add_certificate(&table, s);
+    add_reach(&table, s);
     add_coding(&table, s);
     table_add(&table, STYLE_DIM, "space");
     table_add(&table, STYLE_PLAIN, "%s  %s of %s used",
@@ -94,7 +131,8 @@ int cmd_status(int argc, char **argv)
         .synopsis = "[OPTION]...",
         .about =
             "Shows this machine's node: whether it serves, what it holds, how data would be coded\n"
-            "now, and what it refused. Exit status 1 when its storage is out of service.",
+            "now, whether other members can reach it, and what it refused. Exit status 1 when its\n"
+            "storage is out of service.",
         .examples = "  ecbak status\n"
                     "  ecbak status --json | jq .counters",
         .uses = USES_NODE,

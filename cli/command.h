@@ -31,6 +31,8 @@ int command_each_line(const char *path, int (*each)(void *ctx, const char *line,
 
 int cmd_authority(int argc, char **argv);
 int cmd_init(int argc, char **argv);
+int cmd_invite(int argc, char **argv);
+int cmd_join(int argc, char **argv);
 int cmd_lab(int argc, char **argv);
 int cmd_leave(int argc, char **argv);
 int cmd_members(int argc, char **argv);

@@ -21,6 +21,8 @@ static const struct command commands[] = {
     {"recover", "bring a snapshot back", cmd_recover},
     {"members", "watch the machines of the cluster", cmd_members},
     {"status", "how this machine's node is doing", cmd_status},
+    {"invite", "for the operator: a ticket that admits one machine", cmd_invite},
+    {"join", "make this machine a member, with a ticket", cmd_join},
     {"revoke", "tell the cluster that the authority has shut a member out", cmd_revoke},
     {"leave", "take this machine's node out of the cluster for good", cmd_leave},
     {"authority", "for the operator: the key that admits machines", cmd_authority},

@@ -5,6 +5,8 @@
  *   DIR/issued    every certificate
  *   DIR/revoked   every revocation
  *
+ * Beside them DIR/tickets: which machines were admitted by a ticket, and when, for people to read.
+ *
  * A line is on disk before it is handed out, so nothing that the authority signed is unknown to it.
  *
  *   Limits   ISSUER_LINES_MAX lines a list
@@ -45,6 +47,9 @@ struct issuer_terms {
  * zero else). */
 int issuer_sign(struct issuer *issuer, const char *request, const struct issuer_terms *terms,
                 struct cert *cert, struct cert *replaced, struct err *err) MUST_CHECK;
+
+/* Writes down, in DIR/tickets, that a ticket was used by this machine. */
+int issuer_note_ticket(struct issuer *issuer, const struct cert *guest, struct err *err) MUST_CHECK;
 
 /* Whom `what` names: a certificate's line, a name, a node id (or at least 8 digits of one) that was
  * issued, or a whole id that was not. */

@@ -27,6 +27,7 @@
 #include "node/owner.h"
 #include "node/service.h"
 #include "node/store.h"
+#include "node/zone.h"
 
 #define CERTIFICATE_FILE_MAX 4096
 #define WATCH_MS_MAX         30000
@@ -34,6 +35,7 @@
 
 struct daemon {
     const struct config *config;
+    bool rotates; /* the keys that waited are the certificate's: they take the others' place */
     uint8_t authority_public[32];
     struct node_keys *keys;
     struct cert cert;
@@ -90,6 +92,67 @@ static int load_keys(struct daemon *d, struct err *err)
             "%s is not there: run `ecbakd --init` first, as the user that ecbakd runs as",
             d->config->key_file);
     return -1;
+}
+
+/* ---- keys that wait for their certificate -------------------------------------------------- */
+
+static int next_path(char path[CONFIG_PATH_MAX + 8], const struct config *config)
+{
+    return snprintf(path, CONFIG_PATH_MAX + 8, "%s.next", config->key_file);
+}
+
+/* *next is NULL when none wait. Keys of another identity are none of this node's. */
+static int load_next(struct node_keys **next, const struct config *config,
+                     const struct node_keys *keys, struct err *err)
+{
+    char path[CONFIG_PATH_MAX + 8];
+    next_path(path, config);
+    *next = NULL;
+    if (node_keys_load(next, path, err) != 0)
+        return err->code == ERR_NOT_FOUND ? 0 : -1;
+    if (memcmp((*next)->node, keys->node, CERT_ID_SIZE) == 0)
+        return 0;
+    node_keys_destroy(next);
+    return err_set(err, ERR_FOREIGN, "%s is of another node than %s: remove it", path,
+                   config->key_file);
+}
+
+/* Does the certificate name the keys that wait? Then those are ours now; on disk they move when
+ * nothing else speaks against starting. */
+static int take_next(struct daemon *d, struct err *err)
+{
+    struct node_keys *next;
+    if (memcmp(d->cert.node, d->keys->node, CERT_ID_SIZE) != 0 ||
+        memcmp(d->cert.curve, d->keys->curve_public, 32) == 0)
+        return 0;
+    if (load_next(&next, d->config, d->keys, err) != 0)
+        return -1;
+    if (next != NULL && memcmp(d->cert.curve, next->curve_public, 32) == 0) {
+        struct node_keys *old = d->keys;
+        d->keys = next;
+        next = old;
+        d->rotates = true;
+    }
+    node_keys_destroy(&next);
+    return 0;
+}
+
+/* One rename: after a crash either both files are there, and the next start does it, or it is
+ * done. */
+static int finish_rotation(const struct daemon *d, struct err *err)
+{
+    char path[CONFIG_PATH_MAX + 8], folder[CONFIG_PATH_MAX];
+    if (!d->rotates)
+        return 0;
+    next_path(path, d->config);
+    snprintf(folder, sizeof(folder), "%s", d->config->key_file);
+    *strrchr(folder, '/') = '\0';
+    if (rename(path, d->config->key_file) != 0)
+        return err_errno(err, "putting %s in the place of %s", path, d->config->key_file);
+    if (durable_sync_dir(folder[0] != '\0' ? folder : "/", err) != 0)
+        return -1;
+    log_info("the new key is in use, the old one is gone");
+    return 0;
 }
 
 static int read_certificate(struct daemon *d, struct err *err)
@@ -168,6 +231,8 @@ static int check_certificate(struct daemon *d, struct err *err)
         return -1;
     if (cert_check(&d->cert, d->authority_public, err) != 0)
         return err_context(err, "%s, against %s", config->certificate_file, config->authority_file);
+    if (take_next(d, err) != 0)
+        return -1;
     if (memcmp(d->cert.node, d->keys->node, CERT_ID_SIZE) != 0 ||
         memcmp(d->cert.curve, d->keys->curve_public, 32) != 0)
         return err_set(
@@ -175,7 +240,7 @@ static int check_certificate(struct daemon *d, struct err *err)
             "%s is of another node (%s) than the key in %s: have this node's own request "
             "signed (`ecbakd --print-request`)",
             config->certificate_file, d->cert.name, config->key_file);
-    return check_dates(d, err);
+    return check_dates(d, err) == 0 ? finish_rotation(d, err) : -1;
 }
 
 /* ---- start, serve, stop -------------------------------------------------------------------- */
@@ -271,11 +336,20 @@ int daemon_run(const struct config *config, struct err *err)
 
 /* ---- before the first start ---------------------------------------------------------------- */
 
+void daemon_zone(char zone[CERT_NAME_MAX + 1], const struct config *config)
+{
+    if (strcmp(config->zone, ZONE_UNSAID) == 0)
+        zone_here(zone);
+    else
+        snprintf(zone, CERT_NAME_MAX + 1, "%s", config->zone);
+}
+
 static int print_request(const struct config *config, const struct node_keys *keys, FILE *to,
                          struct err *err)
 {
-    char line[CERT_ARMOR_MAX];
-    if (cert_request(line, keys, config->name, config->zone, err) != 0)
+    char line[CERT_ARMOR_MAX], zone[CERT_NAME_MAX + 1];
+    daemon_zone(zone, config);
+    if (cert_request(line, keys, config->name, zone, err) != 0)
         return -1;
     if (fprintf(to, "%s\n", line) < 0 || fflush(to) != 0)
         return err_errno(err, "printing the request");
@@ -285,9 +359,33 @@ static int print_request(const struct config *config, const struct node_keys *ke
 int daemon_print_request(const struct config *config, FILE *to, struct err *err)
 {
     struct daemon d = {.config = config, .signals = -1};
+    struct node_keys *next = NULL;
     int result = load_keys(&d, err);
     if (result == 0)
-        result = print_request(config, d.keys, to, err);
+        result = load_next(&next, config, d.keys, err);
+    if (result == 0)
+        result = print_request(config, next != NULL ? next : d.keys, to, err);
+    node_keys_destroy(&next);
+    node_keys_destroy(&d.keys);
+    return result;
+}
+
+int daemon_rotate(const struct config *config, FILE *to, struct err *err)
+{
+    struct daemon d = {.config = config, .signals = -1};
+    struct node_keys *next = NULL;
+    char path[CONFIG_PATH_MAX + 8];
+    int result = load_keys(&d, err);
+    next_path(path, config);
+    if (result == 0)
+        result = load_next(&next, config, d.keys, err);
+    if (result == 0 && next == NULL) {
+        next = node_keys_rotated(d.keys);
+        result = node_keys_save(next, path, err);
+    }
+    if (result == 0)
+        result = print_request(config, next, to, err);
+    node_keys_destroy(&next);
     node_keys_destroy(&d.keys);
     return result;
 }

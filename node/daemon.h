@@ -14,13 +14,20 @@
 #include <stdio.h>
 
 #include "coding/base/err.h"
+#include "node/api/cert.h"
 #include "node/config.h"
 
 /* New keys and an empty data directory; prints the request that the authority is to sign. Replaces
  * nothing. */
 int daemon_init(const struct config *config, FILE *to, struct err *err) MUST_CHECK;
-/* Prints that request again. */
+/* Makes another CURVE key for the same node, beside the one in use (key_file.next), and prints the
+ * request for it. The node goes on with the old one until it starts with a certificate that names
+ * the new one; then that takes its place. Again before that: the same request. */
+int daemon_rotate(const struct config *config, FILE *to, struct err *err) MUST_CHECK;
+/* Prints the request again: for the keys that wait, or for those in use. */
 int daemon_print_request(const struct config *config, FILE *to, struct err *err) MUST_CHECK;
+/* The zone that this request names: the configured one, or what the machine finds out. */
+void daemon_zone(char zone[CERT_NAME_MAX + 1], const struct config *config);
 /* Serves until it is told to stop. */
 int daemon_run(const struct config *config, struct err *err) MUST_CHECK;
 

@@ -19,6 +19,8 @@ enum action {
     ACTION_RUN,
     ACTION_INIT,
     ACTION_PRINT_REQUEST,
+    ACTION_ROTATE,
+    ACTION_PRINT_ZONE,
     ACTION_CHECK_CONFIG,
     ACTION_PRINT_CONFIG,
     ACTION_VERSION,
@@ -32,7 +34,11 @@ static const char usage[] =
     "\n"
     "  --init           make this node's keys and its data directory; print the request\n"
     "                   that `ecbak authority sign` turns into a certificate\n"
-    "  --print-request  print that request again\n"
+    "  --print-request  print that request again: to renew a certificate that nears its end\n"
+    "  --rotate         make a new key beside the one in use; print the request for it. The\n"
+    "                   old one works until ecbakd starts with the new certificate\n"
+    "  --print-zone     print the zone that the request names: what fails together with this\n"
+    "                   machine, as it is configured or can be found out\n"
     "  --check-config   say whether the configuration is good\n"
     "  --print-config   print a documented configuration\n"
     "  --version, --help\n"
@@ -50,13 +56,24 @@ static const char usage[] =
 static int act(enum action action, const char *path, struct err *err)
 {
     struct config config;
-    if (config_load(&config, path, err) != 0)
-        return -1;
+    if (config_load(&config, path, err) != 0) {
+        if (action != ACTION_PRINT_ZONE || err->code != ERR_NOT_FOUND)
+            return -1;
+        config_defaults(&config); /* before there is a configuration, too */
+    }
     switch (action) {
     case ACTION_INIT:
         return daemon_init(&config, stdout, err);
     case ACTION_PRINT_REQUEST:
         return daemon_print_request(&config, stdout, err);
+    case ACTION_ROTATE:
+        return daemon_rotate(&config, stdout, err);
+    case ACTION_PRINT_ZONE: {
+        char zone[CERT_NAME_MAX + 1];
+        daemon_zone(zone, &config);
+        printf("%s\n", zone);
+        return 0;
+    }
     case ACTION_CHECK_CONFIG:
         printf("%s is good\n", path);
         return 0;
@@ -72,6 +89,8 @@ int main(int argc, char **argv)
         {"verbose", no_argument, NULL, 'v'},
         {"init", no_argument, NULL, ACTION_INIT},
         {"print-request", no_argument, NULL, ACTION_PRINT_REQUEST},
+        {"rotate", no_argument, NULL, ACTION_ROTATE},
+        {"print-zone", no_argument, NULL, ACTION_PRINT_ZONE},
         {"check-config", no_argument, NULL, ACTION_CHECK_CONFIG},
         {"print-config", no_argument, NULL, ACTION_PRINT_CONFIG},
         {"version", no_argument, NULL, ACTION_VERSION},

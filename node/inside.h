@@ -15,6 +15,7 @@
 #include "node/health.h"
 #include "node/jobs.h"
 #include "node/membership.h"
+#include "node/reach.h"
 #include "node/serve_peer.h"
 #include "node/store.h"
 #include "node/transport.h"
@@ -32,6 +33,7 @@ struct service {
     struct store *store;
     struct counters counters;
     struct revocations *revocations;
+    struct reach *reach;
     struct holder holder; /* this node as a holder */
     struct membership *membership;
     struct transport *transport;

@@ -32,6 +32,7 @@ struct keeper {
     char status[STATUS_MAX];              /* told to systemd, last */
     struct clock_floor clock;
     struct revoke_memory revoke;
+    int64_t expiry_ms;                   /* when next to look at the certificate's dates */
     uint64_t moved_bytes, trimmed_bytes; /* of service->moved_bytes: a tick ago, at the last trim */
 };
 
@@ -177,8 +178,22 @@ static void write_date_down(struct keeper *k, int64_t step_s)
         log_warn("the date is not written down: %s", err.text);
 }
 
+/* Nobody looks at a certificate until it has ended, and then the node is out. */
+static void warn_of_expiry(struct keeper *k)
+{
+    int64_t left_s = k->service->cert->not_after_s - wall_s();
+    if (monotonic_ms() < k->expiry_ms)
+        return;
+    k->expiry_ms = monotonic_ms() + KEEPER_EXPIRY_MS;
+    if (left_s < CERT_SOON_S)
+        log_warn("this node's certificate ends in %lld days: have the request that `ecbakd "
+                 "--print-request` prints signed, put the answer in its place, and start anew",
+                 (long long)(left_s / 86400));
+}
+
 static void tick(struct keeper *k)
 {
+    warn_of_expiry(k);
     int64_t now = monotonic_ms();
     rest(k);
     if (now >= k->usage_ms) {
@@ -191,6 +206,7 @@ static void tick(struct keeper *k)
     }
     write_date_down(k, KEEPER_DATE_S);
     revoke_tick(k->service, &k->revoke);
+    reach_tick(k->service->reach);
     struct member_table *table = membership_table(k->service->membership);
     bool changed = table->generation != k->generation;
     k->generation = table->generation;

@@ -13,8 +13,9 @@
 #define KEEPER_SYNC_MS   10000
 #define KEEPER_USAGE_MS  5000
 #define KEEPER_TICK_MS   1000
-#define KEEPER_STATUS_MS 30000 /* systemd is told how things are so often, where they changed */
-#define KEEPER_DATE_S    3600  /* the date is written down so often, and at the end */
+#define KEEPER_STATUS_MS 30000    /* systemd is told how things are so often, where they changed */
+#define KEEPER_DATE_S    3600     /* the date is written down so often, and at the end */
+#define KEEPER_EXPIRY_MS 86400000 /* the certificate's dates are looked at so often */
 
 /* What this node offers now; no capacity when its storage is out of service. */
 void keeper_offer(struct service *service, struct membership_offer *offer);

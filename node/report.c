@@ -67,6 +67,11 @@ void report_status(struct report *report, struct service *service, Ecbak__Client
     store_usage(service->store, &status->used_bytes, &status->fragments, &status->records);
     bool serving = store_check(service->store, &report->state) == 0;
     status->state = serving ? (char *)"serving" : report->state.text;
+    status->certificate_until_s = service->cert->not_after_s;
+    reach_read(service->reach, &report->reachable);
+    status->reach_asked = report->reachable.asked;
+    status->reach_failed = report->reachable.failed;
+    status->reach = report->reachable.text;
     add_counters(report, service);
     status->counters = report->counter_list;
     reply->body_case = ECBAK__CLIENT_REPLY__BODY_STATUS;
@@ -85,6 +90,7 @@ void report_members(struct report *report, struct service *service, Ecbak__Clien
         Ecbak__Member *message = &report->member_messages[i];
         ecbak__member__init(message);
         message->id = wire_view(member->cert.node, ID_SIZE);
+        message->curve = wire_view(member->cert.curve, sizeof(member->cert.curve));
         message->name = member->cert.name;
         message->state = (char *)member_state_name(member->state);
         message->address = member->address;

@@ -14,6 +14,7 @@
 struct report {
     Ecbak__StatusReply status;
     Ecbak__MembersReply members;
+    struct reachable reachable;
     Ecbak__Counter counters[REPORT_COUNTERS_MAX];
     Ecbak__Counter *counter_list[REPORT_COUNTERS_MAX];
     struct member_table *table;

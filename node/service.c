@@ -72,6 +72,10 @@ static void run_peer(void *ctx, void *job)
 {
     struct service *service = ctx;
     struct incoming *incoming = job;
+    if (reach_take(service->reach, incoming)) {
+        free(incoming);
+        return;
+    }
     uint8_t *reply;
     size_t reply_size;
     struct payload payload = {.size = 0};
@@ -189,6 +193,7 @@ int service_new(struct service **service, const struct config *config, const str
     pthread_cond_init(&s->wake, &attributes);
     pthread_condattr_destroy(&attributes);
     health_new(&s->health);
+    reach_new(&s->reach, s);
     make_queues(s);
     if (start(s, authority_public, err) != 0) {
         service_destroy(&s);
@@ -213,6 +218,7 @@ void service_destroy(struct service **service)
     jobs_destroy(&s->client_jobs);
     jobs_destroy(&s->quick_jobs);
     jobs_destroy(&s->peer_jobs);
+    reach_destroy(&s->reach);
     if (s->transport != NULL)
         transport_destroy(&s->transport);
     if (s->membership != NULL)

@@ -64,7 +64,7 @@ def what_was_acknowledged_survives_a_power_cut_of_all_disks(cluster):
 
 def a_power_cut_in_the_middle_of_a_store_harms_nothing_that_was_there(cluster):
     cluster.settle()
-    writer, lost = cluster.hosts[0], cluster.hosts[1:3]
+    writer, lost = cluster.hosts[0], cluster.hosts[1:2]
     path = cluster.tree(writer, "more", seed=2, megabytes=40)
     before = cluster.oldest(writer)
     running = writer.start("ecbak", "store", path, "--json")

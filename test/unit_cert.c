@@ -248,6 +248,26 @@ static void node_keys_are_kept_privately_and_never_overwritten(void **state)
     node_keys_destroy(&keys);
 }
 
+static void rotated_keys_are_the_same_node_with_another_curve_key(void **state)
+{
+    (void)state;
+    struct node_keys *keys = node_keys_new(), *rotated = node_keys_rotated(keys);
+    struct cert old, new;
+    char line[CERT_ARMOR_MAX];
+    assert_memory_equal(rotated->node, keys->node, sizeof(keys->node));
+    assert_memory_equal(rotated->sign_secret, keys->sign_secret, sizeof(keys->sign_secret));
+    assert_memory_not_equal(rotated->curve_secret, keys->curve_secret, 32);
+    assert_memory_not_equal(rotated->curve_public, keys->curve_public, 32);
+    assert_int_equal(cert_request(line, keys, "a", "b", NULL), 0);
+    assert_int_equal(cert_request_read(&old, line, NULL), 0);
+    assert_int_equal(cert_request(line, rotated, "a", "b", NULL), 0);
+    assert_int_equal(cert_request_read(&new, line, NULL), 0);
+    assert_memory_equal(new.node, old.node, sizeof(old.node));
+    assert_memory_equal(new.curve, rotated->curve_public, 32);
+    node_keys_destroy(&rotated);
+    node_keys_destroy(&keys);
+}
+
 static void the_bytes_of_a_node_key_are_settled(void **state)
 {
     (void)state;
@@ -333,6 +353,7 @@ int main(void)
         cmocka_unit_test(a_request_is_signed_by_the_key_it_names),
         cmocka_unit_test(node_keys_are_kept_privately_and_never_overwritten),
         cmocka_unit_test(the_bytes_of_a_node_key_are_settled),
+        cmocka_unit_test(rotated_keys_are_the_same_node_with_another_curve_key),
         cmocka_unit_test(an_authority_is_made_once_and_loaded),
         cmocka_unit_test(a_certificate_is_loaded_from_its_file),
     };

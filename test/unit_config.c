@@ -38,7 +38,7 @@ static void an_empty_file_is_the_defaults(void **state)
     assert_int_equal(parse(&config, "", NULL), 0);
     assert_memory_equal(&config, &defaults, sizeof(config));
     assert_true(defaults.name[0] != '\0');
-    assert_string_equal(defaults.zone, "default");
+    assert_string_equal(defaults.zone, "auto");
     assert_string_equal(defaults.advertise_address, defaults.listen_address);
     assert_true(defaults.capacity_bytes == 100ull << 30);
 }

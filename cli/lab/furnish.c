@@ -12,17 +12,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
-#include <sodium.h>
-
+#include "cli/issuer.h"
 #include "cli/lab/process.h"
 #include "coding/base/bytes.h"
 #include "node/api/cert.h"
 
-#define CERT_DAYS  3650
-#define DAY_S      86400
 #define SEEDS_MAX  8 /* of one node; any one that runs is enough to join */
 #define OPEN_FILES 16
 
@@ -156,19 +152,15 @@ static int write_config(const struct lab *lab, const struct lab_node *node, cons
     return status;
 }
 
+/* A lab that was cut off signs a name again, for a node with other keys. */
 static int sign_node(const struct lab *lab, const struct lab_node *node, const char *request,
-                     const uint8_t *secret, struct err *err)
+                     struct issuer *issuer, struct err *err)
 {
+    const struct issuer_terms terms = {.days = ISSUER_DAYS_DEFAULT, .replace = true};
     char armor[CERT_ARMOR_MAX], path[LAB_PATH_MAX];
-    struct cert c = {0};
-    struct timespec now;
-    clock_gettime(CLOCK_REALTIME, &now);
-    if (cert_request_read(&c, request, err) != 0)
-        return -1;
-    c.serial = (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
-    c.not_before_s = now.tv_sec;
-    c.not_after_s = now.tv_sec + (int64_t)CERT_DAYS * DAY_S;
-    if (cert_sign(&c, secret, err) != 0 || cert_armor(armor, &c, err) != 0)
+    struct cert c, replaced;
+    if (issuer_sign(issuer, request, &terms, &c, &replaced, err) != 0 ||
+        cert_armor(armor, &c, err) != 0)
         return -1;
     lab_node_path(path, lab, node, "node.cert");
     return write_file(path, armor, err);
@@ -176,7 +168,7 @@ static int sign_node(const struct lab *lab, const struct lab_node *node, const c
 
 /* A node without a certificate never ran: what a call that was cut off left of it goes. */
 static int admit(const struct lab *lab, const struct lab_node *node, const char *program,
-                 const uint8_t *secret, struct err *err)
+                 struct issuer *issuer, struct err *err)
 {
     char path[LAB_PATH_MAX], request[CERT_ARMOR_MAX];
     lab_node_path(path, lab, node, "node.cert");
@@ -190,7 +182,7 @@ static int admit(const struct lab *lab, const struct lab_node *node, const char 
     lab_node_path(path, lab, node, "init.conf");
     const char *const words[] = {program, "--config", path, "--init", NULL};
     if (process_ask(words, request, sizeof(request), err) != 0 ||
-        sign_node(lab, node, request, secret, err) != 0)
+        sign_node(lab, node, request, issuer, err) != 0)
         return err_context(err, "%s", node->name);
     unlink(path);
     return 0;
@@ -220,14 +212,12 @@ int lab_furnish(const struct lab *lab, const char *program, struct err *err)
     }
     if (make_run_dir(lab, err) != 0 || make_authority(lab, err) != 0)
         return -1;
-    uint8_t *secret = sodium_malloc(64);
-    if (secret == NULL)
-        return err_set(err, ERR_MEMORY, "no locked memory for the authority's key");
+    struct issuer *issuer = NULL;
     PATH_SET(path, "%.*s/authority", DIR_WIDTH, lab->dir);
-    int status = authority_load(path, secret, err);
+    int status = issuer_open(&issuer, path, err);
     for (size_t i = 0; status == 0 && i < lab->count; i++)
-        status = admit(lab, &lab->nodes[i], program, secret, err);
-    sodium_free(secret);
+        status = admit(lab, &lab->nodes[i], program, issuer, err);
+    issuer_close(&issuer);
     for (size_t i = 0; status == 0 && i < lab->count; i++)
         status = configure(lab, &lab->nodes[i], err);
     return status;

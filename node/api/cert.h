@@ -24,8 +24,9 @@
 #define CERT_ID_SIZE   32
 #define CERT_NAME_MAX  31
 #define CERT_BYTES_MAX 256
-#define CERT_ARMOR_MAX 512 /* one line of text, with its final NUL */
-#define CERT_SLACK_S   300 /* clocks may differ by this much at not_before */
+#define CERT_ARMOR_MAX 512          /* one line of text, with its final NUL */
+#define CERT_SOON_S    (30 * 86400) /* people are told when it ends within this time */
+#define CERT_SLACK_S   300          /* clocks may differ by this much at not_before */
 
 struct cert {
     uint8_t cluster[CERT_ID_SIZE]; /* BLAKE2b-256 of the authority's public key */
@@ -70,6 +71,8 @@ struct node_keys {
     uint8_t curve_public[32];
 };
 struct node_keys *node_keys_new(void); /* fresh random keys */
+/* The same identity with another CURVE key: what a rotation of keys changes. */
+struct node_keys *node_keys_rotated(const struct node_keys *keys);
 void node_keys_destroy(struct node_keys **keys);
 int node_keys_save(const struct node_keys *keys, const char *path,
                    struct err *err) MUST_CHECK; /* never overwrites */

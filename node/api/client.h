@@ -57,12 +57,16 @@ struct node_status {
     uint32_t members_known, members_alive;
     uint32_t data, parity; /* what automatic would be; 0 + 0: too few members */
     uint64_t capacity_bytes, used_bytes, fragments, records;
+    uint32_t reach_asked, reach_failed; /* members that tried to reach this node, and could not */
+    char reach[256];                    /* "yes", or what did not work */
+    int64_t certificate_until_s;        /* 0: an older node did not say */
     struct counter counters[CLIENT_COUNTERS_MAX];
     size_t counter_count;
 };
 
 struct member_info {
     uint8_t id[ID_SIZE];
+    uint8_t curve[32]; /* zeros: an older node did not say */
     char name[32], zone[32], address[64], version[32];
     char state[8]; /* alive suspect dead left revoked */
     uint64_t incarnation, capacity_bytes, used_bytes;

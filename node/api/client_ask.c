@@ -44,13 +44,17 @@ int client_status(struct client *client, struct node_status *status, struct err 
                                    .capacity_bytes = s->capacity_bytes,
                                    .used_bytes = s->used_bytes,
                                    .fragments = s->fragments,
-                                   .records = s->records};
+                                   .records = s->records,
+                                   .certificate_until_s = s->certificate_until_s,
+                                   .reach_asked = s->reach_asked,
+                                   .reach_failed = s->reach_failed};
     if (!wire_take(status->cluster, ID_SIZE, s->cluster) ||
         !wire_take(status->node, ID_SIZE, s->node))
         return makes_no_sense(call, "its status", err);
     wire_text(status->name, sizeof(status->name), s->name);
     wire_text(status->version, sizeof(status->version), s->version);
     wire_text(status->state, sizeof(status->state), s->state);
+    wire_text(status->reach, sizeof(status->reach), s->reach);
     for (size_t i = 0; i < s->n_counters && i < CLIENT_COUNTERS_MAX; i++) {
         struct counter *counter = &status->counters[status->counter_count++];
         wire_text(counter->name, sizeof(counter->name), s->counters[i]->name);
@@ -63,6 +67,8 @@ int client_status(struct client *client, struct node_status *status, struct err 
 static bool read_member(struct member_info *to, const Ecbak__Member *from)
 {
     if (!wire_take(to->id, ID_SIZE, from->id))
+        return false;
+    if (from->curve.len != 0 && !wire_take(to->curve, sizeof(to->curve), from->curve))
         return false;
     wire_text(to->name, sizeof(to->name), from->name);
     wire_text(to->zone, sizeof(to->zone), from->zone);

@@ -53,6 +53,14 @@ struct node_keys *node_keys_new(void)
     return keys;
 }
 
+struct node_keys *node_keys_rotated(const struct node_keys *keys)
+{
+    struct node_keys *rotated = node_keys_new();
+    memcpy(rotated->sign_secret, keys->sign_secret, sizeof(rotated->sign_secret));
+    memcpy(rotated->node, keys->node, sizeof(rotated->node));
+    return rotated;
+}
+
 void node_keys_destroy(struct node_keys **keys)
 {
     if (*keys != NULL)

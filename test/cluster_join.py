@@ -1,0 +1,176 @@
+#!/usr/bin/env python3
+"""Joining with a ticket: one machine a ticket, and clear words for every ticket that is none."""
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+
+from harness import BUILD, SLOW, Cluster, free_ports, main, run, wait_until
+
+FAILED, USAGE, BAD_TICKET = 1, 2, 5
+
+
+class Invitation:
+    """A running `ecbak invite`."""
+
+    def __init__(self, cluster, *arguments, node=None):
+        env = dict(os.environ, ECBAK_SOCKET=node.socket if node else f"ipc://{cluster.dir}/nobody.sock")
+        self.process = subprocess.Popen(
+            [str(BUILD / "ecbak"), "invite", "--dir", str(cluster.authority), "--listen", "127.0.0.1:0", "--json",
+             *arguments], env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        line = self.process.stdout.readline()
+        if not line:
+            raise AssertionError(self.process.communicate()[1])
+        self.ticket = json.loads(line)["ticket"]
+
+    def end(self, seconds=40):
+        """Its exit status, what it said last, and stderr."""
+        out, err = self.process.communicate(timeout=seconds * SLOW)
+        return self.process.returncode, json.loads(out.splitlines()[-1]) if out.strip() else None, err
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.communicate()
+
+
+class Machine:
+    """One that joins: its own folder, its own ports."""
+
+    def __init__(self, cluster, name):
+        self.dir = cluster.dir / f"machine-{name}"
+        self.name, self.config = name, self.dir / "etc" / "ecbakd.conf"
+        self.dir.mkdir()
+        self.ports = free_ports(2)
+        self.process = None
+        self.socket = f"ipc://{self.dir}/client.sock"
+
+    def arguments(self, ticket, *more):
+        settings = {"listen_address": "127.0.0.1", "member_port": self.ports[0], "bulk_port": self.ports[1],
+                    "key_file": self.dir / "node.key", "client_endpoint": self.socket, "profile": "local"}
+        options = [word for key, value in settings.items() for word in ("--set", f"{key}={value}")]
+        return ["join", "--name", self.name, "--zone", "here", "--config", str(self.config), "--data-dir",
+                str(self.dir / "data"), "--capacity", "1G", "--no-start", "--json", *options, *more, ticket]
+
+    def join(self, ticket, *more):
+        return run("ecbak", *self.arguments(ticket, *more), check=False)
+
+    def members(self):
+        shown = run("ecbak", "members", "--json", env=dict(os.environ, ECBAK_SOCKET=self.socket), check=False)
+        return {m["name"]: m["state"] for m in json.loads(shown.stdout)["members"]} if shown.returncode == 0 else {}
+
+    @contextlib.contextmanager
+    def running(self):
+        with open(self.dir / "log", "a", encoding="utf-8") as log:
+            self.process = subprocess.Popen([str(BUILD / "ecbakd"), "--config", str(self.config)],
+                                            stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        try:
+            yield
+        finally:
+            self.process.send_signal(signal.SIGTERM)
+            self.process.wait(20 * SLOW)
+
+
+def a_ticket_makes_a_machine_a_member_and_the_operator_is_told():
+    with Cluster(2) as cluster:
+        cluster.start()
+        cluster.wait_states({"node-1": "alive", "node-2": "alive"})
+        machine = Machine(cluster, "attic")
+        with Invitation(cluster, node=cluster.nodes[0]) as invitation:
+            joined = machine.join(invitation.ticket)
+            assert joined.returncode == 0, joined
+            said = json.loads(joined.stdout)
+            assert (said["name"], said["zone"], said["address"]) == ("attic", "here", "127.0.0.1"), said
+            status, guest, _ = invitation.end()
+            assert status == 0 and guest["name"] == "attic" and guest["confirmed"], guest
+        assert (machine.dir / "node.key").stat().st_mode & 0o777 == 0o600
+        with machine.running():
+            wait_until(lambda: machine.members() == {"node-1": "alive", "node-2": "alive", "attic": "alive"}, 20,
+                       "the machine sees all")
+            cluster.wait_states({"node-1": "alive", "node-2": "alive", "attic": "alive"})
+        assert "used by attic" in (cluster.authority / "tickets").read_text()
+
+
+def of_two_machines_with_one_ticket_exactly_one_joins():
+    with Cluster(1) as cluster, Invitation(cluster) as invitation:
+        machines = [Machine(cluster, "first"), Machine(cluster, "second")]
+        running = [subprocess.Popen([str(BUILD / "ecbak"), *m.arguments(invitation.ticket)], text=True,
+                                    stdout=subprocess.PIPE, stderr=subprocess.PIPE) for m in machines]
+        said = [process.communicate(timeout=60 * SLOW) for process in running]
+        codes = sorted(process.returncode for process in running)
+        assert codes == [0, BAD_TICKET], (codes, said)
+        loser = next(i for i in (0, 1) if running[i].returncode)
+        assert f"used by {machines[1 - loser].name} at" in said[loser][1], said
+        assert not (machines[loser].dir / "etc" / "node.cert").exists()
+        status, guest, warned = invitation.end()
+        assert status == 0 and guest["name"] == machines[1 - loser].name, guest
+        assert "alone" in warned, warned
+
+
+def a_ticket_ends_with_its_time_and_with_its_process():
+    with Cluster(1) as cluster:
+        machine = Machine(cluster, "late")
+        with Invitation(cluster, "--expires", "1s") as invitation:
+            status, _, err = invitation.end()
+            assert status == FAILED and "expired" in err, err
+            late = machine.join(invitation.ticket)
+            assert late.returncode == BAD_TICKET and "expired" in late.stderr, late
+            assert not machine.config.exists(), "nothing was made"
+        with Invitation(cluster) as invitation:
+            invitation.process.send_signal(signal.SIGINT)
+            status, _, err = invitation.end()
+            assert status == FAILED and "void" in err, err
+            gone = machine.join(invitation.ticket)
+            assert gone.returncode == FAILED and "ask for a new one" in gone.stderr, gone
+        # Half a join is taken up by the next ticket, with the keys that were made.
+        key = (machine.dir / "node.key").read_bytes()
+        with Invitation(cluster) as invitation:
+            joined = machine.join(invitation.ticket)
+            assert joined.returncode == 0, joined
+            assert (machine.dir / "node.key").read_bytes() == key
+            again = machine.join(invitation.ticket)
+            assert again.returncode == FAILED and "member already" in again.stderr, again
+
+
+def what_is_no_ticket_is_said():
+    with Cluster(1) as cluster, Invitation(cluster, "--name", "fixed") as invitation:
+        machine = Machine(cluster, "other")
+        for bad in (invitation.ticket[:-5], invitation.ticket[:60], "ecbak-ticket-1:", "hello"):
+            refused = machine.join(bad)
+            assert refused.returncode == BAD_TICKET and "ticket" in refused.stderr, refused
+        refused = machine.join(invitation.ticket)
+        assert refused.returncode == USAGE and "for the name fixed" in refused.stderr, refused
+        assert not machine.config.exists()
+        machine.config.parent.mkdir()
+        machine.config.write_text("# mine\n")
+        machine.name = "fixed"
+        refused = machine.join(invitation.ticket)
+        assert refused.returncode == FAILED and "--force" in refused.stderr, refused
+        assert machine.config.read_text() == "# mine\n"
+        joined = machine.join(invitation.ticket, "--force")
+        assert joined.returncode == 0 and json.loads(joined.stdout)["name"] == "fixed", joined
+
+
+def a_name_that_is_taken_does_not_use_up_the_ticket():
+    with Cluster(1) as cluster, Invitation(cluster) as invitation:
+        machine = Machine(cluster, "node-1")
+        refused = machine.join(invitation.ticket)
+        assert refused.returncode == FAILED and "another machine is node-1" in refused.stderr, refused
+        machine.name = "node-9"
+        joined = machine.join(invitation.ticket)
+        assert joined.returncode == 0 and json.loads(joined.stdout)["name"] == "node-9", joined
+
+
+if __name__ == "__main__":
+    sys.exit(main([
+        a_ticket_makes_a_machine_a_member_and_the_operator_is_told,
+        of_two_machines_with_one_ticket_exactly_one_joins,
+        a_ticket_ends_with_its_time_and_with_its_process,
+        what_is_no_ticket_is_said,
+        a_name_that_is_taken_does_not_use_up_the_ticket,
+    ]))

@@ -1,0 +1,75 @@
+/* Zones that a machine finds out by itself. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <stdio.h>
+#include <string.h>
+
+#include "node/zone.h"
+
+static const char *zone_of(const char *tag, bool in_container, const char *boot,
+                           const char *machine)
+{
+    static char zone[CERT_NAME_MAX + 1];
+    struct zone_hints hints = {.in_container = in_container};
+    snprintf(hints.asset_tag, sizeof(hints.asset_tag), "%s", tag);
+    snprintf(hints.boot_id, sizeof(hints.boot_id), "%s", boot);
+    snprintf(hints.machine_id, sizeof(hints.machine_id), "%s", machine);
+    zone_from_hints(zone, &hints);
+    return zone;
+}
+
+static void what_the_operator_wrote_comes_first(void **state)
+{
+    (void)state;
+    assert_string_equal(zone_of("ecbak-zone:rack-7", true, "b", "m"), "rack-7");
+    assert_string_equal(zone_of("ecbak-zone:a b", false, "", ""), "default"); /* no name */
+    assert_string_equal(zone_of("Default string", false, "", ""), "default");
+}
+
+static void containers_of_one_host_are_one_zone(void **state)
+{
+    (void)state;
+    char first[CERT_NAME_MAX + 1];
+    snprintf(first, sizeof(first), "%s", zone_of("", true, "boot-1", "machine-1"));
+    assert_int_equal(strncmp(first, "host-", 5), 0);
+    assert_int_equal(strlen(first), 5 + 8);
+    assert_string_equal(zone_of("", true, "boot-1", "machine-2"), first);
+    assert_string_not_equal(zone_of("", true, "boot-2", "machine-1"), first);
+}
+
+static void other_machines_are_zones_of_their_own(void **state)
+{
+    (void)state;
+    char first[CERT_NAME_MAX + 1];
+    snprintf(first, sizeof(first), "%s", zone_of("", false, "boot-1", "machine-1"));
+    assert_int_equal(strncmp(first, "machine-", 8), 0);
+    assert_string_equal(zone_of("", false, "boot-2", "machine-1"), first); /* started anew */
+    assert_string_not_equal(zone_of("", false, "boot-1", "machine-2"), first);
+    assert_string_equal(zone_of("", true, "", "machine-1"), first);
+}
+
+static void the_zone_of_this_machine_is_a_name(void **state)
+{
+    (void)state;
+    char zone[CERT_NAME_MAX + 1], again[CERT_NAME_MAX + 1];
+    zone_here(zone);
+    zone_here(again);
+    assert_true(cert_name_valid(zone));
+    assert_string_equal(zone, again);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_the_operator_wrote_comes_first),
+        cmocka_unit_test(containers_of_one_host_are_one_zone),
+        cmocka_unit_test(other_machines_are_zones_of_their_own),
+        cmocka_unit_test(the_zone_of_this_machine_is_a_name),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
