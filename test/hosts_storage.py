@@ -7,28 +7,20 @@ from hosts.disk import Disk
 from hosts.shell import wait_until
 from lab import DONE, INCOMPLETE
 
-DISKS = {}
-
-
-def with_disk(cluster):
-    def prepare(host):
-        DISKS[host.name] = Disk(cluster.cage, host, 512)
-    return prepare
-
 
 def all_lose_power(cluster, hosts):
     """Cables first, so that nobody hears what a disk without power makes a node say; then disks, then machines."""
     for host in hosts:
         cluster.net.unplug(host.number)
     for host in hosts:
-        DISKS[host.name].lose_power()
+        host.disk.lose_power()
     for host in hosts:
         host.lose_power()
-        DISKS[host.name].power_back()
+        host.disk.power_back()
 
 
 def five_hosts_with_disks_are_a_cluster(cluster):
-    cluster.add(5, prepare=with_disk(cluster))
+    cluster.add(5, prepare=lambda host: Disk(cluster.cage, host, 512))
     cluster.operator.variables["ecbak_capacity"] = "400M"
     cluster.join(*cluster.hosts)
     cluster.init(cluster.hosts[0])

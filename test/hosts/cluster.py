@@ -92,13 +92,14 @@ class Cluster:
     def states(self, host):
         """Name to state, as that host's node sees its members; empty while it does not answer."""
         shown = self.ecbak(host, "members", "--json")
-        return {m["name"]: m["state"] for m in shown.json["members"]} if shown.code == DONE else {}
+        members = shown.json["members"] if shown.code == DONE else []
+        # A name may have a past: the machine that is alive comes last, and counts.
+        return {m["name"]: m["state"] for m in sorted(members, key=lambda m: m["state"] == "alive")}
 
-    def wait_states(self, states, by=None, seconds=ALIVE_S):
-        """Until each of these (default: all running members) sees exactly these states."""
-        for host in by or self.running():
-            wait_until(lambda host=host: self.states(host) == states, seconds,
-                       lambda host=host: f"{host.name} sees {states}: it sees {self.states(host)}", pause=0.2)
+    def member(self, host, name):
+        """What that host's node knows of the member of that name: the one that is alive, where several had it."""
+        found = [m for m in self.ecbak(host, "members", "--json").expect(DONE).json["members"] if m["name"] == name]
+        return max(found, key=lambda m: m["state"] == "alive")
 
     def wait_alive(self, hosts=None, seconds=ALIVE_S):
         """Until all of these (default: all members) see all of these alive."""

@@ -27,7 +27,7 @@ class Disk:
             file.truncate(megabytes << 20)
         run("mkfs.ext4", "-q", "-m", "0", self.file)
         self.mount()
-        host.binds[STATE_FOLDER] = self.folder
+        host.binds[STATE_FOLDER], host.disk = self.folder, self
 
     def mount(self):
         run("mount", "-o", "loop", self.file, self.folder)
@@ -55,7 +55,7 @@ class SmallDisk:
         self.folder = pathlib.Path(cage.folder) / f"{host.name}.small"
         self.folder.mkdir()
         run("mount", "-t", "tmpfs", "-o", f"size={megabytes}m,mode=755", "tmpfs", self.folder)
-        host.binds[STATE_FOLDER] = self.folder
+        host.binds[STATE_FOLDER], host.disk = self.folder, self
 
     def resize(self, megabytes):
         run("mount", "-o", f"remount,size={megabytes}m", self.folder)

@@ -24,7 +24,8 @@ class Host:
         self.root = self.folder / "root"
         self.console = self.folder / "console"
         self.group = f"{cage.mark}/{self.name}"
-        self.binds = {}  # folder inside -> folder here: disks
+        self.binds = {}  # folder inside -> folder here
+        self.disk = None  # see disk.py
         self.nspawn, self.watch, self.boots = None, None, 0
         for name in ("upper", "work", "root"):
             (self.folder / name).mkdir(parents=True)
