@@ -6,6 +6,7 @@
 #   make bench      coding figures                   make bench-e2e  whole store and recover, beside restic
 #   make fuzz       every fuzzer for FUZZ_SECONDS    make install  PREFIX= DESTDIR=
 #   make deb        the Debian package               make dist     the source archive
+#   make test-hosts  real hosts, the playbooks over SSH, power cuts, partitions (root; minutes)
 #   make deb-check  that it builds the same twice, installs, upgrades and goes
 
 BUILD   ?= build
@@ -25,6 +26,7 @@ DEPS_RUN   = procps acl attr python3
 DEPS_TEST  = libcmocka-dev libfaketime libisal-dev clang libclang-rt-14-dev clang-format clang-tidy restic time \
 	systemd man-db zsh fish
 DEPS_DEB   = debhelper lintian mmdebstrap faketime xz-utils
+DEPS_HOSTS = systemd-container mmdebstrap nftables iproute2 openssh-client ansible-core e2fsprogs
 DEPS       = $(DEPS_BUILD) $(DEPS_RUN) $(DEPS_TEST)
 
 VERSION = 0.1.0
@@ -70,7 +72,7 @@ FUZZ  = $(FUZZ_SRC:%.c=$(BUILD)/%)
 
 PROGRAMS = $(patsubst node/%.c,$(BUILD)/%,$(wildcard node/ecbakd.c)) $(patsubst cli/%.c,$(BUILD)/%,$(wildcard cli/ecbak.c))
 
-.PHONY: all deps demo test san bench bench-e2e fuzz tidy format install deb deb-check dist clean check-programs sim torture
+.PHONY: all deps demo test san bench bench-e2e fuzz tidy format install deb deb-check dist clean test-hosts bench-hosts ready-for-hosts check-programs sim torture
 .SECONDARY:
 .DELETE_ON_ERROR:
 
@@ -121,7 +123,21 @@ demo:
 test:
 	@$(MAKE) --no-print-directory deps
 	@$(MAKE) --no-print-directory all $(UNIT) $(SIM) $(patsubst %.c,$(BUILD)/%,$(TOOL_SRC))
+	@[ "$$(id -u)" != 0 ] || [ -n "$(SAN)" ] || $(MAKE) --no-print-directory ready-for-hosts
 	@$(PYTHON) test/run.py --build $(BUILD)
+
+# Real hosts: what they need, and the package that they get. Root only, like the hosts themselves.
+ready-for-hosts:
+	@test/deps.sh $(DEPS_BUILD) $(DEPS_DEB) $(DEPS_HOSTS)
+	@$(MAKE) --no-print-directory all deb
+
+# ONLY: words of the names of the programs to run.
+test-hosts: ready-for-hosts
+	@$(MAKE) --no-print-directory BUILD=$(BUILD)/hosts/next DEB_VERSION=$(VERSION)+next deb
+	@$(PYTHON) test/run.py --build $(BUILD) --hosts $(ONLY)
+
+bench-hosts: ready-for-hosts
+	@ECBAK_BUILD=$(BUILD) $(PYTHON) test/bench_hosts.py
 
 san:
 	@$(MAKE) --no-print-directory SAN=1 BUILD=$(BUILD)/san test

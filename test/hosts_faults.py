@@ -122,8 +122,9 @@ def a_full_disk_takes_nothing_more_and_loses_nothing(cluster):
     full, writer = cluster.hosts[5], cluster.hosts[0]
     full.run("dd", "if=/dev/zero", f"of={STATE_FOLDER}/junk", "bs=1M", check=False)
     path = cluster.tree(writer, "full", seed=80)
-    cluster.store(writer, path).expect(INCOMPLETE)
+    cluster.store(writer, path).expect(DONE, INCOMPLETE)  # five rows, and five hosts that are not full
     watch_nobody_die(cluster, 3)
+    assert int(full.run("df", "--output=avail", STATE_FOLDER).stdout.split()[-1]) < 1024, "it was not full"
     cluster.recover_and_compare(cluster.hosts[4], writer, "/srv/work", cluster.oldest(cluster.hosts[0]))
     full.run("rm", f"{STATE_FOLDER}/junk")
     stored = cluster.store(writer, path).expect(DONE).json

@@ -7,7 +7,6 @@ do not hold (control groups, settings of the machine) the outer process takes ba
     if __name__ == "__main__":
         sys.exit(cage.main(tests))
 """
-import ctypes
 import os
 import pathlib
 import shutil
@@ -20,8 +19,7 @@ from . import cgroups, leftovers
 from .shell import run
 
 INSIDE = "ECBAK_HOSTS_CAGE"
-TOOLS = ["unshare", "nsenter", "systemd-nspawn", "mmdebstrap", "nft", "ip", "ssh", "ssh-keygen", "ansible-playbook"]
-PR_SET_PDEATHSIG = 1
+TOOLS = ["unshare", "setpriv", "nsenter", "systemd-nspawn", "mmdebstrap", "nft", "ip", "ssh", "ssh-keygen", "ansible-playbook"]
 
 
 class Cage:
@@ -55,35 +53,32 @@ def refused():
     return None
 
 
-def outside(prepare):
+def outside(prepare, settings):
     """Runs this program again inside a cage; returns its exit status, 1 when something was left behind."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     cage = Cage(f"{os.getpid():x}")
     before = leftovers.settings()
     if prepare:
         prepare()  # what needs the machine's own network, before there is none
-    files = cgroups.make(cage.mark)
-    libc = ctypes.CDLL(None)
-
-    def enter():
-        libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-        for file in files:
-            file.write_text(str(os.getpid()))
-
-    command = ["unshare", "--mount", "--net", "--pid", "--fork", "--kill-child", "--mount-proc",
-               sys.executable, *sys.argv]
-    process = subprocess.Popen(command, env=dict(os.environ, **{INSIDE: cage.identity}), preexec_fn=enter)
+    moves = "".join(f"echo $$ > {file}\n" for file in cgroups.make(cage.mark))
+    # Whichever of these is killed takes those inside along.
+    command = ["setpriv", "--pdeathsig", "KILL", "sh", "-c", f'{moves}exec "$@"', "sh", "unshare", "--mount", "--net", "--pid",
+               "--fork", "--kill-child", "--mount-proc", sys.executable, *sys.argv]
+    status = 1
     try:
-        status = process.wait()
-    except BaseException:
-        process.kill()
-        process.wait()
-        raise
+        leftovers.set_settings(settings)
+        with subprocess.Popen(command, env=dict(os.environ, **{INSIDE: cage.identity})) as process:
+            try:
+                status = process.wait()
+            finally:
+                process.kill()
     finally:
+        leftovers.set_settings({name: before[name] for name in settings})
         try:
             cgroups.remove(cage.mark)
         except AssertionError as error:
             print(error)
-        left = after_a_moment(cage, before)
+    left = after_a_moment(cage, before)
     print("ok nothing_is_left_behind" if not left else "\n".join(["FAIL nothing_is_left_behind", *left]), flush=True)
     return status or (1 if left else 0)
 
@@ -109,9 +104,16 @@ def set_up_inside():
     return cage
 
 
-def main(inside, prepare=None):
-    """The exit status of a test program: `inside` runs in the cage and gives it; `prepare` runs before, outside."""
+def main(inside, prepare=None, settings=None):
+    """The exit status of a test program: `inside` runs in the cage and gives it; `prepare` runs before, outside.
+
+    `settings` are kernel settings of the whole machine that this run needs otherwise: put back afterwards.
+    """
     if INSIDE in os.environ:
         set_up_inside()
         return inside()
-    return outside(prepare)
+    why = refused()
+    if why:
+        print(f"FAIL real_hosts_can_be_made_here\n{why}")
+        return 1
+    return outside(prepare, settings or {})

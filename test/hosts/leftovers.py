@@ -24,6 +24,11 @@ def settings():
     return {name: text("/proc/sys/" + name.replace(".", "/")).strip() for name in SYSCTLS}
 
 
+def set_settings(wanted):
+    for name, value in wanted.items():
+        pathlib.Path("/proc/sys/" + name.replace(".", "/")).write_text(value)
+
+
 def processes(mark):
     return [f"process {path.name}: {text(path / 'cmdline').replace(chr(0), ' ')[:100]}"
             for path in pathlib.Path("/proc").glob("[0-9]*") if mark in text(path / "cgroup")]
