@@ -22,7 +22,8 @@ DEPS_BUILD = build-essential pkg-config libzmq3-dev libczmq-dev libjerasure-dev 
 	libsodium-dev libsqlite3-dev libzstd-dev libprotobuf-c-dev protobuf-c-compiler libjansson-dev \
 	libacl1-dev libattr1-dev
 DEPS_RUN   = procps acl attr python3
-DEPS_TEST  = libcmocka-dev libfaketime libisal-dev clang libclang-rt-14-dev clang-format clang-tidy restic time
+DEPS_TEST  = libcmocka-dev libfaketime libisal-dev clang libclang-rt-14-dev clang-format clang-tidy restic time \
+	systemd man-db zsh fish
 DEPS_DEB   = debhelper lintian mmdebstrap faketime xz-utils
 DEPS       = $(DEPS_BUILD) $(DEPS_RUN) $(DEPS_TEST)
 

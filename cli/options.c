@@ -111,10 +111,15 @@ struct scan {
     int at;
 };
 
-/* NULL: there is none, and err says what was meant. */
-static const struct option *find_name(const struct scan *scan, const char *name, struct err *err)
+/* NULL: there is none, and err says what was meant: in a profile words have no dashes, and one more is
+ * known. */
+static const struct option *find_name(const struct scan *scan, const char *name, bool in_profile,
+                                      struct err *err)
 {
+    const char *dashes = in_profile ? "" : "--";
     struct suggestion near = {0};
+    if (in_profile)
+        suggest_consider(&near, name, "path");
     for (size_t t = 0; t < 2; t++)
         for (const struct option *o = scan->tables[t]; o != NULL && o->name != NULL; o++) {
             suggest_consider(&near, name, o->name);
@@ -122,9 +127,10 @@ static const struct option *find_name(const struct scan *scan, const char *name,
                 return o;
         }
     if (near.word != NULL)
-        err_set(err, ERR_USAGE, "there is no option --%s; did you mean --%s?", name, near.word);
+        err_set(err, ERR_USAGE, "there is no option %s%s; did you mean %s%s?", dashes, name, dashes,
+                near.word);
     else
-        err_set(err, ERR_USAGE, "there is no option --%s", name);
+        err_set(err, ERR_USAGE, "there is no option %s%s", dashes, name);
     return NULL;
 }
 
@@ -142,7 +148,7 @@ static int read_profile_line(struct scan *scan, const struct profile_line *at, s
     }
     if (strcmp(at->word, "path") == 0)
         return err_set(err, ERR_USAGE, "path needs an absolute path, such as: path /home");
-    const struct option *o = find_name(scan, at->word, err);
+    const struct option *o = find_name(scan, at->word, true, err);
     if (o == NULL)
         return -1;
     if (o->kind == OPTION_PROFILE || strcmp(o->name, "help") == 0)
@@ -178,7 +184,7 @@ static int read_long(struct scan *scan, const char *text, struct err *err)
     size_t length = equals != NULL ? (size_t)(equals - text) : strlen(text);
     char name[32];
     snprintf(name, sizeof(name), "%.*s", (int)length, text);
-    const struct option *o = find_name(scan, name, err);
+    const struct option *o = find_name(scan, name, false, err);
     const char *value = equals != NULL ? equals + 1 : NULL;
     if (o == NULL)
         return -1;

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 """Full disks, slow holders, wrong clocks, data directories that vanish: each has a clear outcome."""
+import contextlib
 import glob
 import os
 import shutil
@@ -85,24 +86,49 @@ def a_foreign_data_directory_is_refused():
                    f"the log says whose the data is ({result.err})")
 
 
-def a_node_with_a_wrong_clock_is_told_so():
+@contextlib.contextmanager
+def clock(what):
+    """The clock of what is started inside, in libfaketime's words; yields False where that cannot be had."""
     preload = next(iter(glob.glob("/usr/lib/*/faketime/libfaketime.so.1")), None)
     if preload is None or SLOW > 1:
         print("(needs libfaketime, and that hangs under the sanitizers; passed over)")
+        yield False
         return
+    faked = {"LD_PRELOAD": preload, "FAKETIME": what, "FAKETIME_DONT_FAKE_MONOTONIC": "1"}
+    os.environ.update(faked)
+    try:
+        yield True
+    finally:
+        for name in faked:
+            del os.environ[name]
+
+
+def a_node_with_a_wrong_clock_is_told_so():
     with Lab(3) as lab:
         lab.kill("node-3")
-        os.environ.update(LD_PRELOAD=preload, FAKETIME="-30d", FAKETIME_DONT_FAKE_MONOTONIC="1")
-        try:
+        with clock("+20000d") as can:
+            if not can:
+                return
             lab.run("lab", "start", "node-3", "--dir", lab.dir)
-        finally:
-            for name in ("LD_PRELOAD", "FAKETIME", "FAKETIME_DONT_FAKE_MONOTONIC"):
-                del os.environ[name]
-        wait_until(lambda: "clock" in open(lab.status()["node-3"]["log"], encoding="utf-8").read(), 20,
+        wait_until(lambda: "this machine's clock says" in open(lab.status()["node-3"]["log"], encoding="utf-8").read(), 20,
                    "the log of the node with the wrong clock says so")
         # The others go on.
         lab.init()
         lab.ecbak("store", make_tree(f"{lab.root}/tree", files=5, megabytes=0)).expect(DONE, INCOMPLETE)
+
+
+def a_machine_whose_clock_was_never_set_is_a_member_nevertheless():
+    with Lab(3) as lab:
+        lab.kill("node-3")
+        lab.ecbak("members", "--wait-for", "node-3=dead").expect(DONE)
+        with clock("@1970-01-01 00:01:00") as can:
+            if not can:
+                return
+            lab.run("lab", "start", "node-3", "--dir", lab.dir)
+        lab.ecbak("members", "--wait-for", "3=alive").expect(DONE)
+        assert "until the clock is set" in open(lab.status()["node-3"]["log"], encoding="utf-8").read()
+        lab.init()
+        lab.ecbak("store", make_tree(f"{lab.root}/tree", files=5, megabytes=0)).expect(DONE)
 
 
 if __name__ == "__main__":
@@ -113,4 +139,5 @@ if __name__ == "__main__":
         a_vanished_data_directory_takes_the_storage_out_of_service_not_the_node,
         a_foreign_data_directory_is_refused,
         a_node_with_a_wrong_clock_is_told_so,
+        a_machine_whose_clock_was_never_set_is_a_member_nevertheless,
     ))

@@ -131,7 +131,8 @@ static void a_mistake_is_named_with_its_line(void **state)
     static const struct {
         const char *text, *said;
     } wrong[] = {
-        {"path /a\nexlude x\n", "line 2: there is no option --exlude; did you mean --exclude?"},
+        {"path /a\nexlude x\n", "line 2: there is no option exlude; did you mean exclude?"},
+        {"pathh /a\n", "line 1: there is no option pathh; did you mean path?"},
         {"\n\npath work\n", "line 3: path needs an absolute path"},
         {"path\n", "line 1: path needs an absolute path"},
         {"path /a\nflag yes\n", "line 2: flag takes no value"},
