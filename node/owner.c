@@ -49,6 +49,11 @@ int owner_become(const char *key_file, const char *data_dir, struct err *err)
         return 0;
     if (look_at_folder(data_dir, &data, err) != 0)
         return -1;
+    if (data.st_uid != keys.st_uid && data.st_uid != 0)
+        return err_set(
+            err, ERR_DENIED,
+            "the folder of %s belongs neither to root nor to the owner of the folder of %s",
+            data_dir, key_file);
     if (data.st_uid != keys.st_uid &&
         (mkdir(data_dir, 0700) != 0 || lchown(data_dir, keys.st_uid, keys.st_gid) != 0))
         return err_errno(err, "making %s", data_dir);

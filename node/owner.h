@@ -10,7 +10,7 @@
 #include "coding/base/err.h"
 
 /* Before making key_file and data_dir: root turns for good into the owner of key_file's folder, so
- * that what is made is the owner's. A data_dir in a folder of somebody else is made here, for the
+ * that what is made is the owner's. A data_dir in a folder of root is made here, for the
  * owner to fill. Does nothing for who is not root, or where root owns the folder. */
 int owner_become(const char *key_file, const char *data_dir, struct err *err) MUST_CHECK;
 

@@ -194,6 +194,19 @@ def some_paths_and_refusals():
         compare(tree, f"{out}{tree}")
 
 
+def a_profile_says_what_is_stored():
+    with Lab(2) as lab:
+        lab.init()
+        tree, out, profile = f"{lab.root}/a tree", f"{lab.root}/out", f"{lab.root}/nightly.conf"
+        os.mkdir(tree)
+        write(f"{tree}/wanted")
+        write(f"{tree}/left.o")
+        write(profile, f"# every night\npath {tree}\nexclude *.o\ntag nightly\n".encode())
+        lab.ecbak("store", "--profile", profile).expect(DONE)
+        lab.recover(out, "--tag", "nightly").expect(DONE)
+        assert os.listdir(f"{out}{tree}") == ["wanted"]
+
+
 def a_file_that_cannot_be_read_is_named():
     """As an ordinary user: root can read everything."""
     with Lab(3) as lab:
@@ -242,5 +255,5 @@ def a_file_that_changes_while_it_is_read_is_named():
 
 if __name__ == "__main__":
     sys.exit(run_tests(every_kind_of_file_comes_back_as_it_was, changes_renames_and_removals_are_seen,
-                       some_paths_and_refusals, a_file_that_cannot_be_read_is_named,
-                       a_file_that_changes_while_it_is_read_is_named))
+                       some_paths_and_refusals, a_profile_says_what_is_stored,
+                       a_file_that_cannot_be_read_is_named, a_file_that_changes_while_it_is_read_is_named))

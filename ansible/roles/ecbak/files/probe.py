@@ -104,6 +104,7 @@ def node():
             "request": run("ecbakd", "--print-request")[1] if key else "",
             "certificate": certificate, "authority": text("/etc/ecbak/authority.pub").strip(), "seeds": seeds(),
             "status": {name: status.get(name) for name in ("name", "node", "state", "version", "used_bytes")},
+            "failing": run("systemctl", "show", "--property=SubState", "--value", "ecbakd")[1] == "auto-restart",
             "active": run("systemctl", "is-active", "ecbakd")[1] == "active",
             "enabled": run("systemctl", "is-enabled", "ecbakd")[1] == "enabled"}
 

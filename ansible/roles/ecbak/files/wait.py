@@ -44,6 +44,9 @@ def reasons(unseen, members, addresses):
     known = {member["name"]: member["address"] for member in members}
     status = ecbak("status") if unseen else {}
     reach = {other.get("name"): other for other in status.get("reachability", []) if isinstance(other, dict)}
+    if not members:
+        yield "its own node, which does not answer: see journalctl -u ecbakd"
+        return
     for name, state in unseen.items():
         why = reach.get(name, {}).get("text") or door(known.get(name) or addresses.get(name) or ":0")
         yield f"{name} ({state}; {why}{refused(status)})"
