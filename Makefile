@@ -4,6 +4,7 @@
 #   make demo       the whole story on loopback      make san      the same under ASan and UBSan
 #   make deps       install what is needed (apt)     make tidy     style, layers, static analysis
 #   make bench      coding figures                   make bench-e2e  whole store and recover, beside restic
+#   make bench-members  membership, beside serf (root)  make soak  no false deaths while all is busy
 #   make fuzz       every fuzzer for FUZZ_SECONDS    make install  PREFIX= DESTDIR=
 #   make deb        the Debian package               make dist     the source archive
 #   make test-hosts  real hosts, the playbooks over SSH, power cuts, partitions (root; minutes)
@@ -27,6 +28,7 @@ DEPS_TEST  = libcmocka-dev libfaketime libisal-dev clang libclang-rt-14-dev clan
 	systemd man-db zsh fish
 DEPS_DEB   = debhelper lintian mmdebstrap faketime xz-utils
 DEPS_HOSTS = systemd-container mmdebstrap nftables iproute2 openssh-client ansible-core e2fsprogs
+DEPS_BENCH = serf iproute2 nftables
 DEPS       = $(DEPS_BUILD) $(DEPS_RUN) $(DEPS_TEST)
 
 VERSION = 0.1.0
@@ -72,7 +74,7 @@ FUZZ  = $(FUZZ_SRC:%.c=$(BUILD)/%)
 
 PROGRAMS = $(patsubst node/%.c,$(BUILD)/%,$(wildcard node/ecbakd.c)) $(patsubst cli/%.c,$(BUILD)/%,$(wildcard cli/ecbak.c))
 
-.PHONY: all deps demo test san bench bench-e2e fuzz tidy format install deb deb-check dist clean test-hosts bench-hosts ready-for-hosts check-programs sim torture
+.PHONY: all deps demo test san bench bench-e2e fuzz tidy format install deb deb-check dist clean test-hosts bench-hosts ready-for-hosts check-programs sim torture bench-members soak
 .SECONDARY:
 .DELETE_ON_ERROR:
 
@@ -155,6 +157,20 @@ bench: $(BENCH)
 
 bench-e2e: all
 	@$(PYTHON) test/bench_e2e.py --build $(BUILD)
+
+# Both take minutes.
+BENCH_HOSTS  ?= 30
+BENCH_LOSSES ?= 7
+SOAK_SECONDS ?= 300
+bench-members:
+	@$(MAKE) --no-print-directory deps DEPS="$(DEPS_BUILD) $(DEPS_RUN) $(DEPS_BENCH)"
+	@$(MAKE) --no-print-directory all
+	@ECBAK_BUILD=$(BUILD) $(PYTHON) test/bench_members.py --hosts $(BENCH_HOSTS) --losses $(BENCH_LOSSES)
+
+soak:
+	@$(MAKE) --no-print-directory deps DEPS="$(DEPS_BUILD) $(DEPS_RUN)"
+	@$(MAKE) --no-print-directory all
+	@ECBAK_BUILD=$(BUILD) $(PYTHON) test/soak_members.py --seconds $(SOAK_SECONDS)
 
 # The fuzzers' layers are built again by clang, so that all of it is instrumented.
 FUZZ_FLAGS = -std=c17 -g -O1 -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined -pthread

@@ -3,17 +3,16 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "cli/command.h"
 #include "cli/exit_code.h"
+#include "cli/members_show.h"
+#include "cli/members_watch.h"
 #include "cli/options.h"
-#include "cli/output.h"
 #include "cli/text.h"
 #include "node/api/client.h"
 
 #define POLL_MS 200
-#define WATCH_S 1
 
 /* "--wait-for 6=alive": that many members in that state; "--wait-for node-3=dead": that one is. */
 struct awaited {
@@ -23,105 +22,8 @@ struct awaited {
     uint64_t count;
 };
 
-static json_t *member_json(const struct member_info *m)
-{
-    json_t *object = json_object();
-    json_object_set_new(object, "id", json_hex(m->id, ID_SIZE));
-    json_object_set_new(object, "name", json_text(m->name));
-    json_object_set_new(object, "state", json_text(m->state));
-    json_object_set_new(object, "address", json_text(m->address));
-    json_object_set_new(object, "zone", json_text(m->zone));
-    json_object_set_new(object, "incarnation", json_integer((json_int_t)m->incarnation));
-    json_object_set_new(object, "rtt_ms", json_figure(m->rtt_ms));
-    json_object_set_new(object, "capacity_bytes", json_integer((json_int_t)m->capacity_bytes));
-    json_object_set_new(object, "used_bytes", json_integer((json_int_t)m->used_bytes));
-    json_object_set_new(object, "version", json_text(m->version));
-    json_object_set_new(object, "since", json_integer((json_int_t)m->since_s));
-    return object;
-}
-
-static void print_json(const struct member_list *list)
-{
-    json_t *members = json_array();
-    for (size_t i = 0; i < list->count; i++)
-        json_array_append_new(members, member_json(&list->members[i]));
-    json_t *object = json_object();
-    json_object_set_new(object, "cluster", json_hex(list->cluster, ID_SIZE));
-    json_object_set_new(object, "members", members);
-    output_json(object);
-}
-
-static enum style state_style(const char *state)
-{
-    if (strcmp(state, "alive") == 0)
-        return STYLE_GOOD;
-    if (strcmp(state, "suspect") == 0)
-        return STYLE_WARN;
-    return strcmp(state, "dead") == 0 || strcmp(state, "revoked") == 0 ? STYLE_BAD : STYLE_DIM;
-}
-
-static void add_member(struct table *table, const struct member_info *m, int64_t now_s)
-{
-    char bar[BAR_TEXT_MAX], used[TEXT_SHORT_MAX], capacity[TEXT_SHORT_MAX], since[TEXT_SHORT_MAX];
-    enum style dim = strcmp(m->state, "alive") == 0 ? STYLE_PLAIN : STYLE_DIM;
-    table_add(table, STYLE_DIM, "%s", m->self ? "*" : "");
-    table_add(table, STYLE_BOLD, "%s", m->name);
-    table_add(table, state_style(m->state), "%s", m->state);
-    table_add(table, dim, "%s", m->address);
-    table_add(table, dim, "%s", m->zone);
-    table_add(table, STYLE_DIM, "%s", output_bar(bar, 8, m->used_bytes, m->capacity_bytes));
-    table_add(table, dim, "%s of %s", text_bytes(used, m->used_bytes),
-              text_bytes(capacity, m->capacity_bytes));
-    if (m->self || m->rtt_ms < 0 || strcmp(m->state, "alive") != 0)
-        table_add(table, STYLE_DIM, "-");
-    else
-        table_add(table, dim, "%.1f ms", m->rtt_ms);
-    table_add(table, dim, "%s", m->version);
-    int64_t age_s = now_s - m->since_s;
-    if (m->since_s <= 0)
-        table_add(table, dim, "-");
-    else if (age_s < 10)
-        table_add(table, dim, "%d s", age_s > 0 ? (int)age_s : 0);
-    else
-        table_add(table, dim, "%s", text_duration(since, (double)age_s));
-}
-
-static void print_summary(const struct member_list *list)
-{
-    static const char *const states[] = {"alive", "suspect", "dead", "left", "revoked"};
-    size_t counts[5] = {0};
-    for (size_t i = 0; i < list->count; i++)
-        for (size_t s = 0; s < 5; s++)
-            counts[s] += strcmp(list->members[i].state, states[s]) == 0;
-    printf("\n%zu member%s:", list->count, list->count == 1 ? "" : "s");
-    const char *comma = " ";
-    for (size_t s = 0; s < 5; s++)
-        if (counts[s] > 0) {
-            printf("%s%s%zu %s%s", comma, style_on(stdout, state_style(states[s])), counts[s],
-                   states[s], style_off(stdout));
-            comma = ", ";
-        }
-    putchar('\n');
-}
-
-static void print_table(const struct member_list *list)
-{
-    static const char *const heads[] = {"",     "NAME", "STATE", "ADDRESS", "ZONE",
-                                        "USED", "",     "RTT",   "VERSION", "SINCE"};
-    struct table table;
-    table_init(&table, 10, 1u << 6 | 1u << 7 | 1u << 9);
-    for (size_t i = 0; i < 10; i++)
-        table_add(&table, STYLE_DIM, "%s", heads[i]);
-    for (size_t i = 0; i < list->count; i++)
-        add_member(&table, &list->members[i], (int64_t)time(NULL));
-    table_print(&table, stdout);
-    table_release(&table);
-    print_summary(list);
-}
-
 static int read_awaited(struct awaited *awaited, const char *text, struct err *err)
 {
-    static const char *const states[] = {"alive", "suspect", "dead", "left", "revoked"};
     const char *equals = strchr(text, '=');
     struct err ignored;
     if (equals == NULL || equals == text || (size_t)(equals - text) >= sizeof(awaited->who))
@@ -129,13 +31,13 @@ static int read_awaited(struct awaited *awaited, const char *text, struct err *e
     memcpy(awaited->who, text, (size_t)(equals - text));
     awaited->who[equals - text] = '\0';
     awaited->is_count = text_read_number(&awaited->count, awaited->who, &ignored) == 0;
-    for (size_t s = 0; s < 5; s++)
-        if (strcmp(equals + 1, states[s]) == 0) {
-            snprintf(awaited->state, sizeof(awaited->state), "%s", states[s]);
+    for (size_t s = 0; s < MEMBERS_STATES; s++)
+        if (strcmp(equals + 1, members_states[s]) == 0) {
+            snprintf(awaited->state, sizeof(awaited->state), "%s", members_states[s]);
             return 0;
         }
-    return err_set(err, ERR_USAGE, "'%s' is not a state: alive, suspect, dead, left or revoked",
-                   equals + 1);
+    return err_set(err, ERR_USAGE,
+                   "'%s' is not a state: alive, suspect, away, dead, left or revoked", equals + 1);
 }
 
 static bool is_met(const struct awaited *awaited, const struct member_list *list)
@@ -160,14 +62,15 @@ static int64_t now_ms(void)
 static int ask(struct client *client, struct member_list *list, const struct awaited *awaited,
                uint64_t timeout_ms, struct err *err)
 {
+    const struct members_wanted wanted = {.members = true, .events_max = CLIENT_EVENTS_MAX};
     if (awaited == NULL)
-        return client_members(client, list, err);
+        return client_members_wanted(client, &wanted, list, err);
     int64_t end = now_ms() + (int64_t)(timeout_ms < INT_MAX ? timeout_ms : INT_MAX);
     for (;;) {
         int64_t left = end - now_ms();
         client_set_timeout(client, left > 1 ? (int)left : 1);
         member_list_release(list);
-        int status = client_members(client, list, err);
+        int status = client_members_wanted(client, &wanted, list, err);
         if (status == 0 && is_met(awaited, list))
             return 0;
         if (status != 0 && err->code != ERR_TIMEOUT)
@@ -180,43 +83,41 @@ static int ask(struct client *client, struct member_list *list, const struct awa
     }
 }
 
-static void print_list(const struct command_line *line, const struct member_list *list)
+static void print_events(const struct member_list *list)
 {
-    if (line->json)
-        print_json(list);
-    else if (!line->quiet && list->count > 0)
-        print_table(list);
+    for (size_t i = 0; i < list->event_count; i++) {
+        char at[TEXT_SHORT_MAX], text[MEMBER_EVENT_TEXT_MAX];
+        printf("%s %s\n", text_time(at, list->events[i].time_ms / 1000),
+               member_event_text(text, &list->events[i]));
+    }
 }
 
-/* Until ctrl-C or an error. On a terminal each table takes the place of the one before. */
-static int watch(const struct command_line *line, struct client *client, struct err *err)
+static void print_list(const struct command_line *line, const struct member_list *list, bool events)
 {
-    bool repaint = !line->json && isatty(STDOUT_FILENO) == 1;
-    for (;;) {
-        struct member_list list = {0};
-        if (client_members(client, &list, err) != 0)
-            return -1;
-        if (repaint)
-            fputs("\033[H\033[2J", stdout);
-        print_list(line, &list);
-        member_list_release(&list);
-        if (fflush(stdout) != 0)
-            return err_errno(err, "writing to standard output");
-        nanosleep(&(struct timespec){.tv_sec = WATCH_S}, NULL);
-    }
+    if (line->json)
+        output_json(members_json(list, events));
+    else if (!line->quiet && events)
+        print_events(list);
+    else if (!line->quiet && list->count > 0)
+        members_print(list);
 }
 
 int cmd_members(int argc, char **argv)
 {
     const char *wait_for = NULL;
-    bool watching = false;
+    bool watching = false, events = false;
     uint64_t timeout_ms = 30000;
     const struct option options[] = {
         {'w', "wait-for", OPTION_TEXT, &wait_for, "N=STATE",
          "wait until N members are in STATE, or the member\nof that name is: 6=alive, node-3=dead"},
         {'t', "timeout", OPTION_DURATION, &timeout_ms, "TIME",
          "how long to wait (default 30s); then the exit status is 4"},
-        {0, "watch", OPTION_FLAG, &watching, NULL, "show it again every second, until ctrl-C"},
+        {0, "watch", OPTION_FLAG, &watching, NULL,
+         "follow the cluster until ctrl-C: the table and what\nhappened last, kept up to date; not "
+         "on a "
+         "terminal a line\nfor each event"},
+        {0, "events", OPTION_FLAG, &events, NULL,
+         "show the newest events, at most 256; with --json beside\nthe members"},
         {0},
     };
     struct command_line line = {
@@ -224,10 +125,13 @@ int cmd_members(int argc, char **argv)
         .synopsis = "[OPTION]...",
         .about =
             "Shows the machines of the cluster as this machine's node sees them: state, space\n"
-            "offered and used, round-trip time, version, and how long they have been so.",
+            "used and offered, round-trip time (~: not measured, but that of others in its\n"
+            "zone), version, and how long they have been so.",
         .examples = "  ecbak members\n"
                     "  ecbak members --json | jq -r '.members[] | select(.state==\"dead\").name'\n"
                     "  ecbak members --watch\n"
+                    "  ecbak members --watch --json | jq -r 'select(.event==\"dead\").name'\n"
+                    "  ecbak members --events | grep node-3\n"
                     "  ecbak members --wait-for 6=alive --timeout 30s",
         .options = options,
         .uses = USES_NODE,
@@ -240,18 +144,24 @@ int cmd_members(int argc, char **argv)
     struct client *client = NULL;
     struct member_list list = {0};
     int status = -1;
+    if (wait_for != NULL && watching) {
+        code =
+            command_usage(&line, "--wait-for ends when it is met and --watch never ends: give one");
+        command_line_release(&line);
+        return code;
+    }
     if (wait_for != NULL && read_awaited(&awaited, wait_for, &err) != 0)
         goto done;
-    if (client_open(&client, line.socket, &err) != 0)
-        goto done;
     if (watching) {
-        status = watch(&line, client, &err);
+        status = members_watch(line.socket, line.json, &err);
         goto done;
     }
+    if (client_open(&client, line.socket, &err) != 0)
+        goto done;
     status = ask(client, &list, wait_for != NULL ? &awaited : NULL, timeout_ms, &err);
     if (status != 0 && err.code != ERR_TOO_FEW)
         goto done;
-    print_list(&line, &list);
+    print_list(&line, &list, events);
 done:
     code = status == 0 ? EXIT_DONE : command_failed(&line, &err);
     member_list_release(&list);

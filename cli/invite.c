@@ -320,8 +320,9 @@ static bool take_message(struct invitation *v)
     return true;
 }
 
-enum invite_state invite_turn(struct invitation *v, int stop_fd, int wait_ms)
+enum invite_state invite_turn(struct invitation *invitation, int stop_fd, int wait_ms)
 {
+    struct invitation *v = invitation;
     zmq_pollitem_t items[] = {{.socket = v->socket, .events = ZMQ_POLLIN},
                               {.fd = stop_fd, .events = ZMQ_POLLIN}};
     if (zmq_poll(items, stop_fd < 0 ? 1 : 2, wait_ms) > 0)

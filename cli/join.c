@@ -131,7 +131,42 @@ static Ecbak__JoinReply *ask(void *context, const struct ticket *ticket, const c
 
 /* ---- this machine -------------------------------------------------------------------------- */
 
-/* The address that packets to the inviter come from: others of its network reach us there too. */
+/* The address that packets to `inviter` (host:port) come from; nothing is sent. */
+static bool own_address(const char *inviter, char to[TICKET_ADDRESS_SIZE])
+{
+    char host[TICKET_ADDRESS_SIZE], text[INET6_ADDRSTRLEN];
+    const struct addrinfo wanted = {.ai_socktype = SOCK_DGRAM};
+    struct addrinfo *found = NULL;
+    struct sockaddr_storage own = {0};
+    socklen_t size = sizeof(own);
+    snprintf(host, sizeof(host), "%s", inviter);
+    char *colon = strrchr(host, ':');
+    if (colon == NULL)
+        return false;
+    *colon = '\0';
+    char *bare = host[0] == '[' ? host + 1 : host;
+    bare[strcspn(bare, "]")] = '\0';
+    if (getaddrinfo(bare, colon + 1, &wanted, &found) != 0)
+        return false;
+    int fd = socket(found->ai_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    bool known = fd >= 0 && connect(fd, found->ai_addr, found->ai_addrlen) == 0 &&
+                 getsockname(fd, (struct sockaddr *)&own, &size) == 0;
+    freeaddrinfo(found);
+    if (fd >= 0)
+        close(fd);
+    if (!known)
+        return false;
+    if (own.ss_family == AF_INET)
+        return inet_ntop(AF_INET, &((struct sockaddr_in *)&own)->sin_addr, to,
+                         TICKET_ADDRESS_SIZE) != NULL;
+    if (own.ss_family != AF_INET6 ||
+        inet_ntop(AF_INET6, &((struct sockaddr_in6 *)&own)->sin6_addr, text, sizeof(text)) == NULL)
+        return false;
+    snprintf(to, TICKET_ADDRESS_SIZE, "[%s]", text);
+    return true;
+}
+
+/* Where the inviter would see us: others of its network reach us there too. */
 static int find_advertise(const struct join_options *o, char to[TICKET_ADDRESS_SIZE],
                           struct err *err)
 {
@@ -141,39 +176,9 @@ static int find_advertise(const struct join_options *o, char to[TICKET_ADDRESS_S
         snprintf(to, TICKET_ADDRESS_SIZE, "%s", o->advertise);
         return 0;
     }
-    for (size_t i = 0; i < o->ticket->address_count; i++) {
-        char host[TICKET_ADDRESS_SIZE], text[INET6_ADDRSTRLEN];
-        struct addrinfo *found = NULL;
-        struct sockaddr_storage own;
-        socklen_t size = sizeof(own);
-        snprintf(host, sizeof(host), "%s", o->ticket->addresses[i]);
-        char *colon = strrchr(host, ':');
-        if (colon == NULL)
-            continue;
-        *colon = '\0';
-        char *bare = host[0] == '[' ? host + 1 : host;
-        bare[strcspn(bare, "]")] = '\0';
-        const struct addrinfo wanted = {.ai_socktype = SOCK_DGRAM};
-        if (getaddrinfo(bare, colon + 1, &wanted, &found) != 0)
-            continue;
-        int fd = socket(found->ai_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-        bool known = fd >= 0 && connect(fd, found->ai_addr, found->ai_addrlen) == 0 &&
-                     getsockname(fd, (struct sockaddr *)&own, &size) == 0;
-        freeaddrinfo(found);
-        if (fd >= 0)
-            close(fd);
-        if (!known)
-            continue;
-        if (own.ss_family == AF_INET && inet_ntop(AF_INET, &((struct sockaddr_in *)&own)->sin_addr,
-                                                  to, TICKET_ADDRESS_SIZE) != NULL)
+    for (size_t i = 0; i < o->ticket->address_count; i++)
+        if (own_address(o->ticket->addresses[i], to))
             return 0;
-        if (own.ss_family == AF_INET6 &&
-            inet_ntop(AF_INET6, &((struct sockaddr_in6 *)&own)->sin6_addr, text, sizeof(text)) !=
-                NULL) {
-            snprintf(to, TICKET_ADDRESS_SIZE, "[%s]", text);
-            return 0;
-        }
-    }
     return err_set(
         err, ERR_NOT_FOUND,
         "the address at which others reach this machine cannot be told: say --advertise");

@@ -110,7 +110,8 @@ json_t *json_figure(double value)
 
 void table_init(struct table *table, size_t columns, uint32_t right)
 {
-    *table = (struct table){.columns = columns, .right = right};
+    *table =
+        (struct table){.columns = columns, .width_max = SIZE_MAX, .line_end = "\n", .right = right};
 }
 
 void table_add(struct table *table, enum style style, const char *format, ...)
@@ -125,30 +126,52 @@ void table_add(struct table *table, enum style style, const char *format, ...)
     table->cells[table->count++] = (struct table_cell){alloc_text(safe), style};
 }
 
-static void pad(FILE *to, size_t blanks)
+static void measure(const struct table *table, size_t wide[TABLE_COLUMNS_MAX])
 {
-    while (blanks-- > 0)
-        fputc(' ', to);
-}
-
-void table_print(const struct table *table, FILE *to)
-{
-    size_t wide[TABLE_COLUMNS_MAX] = {0};
+    memset(wide, 0, TABLE_COLUMNS_MAX * sizeof(wide[0]));
     for (size_t i = 0; i < table->count; i++) {
         size_t width = text_width(table->cells[i].text), column = i % table->columns;
         if (width > wide[column])
             wide[column] = width;
     }
+}
+
+size_t table_width(const struct table *table)
+{
+    size_t wide[TABLE_COLUMNS_MAX], width = 2 * (table->columns - 1);
+    measure(table, wide);
+    for (size_t column = 0; column < table->columns; column++)
+        width += wide[column];
+    return width;
+}
+
+/* Of what is left of the line. */
+static void pad(FILE *to, size_t blanks, size_t *left)
+{
+    for (; blanks > 0 && *left > 0; blanks--, (*left)--)
+        fputc(' ', to);
+}
+
+void table_print(const struct table *table, FILE *to)
+{
+    size_t wide[TABLE_COLUMNS_MAX], left = table->width_max;
+    measure(table, wide);
     for (size_t i = 0; i < table->count; i++) {
         const struct table_cell *cell = &table->cells[i];
-        size_t column = i % table->columns, blanks = wide[column] - text_width(cell->text);
+        size_t column = i % table->columns, width = text_width(cell->text);
         bool right = (table->right >> column & 1) != 0, last = column + 1 == table->columns;
         if (right)
-            pad(to, blanks);
-        fprintf(to, "%s%s%s", style_on(to, cell->style), cell->text, style_off(to));
-        if (!right && !last)
-            pad(to, blanks);
-        fputs(last ? "\n" : "  ", to);
+            pad(to, wide[column] - width, &left);
+        if (left > 0)
+            fprintf(to, "%s%.*s%s", style_on(to, cell->style), (int)text_fit(cell->text, left),
+                    cell->text, style_off(to));
+        left -= width < left ? width : left;
+        if (last) {
+            fputs(table->line_end, to);
+            left = table->width_max;
+            continue;
+        }
+        pad(to, (right ? 0 : wide[column] - width) + 2, &left);
     }
 }
 

@@ -56,7 +56,9 @@ struct table_cell {
 };
 struct table {
     size_t columns;
-    uint32_t right; /* bit i: column i is set flush right */
+    size_t width_max;     /* lines are cut there; table_init: never */
+    const char *line_end; /* table_init: "\n" */
+    uint32_t right;       /* bit i: column i is set flush right */
     struct table_cell *cells;
     size_t count;
 };
@@ -64,6 +66,7 @@ void table_init(struct table *table, size_t columns, uint32_t right);
 /* Adds the next cell, row after row; the text is escaped. */
 void table_add(struct table *table, enum style style, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
+size_t table_width(const struct table *table);
 void table_print(const struct table *table, FILE *to);
 void table_release(struct table *table);
 

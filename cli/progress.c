@@ -70,19 +70,6 @@ static const char *phase_text(int phase, const char *verb)
     }
 }
 
-/* Cuts text after `width` code points. */
-static void cut(char *text, unsigned width)
-{
-    for (; *text != '\0'; text++) {
-        if (((unsigned char)*text & 0xc0) == 0x80)
-            continue;
-        if (width-- == 0) {
-            *text = '\0';
-            return;
-        }
-    }
-}
-
 void progress_line(char to[PROGRESS_LINE_MAX], const char *verb, struct job_progress *job,
                    double seconds, double rate, unsigned width)
 {
@@ -109,7 +96,7 @@ void progress_line(char to[PROGRESS_LINE_MAX], const char *verb, struct job_prog
     if (atomic_load(&job->problems) > 0)
         ADD("  %s problems", text_count(a, atomic_load(&job->problems)));
 #undef ADD
-    cut(to, width);
+    to[text_fit(to, width)] = '\0';
 }
 
 /* With the lock held. */

@@ -204,3 +204,12 @@ size_t text_width(const char *text)
             width++;
     return width;
 }
+
+size_t text_fit(const char *text, size_t width)
+{
+    size_t used = 0;
+    for (; text[used] != '\0'; used++)
+        if (((unsigned char)text[used] & 0xc0) != 0x80 && width-- == 0)
+            break;
+    return used;
+}

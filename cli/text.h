@@ -39,5 +39,7 @@ int text_read_duration(uint64_t *duration_ms, const char *text, struct err *err)
 size_t text_safe(char *to, size_t room, const char *bytes, size_t size);
 /* Columns that a UTF-8 text takes, one for each code point. */
 size_t text_width(const char *text);
+/* How many bytes of it fit into `width` columns. */
+size_t text_fit(const char *text, size_t width);
 
 #endif

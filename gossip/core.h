@@ -126,6 +126,7 @@ struct helper {
 struct probe {
     struct member *member; /* NULL: this slot is free */
     enum probe_kind kind;
+    bool unmeasured; /* the time until its answer is no round trip */
     uint32_t sequence;
     uint64_t sent_ms;
     uint64_t ask_ms;  /* when helpers are asked; NEVER once they were */
@@ -307,6 +308,7 @@ void probe_receive(struct swim *swim, const struct swim_id *from,
                    const struct Ecbak__Gossip__Packet *packet);
 void probe_forget(struct swim *swim, const struct member *member);
 void probe_shift(struct swim *swim, uint64_t late_ms);
+void probe_unmeasured(struct swim *swim, const struct swim_id *id);
 /* Local health changes by this much, within its bounds. */
 void probe_awareness(struct swim *swim, int change);
 

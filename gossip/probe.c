@@ -271,7 +271,7 @@ static void answered(struct swim *swim, struct probe *probe, bool direct)
     struct member *member = probe->member;
     if (direct) {
         member->heard_ms = swim->now_ms;
-        if (probe->sent_ms != 0) {
+        if (!probe->unmeasured) {
             float rtt_ms = (float)(swim->now_ms - probe->sent_ms);
             member->rtt_ms = member->rtt_ms < 0 ? rtt_ms : (7 * member->rtt_ms + rtt_ms) / 8;
         }
@@ -403,6 +403,15 @@ void probe_forget(struct swim *swim, const struct member *member)
             finish(&swim->probes[i]);
 }
 
+void probe_unmeasured(struct swim *swim, const struct swim_id *id)
+{
+    for (size_t i = 0; i < PROBES_MAX; i++) {
+        struct probe *probe = &swim->probes[i];
+        if (probe->member != NULL && swim_id_equal(&probe->member->id, id))
+            probe->unmeasured = true;
+    }
+}
+
 /* We stood still: what was on its way then says nothing about others now. */
 void probe_shift(struct swim *swim, uint64_t late_ms)
 {
@@ -410,7 +419,7 @@ void probe_shift(struct swim *swim, uint64_t late_ms)
         struct probe *probe = &swim->probes[i];
         if (probe->member == NULL)
             continue;
-        probe->sent_ms = 0;
+        probe->unmeasured = true;
         probe->fail_ms += late_ms;
         if (probe->ask_ms != NEVER)
             probe->ask_ms += late_ms;

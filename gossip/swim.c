@@ -250,6 +250,11 @@ void swim_receive(struct swim *swim, uint64_t now_ms, const struct swim_id *from
         ecbak__gossip__packet__free_unpacked(packet, NULL);
 }
 
+void swim_unmeasured(struct swim *swim, const struct swim_id *id)
+{
+    probe_unmeasured(swim, id);
+}
+
 int swim_join(struct swim *swim, uint64_t now_ms, const char *address, struct err *err)
 {
     if (self_check_text("address", address, SWIM_ADDRESS_MAX, err) != 0)

@@ -246,6 +246,10 @@ uint64_t swim_next_ms(const struct swim *swim);
 void swim_receive(struct swim *swim, uint64_t now_ms, const struct swim_id *from, const void *bytes,
                   size_t size);
 
+/* What was just sent to this member had to wait for its connection to be made: the answer, when it
+ * comes, is a sign of life as any other, but its time is no round trip. */
+void swim_unmeasured(struct swim *swim, const struct swim_id *id);
+
 /* Say something else of ourselves from now on; NULL address or metadata: as before. */
 int swim_update(struct swim *swim, uint64_t now_ms, const char *address, const uint8_t *metadata,
                 size_t metadata_size, struct err *err) MUST_CHECK;

@@ -23,7 +23,12 @@ int64_t boottime_ms(void)
 
 int64_t wall_s(void)
 {
-    return read_ms(CLOCK_REALTIME) / 1000;
+    return wall_ms() / 1000;
+}
+
+int64_t wall_ms(void)
+{
+    return read_ms(CLOCK_REALTIME);
 }
 
 /* ---- the floor ------------------------------------------------------------------------------ */

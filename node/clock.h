@@ -24,6 +24,7 @@ int64_t boottime_ms(void);
 
 /* Seconds since 1970 by the system's clock, which may jump: what people read. */
 int64_t wall_s(void);
+int64_t wall_ms(void);
 
 /* The same with the floor: what certificates are checked against. */
 int64_t date_s(void);

@@ -39,6 +39,7 @@ struct config {
     char profile[8]; /* lan wan local */
     uint32_t client_jobs, peer_jobs;
     uint32_t members_max;
+    uint32_t connections_max;
     struct config_seed seeds[CONFIG_SEEDS_MAX];
     size_t seed_count;
 };

@@ -59,6 +59,11 @@ const struct config_key config_keys[] = {
      "Requests of other nodes worked on at once. Each may hold one fragment in memory."},
     {"members_max", TYPE_COUNT, FIELD(members_max), 2, 100000, "1000",
      "Members that this node is willing to know. Bounds its memory."},
+    {"connections_max", TYPE_COUNT, FIELD(connections_max), 8, 4096, "64",
+     "Connections for membership that this node makes and keeps open, whatever the size of the\n"
+     "cluster; the least recently used one gives way. Each takes a file descriptor and about 40 "
+     "KiB\n"
+     "on both sides; one that was given up costs a handshake (1.3 KB) when it is needed again."},
 };
 _Static_assert(sizeof(config_keys) / sizeof(config_keys[0]) == CONFIG_KEYS, "the header counts");
 

@@ -236,10 +236,10 @@ static int64_t late_after_ms(const struct fetching *f)
     return late < LATE_LEAST_MS ? LATE_LEAST_MS : late;
 }
 
-/* Sooner is better: this node's own disk, good standing, data rows before parity rows. */
 static int rank(const struct fetching *f, const struct sighting *s)
 {
-    return (int)f->nodes->standings[s->node] * 2 + (s->index < s->data ? 0 : 1);
+    return fetch_rank(f->nodes->standings[s->node], f->nodes->table->members[s->node].rtt_ms,
+                      s->index >= s->data);
 }
 
 /* The best sighting whose row is neither here nor on its way; of rows on their way late, too. */

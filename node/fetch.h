@@ -11,6 +11,7 @@
 #ifndef ECBAK_NODE_FETCH_H
 #define ECBAK_NODE_FETCH_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -57,5 +58,10 @@ int fetch_rows(struct fetching *fetching, struct err *err) MUST_CHECK;
 void fetch_release(struct fetching *fetching);
 /* The object's rows prove themselves, but do not give the pack: another object is fetched next. */
 void fetch_strike(struct fetching *fetching);
+
+/* Where a row is fetched from, the lowest first: this node's own disk, then those in better standing,
+ * then the nearer by classes of their round trip (< 0: not known), then data rows, which need no
+ * decoding. Pure. */
+int fetch_rank(enum standing standing, double rtt_ms, bool parity);
 
 #endif

@@ -28,11 +28,11 @@ struct keeper {
     uint8_t (*met)[ID_SIZE];
     uint64_t *met_incarnation;
     size_t met_count;
+    struct revoke_memory revoke;
     int64_t usage_ms, sync_ms, status_ms; /* when next */
+    int64_t expiry_ms;                    /* when next to look at the certificate's dates */
     char status[STATUS_MAX];              /* told to systemd, last */
     struct clock_floor clock;
-    struct revoke_memory revoke;
-    int64_t expiry_ms;                   /* when next to look at the certificate's dates */
     uint64_t moved_bytes, trimmed_bytes; /* of service->moved_bytes: a tick ago, at the last trim */
 };
 
@@ -181,7 +181,7 @@ static void write_date_down(struct keeper *k, int64_t step_s)
 /* Nobody looks at a certificate until it has ended, and then the node is out. */
 static void warn_of_expiry(struct keeper *k)
 {
-    int64_t left_s = k->service->cert->not_after_s - wall_s();
+    int64_t left_s = k->service->cert->not_after_s - date_s();
     if (monotonic_ms() < k->expiry_ms)
         return;
     k->expiry_ms = monotonic_ms() + KEEPER_EXPIRY_MS;

@@ -118,6 +118,7 @@ int link_new(struct link **link, const struct link_options *options, const struc
     l->asks_revoked = options->asks_revoked;
     l->sessions = session_table_new(options->sessions_max);
     l->pool_max = options->peers_max;
+    l->idle_ms = options->idle_ms;
     l->pool = alloc_zero(l->pool_max, sizeof(*l->pool));
     randombytes_buf(&l->route_next, sizeof(l->route_next));
     if (cert_encode(options->cert, l->certificate, &l->certificate_size, err) != 0)
@@ -181,4 +182,5 @@ void link_process(struct link *link)
     link_process_monitor(link);
     link_process_inbox(link);
     link_give_up_unwelcomed(link);
+    link_close_idle(link);
 }

@@ -11,7 +11,9 @@
  * proved (ZAP User-Id), nothing is handed up and nothing but the refusal is answered. WELCOME
  * carries the other certificate back, checked the same way. Connections never come back by
  * themselves: one that is lost is reported and forgotten, and the next send makes a new one, so
- * nothing stale is ever delivered and every connection begins with its HELLO.
+ * nothing stale is ever delivered and every connection begins with its HELLO. Who made a
+ * connection closes it: the least recently used one when there are peers_max, and any that was not
+ * used for idle_ms.
  *
  * A revoked node may say nothing to us, from the message after its revocation came on. Whether we
  * may still ask it something, to fetch what it holds, is the link's choice (asks_revoked).
@@ -52,6 +54,7 @@ struct link_options {
     size_t message_max;
     size_t sessions_max, peers_max;
     int receive_hwm, send_hwm; /* messages waiting on one connection */
+    int64_t idle_ms;           /* a connection of ours that nobody used for so long is closed */
     bool without_zap;          /* for the test that shows why there is a ZAP handler */
 };
 
@@ -81,8 +84,8 @@ struct link_ops {
     /* Our connection to the peer with this key is gone: what was sent on it and not answered is
      * lost. `why` says how; its code is ERR_DENIED when the peer refused us. */
     void (*lost)(void *ctx, const uint8_t curve[32], const struct err *why);
-    /* Whether answers of this peer are waited for, so that it is not the one to go when the pool is
-     * full. May be NULL. */
+    /* Whether answers of this peer are waited for, so that its connection is neither closed as idle
+     * nor the one to go when the pool is full. May be NULL. */
     bool (*in_use)(void *ctx, const uint8_t curve[32]);
 };
 
@@ -101,6 +104,8 @@ void link_process(struct link *link);
  * taken, also on failure. ttl_ms: how long it may be under way, 0: for ever. */
 int link_send(struct link *link, const struct link_peer *peer, uint64_t call, uint32_t ttl_ms,
               zmq_msg_t *body, zmq_msg_t *payload, struct err *err) MUST_CHECK;
+/* Whether a connection to the peer stands, so that what is sent now does not wait for one. */
+bool link_ready(const struct link *link, const struct link_peer *peer);
 /* Send back on the connection that a message came on; body and payload are taken. -1: that
  * connection is gone or does not keep up, the message was dropped and counted. */
 int link_answer(struct link *link, const struct route *route, uint64_t call, uint32_t ttl_ms,

@@ -17,8 +17,9 @@
 #define LINK_ENVELOPE_MAX 1024
 #define LINK_TEXT_MAX     256   /* of a refusal */
 #define LINK_WELCOME_MS   10000 /* a connection that is not welcomed by then is given up */
-#define LINK_DENY_MS      5000  /* who was refused is not let in again for this long */
-#define LINK_BATCH        64    /* messages taken from one socket before the others get a turn */
+#define LINK_YOUNG_MS     1500 /* a handshake may take so long: what waits for it is not thrown away */
+#define LINK_DENY_MS      5000 /* who was refused is not let in again for this long */
+#define LINK_BATCH        64   /* messages taken from one socket before the others get a turn */
 
 enum link_count {
     COUNT_NO_USER_ID,
@@ -59,6 +60,7 @@ struct link {
     struct session_table *sessions;
     struct pooled *pool;
     size_t pool_count, pool_max;
+    int64_t idle_ms;
     uint64_t route_next;
     _Atomic uint64_t counts[COUNTS];
 };
@@ -95,5 +97,6 @@ void link_process_inbox(struct link *link);
 void link_process_outbox(struct link *link);
 void link_process_monitor(struct link *link);
 void link_give_up_unwelcomed(struct link *link);
+void link_close_idle(struct link *link);
 
 #endif

@@ -54,27 +54,64 @@ bool link_peer_of(const struct link *link, const uint8_t node[CERT_ID_SIZE], str
     return false;
 }
 
+bool link_ready(const struct link *link, const struct link_peer *peer)
+{
+    for (size_t i = 0; i < link->pool_count; i++) {
+        const struct pooled *pooled = &link->pool[i];
+        if (memcmp(pooled->peer.curve, peer->curve, sizeof(peer->curve)) == 0)
+            return pooled->welcomed && strcmp(pooled->peer.endpoint, peer->endpoint) == 0;
+    }
+    return false;
+}
+
 size_t link_peer_count(const struct link *link)
 {
     return link->pool_count;
 }
 
-/* The least recently used connection on which nobody waits for an answer makes room. */
+static bool is_waited_for(const struct link *link, const struct pooled *pooled)
+{
+    return link->ops.in_use != NULL && link->ops.in_use(link->ops.ctx, pooled->peer.curve);
+}
+
+/* The least recently used connection on which nobody waits for an answer, or NULL. While others are
+ * there, none whose handshake is under way: it would take what waits for it along. */
+static struct pooled *least_used(struct link *link, bool young_too)
+{
+    struct pooled *oldest = NULL;
+    int64_t now_ms = monotonic_ms();
+    for (size_t i = 0; i < link->pool_count; i++) {
+        struct pooled *pooled = &link->pool[i];
+        bool young = !pooled->welcomed && now_ms - pooled->made_ms < LINK_YOUNG_MS;
+        if ((young && !young_too) || is_waited_for(link, pooled))
+            continue;
+        if (oldest == NULL || pooled->used_ms < oldest->used_ms)
+            oldest = pooled;
+    }
+    return oldest;
+}
+
 static int make_room(struct link *link, struct err *err)
 {
     if (link->pool_count < link->pool_max)
         return 0;
-    struct pooled *oldest = NULL;
-    for (size_t i = 0; i < link->pool_count; i++) {
-        struct pooled *pooled = &link->pool[i];
-        bool used = link->ops.in_use != NULL && link->ops.in_use(link->ops.ctx, pooled->peer.curve);
-        if (!used && (oldest == NULL || pooled->used_ms < oldest->used_ms))
-            oldest = pooled;
-    }
+    struct pooled *oldest = least_used(link, false);
+    if (oldest == NULL)
+        oldest = least_used(link, true);
     if (oldest == NULL)
         return err_set(err, ERR_BUSY, "all of %zu connections are in use", link->pool_max);
     pool_remove(link, oldest);
     return 0;
+}
+
+void link_close_idle(struct link *link)
+{
+    int64_t now_ms = monotonic_ms();
+    for (size_t i = 0; i < link->pool_count; i++) {
+        struct pooled *pooled = &link->pool[i];
+        if (now_ms - pooled->used_ms >= link->idle_ms && !is_waited_for(link, pooled))
+            pool_remove(link, &link->pool[i--]);
+    }
 }
 
 static int say_hello(struct link *link, const struct route *route, struct err *err)

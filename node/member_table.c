@@ -66,6 +66,47 @@ int member_describe(struct member *to, const struct swim_member *from, int64_t n
     return 0;
 }
 
+/* By zone; in it those that are measured first, the nearest first. Ourselves are no measure. */
+static int by_zone(const void *a, const void *b)
+{
+    const struct member *x = *(struct member *const *)a, *y = *(struct member *const *)b;
+    int order = strcmp(x->cert.zone, y->cert.zone);
+    if (order != 0)
+        return order;
+    if ((x->rtt_ms < 0) != (y->rtt_ms < 0))
+        return x->rtt_ms < 0 ? 1 : -1;
+    return (x->rtt_ms > y->rtt_ms) - (x->rtt_ms < y->rtt_ms);
+}
+
+/* Members of one zone, in the order of by_zone. */
+static void estimate_zone(struct member **members, size_t count)
+{
+    size_t measured = 0;
+    while (measured < count && members[measured]->rtt_ms >= 0)
+        measured++;
+    for (size_t i = measured; measured > 0 && i < count; i++) {
+        if (members[i]->self)
+            continue;
+        members[i]->rtt_ms = members[measured / 2]->rtt_ms;
+        members[i]->rtt_estimated = true;
+    }
+}
+
+void member_table_estimate(struct member *members, size_t count)
+{
+    struct member **sorted = alloc_zero(count, sizeof(struct member *));
+    for (size_t i = 0; i < count; i++)
+        sorted[i] = &members[i];
+    qsort(sorted, count, sizeof(struct member *), by_zone);
+    for (size_t from = 0, to; from < count; from = to) {
+        for (to = from + 1; to < count; to++)
+            if (strcmp(sorted[to]->cert.zone, sorted[from]->cert.zone) != 0)
+                break;
+        estimate_zone(&sorted[from], to - from);
+    }
+    free(sorted);
+}
+
 /* Revoked nodes that gossip does not know any more, so that what they hold can be fetched. */
 static void add_revoked(struct member_table *table, const struct revoked *list, size_t count)
 {
@@ -117,6 +158,7 @@ struct member_table *member_table_build(const struct swim *swim, struct revocati
     if (revoked_count > 0)
         mark_revoked(table, revocations);
     free(revoked);
+    member_table_estimate(table->members, table->count);
     return table;
 }
 

@@ -61,6 +61,7 @@ void membership_publish(struct membership *m)
     pthread_mutex_lock(&m->lock);
     struct member_table *before = m->table;
     m->table = table;
+    swim_stats(m->swim, &m->stats);
     pthread_mutex_unlock(&m->lock);
     member_table_release(&before);
     m->changed = false;
@@ -237,6 +238,16 @@ struct member_table *membership_table(struct membership *m)
     return table;
 }
 
+size_t membership_events(struct membership *m, uint64_t after, size_t max, struct member_event *to,
+                         uint64_t *newest)
+{
+    pthread_mutex_lock(&m->lock);
+    size_t count = member_events_after(&m->events, after, max, to);
+    *newest = m->events.newest;
+    pthread_mutex_unlock(&m->lock);
+    return count;
+}
+
 void membership_update(struct membership *m, const struct membership_offer *offer)
 {
     pthread_mutex_lock(&m->lock);
@@ -280,5 +291,12 @@ void membership_counters(struct membership *m, struct membership_counters *c)
         .foreign = link.foreign + atomic_load(&m->trust.foreign_count),
         .expired = link.expired + atomic_load(&m->trust.expired_count),
         .revoked = link.revoked + atomic_load(&m->trust.revoked_count),
-        .malformed = link.malformed + link.no_hello + atomic_load(&m->malformed)};
+        .malformed = link.malformed + link.no_hello + atomic_load(&m->malformed),
+        .late = link.late};
+    pthread_mutex_lock(&m->lock);
+    c->suspected = m->stats.suspect_count;
+    c->refuted = m->stats.refute_count;
+    c->died = m->stats.dead_count;
+    c->awareness = m->stats.awareness;
+    pthread_mutex_unlock(&m->lock);
 }

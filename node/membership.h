@@ -21,6 +21,7 @@
 #include "coding/base/err.h"
 #include "node/api/cert.h"
 #include "node/config.h"
+#include "node/member_events.h"
 #include "node/revocations.h"
 
 enum member_state {
@@ -43,6 +44,7 @@ struct member {
     char version[32];
     struct revocation_digest revocations; /* that it knows */
     double rtt_ms;                        /* < 0: not known */
+    bool rtt_estimated; /* rtt_ms is what others of its zone are away, not measured */
     int64_t since_s;
 };
 
@@ -82,11 +84,21 @@ void membership_heed(struct membership *membership);
 /* Leave for good: told to the others; returns when it was sent to some or after a bound of time. */
 void membership_leave(struct membership *membership);
 
+/* The newest events after number `after`, the oldest of them first: at most max, at most
+ * MEMBER_EVENTS_MAX. *newest is the number to go on after. Returns how many. */
+size_t membership_events(struct membership *membership, uint64_t after, size_t max,
+                         struct member_event *to, uint64_t *newest);
+
 /* Beats at least once a second while the thread turns. */
 struct heartbeat *membership_heart(struct membership *membership);
 
 struct membership_counters {
     uint64_t no_user_id, bad_certificate, foreign, expired, revoked, malformed;
+    uint64_t suspected; /* others, by this node first */
+    uint64_t refuted;   /* suspicions of this node */
+    uint64_t died;      /* others, as this node concluded */
+    uint64_t awareness; /* 0: this node keeps up; else how much slower than usual it judges */
+    uint64_t late;      /* messages that were under way for too long, and were dropped */
 };
 void membership_counters(struct membership *membership, struct membership_counters *counters);
 

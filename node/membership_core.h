@@ -3,6 +3,7 @@
  *   membership_start.c   making one
  *   membership.c         the thread, and what other threads ask
  *   membership_orders.c  carrying out what the core orders
+ *   membership_events.c  telling people what happened: the log, the newest events
  *   membership_trust.c   what the core asks of us: sign, verify, admit
  *   member_table.c       the table that other threads see
  */
@@ -15,6 +16,7 @@
 #include "gossip/swim.h"
 #include "node/heartbeat.h"
 #include "node/link.h"
+#include "node/member_events.h"
 #include "node/member_notes.h"
 #include "node/membership.h"
 #include "node/meta.h"
@@ -51,6 +53,8 @@ struct membership {
     pthread_mutex_t lock;
     pthread_cond_t left_cond;
     struct member_table *table;
+    struct member_events events;
+    struct swim_stats stats; /* as of the table */
     struct membership_offer offer;
     bool offer_changed, leaving, left, stopping;
 
@@ -75,6 +79,8 @@ void *membership_run(void *argument);
 /* [thread], and before it runs. */
 void membership_carry_out(struct membership *m);
 void membership_publish(struct membership *m);
+/* Writes an event of the core into the log and among the newest events. */
+void membership_note(struct membership *m, const struct swim_order *order);
 int membership_persist(struct membership *m, struct err *err) MUST_CHECK;
 void membership_persist_or_complain(struct membership *m);
 /* [thread] link's: a message came; a connection is gone. */
@@ -84,6 +90,8 @@ void membership_lost(void *ctx, const uint8_t curve[32], const struct err *why);
 /* [thread] A new table from the core's members. */
 struct member_table *member_table_build(const struct swim *swim, struct revocations *revocations,
                                         uint64_t generation, int64_t now_ms);
+/* Gives those without a round trip of their own the median of what was measured in their zone. */
+void member_table_estimate(struct member *members, size_t count);
 /* [thread] What is known of a member: -1 when its description cannot be read. */
 int member_describe(struct member *to, const struct swim_member *from, int64_t now_ms);
 

@@ -7,17 +7,11 @@
 
 #include <sodium.h>
 
-#include "coding/base/bytes.h"
 #include "node/clock.h"
 #include "node/log.h"
 
 #define SPOKE_LATELY_MS 10000
 #define TTL_MS_MAX      3600000
-
-static const char *short_id(char text[17], const uint8_t id[32])
-{
-    return hex_encode(text, id, 8);
-}
 
 static bool find_peer(struct membership *m, const struct swim_id *id, struct link_peer *peer)
 {
@@ -66,69 +60,24 @@ static void send_order(struct membership *m, const struct swim_order *order)
     bool found = order->send.has_id
                      ? link_peer_of(m->link, id->bytes, &peer) || find_peer(m, id, &peer)
                      : find_seed(m, order->send.address, &peer);
-    if (!found)
+    if (!found) {
         zmq_msg_close(&body);
-    else if (link_send(m->link, &peer, 0, ttl_ms, &body, NULL, &err) != 0)
+        return;
+    }
+    bool ready = link_ready(m->link, &peer);
+    if (link_send(m->link, &peer, 0, ttl_ms, &body, NULL, &err) != 0)
         log_debug("membership: %s", err.text);
+    else if (!ready && order->send.has_id) /* the answer's time would be that of the handshake */
+        swim_unmeasured(m->swim, id);
 }
 
 /* ---- what the core tells ------------------------------------------------------------------- */
-
-/* Of its own will, or because it was revoked: that is told from its certificate. */
-static void log_left(struct membership *m, const struct swim_member *left, const char *name,
-                     const char *address)
-{
-    struct member member;
-    struct err err = ERR_INIT;
-    if (member_describe(&member, left, 0) == 0 &&
-        revocations_check(m->trust.revocations, member.cert.node, member.cert.curve,
-                          member.cert.serial, &err) != 0)
-        log_warn("member %s (%s) is shut out: %s", name, address, err.text);
-    else
-        log_info("member %s (%s) left", name, address);
-}
-
-static void log_event(struct membership *m, const struct swim_order *order)
-{
-    struct swim_member member;
-    char id[17], other[17];
-    const char *name = "?", *address = "?";
-    if (swim_find(m->swim, &order->event.id, &member)) {
-        name = member.name;
-        address = member.address;
-    }
-    short_id(id, order->event.id.bytes);
-    short_id(other, order->event.other.bytes);
-    switch (order->event.event) {
-    case SWIM_EVENT_CONFLICT:
-        if (swim_id_equal(&order->event.id, &order->event.other))
-            log_error("this node's own key speaks elsewhere too: is it a copy of this machine? "
-                      "Stop one and run ecbakd --init there");
-        else
-            log_warn("member %s: the name %s is used by another node, %s", id, name, other);
-        break;
-    case SWIM_EVENT_REFUSED:
-        log_warn("member %s speaks no protocol version that this node speaks", id);
-        break;
-    case SWIM_EVENT_SUSPECT:
-        log_debug("member %s (%s) is suspect", name, address);
-        break;
-    case SWIM_EVENT_UPDATED:
-        break;
-    case SWIM_EVENT_LEFT:
-        log_left(m, &member, name, address);
-        break;
-    default:
-        log_info("member %s (%s) %s", name, address, swim_event_name(order->event.event));
-        break;
-    }
-}
 
 static void take_event(struct membership *m, const struct swim_order *order)
 {
     struct link_peer peer;
     m->changed = true;
-    log_event(m, order);
+    membership_note(m, order);
     bool gone = order->event.event == SWIM_EVENT_DEAD || order->event.event == SWIM_EVENT_LEFT ||
                 order->event.event == SWIM_EVENT_AWAY;
     if (gone && find_peer(m, &order->event.id, &peer))

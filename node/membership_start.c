@@ -16,9 +16,10 @@
 #include "node/log.h"
 
 #define MESSAGE_MAX ((size_t)4 * 1024 * 1024 + 4096) /* the core's largest sync_size_max */
-#define PEERS_MAX   64
 #define RECEIVE_HWM 64
 #define SEND_HWM    32
+#define IDLE_MS                                                                                    \
+    600000 /* well above the time in which each of a few hundred members is probed once */
 
 static void add_seed(struct membership *m, const char *address, const uint8_t curve[32])
 {
@@ -119,7 +120,8 @@ static int start(struct membership *m, const struct config *config, const struct
                                          .revocations = m->trust.revocations,
                                          .message_max = MESSAGE_MAX,
                                          .sessions_max = config->members_max,
-                                         .peers_max = PEERS_MAX,
+                                         .peers_max = config->connections_max,
+                                         .idle_ms = IDLE_MS,
                                          .receive_hwm = RECEIVE_HWM,
                                          .send_hwm = SEND_HWM};
     const struct link_ops ops = {
@@ -155,6 +157,7 @@ int membership_new(struct membership **membership, const struct config *config,
     pthread_cond_init(&m->left_cond, &monotonic);
     pthread_condattr_destroy(&monotonic);
     trust_init(&m->trust, keys, authority_public, revocations);
+    member_events_init(&m->events, wall_ms());
     if (start(m, config, keys, cert, authority_public, err) != 0) {
         membership_destroy(&m);
         return -1;

@@ -43,6 +43,11 @@ static void add_counters(struct report *report, struct service *service)
     add_counter(report, "refused_malformed", bulk.malformed + gossip.malformed);
     add_counter(report, "refused_oversized", bulk.oversized);
     add_counter(report, "refused_busy", bulk.busy);
+    add_counter(report, "members_suspected", gossip.suspected);
+    add_counter(report, "suspicions_refuted", gossip.refuted);
+    add_counter(report, "members_died", gossip.died);
+    add_counter(report, "awareness", gossip.awareness);
+    add_counter(report, "messages_late", gossip.late);
 }
 
 void report_status(struct report *report, struct service *service, Ecbak__ClientReply *reply)
@@ -58,7 +63,7 @@ void report_status(struct report *report, struct service *service, Ecbak__Client
     for (size_t i = 0; i < nodes.count; i++) {
         enum member_state state = nodes.table->members[i].state;
         status->members_known += state != MEMBER_LEFT && state != MEMBER_REVOKED;
-        status->members_alive += state == MEMBER_ALIVE;
+        status->members_alive += state == MEMBER_ALIVE && !nodes.table->members[i].away;
     }
     if (spread_shape(&nodes, &status->data, &status->parity, NULL) != 0)
         status->data = status->parity = 0;
@@ -78,7 +83,7 @@ void report_status(struct report *report, struct service *service, Ecbak__Client
     reply->status = status;
 }
 
-void report_members(struct report *report, struct service *service, Ecbak__ClientReply *reply)
+static void add_members(struct report *report, struct service *service)
 {
     report->table = membership_table(service->membership);
     size_t count = report->table->count;
@@ -92,11 +97,14 @@ void report_members(struct report *report, struct service *service, Ecbak__Clien
         message->id = wire_view(member->cert.node, ID_SIZE);
         message->curve = wire_view(member->cert.curve, sizeof(member->cert.curve));
         message->name = member->cert.name;
-        message->state = (char *)member_state_name(member->state);
+        message->state = (char *)(member->away && member->state == MEMBER_ALIVE
+                                      ? "away"
+                                      : member_state_name(member->state));
         message->address = member->address;
         message->zone = member->cert.zone;
         message->incarnation = member->incarnation;
         message->rtt_ms = member->rtt_ms;
+        message->rtt_estimated = member->rtt_estimated;
         message->capacity_bytes = member->capacity_bytes;
         message->used_bytes = member->used_bytes;
         if (member->self) /* of ourselves we know it as it is now */
@@ -106,10 +114,45 @@ void report_members(struct report *report, struct service *service, Ecbak__Clien
         message->self = member->self;
         report->member_list[i] = message;
     }
-    ecbak__members_reply__init(&report->members);
-    report->members.cluster = wire_view(service->holder.cluster, ID_SIZE);
     report->members.n_members = count;
     report->members.members = report->member_list;
+}
+
+static void add_events(struct report *report, struct service *service, uint64_t after, size_t max)
+{
+    if (max > MEMBER_EVENTS_MAX)
+        max = MEMBER_EVENTS_MAX;
+    report->events = alloc_zero(max, sizeof(*report->events));
+    size_t count = membership_events(service->membership, after, max, report->events,
+                                     &report->members.newest_event);
+    report->event_messages = alloc_zero(count, sizeof(*report->event_messages));
+    report->event_list = alloc_zero(count, sizeof(struct Ecbak__MemberEvent *));
+    for (size_t i = 0; i < count; i++) {
+        struct member_event *event = &report->events[i];
+        Ecbak__MemberEvent *message = &report->event_messages[i];
+        ecbak__member_event__init(message);
+        message->number = event->number;
+        message->time_ms = event->time_ms;
+        message->kind = (char *)event->kind;
+        message->id = wire_view(event->id, ID_SIZE);
+        message->name = event->name;
+        message->address = event->address;
+        message->detail = event->detail;
+        report->event_list[i] = message;
+    }
+    report->members.n_events = count;
+    report->members.events = report->event_list;
+}
+
+void report_members(struct report *report, struct service *service,
+                    const Ecbak__MembersRequest *request, Ecbak__ClientReply *reply)
+{
+    ecbak__members_reply__init(&report->members);
+    report->members.cluster = wire_view(service->holder.cluster, ID_SIZE);
+    /* Events first: a table that is newer than they are misses nothing. */
+    add_events(report, service, request->events_after, request->events_max);
+    if (!request->without_members)
+        add_members(report, service);
     reply->body_case = ECBAK__CLIENT_REPLY__BODY_MEMBERS;
     reply->members = &report->members;
 }
@@ -120,4 +163,7 @@ void report_release(struct report *report)
         member_table_release(&report->table);
     free(report->member_messages);
     free(report->member_list);
+    free(report->events);
+    free(report->event_messages);
+    free(report->event_list);
 }

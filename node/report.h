@@ -20,11 +20,15 @@ struct report {
     struct member_table *table;
     Ecbak__Member *member_messages;
     Ecbak__Member **member_list;
+    struct member_event *events;
+    Ecbak__MemberEvent *event_messages;
+    Ecbak__MemberEvent **event_list;
     struct err state;
 };
 
 void report_status(struct report *report, struct service *service, Ecbak__ClientReply *reply);
-void report_members(struct report *report, struct service *service, Ecbak__ClientReply *reply);
+void report_members(struct report *report, struct service *service,
+                    const Ecbak__MembersRequest *request, Ecbak__ClientReply *reply);
 void report_release(struct report *report);
 
 #endif

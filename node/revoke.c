@@ -21,7 +21,7 @@ int revoke_open(struct service *service, const uint8_t authority_public[32], str
     char path[CONFIG_PATH_MAX + 16];
     size_t dropped;
     snprintf(path, sizeof(path), "%s/revocations", service->config->data_dir);
-    if (revocations_open(&service->revocations, path, authority_public, wall_s(), &dropped, err) !=
+    if (revocations_open(&service->revocations, path, authority_public, date_s(), &dropped, err) !=
         0)
         return err_context(err, "revocations");
     if (dropped > 0)
@@ -33,7 +33,7 @@ int revoke_open(struct service *service, const uint8_t authority_public[32], str
 int revoke_here(struct service *service, const uint8_t *bytes, size_t size, bool *added,
                 struct err *err)
 {
-    if (revocations_add(service->revocations, bytes, size, NULL, wall_s(), added, err) != 0)
+    if (revocations_add(service->revocations, bytes, size, NULL, date_s(), added, err) != 0)
         return -1;
     if (*added)
         membership_heed(service->membership);
@@ -104,7 +104,7 @@ static size_t unite(struct service *service, const Ecbak__ListRevocationsReply *
         const Ecbak__Revoked *revoked = list->revoked[i];
         bool added = false;
         if (revocations_add(service->revocations, revoked->revocation.data, revoked->revocation.len,
-                            revoked->bulk, wall_s(), &added, &err) != 0) {
+                            revoked->bulk, date_s(), &added, &err) != 0) {
             log_warn("a revocation from node %s: %s", teller, err.text);
             break; /* it is not as it should be, or we are full */
         }
@@ -144,7 +144,7 @@ void revoke_tick(struct service *service, struct revoke_memory *memory)
     struct err err = ERR_INIT;
     pull(service, memory);
     if (monotonic_ms() >= memory->forget_ms) {
-        revocations_forget(service->revocations, wall_s());
+        revocations_forget(service->revocations, date_s());
         memory->forget_ms = monotonic_ms() + FORGET_MS;
     }
     bool failed = revocations_save(service->revocations, &err) != 0;

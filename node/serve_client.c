@@ -233,7 +233,7 @@ static int dispatch(struct service *service, const Ecbak__ClientRequest *request
         report_status(&answer->report, service, &answer->reply);
         return 0;
     case ECBAK__CLIENT_REQUEST__BODY_MEMBERS:
-        report_members(&answer->report, service, &answer->reply);
+        report_members(&answer->report, service, request->members, &answer->reply);
         return 0;
     case ECBAK__CLIENT_REQUEST__BODY_PUT_PACK:
         return put_pack(service, request->put_pack, payload, answer, err);

@@ -242,6 +242,7 @@ static int open_sockets(struct transport *t, const struct config *config,
                                          .peers_max = TRANSPORT_PEERS_MAX,
                                          .receive_hwm = RECEIVE_HWM,
                                          .send_hwm = SEND_HWM,
+                                         .idle_ms = TRANSPORT_IDLE_MS,
                                          .without_zap = without_zap};
     const struct link_ops ops = {
         .ctx = t, .received = on_received, .lost = on_lost, .in_use = on_in_use};

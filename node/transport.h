@@ -34,6 +34,7 @@
 
 #define TRANSPORT_CALLS_MAX        1024
 #define TRANSPORT_PEERS_MAX        64
+#define TRANSPORT_IDLE_MS          60000 /* a connection unused for so long is closed */
 #define TRANSPORT_PEER_BYTES_MAX   ((size_t)160 * 1024 * 1024)
 #define TRANSPORT_CLIENT_BYTES_MAX ((size_t)80 * 1024 * 1024)
 

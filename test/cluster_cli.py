@@ -3,18 +3,25 @@
 import json
 import os
 import pathlib
+import pty
 import re
+import select
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
+import termios
+import time
 
 HERE = pathlib.Path(__file__).resolve().parent
 BUILD = pathlib.Path(os.environ.get("ECBAK_BUILD", HERE.parent / "build")).resolve()
 PHRASE_WORDS = 25
 
-MEMBER_KEYS = ["id", "name", "state", "address", "zone", "incarnation", "rtt_ms", "capacity_bytes", "used_bytes",
+MEMBER_KEYS = ["id", "name", "state", "address", "zone", "incarnation", "rtt_ms", "rtt_estimated",
+               "capacity_bytes", "used_bytes",
                "version", "since"]
+EVENT_KEYS = ["number", "time_ms", "event", "id", "name", "address", "detail"]
 STORE_KEYS = ["snapshot", "files", "bytes", "bytes_new", "bytes_sent", "objects", "data", "parity", "survives",
               "seconds"]
 
@@ -80,6 +87,7 @@ def every_command_has_help_with_an_example(world):
 def wrong_command_lines_end_with_2_and_say_where_help_is(world):
     for words in ([], ["frobnicate"], ["store"], ["store", "--nothing", "x"], ["recover", "latest"],
                   ["recover", "--to", "x"], ["members", "extra"], ["members", "--wait-for", "six"],
+                  ["members", "--wait-for", "2=alive", "--watch"],
                   ["members", "--timeout", "soon"], ["lab"], ["lab", "stop"], ["lab", "up", "-n", "x"],
                   ["authority", "init"], ["authority", "sign", "--days", "0", "x"], ["open", "some", "words"],
                   ["store", "--code", "4", "x"], ["store", "--code", "4+0", "x"],
@@ -291,6 +299,78 @@ def members_json_is_as_documented(world):
         assert isinstance(member["since"], int) and isinstance(member["capacity_bytes"], int)
 
 
+def what_happened_is_listed_only_when_asked_for(world):
+    world.lab(2)
+    answer = world.json("members", "--events")
+    assert list(answer) == ["cluster", "members", "events"]
+    assert [event["event"] for event in answer["events"]] == ["joined"], answer["events"]
+    joined = answer["events"][0]
+    assert list(joined) == EVENT_KEYS and joined["name"] == "node-2", joined
+    world.done("lab", "kill", "node-2", "-q")
+    world.done("members", "--wait-for", "node-2=dead", "--timeout", "60s", "-q")
+    lines = world.done("members", "--events").splitlines()
+    assert [re.sub(r"^\S+ \S+ ", "", line).split()[:2] for line in lines] == [
+        ["node-2", "joined"], ["node-2", "suspect,"], ["node-2", "dead"]], lines
+    numbers = [event["number"] for event in world.json("members", "--events")["events"]]
+    assert numbers == list(range(joined["number"], joined["number"] + 3)), numbers
+
+
+def a_script_can_follow_the_members(world):
+    world.lab(2)
+    command = [str(BUILD / "ecbak"), "members", "--watch", "--json"]
+    with subprocess.Popen(command, env=world.env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as watch:
+        try:
+            assert len(json.loads(watch.stdout.readline())["members"]) == 2
+            world.done("lab", "kill", "node-2", "-q")
+            events = [json.loads(watch.stdout.readline()) for _ in range(2)]
+            assert [event["event"] for event in events] == ["suspect", "dead"], events
+            world.done("lab", "kill", "node-1", "-q")  # the node that is asked
+            assert "does not answer" in watch.stderr.readline()
+            world.done("lab", "start", "node-1", "node-2", "-q")
+            assert "members" in json.loads(watch.stdout.readline())
+            joined = json.loads(watch.stdout.readline())
+            assert (joined["event"], joined["name"]) == ("joined", "node-2"), joined
+            assert joined["number"] > events[1]["number"]
+        finally:
+            watch.terminate()
+
+
+def read_until(terminal, text, seconds=30):
+    """What a terminal shows up to this text, with all that moves its cursor."""
+    seen, end = "", time.monotonic() + seconds
+    while text not in seen:
+        assert time.monotonic() < end, f"no {text!r} in ...{seen[-400:]!r}"
+        if select.select([terminal], [], [], 1)[0]:
+            seen += os.read(terminal, 65536).decode(errors="replace")
+    return seen
+
+
+def on_a_terminal_the_members_are_kept_up_to_date_in_place(world):
+    world.lab(3)
+    terminal, inside = pty.openpty()
+    termios.tcsetwinsize(inside, (20, 60))
+    with subprocess.Popen([str(BUILD / "ecbak"), "members", "--watch"], env=dict(world.env, TERM="xterm"),
+                          stdin=inside, stdout=inside, stderr=inside, start_new_session=True) as watch:
+        try:
+            first = read_until(terminal, "joined")
+            assert first.startswith("\x1b[?1049h\x1b[?25l"), first[:40]  # another screen, no cursor
+            assert "ADDRESS" not in first and "STATE" in first  # 60 columns have no room for it
+            world.done("lab", "kill", "node-3", "-q")
+            later = read_until(terminal, "node-3 dead")
+            assert "\x1b[2J" not in later and "\x1b[H" in later  # nothing is cleared: it would flicker
+            termios.tcsetwinsize(inside, (7, 130))
+            os.kill(watch.pid, signal.SIGWINCH)
+            low = read_until(terminal, "... and 2 more").split("\x1b[H")[-1]
+            assert "node-3" in low and "node-1" not in low, low  # one line: who is not alive has it
+            os.kill(watch.pid, signal.SIGINT)
+            assert read_until(terminal, "\x1b[?1049l").endswith("\x1b[?25h\x1b[?1049l")
+            assert watch.wait(10) == -signal.SIGINT
+        finally:
+            watch.kill()
+            os.close(terminal)
+            os.close(inside)
+
+
 def one_member_is_too_few_to_store(world):
     world.lab(1)
     world.done("init", "-q")
@@ -348,6 +428,9 @@ TESTS = [
     a_lab_in_a_folder_with_a_long_odd_name_works,
     a_lab_keeps_out_of_folders_with_other_things,
     members_json_is_as_documented,
+    what_happened_is_listed_only_when_asked_for,
+    a_script_can_follow_the_members,
+    on_a_terminal_the_members_are_kept_up_to_date_in_place,
     one_member_is_too_few_to_store,
     a_store_and_a_recovery_speak_json,
 ]

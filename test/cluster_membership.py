@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 """Real ecbakd processes on loopback: how they start, find each other, stop, die, and whom they refuse."""
+import asyncio
 import contextlib
 import ctypes
 import os
@@ -8,6 +9,8 @@ import re
 import signal
 import socket
 import sys
+import threading
+import time
 
 from harness import HERE, SLOW, Cluster, main, run, wait_until
 
@@ -32,6 +35,8 @@ def six_nodes_find_each_other_and_a_killed_one_is_seen_dead_and_back():
         before = cluster.nodes[0].members()["node-6"]["incarnation"]
         cluster.nodes[5].kill()
         cluster.wait_states(names(6, node_6="dead"), 30)
+        counted = [node.counters() for node in cluster.nodes[:5]]
+        assert any(c["members_suspected"] for c in counted) and any(c["members_died"] for c in counted), counted
         cluster.nodes[5].start()
         cluster.wait_states(names(6), 30)
         assert cluster.nodes[0].members()["node-6"]["incarnation"] > before
@@ -54,9 +59,113 @@ def a_stopping_node_is_not_suspected_and_ends_within_seconds_with_zero():
             assert status == 0, f"exit {status}"
             wait_until(lambda: "node-3 (127.0.0.1:%d) away" % cluster.nodes[2].member_port
                        in cluster.nodes[0].log_text(), 5, "node-3 said that it is away")
-            cluster.wait_states(names(3))
+            cluster.wait_states(names(3, node_3="away"))
             cluster.nodes[2].start()
         assert "suspect" not in cluster.nodes[0].log_text()
+
+
+class SlowRoad:
+    """Nodes reach each other only through here, each at an address 127.0.1.N of its own: every byte takes its time."""
+
+    def __init__(self, nodes, delay_s):
+        self.nodes, self.delay_s = nodes, delay_s
+        self.loop = asyncio.new_event_loop()
+        self.thread = threading.Thread(target=self.loop.run_forever, daemon=True)
+
+    async def carry(self, reader, writer):
+        while data := await reader.read(65536):
+            self.loop.call_later(self.delay_s, writer.write, data)
+        self.loop.call_later(self.delay_s, writer.close)
+
+    def road_to(self, port):
+        async def accept(reader, writer):
+            try:
+                on_reader, on_writer = await asyncio.open_connection("127.0.0.1", port)
+                await asyncio.gather(self.carry(reader, on_writer), self.carry(on_reader, writer))
+            except (OSError, asyncio.CancelledError):
+                writer.close()
+        return accept
+
+    def __enter__(self):
+        self.thread.start()
+        for i, node in enumerate(self.nodes):
+            node.settings["advertise_address"] = f"127.0.1.{i + 1}"
+            node.write_config([])
+            server = asyncio.start_server(self.road_to(node.member_port), f"127.0.1.{i + 1}", node.member_port)
+            asyncio.run_coroutine_threadsafe(server, self.loop).result(5)
+            if i > 0:
+                seed = self.nodes[0]
+                with open(node.config, "a", encoding="utf-8") as config:
+                    config.write(f"seed\n    address = 127.0.1.1:{seed.member_port}\n    key = {seed.curve}\n")
+        return self
+
+    def __exit__(self, *_):
+        async def end():
+            tasks = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+        asyncio.run_coroutine_threadsafe(end(), self.loop).result(5)
+        self.loop.call_soon_threadsafe(self.loop.stop)
+        self.thread.join(5)
+        self.loop.close()
+
+
+def the_first_round_trip_measured_is_one_without_the_handshake():
+    with Cluster(6) as cluster, SlowRoad(cluster.nodes, 0.03):
+        cluster.start()
+        measured = {}
+
+        def all_measured():
+            for node in cluster.nodes:
+                for other in node.members().values():
+                    if other["rtt_ms"] is not None and not other["rtt_estimated"]:
+                        measured.setdefault((node.name, other["name"]), other["rtt_ms"])
+            return len(measured) == 6 * 5
+        wait_until(all_measured, 40, "all have measured all others")
+        for rtt_ms in measured.values():  # 60 there and back; about 300 with TCP and CURVE before it
+            assert 55 < rtt_ms < 200 * SLOW, measured
+
+
+def a_node_that_stood_still_takes_nothing_old_for_fresh_and_nobody_for_dead():
+    with Cluster(3) as cluster:
+        cluster.start()
+        cluster.wait_states(names(3))
+        frozen = cluster.nodes[2]
+        # Until connections stand both ways, so that messages queue while it stands still.
+        wait_until(lambda: all(m["rtt_ms"] is not None and not m["rtt_estimated"]
+                               for m in cluster.nodes[0].members().values() if m["name"] != "node-1"),
+                   20, "node-1 has measured all")
+        late = frozen.counters()["messages_late"]
+        before = cluster.nodes[0].members()["node-3"]["incarnation"]
+        frozen.process.send_signal(signal.SIGSTOP)
+        try:
+            frozen_s = time.monotonic()
+            cluster.wait_states(names(3, node_3="dead"), 30, by=cluster.nodes[:2])
+            time.sleep(max(0, frozen_s + 8 - time.monotonic()))  # not for something: this long is the test
+        finally:
+            frozen.process.send_signal(signal.SIGCONT)
+        cluster.wait_states(names(3), 30)
+        assert frozen.counters()["messages_late"] > late
+        assert "dead" not in frozen.events(), frozen.events()
+        assert cluster.nodes[0].members()["node-3"]["incarnation"] > before  # it refuted, nothing else revived it
+
+
+def a_cluster_with_more_members_than_connections_converges_and_stays_calm():
+    with Cluster(14) as cluster:
+        for node in cluster.nodes:
+            node.settings["connections_max"] = 8
+            node.write_config([seed for seed in cluster.nodes[:2] if seed is not node])
+        cluster.start()
+        cluster.wait_states(names(14), 60)
+        ports = {node.member_port for node in cluster.nodes}
+        most, end = 0, time.monotonic() + 10
+        while time.monotonic() < end:  # calm is that nothing happens for a while
+            most = max(most, *(node.connections_to(ports) for node in cluster.nodes))
+        assert 4 <= most <= 8, f"{most} connections of one node"
+        for node in cluster.nodes:
+            assert "dead" not in node.events(), (node.name, node.events())
+            assert set(node.states().values()) == {"alive"}
 
 
 def a_node_that_left_is_gone_for_good():
@@ -257,6 +366,9 @@ if __name__ == "__main__":
         six_nodes_find_each_other_and_a_killed_one_is_seen_dead_and_back,
         an_idle_node_is_small,
         a_stopping_node_is_not_suspected_and_ends_within_seconds_with_zero,
+        the_first_round_trip_measured_is_one_without_the_handshake,
+        a_node_that_stood_still_takes_nothing_old_for_fresh_and_nobody_for_dead,
+        a_cluster_with_more_members_than_connections_converges_and_stays_calm,
         a_node_that_left_is_gone_for_good,
         a_node_finds_the_cluster_again_without_its_seeds,
         strangers_are_refused_and_counted,

@@ -168,18 +168,22 @@ def what_a_revoked_node_holds_is_still_fetched_and_nothing_new_goes_to_it():
         cluster.wait_states(names(3, node_4="revoked"), 10, [first, second, third])
         held = fragments(victim)
         assert held > 0
+        (tree / "new").write_bytes(os.urandom(300_000))
+        vault(first, "store", tree, check=False)
+        assert fragments(victim) == held, "nothing is stored on a revoked node"
         # Two of four fragments are needed, and one of the two that are left is the revoked node's.
         second.kill()
         third.kill()
         first.stop()
         first.start()  # knows it from the revocation alone now
         to = cluster.dir / "to"
-        vault(first, "recover", "latest", "--to", to)
+        (tree / "new").unlink()
+        vault(first, "recover", stored["snapshot"], "--to", to)
         assert same(tree, to)
         second.start()
         third.start()
         wait_until(lambda: first.states() == names(3, node_4="revoked"), 30, "the others are back")
-        (tree / "new").write_bytes(os.urandom(300_000))
+        (tree / "newer").write_bytes(os.urandom(300_000))
         vault(first, "store", tree, check=False)
         assert fragments(victim) == held, "nothing is stored on a revoked node"
         # And it may store and ask nothing itself.

@@ -56,10 +56,12 @@ def run(program, *arguments, check=True, env=None):
 
 
 class Node:
-    """One ecbakd: its folder, its configuration, its process."""
+    """One ecbakd: its folder, its configuration, its process. On a host of test/netns.py, or on this machine."""
 
-    def __init__(self, cluster, number, member_port, bulk_port):
+    def __init__(self, cluster, number, member_port, bulk_port, host=None):
         self.cluster, self.number, self.name = cluster, number, f"node-{number}"
+        self.address = host.address if host else "127.0.0.1"
+        self.enter = host.enter if host else []
         self.dir = cluster.dir / self.name
         self.dir.mkdir()
         self.member_port, self.bulk_port = member_port, bulk_port
@@ -70,7 +72,7 @@ class Node:
         self.settings = {
             "name": self.name, "zone": "here", "data_dir": self.dir / "data", "capacity": "1G",
             "key_file": self.dir / "node.key", "certificate_file": self.certificate,
-            "authority_file": cluster.authority / "authority.pub", "listen_address": "127.0.0.1",
+            "authority_file": cluster.authority / "authority.pub", "listen_address": self.address,
             "member_port": member_port, "bulk_port": bulk_port, "client_endpoint": self.socket,
             "profile": cluster.profile}
         self.write_config([])
@@ -87,17 +89,20 @@ class Node:
     def write_config(self, seeds):
         lines = [f"{key} = {value}" for key, value in self.settings.items()]
         for seed in seeds:
-            lines += ["seed", f"    address = 127.0.0.1:{seed.member_port}", f"    key = {seed.curve}"]
+            lines += ["seed", f"    address = {seed.address}:{seed.member_port}", f"    key = {seed.curve}"]
         self.config.write_text("\n".join(lines) + "\n")
 
     def log_text(self):
         return self.log.read_text(errors="replace") if self.log.exists() else ""
 
-    def start(self, wait=True, env=None):
+    def start(self, wait=True, env=None, options=(), output=None):
+        """`output`: a descriptor that takes what would go into the log (then with wait=False)."""
         before = len(self.log_text())
         with open(self.log, "a", encoding="utf-8") as log:
-            self.process = subprocess.Popen([str(BUILD / "ecbakd"), "--config", str(self.config)], env=env,
-                                            stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+            to = log if output is None else output
+            self.process = subprocess.Popen(
+                [*self.enter, str(BUILD / "ecbakd"), "--config", str(self.config), *options], env=env,
+                stdin=subprocess.DEVNULL, stdout=to, stderr=to)
         if wait:
             wait_until(lambda: self.process.poll() is not None or "serving as" in self.log_text()[before:], 20,
                        f"{self.name} serves")
@@ -142,21 +147,42 @@ class Node:
     def states(self):
         return {name: member["state"] for name, member in self.members().items()}
 
+    def events(self):
+        """What happened to members, as this node saw it: "joined", "dead", ..., the oldest first."""
+        answer = json.loads(self.ecbak("members", "--events", "--json").stdout)
+        return [event["event"] for event in answer["events"]]
+
+    def connections_to(self, ports):
+        """How many TCP connections this process has made to these ports on the loopback."""
+        mine = set()
+        for entry in pathlib.Path(f"/proc/{self.process.pid}/fd").iterdir():
+            try:
+                mine.add(os.readlink(entry))
+            except FileNotFoundError:
+                pass  # closed meanwhile
+        count = 0
+        tables = [pathlib.Path(f"/proc/{self.process.pid}/net/{name}").read_text() for name in ("tcp", "tcp6")]
+        for line in tables[0].splitlines()[1:] + tables[1].splitlines()[1:]:
+            _, _, remote, state, *rest = line.split()
+            established = state == "01" and int(remote.rsplit(":", 1)[1], 16) in ports
+            count += established and f"socket:[{rest[5]}]" in mine
+        return count
+
     def counters(self):
         return json.loads(self.ecbak("status", "--json").stdout).get("counters", {})
 
 
 class Cluster:
-    """An authority and `count` nodes with certificates, none of them running yet."""
+    """An authority and `count` nodes with certificates, none of them running yet; on as many hosts, when given."""
 
-    def __init__(self, count, profile="local"):
+    def __init__(self, count, profile="local", hosts=()):
         self.dir = pathlib.Path(tempfile.mkdtemp(prefix="ecbak-test-"))
         self.profile, self.authority, self.nodes = profile, self.dir / "authority", []
         try:
             run("ecbak", "authority", "init", self.authority)
-            ports = free_ports(2 * count)
+            ports = [7411, 7412] * count if hosts else free_ports(2 * count)
             for i in range(count):
-                self.nodes.append(Node(self, i + 1, ports[2 * i], ports[2 * i + 1]))
+                self.nodes.append(Node(self, i + 1, ports[2 * i], ports[2 * i + 1], hosts[i] if hosts else None))
             for node in self.nodes:
                 node.write_config([seed for seed in self.nodes[:2] if seed is not node])
         except BaseException:

@@ -85,6 +85,7 @@ static void every_key_is_read(void **state)
                        "client_jobs = 7\n"
                        "peer_jobs = 8\n"
                        "members_max = 99\n"
+                       "connections_max = 8\n"
                        "seed\n"
                        "    address = 192.0.2.2:7411\n"
                        "    key = \"rq:rM>}U?@Lns47E1%kR.o@n%FcmmsL/@{H8]yf7\"\n"
@@ -113,6 +114,7 @@ static void every_key_is_read(void **state)
     assert_int_equal(c.client_jobs, 7);
     assert_int_equal(c.peer_jobs, 8);
     assert_int_equal(c.members_max, 99);
+    assert_int_equal(c.connections_max, 8);
     assert_int_equal(c.seed_count, 2);
     assert_string_equal(c.seeds[0].address, "192.0.2.2:7411");
     assert_int_equal(c.seeds[0].curve_public[0], 0x54);

@@ -472,6 +472,28 @@ static void an_answer_gives_the_round_trip(void **state)
     assert_true(member_of(bench, 1).rtt_ms > 6.9 && member_of(bench, 1).rtt_ms < 7.1);
 }
 
+static void an_answer_that_waited_for_its_connection_gives_no_round_trip(void **state)
+{
+    struct bench *bench = *state;
+    struct swim_id first = id_of(1), other = id_of(2);
+    hear(bench, 1, SWIM_ALIVE, 1);
+    do
+        tick(bench, 10);
+    while (bench->seen.pings == 0);
+    swim_unmeasured(bench->swim, &first);
+    bench->now_ms += 50;
+    answer(bench, &bench->seen.pinged, bench->seen.sequence);
+    assert_true(member_of(bench, 1).rtt_ms < 0);
+    do
+        tick(bench, 10);
+    while (bench->seen.pings == 0);
+    swim_unmeasured(bench->swim, &other); /* somebody else's */
+    bench->now_ms += 7;
+    answer(bench, &bench->seen.pinged, bench->seen.sequence);
+    assert_true(member_of(bench, 1).rtt_ms > 6.9 && member_of(bench, 1).rtt_ms < 7.1);
+    assert_int_equal(member_of(bench, 1).state, SWIM_ALIVE);
+}
+
 static void a_helper_says_nack_in_time_and_ack_when_it_comes(void **state)
 {
     struct bench *bench = *state;
@@ -1073,6 +1095,7 @@ int main(void)
         TEST(a_silent_member_is_probed_through_others_then_suspect_then_dead),
         TEST(only_the_member_itself_or_a_helper_can_answer_a_probe),
         TEST(an_answer_gives_the_round_trip),
+        TEST(an_answer_that_waited_for_its_connection_gives_no_round_trip),
         TEST(a_helper_says_nack_in_time_and_ack_when_it_comes),
         TEST(an_accusation_is_refuted_with_the_next_incarnation_persisted_first),
         TEST(nobody_can_drive_our_incarnation),

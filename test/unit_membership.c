@@ -71,6 +71,7 @@ static struct node *node_made(struct node *seed)
     config->member_port = free_port();
     config->bulk_port = 1;
     config->members_max = 100;
+    config->connections_max = 64;
     if (seed != NULL) {
         snprintf(config->seeds[0].address, sizeof(config->seeds[0].address), "127.0.0.1:%u",
                  seed->config.member_port);
@@ -252,6 +253,90 @@ static void a_node_comes_back_without_seeds_and_with_a_newer_incarnation(void **
     until(a, b, is_alive);
     assert_true(seen(a, b, &table)->incarnation > before);
     member_table_release(&table);
+    node_free(a);
+    node_free(b);
+}
+
+/* The newest event of that kind about `of` that `by` noted, waited for. */
+static struct member_event event_of(struct node *by, struct node *of, const char *kind)
+{
+    static struct member_event events[MEMBER_EVENTS_MAX];
+    int64_t start_ms = monotonic_ms();
+    while (monotonic_ms() - start_ms < DEADLINE_MS) {
+        uint64_t newest;
+        size_t count = membership_events(by->membership, 0, MEMBER_EVENTS_MAX, events, &newest);
+        while (count-- > 0)
+            if (strcmp(events[count].kind, kind) == 0 &&
+                memcmp(events[count].id, of->keys->node, CERT_ID_SIZE) == 0)
+                return events[count];
+        usleep(5000);
+    }
+    fail_msg("%s noted no event \"%s\" of %s", by->config.name, kind, of->config.name);
+    return events[0];
+}
+
+static void what_happens_to_members_is_noted_for_people(void **state)
+{
+    (void)state;
+    struct node *a = node_started(NULL), *b = node_started(a);
+    char address[64];
+    snprintf(address, sizeof(address), "127.0.0.1:%u", b->config.member_port);
+    struct member_event joined = event_of(a, b, "joined");
+    assert_string_equal(joined.name, b->config.name);
+    assert_string_equal(joined.address, address);
+    assert_in_range(joined.time_ms, wall_ms() - 60000, wall_ms());
+    struct membership_offer offer = {.capacity_bytes = 1000, .used_bytes = 42, .store_epoch = 8};
+    membership_update(b->membership, &offer);
+    until(a, b, has_used_42); /* no news for people: nothing between joined and away */
+    membership_destroy(&b->membership);
+    struct member_event away = event_of(a, b, "away");
+    assert_int_equal(away.number, joined.number + 1);
+    b->config.bulk_port = 2;
+    node_up(b);
+    struct member_event updated = event_of(a, b, "updated");
+    snprintf(address, sizeof(address), "address 127.0.0.1:%u", b->config.member_port);
+    assert_string_equal(updated.detail, address);
+    assert_string_equal(event_of(a, b, "alive").name, b->config.name);
+    node_free(a);
+    node_free(b);
+}
+
+static struct member measured(const char *zone, double rtt_ms)
+{
+    struct member member = {.rtt_ms = rtt_ms};
+    snprintf(member.cert.zone, sizeof(member.cert.zone), "%s", zone);
+    return member;
+}
+
+static void who_was_never_measured_is_as_far_as_the_others_of_its_zone(void **state)
+{
+    (void)state;
+    struct member members[] = {
+        measured("here", -1), measured("far", 80),     measured("here", 3),
+        measured("far", -1),  measured("here", -1),    measured("far", 70),
+        measured("here", 1),  measured("nowhere", -1), measured("far", 900),
+    };
+    members[0].self = true;
+    member_table_estimate(members, sizeof(members) / sizeof(members[0]));
+    assert_true(members[3].rtt_estimated && members[3].rtt_ms > 79 && members[3].rtt_ms < 81);
+    assert_true(members[4].rtt_estimated && members[4].rtt_ms > 2 && members[4].rtt_ms < 4);
+    assert_true(!members[1].rtt_estimated && members[1].rtt_ms > 79);
+    assert_true(!members[7].rtt_estimated && members[7].rtt_ms < 0);
+    assert_true(!members[0].rtt_estimated && members[0].rtt_ms < 0); /* this node itself */
+    member_table_estimate(NULL, 0);
+}
+
+static bool has_measured_round_trip(const struct member *member)
+{
+    return member != NULL && member->rtt_ms >= 0 && !member->rtt_estimated;
+}
+
+static void round_trips_are_measured(void **state)
+{
+    (void)state;
+    struct node *a = node_started(NULL), *b = node_started(a);
+    until(a, b, has_measured_round_trip);
+    until(b, a, has_measured_round_trip);
     node_free(a);
     node_free(b);
 }
@@ -520,6 +605,9 @@ int main(void)
         cmocka_unit_test(a_stopping_node_says_that_it_is_away),
         cmocka_unit_test(a_leaving_node_is_gone_for_good),
         cmocka_unit_test(a_node_comes_back_without_seeds_and_with_a_newer_incarnation),
+        cmocka_unit_test(what_happens_to_members_is_noted_for_people),
+        cmocka_unit_test(who_was_never_measured_is_as_far_as_the_others_of_its_zone),
+        cmocka_unit_test(round_trips_are_measured),
         cmocka_unit_test(strangers_are_refused_and_counted),
         cmocka_unit_test(a_statement_needs_a_certificate_of_its_own_id_and_name),
         cmocka_unit_test(a_revoked_node_is_out_at_once_and_where_it_was_stays_known),

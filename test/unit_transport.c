@@ -21,6 +21,7 @@
 #include <unistd.h>
 
 #include "coding/base/bytes.h"
+#include "node/dial.h"
 #include "node/transport_core.h"
 
 #define CALL_MS 5000
@@ -39,6 +40,7 @@ struct node {
     struct config config;
     struct node_keys *keys;
     struct cert cert;
+    struct revocations *revocations; /* NULL: none */
     struct transport *transport;
     struct node *others[80]; /* whom find() knows */
     size_t other_count;
@@ -128,7 +130,8 @@ static struct node *node_made(void)
 static void node_up(struct node *node, bool without_zap)
 {
     struct err err = ERR_INIT;
-    struct transport_ops ops = {.ctx = node, .find = find, .arrived = arrived};
+    struct transport_ops ops = {
+        .ctx = node, .find = find, .arrived = arrived, .revocations = node->revocations};
     if (transport_new_seam(&node->transport, &node->config, node->keys, &node->cert,
                            authority_public, &ops, without_zap, &err) != 0)
         fail_msg("%s", err.text);
@@ -290,6 +293,108 @@ static void a_certificate_expires_while_its_connection_is_open(void **state)
     assert_int_equal(good->arrived_count, 1);
     node_free(brief);
     node_free(good);
+}
+
+/* In force from now on at `at`; serial 0: all certificates of `whom`. */
+static void shut_out(struct node *at, struct node *whom, uint64_t serial)
+{
+    struct revocation r = {
+        .serial = serial, .at_s = wall_s(), .until_s = whom->cert.not_after_s, .name = "node"};
+    uint8_t bytes[REVOCATION_BYTES];
+    bool added;
+    struct err err = ERR_INIT;
+    memcpy(r.node, whom->cert.node, sizeof(r.node));
+    memcpy(r.curve, whom->cert.curve, sizeof(r.curve));
+    snprintf(r.reason, sizeof(r.reason), "lost");
+    assert_int_equal(revocation_sign(&r, authority_secret, &err), 0);
+    assert_int_equal(revocation_encode(&r, bytes, &err), 0);
+    assert_int_equal(
+        revocations_add(at->revocations, bytes, sizeof(bytes), NULL, wall_s(), &added, &err), 0);
+    assert_true(added);
+}
+
+static struct node *node_with_revocations(void)
+{
+    struct node *node = node_made();
+    struct err err = ERR_INIT;
+    size_t dropped;
+    assert_int_equal(revocations_open(&node->revocations, "/nowhere/at/all", authority_public,
+                                      wall_s(), &dropped, &err),
+                     0);
+    node_up(node, false);
+    return node;
+}
+
+static void a_revoked_node_is_not_answered_from_the_next_message_on_but_may_be_asked(void **state)
+{
+    (void)state;
+    struct node *good = node_with_revocations(), *bad = node_started();
+    struct revocations *set = good->revocations;
+    struct err err;
+    knows(bad, good);
+    knows(good, bad);
+    assert_int_equal(outcome(bad, good, CALL_MS, &err), ERR_NONE);
+    shut_out(good, bad, 0);
+    assert_int_equal(outcome(bad, good, CALL_MS, &err), ERR_DENIED); /* on the same connection */
+    assert_non_null(strstr(err.text, "revoked: lost"));
+    assert_int_equal(counters(good).revoked, 1);
+    assert_int_equal(outcome(good, bad, CALL_MS, &err), ERR_NONE); /* for what it holds */
+    transport_destroy(&bad->transport);
+    node_up(bad, false);
+    assert_int_equal(outcome(bad, good, CALL_MS, &err), ERR_DENIED); /* on a new one */
+    assert_non_null(strstr(err.text, "revoked: lost"));
+    assert_int_equal(outcome(good, bad, CALL_MS, &err), ERR_NONE);
+    assert_int_equal(good->arrived_count, 1);
+    node_free(bad);
+    node_free(good);
+    revocations_close(&set);
+}
+
+static void a_certificate_that_is_revoked_alone_gives_way_to_a_newer_one(void **state)
+{
+    (void)state;
+    struct node *good = node_with_revocations(), *node = node_started();
+    struct revocations *set = good->revocations;
+    struct err err;
+    knows(node, good);
+    shut_out(good, node, node->cert.serial);
+    assert_int_equal(outcome(node, good, CALL_MS, &err), ERR_DENIED);
+    transport_destroy(&node->transport);
+    node->cert.serial++;
+    assert_int_equal(cert_sign(&node->cert, authority_secret, &err), 0);
+    node_up(node, false);
+    /* Whoever was refused is not let in again for LINK_DENY_MS. */
+    int64_t until_ms = monotonic_ms() + 4 * CALL_MS;
+    while (outcome(node, good, CALL_MS, &err) != ERR_NONE) {
+        assert_true(monotonic_ms() < until_ms);
+        usleep(100000);
+    }
+    node_free(node);
+    node_free(good);
+    revocations_close(&set);
+}
+
+static void dialling_proves_that_a_port_is_open_and_whose_it_is(void **state)
+{
+    (void)state;
+    struct node *a = node_started(), *b = node_started();
+    char here[64], closed[64];
+    snprintf(here, sizeof(here), "tcp://127.0.0.1:%u", a->config.bulk_port);
+    snprintf(closed, sizeof(closed), "tcp://127.0.0.1:%u", free_port());
+    struct dialled two[DIAL_MAX] = {{.endpoint = here}, {.endpoint = closed}};
+    dial(two, DIAL_MAX, a->keys->curve_public, 3000);
+    assert_true(two[0].reached);
+    assert_false(two[1].reached);
+    assert_string_equal(two[1].why, "the connection is refused");
+    dial(two, 1, b->keys->curve_public, 1000);
+    assert_false(two[0].reached);
+    assert_string_equal(two[0].why, "something else answers there");
+    struct dialled odd = {.endpoint = "tcp://no port"};
+    dial(&odd, 1, a->keys->curve_public, 1000);
+    assert_false(odd.reached);
+    assert_int_equal(outcome((knows(a, b), a), b, CALL_MS, &(struct err)ERR_INIT), ERR_NONE);
+    node_free(a);
+    node_free(b);
 }
 
 static void a_stolen_certificate_is_worthless_without_its_curve_key(void **state)
@@ -608,6 +713,24 @@ static bool many_files_allowed(void)
     return limit.rlim_max >= 4096 && setrlimit(RLIMIT_NOFILE, &limit) == 0;
 }
 
+static void a_connection_is_ready_once_it_was_welcomed(void **state)
+{
+    (void)state;
+    struct node *a = node_started(), *b = node_started();
+    struct link_peer peer;
+    struct err err;
+    knows(a, b);
+    snprintf(peer.endpoint, sizeof(peer.endpoint), "tcp://127.0.0.1:%u", b->config.bulk_port);
+    memcpy(peer.curve, b->keys->curve_public, sizeof(peer.curve));
+    assert_false(link_ready(a->transport->link, &peer));
+    assert_int_equal(outcome(a, b, CALL_MS, &err), ERR_NONE);
+    assert_true(link_ready(a->transport->link, &peer));
+    snprintf(peer.endpoint, sizeof(peer.endpoint), "tcp://127.0.0.1:1"); /* it moved */
+    assert_false(link_ready(a->transport->link, &peer));
+    node_free(a);
+    node_free(b);
+}
+
 static void more_peers_than_the_pool_holds_are_all_answered(void **state)
 {
     (void)state;
@@ -794,6 +917,9 @@ int main(void)
         cmocka_unit_test(a_certificate_that_the_authority_never_signed_is_refused),
         cmocka_unit_test(an_expired_certificate_is_refused),
         cmocka_unit_test(a_certificate_expires_while_its_connection_is_open),
+        cmocka_unit_test(a_revoked_node_is_not_answered_from_the_next_message_on_but_may_be_asked),
+        cmocka_unit_test(a_certificate_that_is_revoked_alone_gives_way_to_a_newer_one),
+        cmocka_unit_test(dialling_proves_that_a_port_is_open_and_whose_it_is),
         cmocka_unit_test(a_stolen_certificate_is_worthless_without_its_curve_key),
         cmocka_unit_test(nothing_is_answered_before_hello),
         cmocka_unit_test(without_the_zap_handler_every_message_is_dropped),
@@ -805,6 +931,7 @@ int main(void)
         cmocka_unit_test(a_peer_that_restarted_is_answered_by_the_next_call),
         cmocka_unit_test(a_request_whose_connection_is_lost_is_sent_once_more),
         cmocka_unit_test(a_call_to_a_stopped_peer_fails_without_waiting),
+        cmocka_unit_test(a_connection_is_ready_once_it_was_welcomed),
         cmocka_unit_test(more_peers_than_the_pool_holds_are_all_answered),
         cmocka_unit_test(cancelling_ends_every_call),
         cmocka_unit_test(a_command_is_answered_and_the_socket_is_the_groups_only),

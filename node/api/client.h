@@ -70,15 +70,37 @@ struct member_info {
     char name[32], zone[32], address[64], version[32];
     char state[8]; /* alive suspect dead left revoked */
     uint64_t incarnation, capacity_bytes, used_bytes;
-    double rtt_ms; /* < 0: not known */
+    double rtt_ms;      /* < 0: not known */
+    bool rtt_estimated; /* not measured: what others of its zone are away */
     int64_t since_s;
     bool self;
 };
+
+/* Something that happened to a member: see MemberEvent in client.proto. */
+struct member_event_info {
+    uint64_t number;
+    int64_t time_ms; /* since 1970 */
+    char kind[12];   /* joined alive suspect dead left away updated forgotten conflict refused */
+    uint8_t id[ID_SIZE];
+    char name[32], address[64]; /* "" when not known */
+    char detail[80];            /* who accuses, the other's address, what is new */
+};
+#define CLIENT_EVENTS_MAX 256 /* a node keeps no more */
 
 struct member_list {
     uint8_t cluster[ID_SIZE];
     struct member_info *members; /* sorted by name */
     size_t count;
+    struct member_event_info *events; /* the oldest first */
+    size_t event_count;
+    uint64_t newest_event; /* the number to go on after */
+};
+
+/* What of the members is wanted. */
+struct members_wanted {
+    bool members;
+    uint32_t events_max;   /* of the newest events, so many at most */
+    uint64_t events_after; /* and only those after this number */
 };
 
 /* endpoint NULL: $ECBAK_SOCKET or the default. Does not wait for an answer. */
@@ -89,6 +111,9 @@ void client_set_timeout(struct client *client, int timeout_ms);
 
 int client_status(struct client *client, struct node_status *status, struct err *err) MUST_CHECK;
 int client_members(struct client *client, struct member_list *list, struct err *err) MUST_CHECK;
+/* The same, with the newest events, or these alone. */
+int client_members_wanted(struct client *client, const struct members_wanted *wanted,
+                          struct member_list *list, struct err *err) MUST_CHECK;
 void member_list_release(struct member_list *list);
 
 /* Starts storing a sealed pack; grant is a SignedGrant. data = parity = 0: automatic. */

@@ -79,6 +79,7 @@ static bool read_member(struct member_info *to, const Ecbak__Member *from)
     to->capacity_bytes = from->capacity_bytes;
     to->used_bytes = from->used_bytes;
     to->rtt_ms = from->rtt_ms;
+    to->rtt_estimated = from->rtt_estimated;
     to->since_s = from->since_s;
     to->self = from->self;
     return true;
@@ -91,37 +92,68 @@ static int by_name(const void *a, const void *b)
     return order != 0 ? order : memcmp(x->id, y->id, ID_SIZE);
 }
 
-int client_members(struct client *client, struct member_list *list, struct err *err)
+static bool read_event(struct member_event_info *to, const Ecbak__MemberEvent *from)
+{
+    if (!wire_take(to->id, ID_SIZE, from->id))
+        return false;
+    wire_text(to->kind, sizeof(to->kind), from->kind);
+    wire_text(to->name, sizeof(to->name), from->name);
+    wire_text(to->address, sizeof(to->address), from->address);
+    wire_text(to->detail, sizeof(to->detail), from->detail);
+    to->number = from->number;
+    to->time_ms = from->time_ms;
+    return true;
+}
+
+static bool read_members(struct member_list *list, const Ecbak__MembersReply *reply)
+{
+    if (!wire_take(list->cluster, ID_SIZE, reply->cluster) || reply->n_events > CLIENT_EVENTS_MAX)
+        return false;
+    list->newest_event = reply->newest_event;
+    list->members = alloc_zero(reply->n_members, sizeof(*list->members));
+    for (; list->count < reply->n_members; list->count++)
+        if (!read_member(&list->members[list->count], reply->members[list->count]))
+            return false;
+    list->events = alloc_zero(reply->n_events, sizeof(*list->events));
+    for (; list->event_count < reply->n_events; list->event_count++)
+        if (!read_event(&list->events[list->event_count], reply->events[list->event_count]))
+            return false;
+    qsort(list->members, list->count, sizeof(*list->members), by_name);
+    return true;
+}
+
+int client_members_wanted(struct client *client, const struct members_wanted *wanted,
+                          struct member_list *list, struct err *err)
 {
     *list = (struct member_list){.count = 0};
     Ecbak__MembersRequest body = ECBAK__MEMBERS_REQUEST__INIT;
+    body.events_max = wanted->events_max;
+    body.events_after = wanted->events_after;
+    body.without_members = !wanted->members;
     Ecbak__ClientRequest request = ECBAK__CLIENT_REQUEST__INIT;
     request.body_case = ECBAK__CLIENT_REQUEST__BODY_MEMBERS;
     request.members = &body;
     struct client_call *call = ask(client, &request, ECBAK__CLIENT_REPLY__BODY_MEMBERS, err);
     if (call == NULL)
         return -1;
-    const Ecbak__MembersReply *m = call->reply->members;
-    if (!wire_take(list->cluster, ID_SIZE, m->cluster))
+    if (!read_members(list, call->reply->members)) {
+        member_list_release(list);
         return makes_no_sense(call, "its members", err);
-    list->members = alloc_zero(m->n_members, sizeof(*list->members));
-    for (size_t i = 0; i < m->n_members; i++) {
-        if (!read_member(&list->members[i], m->members[i])) {
-            member_list_release(list);
-            return makes_no_sense(call, "its members", err);
-        }
-        list->count++;
     }
-    qsort(list->members, list->count, sizeof(*list->members), by_name);
     client_call_end(call);
     return 0;
+}
+
+int client_members(struct client *client, struct member_list *list, struct err *err)
+{
+    return client_members_wanted(client, &(struct members_wanted){.members = true}, list, err);
 }
 
 void member_list_release(struct member_list *list)
 {
     free(list->members);
-    list->members = NULL;
-    list->count = 0;
+    free(list->events);
+    *list = (struct member_list){.count = 0};
 }
 
 /* One batch: packs[which[i]] for count of them, answers to held[which[i]]. */

@@ -1,0 +1,257 @@
+/* Links between real sockets on loopback, all on this thread: which connections are kept, which go,
+ * and that nothing which waited too long is handed up. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <arpa/inet.h>
+#include <sodium.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "node/clock.h"
+#include "node/link_core.h"
+
+#define PEERS         12
+#define POOL          8
+#define DEADLINE_MS   10000
+#define NEVER_IDLE_MS 600000
+
+static uint8_t authority_secret[64], authority_public[32];
+
+struct node {
+    struct link *link;
+    struct node_keys *keys;
+    struct cert cert;
+    struct link_peer peer; /* how others reach it */
+    size_t received_count;
+};
+
+static struct node *hub, *peers[PEERS];
+
+static void received(void *ctx, struct link_message *message)
+{
+    struct node *node = ctx;
+    (void)message;
+    node->received_count++;
+}
+
+static void lost(void *ctx, const uint8_t curve[32], const struct err *why)
+{
+    (void)ctx;
+    (void)curve;
+    (void)why;
+}
+
+static uint16_t free_port(void)
+{
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t size = sizeof(address);
+    assert_int_equal(bind(fd, (struct sockaddr *)&address, sizeof(address)), 0);
+    assert_int_equal(getsockname(fd, (struct sockaddr *)&address, &size), 0);
+    close(fd);
+    return ntohs(address.sin_port);
+}
+
+static struct node *node_new(int64_t idle_ms)
+{
+    struct node *node = calloc(1, sizeof(*node));
+    struct err err = ERR_INIT;
+    node->keys = node_keys_new();
+    memcpy(node->cert.node, node->keys->node, CERT_ID_SIZE);
+    memcpy(node->cert.curve, node->keys->curve_public, 32);
+    node->cert.serial = 1;
+    node->cert.not_before_s = wall_s() - 60;
+    node->cert.not_after_s = wall_s() + 3600;
+    snprintf(node->cert.name, sizeof(node->cert.name), "node");
+    snprintf(node->cert.zone, sizeof(node->cert.zone), "zone");
+    assert_int_equal(cert_sign(&node->cert, authority_secret, &err), 0);
+    snprintf(node->peer.endpoint, sizeof(node->peer.endpoint), "tcp://127.0.0.1:%u", free_port());
+    memcpy(node->peer.curve, node->keys->curve_public, 32);
+    const struct link_options options = {.bind = node->peer.endpoint,
+                                         .keys = node->keys,
+                                         .cert = &node->cert,
+                                         .authority_public = authority_public,
+                                         .message_max = 4096,
+                                         .sessions_max = 100,
+                                         .peers_max = POOL,
+                                         .idle_ms = idle_ms,
+                                         .receive_hwm = 64,
+                                         .send_hwm = 32};
+    const struct link_ops ops = {.ctx = node, .received = received, .lost = lost};
+    if (link_new(&node->link, &options, &ops, &err) != 0)
+        fail_msg("%s", err.text);
+    return node;
+}
+
+static void node_destroy(struct node *node)
+{
+    link_destroy(&node->link);
+    node_keys_destroy(&node->keys);
+    free(node);
+}
+
+static void start(int64_t idle_ms)
+{
+    hub = node_new(idle_ms);
+    for (size_t i = 0; i < PEERS; i++)
+        peers[i] = node_new(NEVER_IDLE_MS);
+}
+
+static int stop(void **state)
+{
+    (void)state;
+    node_destroy(hub);
+    for (size_t i = 0; i < PEERS; i++)
+        node_destroy(peers[i]);
+    return 0;
+}
+
+static void say(struct node *to, uint32_t ttl_ms)
+{
+    struct err err = ERR_INIT;
+    zmq_msg_t body;
+    zmq_msg_init_size(&body, 1);
+    memset(zmq_msg_data(&body), 0, 1);
+    if (link_send(hub->link, &to->peer, 0, ttl_ms, &body, NULL, &err) != 0)
+        fail_msg("%s", err.text);
+    assert_in_range(link_peer_count(hub->link), 1, POOL);
+}
+
+static void turn(void)
+{
+    link_process(hub->link);
+    for (size_t i = 0; i < PEERS; i++)
+        link_process(peers[i]->link);
+    usleep(1000);
+}
+
+/* Says something to the peer, and turns until it has it. */
+static void reach(struct node *to)
+{
+    int64_t end_ms = monotonic_ms() + DEADLINE_MS;
+    size_t before = to->received_count;
+    say(to, DEADLINE_MS); /* so that it learns how our clocks differ */
+    while (to->received_count == before || !link_ready(hub->link, &to->peer)) {
+        turn();
+        if (monotonic_ms() > end_ms)
+            fail_msg("a peer does not hear us");
+    }
+    usleep(2000); /* the next use is later, also by a clock of milliseconds */
+}
+
+static void no_more_are_open_than_allowed_and_the_least_recently_used_goes_first(void **state)
+{
+    (void)state;
+    start(NEVER_IDLE_MS);
+    for (size_t i = 0; i < POOL; i++)
+        reach(peers[i]);
+    assert_int_equal(link_peer_count(hub->link), POOL);
+    reach(peers[0]);
+    reach(peers[POOL]); /* takes the place of peers[1] */
+    assert_true(link_ready(hub->link, &peers[0]->peer));
+    assert_false(link_ready(hub->link, &peers[1]->peer));
+    for (size_t i = 2; i <= POOL; i++)
+        assert_true(link_ready(hub->link, &peers[i]->peer));
+    for (size_t i = 0; i < 3 * PEERS; i++)
+        reach(peers[i * 5 % PEERS]);
+    assert_int_equal(link_peer_count(hub->link), POOL);
+}
+
+static void what_waits_for_a_handshake_is_not_thrown_away(void **state)
+{
+    (void)state;
+    start(NEVER_IDLE_MS);
+    for (size_t i = 0; i < POOL; i++)
+        reach(peers[i]);
+    int64_t end_ms = monotonic_ms() + DEADLINE_MS;
+    for (size_t i = POOL; i < PEERS; i++)
+        say(peers[i],
+            0); /* these wait for their connections, and are soon the least recently used */
+    usleep(2000);
+    for (size_t i = PEERS - POOL; i < POOL; i++)
+        say(peers[i], 0);
+    usleep(2000);
+    for (size_t i = 0; i < PEERS - POOL; i++)
+        say(peers[i], 0); /* four more to be made: four have to go */
+    for (size_t i = POOL; i < PEERS; i++)
+        while (peers[i]->received_count == 0) {
+            turn();
+            if (monotonic_ms() > end_ms)
+                fail_msg("what was said to peer %zu is lost", i);
+        }
+}
+
+static void what_nobody_uses_is_closed_by_who_made_it(void **state)
+{
+    (void)state;
+    start(400);
+    for (size_t i = 0; i < 3; i++)
+        reach(peers[i]);
+    int64_t end_ms = monotonic_ms() + DEADLINE_MS;
+    while (link_peer_count(hub->link) > 1) {
+        reach(peers[0]);
+        if (monotonic_ms() > end_ms)
+            fail_msg("idle connections stay open");
+    }
+    assert_true(link_ready(hub->link, &peers[0]->peer)); /* is not idle */
+    while (link_peer_count(hub->link) > 0) {
+        turn();
+        if (monotonic_ms() > end_ms)
+            fail_msg("the last idle connection stays open");
+    }
+    reach(peers[1]); /* and is made again when it is needed */
+}
+
+/* A process that stands still leaves what comes in its queues; when it goes on, nothing of that may
+ * pass for fresh. */
+static void what_waited_longer_than_it_may_is_not_handed_up(void **state)
+{
+    (void)state;
+    start(NEVER_IDLE_MS);
+    reach(peers[0]);
+    struct link_counters counters;
+    size_t before = peers[0]->received_count;
+    int64_t thaw_ms = monotonic_ms() + 600;
+    for (int i = 0; i < 5; i++)
+        say(peers[0], 200);
+    say(peers[0], 0);
+    while (monotonic_ms() < thaw_ms)
+        usleep(10000);
+    int64_t end_ms = monotonic_ms() + DEADLINE_MS;
+    while (peers[0]->received_count == before && monotonic_ms() < end_ms)
+        turn();
+    assert_int_equal(peers[0]->received_count, before + 1); /* what may be under way for ever */
+    link_counters(peers[0]->link, &counters);
+    assert_int_equal(counters.late, 5);
+    say(peers[0], 5000);
+    while (peers[0]->received_count == before + 1 && monotonic_ms() < end_ms)
+        turn();
+    assert_int_equal(peers[0]->received_count, before + 2);
+}
+
+static int setup(void **state)
+{
+    (void)state;
+    return sodium_init() < 0 ? -1 : crypto_sign_keypair(authority_public, authority_secret);
+}
+
+#define TEST(name) cmocka_unit_test_teardown(name, stop)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(no_more_are_open_than_allowed_and_the_least_recently_used_goes_first),
+        TEST(what_waits_for_a_handshake_is_not_thrown_away),
+        TEST(what_nobody_uses_is_closed_by_who_made_it),
+        TEST(what_waited_longer_than_it_may_is_not_handed_up),
+    };
+    return cmocka_run_group_tests(tests, setup, NULL);
+}
