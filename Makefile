@@ -25,6 +25,7 @@ DEPS_RUN   = procps acl attr python3
 DEPS_TEST  = libcmocka-dev libfaketime libisal-dev clang libclang-rt-14-dev clang-format clang-tidy restic time \
 	systemd man-db zsh fish
 DEPS_DEB   = debhelper lintian mmdebstrap faketime xz-utils
+DEPS_LINT  = ansible-core ansible-lint yamllint
 DEPS       = $(DEPS_BUILD) $(DEPS_RUN) $(DEPS_TEST)
 
 VERSION = 0.1.0
@@ -70,7 +71,7 @@ FUZZ  = $(FUZZ_SRC:%.c=$(BUILD)/%)
 
 PROGRAMS = $(patsubst node/%.c,$(BUILD)/%,$(wildcard node/ecbakd.c)) $(patsubst cli/%.c,$(BUILD)/%,$(wildcard cli/ecbak.c))
 
-.PHONY: all deps demo test san bench bench-e2e fuzz tidy format install deb deb-check dist clean check-programs sim torture
+.PHONY: lint-ansible all deps demo test san bench bench-e2e fuzz tidy format install deb deb-check dist clean check-programs sim torture
 .SECONDARY:
 .DELETE_ON_ERROR:
 
@@ -177,6 +178,11 @@ DEB_VERSION = $(VERSION)
 deb:
 	@test/deps.sh $(DEPS_BUILD) $(DEPS_DEB)
 	@ansible/packaging/deb.sh "$(abspath $(BUILD))" "$(DEB_VERSION)" $(DEPS_BUILD)
+
+# What is wrong with ansible/, in style and syntax.
+lint-ansible:
+	@test/deps.sh $(DEPS_LINT)
+	@$(PYTHON) test/cluster_ansible.py --lint
 
 deb-check:
 	@test/deps.sh $(DEPS_BUILD) $(DEPS_DEB)
