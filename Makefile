@@ -29,6 +29,7 @@ DEPS_TEST  = libcmocka-dev libfaketime libisal-dev clang libclang-rt-14-dev clan
 DEPS_DEB   = debhelper lintian mmdebstrap faketime xz-utils
 DEPS_HOSTS = systemd-container mmdebstrap nftables iproute2 openssh-client ansible-core e2fsprogs
 DEPS_BENCH = serf iproute2 nftables
+DEPS_LINT  = ansible-core ansible-lint yamllint
 DEPS       = $(DEPS_BUILD) $(DEPS_RUN) $(DEPS_TEST)
 
 VERSION = 0.1.0
@@ -75,6 +76,7 @@ FUZZ  = $(FUZZ_SRC:%.c=$(BUILD)/%)
 PROGRAMS = $(patsubst node/%.c,$(BUILD)/%,$(wildcard node/ecbakd.c)) $(patsubst cli/%.c,$(BUILD)/%,$(wildcard cli/ecbak.c))
 
 .PHONY: all deps demo test san bench bench-e2e fuzz tidy format install deb deb-check dist clean test-hosts bench-hosts ready-for-hosts check-programs sim torture bench-members soak
+.PHONY: lint-ansible all deps demo test san bench bench-e2e fuzz tidy format install deb deb-check dist clean check-programs sim torture
 .SECONDARY:
 .DELETE_ON_ERROR:
 
@@ -209,6 +211,11 @@ DEB_VERSION = $(VERSION)
 deb:
 	@test/deps.sh $(DEPS_BUILD) $(DEPS_DEB)
 	@ansible/packaging/deb.sh "$(abspath $(BUILD))" "$(DEB_VERSION)" $(DEPS_BUILD)
+
+# What is wrong with ansible/, in style and syntax.
+lint-ansible:
+	@test/deps.sh $(DEPS_LINT)
+	@$(PYTHON) test/cluster_ansible.py --lint
 
 deb-check:
 	@test/deps.sh $(DEPS_BUILD) $(DEPS_DEB)

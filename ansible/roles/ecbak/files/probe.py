@@ -3,10 +3,12 @@
 Reads the environment: ECBAK_DATA_DIR, ECBAK_MEMBER_PORT; NOW, the controller's clock at the moment of asking.
 """
 import glob
+import grp
 import hashlib
 import json
 import os
 import platform
+import pwd
 import re
 import shutil
 import subprocess
@@ -89,6 +91,16 @@ def firewall():
     return "none"
 
 
+def as_it_is(path):
+    """Digest, owner and mode of a file, as one text; "" when it is not there."""
+    try:
+        with open(path, "rb") as file:
+            about = os.fstat(file.fileno())
+            return f"{hashlib.sha256(file.read()).hexdigest()} {pwd.getpwuid(about.st_uid)[0]}:{grp.getgrgid(about.st_gid)[0]} {about.st_mode & 0o777:o}"
+    except (OSError, KeyError):
+        return ""
+
+
 def seeds():
     """The seeds of the configuration that is there."""
     return [{"address": address, "key": key} for address, key in
@@ -113,5 +125,5 @@ now = time.time()
 print(json.dumps({
     "clock_ahead_s": round(now - float(os.environ["NOW"])), "root": os.geteuid() == 0, "hostname": platform.node(),
     "systemd": os.path.isdir("/run/systemd/system"), "os": operating_system(), "package": package(),
-    "address": default_address(), "disk": disk(os.environ["ECBAK_DATA_DIR"]), "firewall": firewall(), "node": node(),
+    "address": default_address(), "disk": disk(os.environ["ECBAK_DATA_DIR"]), "firewall": firewall(), "node": node(), "conf": as_it_is(CONF),
     "has_limits": os.path.exists("/etc/systemd/system/ecbakd.service.d/ansible.conf")}))
