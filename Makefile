@@ -7,6 +7,7 @@
 #   make bench-members  membership, beside serf (root)  make soak  no false deaths while all is busy
 #   make fuzz       every fuzzer for FUZZ_SECONDS    make install  PREFIX= DESTDIR=
 #   make deb        the Debian package               make dist     the source archive
+#   make test-hosts  real hosts, the playbooks over SSH, power cuts, partitions (root; minutes)
 #   make deb-check  that it builds the same twice, installs, upgrades and goes
 
 BUILD   ?= build
@@ -26,7 +27,9 @@ DEPS_RUN   = procps acl attr python3
 DEPS_TEST  = libcmocka-dev libfaketime libisal-dev clang libclang-rt-14-dev clang-format clang-tidy restic time \
 	systemd man-db zsh fish
 DEPS_DEB   = debhelper lintian mmdebstrap faketime xz-utils
+DEPS_HOSTS = systemd-container mmdebstrap nftables iproute2 openssh-client ansible-core e2fsprogs
 DEPS_BENCH = serf iproute2 nftables
+DEPS_LINT  = ansible-core ansible-lint yamllint
 DEPS       = $(DEPS_BUILD) $(DEPS_RUN) $(DEPS_TEST)
 
 VERSION = 0.1.0
@@ -73,7 +76,8 @@ FUZZ  = $(FUZZ_SRC:%.c=$(BUILD)/%)
 
 PROGRAMS = $(patsubst node/%.c,$(BUILD)/%,$(wildcard node/ecbakd.c)) $(patsubst cli/%.c,$(BUILD)/%,$(wildcard cli/ecbak.c))
 
-.PHONY: all deps demo test san bench bench-e2e fuzz tidy format install deb deb-check dist clean check-programs sim torture bench-members soak figures
+.PHONY: all deps demo test san bench bench-e2e fuzz tidy format install deb deb-check dist clean check-programs sim \
+	torture bench-members soak figures test-hosts bench-hosts ready-for-hosts lint-ansible
 .SECONDARY:
 .DELETE_ON_ERROR:
 
@@ -125,7 +129,21 @@ demo:
 test:
 	@$(MAKE) --no-print-directory deps
 	@$(MAKE) --no-print-directory all $(UNIT) $(SIM) $(patsubst %.c,$(BUILD)/%,$(TOOL_SRC))
+	@[ "$$(id -u)" != 0 ] || [ -n "$(SAN)" ] || $(MAKE) --no-print-directory ready-for-hosts
 	@$(PYTHON) test/run.py --build $(BUILD)
+
+# Real hosts: what they need, and the package that they get. Root only, like the hosts themselves.
+ready-for-hosts:
+	@test/deps.sh $(DEPS_BUILD) $(DEPS_DEB) $(DEPS_HOSTS)
+	@$(MAKE) --no-print-directory all deb
+
+# ONLY: words of the names of the programs to run.
+test-hosts: ready-for-hosts
+	@$(MAKE) --no-print-directory BUILD=$(BUILD)/hosts/next DEB_VERSION=$(VERSION)+next deb
+	@$(PYTHON) test/run.py --build $(BUILD) --hosts $(ONLY)
+
+bench-hosts: ready-for-hosts
+	@ECBAK_BUILD=$(BUILD) $(PYTHON) test/bench_hosts.py
 
 san:
 	@$(MAKE) --no-print-directory SAN=1 BUILD=$(BUILD)/san test
@@ -200,6 +218,11 @@ deb:
 	@test/deps.sh $(DEPS_BUILD) $(DEPS_DEB)
 	@ansible/packaging/deb.sh "$(abspath $(BUILD))" "$(DEB_VERSION)" $(DEPS_BUILD)
 
+# What is wrong with ansible/, in style and syntax.
+lint-ansible:
+	@test/deps.sh $(DEPS_LINT)
+	@$(PYTHON) test/cluster_ansible.py --lint
+
 deb-check:
 	@test/deps.sh $(DEPS_BUILD) $(DEPS_DEB)
 	@ansible/packaging/deb-check.sh "$(abspath $(BUILD))" "$(VERSION)" $(DEPS_BUILD)
@@ -210,4 +233,4 @@ dist:
 clean:
 	rm -rf $(BUILD)
 
--include $(shell find $(BUILD) -path $(BUILD)/deb -prune -o -type f -name '*.d' -print 2>/dev/null)
+-include $(shell find $(BUILD) \( -name deb -o -name hosts \) -prune -o -type f -name '*.d' -print 2>/dev/null)

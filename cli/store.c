@@ -83,8 +83,10 @@ static char *state_path(const struct store_run *run)
 static int ask_node(struct store_run *run, struct err *err)
 {
     const struct store_options *options = run->store.options;
-    if (client_open(&run->client, options->endpoint, err) != 0 ||
-        client_status(run->client, &run->status, err) != 0)
+    if (client_open(&run->client, options->endpoint, err) != 0)
+        return -1;
+    client_set_patience(run->client, CLIENT_PATIENCE_MS);
+    if (client_status(run->client, &run->status, err) != 0)
         return -1;
     run->result->data = options->data > 0 ? options->data : run->status.data;
     run->result->parity = options->data > 0 ? options->parity : run->status.parity;

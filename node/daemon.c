@@ -375,6 +375,8 @@ int daemon_rotate(const struct config *config, FILE *to, struct err *err)
     struct daemon d = {.config = config, .signals = -1};
     struct node_keys *next = NULL;
     char path[CONFIG_PATH_MAX + 8];
+    if (owner_become(config->key_file, config->data_dir, err) != 0)
+        return -1;
     int result = load_keys(&d, err);
     next_path(path, config);
     if (result == 0)

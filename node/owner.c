@@ -40,7 +40,7 @@ static int look_at_folder(const char *path, struct stat *st, struct err *err)
 
 int owner_become(const char *key_file, const char *data_dir, struct err *err)
 {
-    struct stat keys, data;
+    struct stat keys, data, there;
     if (geteuid() != 0)
         return 0;
     if (look_at_folder(key_file, &keys, err) != 0)
@@ -54,7 +54,7 @@ int owner_become(const char *key_file, const char *data_dir, struct err *err)
             err, ERR_DENIED,
             "the folder of %s belongs neither to root nor to the owner of the folder of %s",
             data_dir, key_file);
-    if (data.st_uid != keys.st_uid &&
+    if (data.st_uid != keys.st_uid && lstat(data_dir, &there) != 0 &&
         (mkdir(data_dir, 0700) != 0 || lchown(data_dir, keys.st_uid, keys.st_gid) != 0))
         return err_errno(err, "making %s", data_dir);
     if (setgroups(0, NULL) != 0 || setgid(keys.st_gid) != 0 || setuid(keys.st_uid) != 0)

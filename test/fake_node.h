@@ -94,6 +94,12 @@ void client_set_timeout(struct client *client, int timeout_ms)
     (void)timeout_ms;
 }
 
+void client_set_patience(struct client *client, int patience_ms)
+{
+    (void)client;
+    (void)patience_ms;
+}
+
 int client_status(struct client *client, struct node_status *status, struct err *err)
 {
     (void)client;

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Runs every test program and every cluster test, and ends with the one line `N passed, N failed`.
 
-A test program is a cmocka binary (unit_*, sim_*) in the build folder, or a script test/cluster_*.py;
-each prints its own results. Cluster tests print `ok NAME` or `FAIL NAME` a line.
+A test program is a cmocka binary (unit_*, sim_*) in the build folder, or a script test/cluster_*.py (with --hosts,
+test/hosts_*.py); each prints its own results. Scripts print `ok NAME` or `FAIL NAME` a line.
 
 Under the sanitizers, a report by any process that a test started fails that test's program, whatever the test
 itself made of that process's output and exit status.
@@ -45,14 +45,15 @@ def reporting_to(folder, env):
 
 
 def passed_over(output):
-    """What this machine or user could not test: cmocka's skipped tests, and lines `(needs ...)`."""
+    """What this machine or user could not test: cmocka's skipped tests, and lines `(needs ...)`. And measured figures."""
     skipped = sorted(set(re.findall(r"^\[  SKIPPED \] (?!\d+ test)(\S+)$", output, re.M)))
-    return [f"({name} passed over)" for name in skipped] + re.findall(r"^\(needs .*\)$", output, re.M)
+    return [f"({name} passed over)" for name in skipped] + re.findall(r"^\(needs .*\)$|^figure: .*$", output, re.M)
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--build", default="build")
+    parser.add_argument("--hosts", action="store_true", help="the tests on real hosts instead (hosts_*)")
     parser.add_argument("only", nargs="*", help="run only the programs whose names contain one of these")
     args = parser.parse_args()
     build = pathlib.Path(args.build).resolve()
@@ -60,6 +61,8 @@ def main():
     programs = [p for kind in ("unit", "sim") for p in sorted(HERE.glob(f"{kind}_*.c"))]
     commands = [(p.stem, [str(build / "test" / p.stem)]) for p in programs]
     commands += [(p.stem, [sys.executable, str(p)]) for p in sorted(HERE.glob("cluster_*.py"))]
+    if args.hosts:
+        commands = [(p.stem, [sys.executable, str(p)]) for p in sorted(HERE.glob("hosts_*.py"))]
     total_passed = total_failed = 0
     for name, command in commands:
         if args.only and not any(word in name for word in args.only):

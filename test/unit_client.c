@@ -321,6 +321,72 @@ static void a_node_that_goes_away_ends_every_call(void **state)
     client_close(&client);
 }
 
+static bool answer_failed(struct fake *fake, const Ecbak__ClientRequest *request, void *router,
+                          zmq_msg_t *route)
+{
+    (void)fake;
+    Ecbak__ClientReply message = ECBAK__CLIENT_REPLY__INIT;
+    message.call = request->call;
+    message.error = ERR_NOT_FOUND;
+    reply_message(router, route, &message, NULL);
+    return true;
+}
+
+/* The first fake ends for good, then the second takes its place. */
+static void *come_back(void *arg)
+{
+    struct fake **lives = arg;
+    fake_stop(lives[0]);
+    fake_start(lives[1]);
+    return NULL;
+}
+
+static void a_patient_client_asks_again_when_its_node_is_back(void **state)
+{
+    (void)state;
+    struct fake before = {.answer = answer_by_going}, after = {.answer = answer_failed};
+    struct err err = ERR_INIT;
+    uint8_t pack[ID_SIZE] = {1};
+    uint64_t call;
+    fake_start(&before);
+    struct client *client = opened();
+    client_set_patience(client, 20000);
+    for (int i = 0; i < 2; i++)
+        assert_int_equal(client_get_pack_start(client, &call, pack, &err), 0);
+    struct fake *lives[] = {&before, &after};
+    pthread_t operator;
+    assert_int_equal(pthread_create(&operator, NULL, come_back, lives), 0);
+    for (int i = 0; i < 2; i++) {
+        struct client_answer answer;
+        assert_int_equal(client_next(client, &answer, &err), 0);
+        assert_int_equal(answer.err.code, ERR_NOT_FOUND); /* the second life's answer */
+    }
+    pthread_join(operator, NULL);
+    client_close(&client);
+    fake_stop(&after);
+}
+
+static void patience_ends_with_a_node_that_stays_away(void **state)
+{
+    (void)state;
+    struct fake fake = {.answer = answer_by_going};
+    struct err err = ERR_INIT;
+    uint8_t pack[ID_SIZE] = {1};
+    uint64_t call;
+    fake_start(&fake);
+    struct client *client = opened();
+    client_set_patience(client, 600);
+    assert_int_equal(client_get_pack_start(client, &call, pack, &err), 0);
+    struct client_answer answer;
+    int64_t start = now_ms();
+    assert_int_equal(client_next(client, &answer, &err), 0);
+    assert_int_equal(answer.err.code, ERR_IO);
+    assert_non_null(strstr(answer.err.text, "went away"));
+    assert_in_range(now_ms() - start, 500, 10000);
+    client_close(&client);
+    fake_stop(&fake);
+}
+
 static bool answer_wrong_held(struct fake *fake, const Ecbak__ClientRequest *request, void *router,
                               zmq_msg_t *route)
 {
@@ -422,6 +488,8 @@ int main(void)
         cmocka_unit_test(a_busy_node_is_asked_again),
         cmocka_unit_test(silence_ends_with_the_time_limit),
         cmocka_unit_test(a_node_that_goes_away_ends_every_call),
+        cmocka_unit_test(a_patient_client_asks_again_when_its_node_is_back),
+        cmocka_unit_test(patience_ends_with_a_node_that_stays_away),
         cmocka_unit_test(an_answer_about_another_pack_is_not_believed),
         cmocka_unit_test(records_without_end_are_refused),
     };

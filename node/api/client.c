@@ -19,13 +19,16 @@
 #define BUSY_FIRST_MS 20
 #define BUSY_MOST_MS  500
 #define SLICE_MS      1000
+#define KNOCK_MS      250
 
 struct client {
     char *endpoint;
     void *context, *socket, *monitor;
     int timeout_ms;
     uint64_t last_number;
-    bool lost; /* disconnected since the last answer */
+    bool lost;       /* disconnected since the last answer */
+    int patience_ms; /* for a node that went away to be back */
+    int64_t gone_ms; /* > 0: since when it is away, while patience lasts */
     struct client_call calls[CLIENT_CALLS_MAX];
 };
 
@@ -138,6 +141,11 @@ void client_set_timeout(struct client *client, int timeout_ms)
     client->timeout_ms = timeout_ms;
 }
 
+void client_set_patience(struct client *client, int patience_ms)
+{
+    client->patience_ms = patience_ms;
+}
+
 static int call_send(struct client *client, struct client_call *call, struct err *err)
 {
     int more = call->has_payload ? ZMQ_SNDMORE : 0;
@@ -154,6 +162,15 @@ static int call_send(struct client *client, struct client_call *call, struct err
         return err_set(err, ERR_IO, "sending to %s: %s", client->endpoint, zmq_strerror(errno));
     }
     return 0;
+}
+
+/* Until the node is back: client_pump knocks, and sends it again. */
+static void call_put_off(struct client *client, struct client_call *call)
+{
+    int64_t now = now_ms();
+    if (client->gone_ms == 0)
+        client->gone_ms = now;
+    call->again_ms = now + KNOCK_MS;
 }
 
 static void payload_free(void *bytes, void *hint)
@@ -179,7 +196,8 @@ int client_call_start(struct client *client, Ecbak__ClientRequest *request, uint
         free(taken);
         return err_set(err, ERR_INVALID, "%d calls are under way already", CLIENT_CALLS_MAX);
     }
-    if (client->lost && client_knock(client, err) != 0) {
+    bool away = client->lost && client_knock(client, err) != 0;
+    if (away && client->patience_ms == 0) {
         free(taken);
         return -1;
     }
@@ -191,11 +209,15 @@ int client_call_start(struct client *client, Ecbak__ClientRequest *request, uint
             abort();
         c->has_payload = true;
     }
+    *call = c;
+    if (away) {
+        call_put_off(client, c);
+        return 0;
+    }
     if (call_send(client, c, err) != 0) {
         client_call_end(c);
         return -1;
     }
-    *call = c;
     return 0;
 }
 
@@ -237,6 +259,7 @@ static void client_take(struct client *client, zmq_msg_t *header, zmq_msg_t *pay
         return;
     }
     client->lost = false;
+    client->gone_ms = 0;
     if (reply->error == ERR_BUSY) {
         int wait_ms = BUSY_FIRST_MS << (call->tries < 5 ? call->tries : 5);
         call->tries++;
@@ -284,10 +307,16 @@ static bool client_receive(struct client *client)
 static void client_lost(struct client *client)
 {
     client->lost = true;
+    bool wait = client->patience_ms > 0 &&
+                (client->gone_ms == 0 || now_ms() - client->gone_ms < client->patience_ms);
     for (size_t i = 0; i < CLIENT_CALLS_MAX; i++) {
         struct client_call *call = &client->calls[i];
         if (call->number == 0 || call->answered)
             continue;
+        if (wait) {
+            call_put_off(client, call);
+            continue;
+        }
         call->answered = true;
         err_set(&call->err, ERR_IO,
                 "ecbakd at %s went away before it answered; what it acknowledged before is safe, "
@@ -305,8 +334,13 @@ static int client_pump(struct client *client, int64_t wait_ms, struct err *err)
         if (call->number == 0 || call->again_ms == 0)
             continue;
         if (call->again_ms <= now) {
-            if (call_send(client, call, err) != 0)
+            struct err closed = ERR_INIT;
+            if (client->gone_ms > 0 && client_knock(client, &closed) != 0) {
+                client_lost(client);
+                wait_ms = wait_ms < KNOCK_MS ? wait_ms : KNOCK_MS;
+            } else if (call_send(client, call, err) != 0) {
                 return -1;
+            }
         } else if (call->again_ms - now < wait_ms) {
             wait_ms = call->again_ms - now;
         }

@@ -108,6 +108,10 @@ int client_open(struct client **client, const char *endpoint, struct err *err) M
 void client_close(struct client **client);
 /* How long the plain functions and client_next wait at most (default 120 s; 0 = for ever). */
 void client_set_timeout(struct client *client, int timeout_ms);
+/* How long a node that goes away while it is asked has to come back: an upgrade restarts it. What it
+ * did not answer is asked again then; every request may be. Default 0: calls fail at once. */
+#define CLIENT_PATIENCE_MS 60000
+void client_set_patience(struct client *client, int patience_ms);
 
 int client_status(struct client *client, struct node_status *status, struct err *err) MUST_CHECK;
 int client_members(struct client *client, struct member_list *list, struct err *err) MUST_CHECK;

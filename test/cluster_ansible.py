@@ -1,0 +1,247 @@
+#!/usr/bin/env python3
+"""What of ansible/ can be held without hosts: style, syntax, inventories, what is refused, and what a node makes of the configuration.
+
+The role's tasks run against this machine only as far as they are pure: argument checks and templates. Real hosts are hosts_*.py's.
+"""
+import json
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+import tempfile
+
+HERE = pathlib.Path(__file__).resolve().parent
+ANSIBLE = HERE.parent / "ansible"
+BUILD = pathlib.Path(os.environ.get("ECBAK_BUILD", HERE.parent / "build")).resolve()
+PLAYBOOKS = sorted(path for path in ANSIBLE.glob("*.yml") if "hosts:" in path.read_text())
+SIZES = {"family": 3, "vms": 6, "lab": 50}
+
+
+def run(*command, **more):
+    env = dict(os.environ, ANSIBLE_NOCOLOR="1", ANSIBLE_DEPRECATION_WARNINGS="False", HOME=str(SCRATCH), **more)
+    return subprocess.run([str(word) for word in command], cwd=ANSIBLE, env=env, stdin=subprocess.DEVNULL, text=True,
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=300, check=False)
+
+
+def expect(done, *words, code=0):
+    assert done.returncode == code or (code and done.returncode), f"exit {done.returncode}\n{done.stdout[-3000:]}"
+    text = " ".join(done.stdout.split()).replace("''", "'")  # a long sentence is wrapped, and quoted
+    for word in words:
+        assert word in text, f"nothing says {word!r}:\n{done.stdout[-3000:]}"
+
+
+def play(tasks, *options, variables=None):
+    """Runs a few tasks on this machine, with variables of the role's."""
+    path = SCRATCH / "play.json"
+    path.write_text(json.dumps([{"hosts": "ecbak", "connection": "local", "gather_facts": False, "vars": variables or {}, "tasks": tasks}]))
+    return run("ansible-playbook", "-i", inventory("here"), path, *options, ANSIBLE_ROLES_PATH=str(ANSIBLE / "roles"))
+
+
+def inventory(*names):
+    path = SCRATCH / "hosts.ini"
+    path.write_text("\n".join(["[ecbak]", *names, ""]))
+    return path
+
+
+def seen(**more):
+    """A probe's answer, of a host with which nothing is wrong."""
+    answer = {"clock_ahead_s": 0, "root": True, "systemd": True, "hostname": "here", "has_limits": False,
+              "os": {"id": "debian", "like": "", "name": "Debian 12", "architecture": "amd64"},
+              "package": {"version": "1", "digest": ""}, "address": "192.0.2.7", "firewall": "none",
+              "disk": {"free_bytes": 10**12, "folder": "/var/lib"},
+              "node": {"has_key": True, "has_data": True, "request": "", "certificate": {}, "authority": "", "seeds": [],
+                       "status": {"used_bytes": 0}, "active": True, "enabled": True, "failing": False}}
+    answer["node"].update(more.pop("node", {}))
+    answer.update(more)
+    return json.dumps(answer)
+
+
+CHECK = [{"import_role": {"name": "ecbak", "tasks_from": "refuse"}}]
+
+
+def refuses(words, **variables):
+    answer = seen(**variables.pop("seen", {}))
+    own = {"name": variables.get("ecbak_name", "here"), "address": "192.0.2.7:7411", "seeded": False}
+    expect(play(CHECK, variables={"ecbak_probe": {"stdout": answer}, "ecbak_self": own, "ecbak_deb": "", **variables}), words, code=2)
+
+
+# ---- tests ----------------------------------------------------------------------------------------------------------------
+def yamllint_has_nothing_to_say():
+    done = run("yamllint", "-s", ".")
+    assert done.returncode == 0 and done.stdout == "", done.stdout
+
+
+def ansible_lint_has_nothing_to_say():
+    expect(run("ansible-lint", "--nocolor"), "0 failure(s), 0 warning(s)")
+
+
+def every_playbook_can_be_read():
+    for book in PLAYBOOKS:
+        expect(run("ansible-playbook", "--syntax-check", "-i", inventory("here"), book), f"playbook: {book}")
+
+
+def every_playbook_has_its_section_in_the_readme():
+    text = (ANSIBLE / "README.md").read_text()
+    for book in PLAYBOOKS:
+        assert f"**{book.name}**" in text, f"{book.name} is not in README.md"
+
+
+def the_inventories_have_the_machines_that_they_say():
+    for name, size in SIZES.items():
+        done = run("ansible-inventory", "-i", ANSIBLE / "inventories" / name, "--list")
+        expect(done)
+        variables = json.loads(done.stdout[done.stdout.index("{"):])["_meta"]["hostvars"]
+        assert len(variables) == size, f"{name} has {len(variables)} machines"
+        assert all(values.get("ecbak_zone") for values in variables.values()), f"a machine of {name} has no zone"
+
+
+def every_variable_is_specified_and_explained():
+    import yaml  # part of ansible-core
+    role = ANSIBLE / "roles/ecbak"
+    defaults = set(yaml.safe_load((role / "defaults/main.yml").read_text()))
+    specs = yaml.safe_load((role / "meta/argument_specs.yml").read_text())["argument_specs"]
+    specified = {name for entry in specs.values() for name in entry["options"]}
+    assert defaults == specified, f"only in one of defaults and argument_specs: {sorted(defaults ^ specified)}"
+    text = (role / "README.md").read_text()
+    missing = sorted(name for name in defaults if f"`{name}`" not in text)
+    assert not missing, f"not in the role's README.md: {missing}"
+
+
+def a_wrong_type_or_word_is_named_before_anything_is_done():
+    role = [{"import_role": {"name": "ecbak"}}]
+    expect(play(role, variables={"ecbak_profile": "fast", "ecbak_member_port": "abc"}),
+           "ecbak_profile must be one of: lan, wan, local, got: fast", "'ecbak_member_port'", code=2)
+    expect(play([{"import_role": {"name": "ecbak", "tasks_from": "profiles"}}], variables={"ecbak_profiles": [{"path": "/home"}]}),
+           "missing required arguments: name found in ecbak_profiles", code=2)
+
+
+def a_host_with_which_nothing_is_wrong_is_taken():
+    own = {"name": "here", "address": "192.0.2.7:7411", "seeded": False}
+    expect(play(CHECK, variables={"ecbak_probe": {"stdout": seen()}, "ecbak_self": own, "ecbak_deb": ""}), "failed=0")
+
+
+def what_is_wrong_with_a_host_is_a_sentence_each():
+    refuses("clock is 61 s behind", seen={"clock_ahead_s": -61})
+    refuses("Set ecbak_advertise_address", seen={"address": ""})
+    refuses("'a b' is no name", ecbak_name="a b")
+    refuses("'x!' is no name of a zone", ecbak_zone="x!")
+    refuses("has room for 1024M only", seen={"disk": {"free_bytes": 2**30, "folder": "/var/lib"}}, ecbak_capacity="2G")
+    refuses("'12X' is no size", ecbak_capacity="12X")
+    refuses("Set ansible_become to true", seen={"root": False})
+    refuses("They are two ports", ecbak_bulk_port=7411)
+    refuses("the data is another node's", seen={"node": {"has_key": False, "has_data": True}})
+
+
+def a_size_counts_what_the_node_uses_already():
+    own = {"name": "here", "address": "192.0.2.7:7411", "seeded": False}
+    answer = seen(disk={"free_bytes": 2**30, "folder": "/"}, node={"status": {"used_bytes": 2**30}})
+    expect(play(CHECK, variables={"ecbak_probe": {"stdout": answer}, "ecbak_self": own, "ecbak_deb": "", "ecbak_capacity": "2G"}), "failed=0")
+
+
+def a_node_takes_the_configuration_that_is_written():
+    conf = SCRATCH / "ecbakd.conf"
+    key = "5f" * 32
+    write = [{"include_vars": str(ANSIBLE / "roles/ecbak/defaults/main.yml")},
+             {"include_vars": str(ANSIBLE / "roles/ecbak/vars/main.yml")},
+             {"template": {"src": str(ANSIBLE / "roles/ecbak/templates/ecbakd.conf.j2"), "dest": str(conf)}}]
+    for more in ({}, {"ecbak_zone": "attic", "ecbak_config": {"key_file": "/srv/node.key"}, "ecbak_capacity": "20M",
+                      "ecbak_seeds_extra": [{"address": "192.0.2.1:7411", "key": key}, {"address": "[2001:db8::1]:7411", "key": key}]}):
+        conf.unlink(missing_ok=True)
+        variables = {"ecbak_probe": {"stdout": seen()}, "ecbak_name": "here", **more}
+        done = play(write, "-e", json.dumps(variables))
+        expect(done)
+        expect(run(BUILD / "ecbakd", "--config", conf, "--check-config"), "is good")
+    assert conf.read_text().count(key) == 2, conf.read_text()
+
+
+def the_controller_signs_each_host_under_the_inventorys_name():
+    for name in ("one", "two"):
+        (SCRATCH / f"{name}.conf").write_text(f'name = {name}\ndata_dir = "{SCRATCH}/{name}.data"\nkey_file = "{SCRATCH}/{name}.key"\n')
+    requests = [run(BUILD / "ecbakd", "--config", SCRATCH / f"{name}.conf", "--init").stdout.strip() for name in ("one", "two")]
+    lines = f"\nh1 first a 30 new {requests[0]}\nh2 second - 30 new {requests[1]}\nh3 third - 30 new ecbak-request-1:rubbish\n"
+    answer = controller("sign", lines)
+    assert answer[0] == f"made {SCRATCH}/authority" and answer[1].startswith("authority "), answer
+    signed = {line.split()[1]: json.loads(line.split(" ", 2)[2])[0] for line in answer if line.startswith("ok ")}
+    assert {host: cert["name"] for host, cert in signed.items()} == {"h1": "first", "h2": "second"}, signed
+    assert signed["h1"]["zone"] == "a", signed
+    assert answer[-1].startswith("no h3 "), answer
+
+
+def no_second_authority_is_made_for_a_cluster_that_has_one():
+    answer = controller("sign", "\nh1 x - 30 new ecbak-request-1:x\n", AUTHORITY_DIR=str(SCRATCH / "elsewhere"), CLUSTER_OF="h9")
+    assert answer[0].startswith("stop There is no authority in") and "h9" in answer[0], answer
+    assert not (SCRATCH / "elsewhere").exists()
+
+
+def a_key_from_a_vault_leaves_no_copy():
+    import base64
+    authority = SCRATCH / "authority"
+    key = authority / "authority.key"
+    text = base64.b64encode(key.read_bytes()).decode()
+    key.rename(SCRATCH / "kept.key")
+    (SCRATCH / "one.key").unlink()
+    shutil.rmtree(SCRATCH / "one.data")
+    request = run(BUILD / "ecbakd", "--config", SCRATCH / "one.conf", "--init").stdout.strip()
+    before = set(pathlib.Path("/dev/shm").glob("ecbak-controller-*"))
+    answer = controller("sign", f"{text}\nh1 third - 30 new {request}\n")
+    assert answer[-1].startswith("ok h1 "), answer
+    assert not key.exists() and set(pathlib.Path("/dev/shm").glob("ecbak-controller-*")) <= before
+    assert "no base64" in controller("sign", "!!!\nh1 x - 30 new x\n")[0]
+
+
+def controller(action, lines, **more):
+    env = {"AUTHORITY_DIR": str(SCRATCH / "authority"), "ECBAK_BINARY": str(BUILD / "ecbak"), **more}
+    done = subprocess.run(["sh", str(ANSIBLE / "roles/ecbak/files/controller.sh"), action], input=lines, text=True, timeout=60,
+                          env={**os.environ, **env}, stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=False)
+    assert done.returncode == 0 and done.stderr == "", f"exit {done.returncode}\n{done.stdout}{done.stderr}"
+    return done.stdout.splitlines()
+
+
+def machines_in_a_cloud_are_checked_before_it_is_asked():
+    book = ANSIBLE / "provision-gcp.yml"
+    key = SCRATCH / "key.pub"
+    key.write_text("ssh-ed25519 AAAA test\n")
+    good = ["-e", "gcp_project=p", "-e", f"gcp_ssh_public_key_file={key}"]
+    expect(run("ansible-playbook", book), "missing required arguments: gcp_project", code=2)
+    expect(run("ansible-playbook", book, *good, "-e", "gcp_count=many"), "'gcp_count'", code=2)
+    expect(run("ansible-playbook", book, *good, "-e", "gcp_count=200"), "gcp_count is 1 to 100", code=2)
+    expect(run("ansible-playbook", book, *good, "--check"), "failed=0")
+
+
+TESTS = [yamllint_has_nothing_to_say, ansible_lint_has_nothing_to_say, every_playbook_can_be_read,
+         every_playbook_has_its_section_in_the_readme, the_inventories_have_the_machines_that_they_say,
+         every_variable_is_specified_and_explained, a_wrong_type_or_word_is_named_before_anything_is_done,
+         a_host_with_which_nothing_is_wrong_is_taken, what_is_wrong_with_a_host_is_a_sentence_each,
+         a_size_counts_what_the_node_uses_already, a_node_takes_the_configuration_that_is_written,
+         the_controller_signs_each_host_under_the_inventorys_name, no_second_authority_is_made_for_a_cluster_that_has_one,
+         a_key_from_a_vault_leaves_no_copy, machines_in_a_cloud_are_checked_before_it_is_asked]
+LINT = TESTS[:3]
+
+
+def main():
+    global SCRATCH
+    missing = [tool for tool in ("ansible-playbook", "ansible-lint", "yamllint") if shutil.which(tool) is None]
+    if missing:
+        print(f"(needs {', '.join(missing)}: ansible/ is not checked; `make lint-ansible` installs them)")
+        print("ok nothing_can_be_checked_here")
+        return 0
+    words = [word for word in sys.argv[1:] if word != "--lint"]
+    tests = [test for test in (LINT if "--lint" in sys.argv else TESTS) if not words or any(word in test.__name__ for word in words)]
+    failures = 0
+    with tempfile.TemporaryDirectory(prefix="ecbak-ansible-") as folder:
+        SCRATCH = pathlib.Path(folder)
+        for test in tests:
+            try:
+                test()
+                print(f"ok {test.__name__}", flush=True)
+            except (AssertionError, subprocess.TimeoutExpired) as error:
+                failures += 1
+                print(f"FAIL {test.__name__}\n{error}", flush=True)
+    return 1 if failures else 0
+
+
+SCRATCH = pathlib.Path()
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,57 @@
+#!/usr/bin/env python3
+"""Inventories and hosts that are wrong: each wrong host stops with a sentence that says what to do, the others become a cluster."""
+import sys
+
+from hosts.cluster import JOIN, run_tests
+from hosts.disk import SmallDisk
+from lab import DONE
+
+# A host whose clock is an hour ahead for all that Ansible runs on it: nobody can set the clock of only one host here.
+LATE_PYTHON = """#!/bin/sh
+exec faketime -f +1h /usr/bin/python3 "$@"
+"""
+
+
+def each_wrong_host_stops_with_a_sentence_and_the_others_join(cluster):
+    first, second, clock, twin, other_twin, off, wrong = cluster.hosts
+    full = cluster.add(1, prepare=lambda host: SmallDisk(cluster.cage, host, 8))[0]
+    clock.path("/usr/local/bin/late-python").write_text(LATE_PYTHON)
+    clock.run("chmod", "755", "/usr/local/bin/late-python")
+    off.shut_down()
+    cluster.operator.host_variables = {
+        clock.name: {"ansible_python_interpreter": "/usr/local/bin/late-python"},
+        twin.name: {"ecbak_name": "twin"},
+        other_twin.name: {"ecbak_name": "twin"},
+        wrong.name: {"ecbak_capacity": "plenty"},
+        full.name: {},
+    }
+    report = cluster.play(JOIN, hosts=cluster.hosts)
+    report.expect_broken(*(host.name for host in (clock, twin, other_twin, off, wrong, full)))
+    report.says("ahead of", "Set it", "given to", "ecbak_name of its own", "ecbak_capacity 'plenty'", "Lower ecbak_capacity")
+    cluster.members = [first, second]
+    cluster.wait_alive()
+    cluster.init(first)
+    cluster.store(first, cluster.tree(first, "work", files=5, megabytes=0)).expect(DONE)
+
+
+def when_it_is_put_right_the_next_run_takes_them_too(cluster):
+    off, full = cluster.hosts[5], cluster.hosts[7]
+    cluster.boot(off)
+    full.disk.resize(2048)
+    cluster.operator.host_variables = {}
+    cluster.members = []
+    cluster.join(*cluster.hosts)
+
+
+TESTS = [
+    each_wrong_host_stops_with_a_sentence_and_the_others_join,
+    when_it_is_put_right_the_next_run_takes_them_too,
+]
+
+
+def main():
+    return run_tests(7, TESTS)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
