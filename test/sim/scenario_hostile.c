@@ -298,7 +298,8 @@ static double run_incarnation_end(struct world *world)
     if (world->nodes[victim].persisted != SWIM_INCARNATION_MAX)
         world_fail(world, "the highest incarnation was not reached", victim);
     scenario_nobody_healthy_died(world);
-    return world_until(world, SWIM_ALIVE, 0);
+    node_crash(world, 0); /* its own lies have come back to it, and it may believe them */
+    return world_until(world, SWIM_DEAD, 1);
 }
 
 const struct scenario scenarios_hostile[] = {
@@ -348,7 +349,7 @@ const struct scenario scenarios_hostile[] = {
      "a member at the highest incarnation is accused: nobody dies; until agreed",
      run_incarnation_end,
      "s",
-     60,
+     180,
      30,
      {{60, 3}}},
     {.name = NULL},
