@@ -11,17 +11,19 @@
 #include "gossip/statement.h"
 #include "gossip/swim.h"
 
-#define RUMOUR_SENT_MAX  128   /* no rumour is sent more often, whatever the configuration */
-#define ACCUSERS_MAX     9     /* swim_config.confirmations and the first one */
-#define PROBES_MAX       64    /* outstanding at once; the oldest gives way */
-#define RELAYS_MAX       128   /* probes for others outstanding at once; the oldest gives way */
-#define HELPERS_MAX      16    /* swim_config.indirect_count is at most this */
-#define FAREWELLS_MAX    32    /* members told directly that we leave */
-#define SYNCS_PER_SECOND 16    /* anti-entropy messages of one member that are answered */
-#define TALKS_PER_SECOND 16    /* its pings that are answered with rumours, and its wants */
-#define NEWS_PER_SECOND  16    /* statements of its own that are taken */
-#define EARLY_SYNCS      8     /* after the start, one a probe interval */
-#define UNHURRIED_MAX    64    /* rumours beside accusations and refutations */
+#define RUMOUR_SENT_MAX  128 /* no rumour is sent more often, whatever the configuration */
+#define ACCUSERS_MAX     9   /* swim_config.confirmations and the first one */
+#define PROBES_MAX       64  /* outstanding at once, */
+#define CONFIRMS_MAX     48  /* of suspects among them: the rest is for rounds */
+#define RELAYS_MAX       128 /* probes for others outstanding at once; the oldest gives way */
+#define HELPERS_MAX      16  /* swim_config.indirect_count is at most this */
+#define FAREWELLS_MAX    32  /* members told directly that we leave */
+#define SYNCS_PER_SECOND 16  /* anti-entropy messages of one member that are answered */
+#define TALKS_PER_SECOND 16  /* its pings that are answered with rumours, and its wants */
+#define NEWS_PER_SECOND  16  /* statements of its own that are taken */
+#define EARLY_SYNCS      8   /* after the start, one a probe interval, that brought nothing new, */
+#define EARLY_SYNCS_MAX  32  /* and in all */
+#define UNHURRIED_MAX    64  /* rumours beside accusations and refutations */
 #define MUTE_MS          60000 /* who passes on a forgery is not believed for this long */
 
 /* Deadlines that do not exist lie at the end of time. */
@@ -78,14 +80,16 @@ struct member {
     uint8_t rates[RATE_COUNT]; /* how often in rate_second */
 };
 
-/* All members. members[0] is ourselves; the rest is also the probe order: those before `cursor`
- * have been probed in this lap. */
+/* All members: ourselves, the neighbours, the rest. Neighbours before `cursor` have been probed in this
+ * lap; of the rest, those before `waiting` have been neighbours lately. */
 struct roster {
     struct member **members;
     struct member **slots; /* open addressing by id */
     struct member **named; /* chains by hash of the name, slot_count of them */
     size_t count, capacity, slot_count;
-    size_t cursor;
+    size_t neighbours; /* how many there are at most */
+    size_t cursor, waiting;
+    uint32_t lap; /* counts them; the simulator holds each member to one probe a lap */
     size_t by_state[SWIM_AWAY + 1];
 };
 
@@ -186,10 +190,11 @@ struct swim {
     uint64_t deadline_ms;  /* no probe or relay has anything to do before */
     uint64_t refused_ms;   /* when SWIM_EVENT_REFUSED was last said */
     uint32_t join_tries;
-    uint32_t early_syncs; /* left of those made soon after the start */
+    uint32_t early_syncs,
+        early_quiet; /* made soon after the start; of these, that brought nothing */
+    bool learnt;     /* a statement, since the last sync began */
     uint32_t sequence;
     uint32_t awareness;
-    uint32_t news_count; /* statements learnt since the last sync began */
 };
 
 /* swim.c: time goes on. */
@@ -214,7 +219,10 @@ void roster_release(struct roster *roster);
 void roster_state(struct roster *roster, struct member *member, enum swim_state state);
 /* Members that take part: alive or suspect, ourselves counted. */
 size_t roster_active(const struct roster *roster);
-void roster_shuffle(struct roster *roster, struct prng *prng);
+/* Whose turn it is to be probed; there must be one beside ourselves. */
+struct member *roster_next(struct roster *roster, struct prng *prng);
+/* The one just given is no neighbour to have: another takes its place and its turn, if there is one. */
+void roster_pass_over(struct roster *roster, struct prng *prng);
 
 /* Names are found too, so that two members with one name are noticed; roster_named finds one that is
  * neither dead nor left, nor `except`. */
@@ -303,8 +311,8 @@ uint64_t suspicion_max_ms(const struct swim *swim);
  * -------------------------------------------------------------------------------------- */
 
 void probe_tick(struct swim *swim);
-/* Probe a suspect, unless it is being probed. */
-void probe_confirm(struct swim *swim, struct member *member);
+/* Probe a suspect, unless it is being probed; false: too many are, try again soon. */
+bool probe_confirm(struct swim *swim, struct member *member);
 void probe_receive(struct swim *swim, const struct swim_id *from,
                    const struct Ecbak__Gossip__Packet *packet);
 void probe_forget(struct swim *swim, const struct member *member);
@@ -316,10 +324,13 @@ void probe_awareness(struct swim *swim, int change);
 /* ---- sync.c
  * --------------------------------------------------------------------------------------- */
 
-/* `obsolete`: bit i is set when statement i of the packet was about a member that is dead or left.
- */
+/* What a packet's statements came to. */
+struct merged {
+    size_t learnt;
+    uint8_t *obsolete; /* bit i: statement i was about a member that is dead or left */
+};
 void sync_receive(struct swim *swim, const struct swim_id *from,
-                  const struct Ecbak__Gossip__Packet *packet, const uint8_t *obsolete);
+                  const struct Ecbak__Gossip__Packet *packet, const struct merged *merged);
 /* Begin with a member, or with whoever is at a seed's address. */
 void sync_hello(struct swim *swim, const struct member *to);
 void sync_join(struct swim *swim, const char *address);

@@ -82,6 +82,17 @@ static void reconnect_tick(struct swim *swim)
         contact_seeds(swim, 1);
 }
 
+/* Who has just started asks often, until nothing new has come for a while. */
+static bool is_early(struct swim *swim)
+{
+    if (roster_active(&swim->roster) == 1 || swim->early_quiet == EARLY_SYNCS ||
+        swim->early_syncs == EARLY_SYNCS_MAX)
+        return false;
+    swim->early_syncs++;
+    swim->early_quiet += !swim->learnt;
+    return true;
+}
+
 void join_tick(struct swim *swim)
 {
     struct member *partner;
@@ -92,10 +103,9 @@ void join_tick(struct swim *swim)
     if (swim->now_ms < swim->sync_ms)
         return;
     uint32_t interval_ms = swim->config.sync_interval_ms;
-    if (swim->early_syncs > 0 && roster_active(&swim->roster) > 1) {
-        swim->early_syncs--;
+    if (is_early(swim))
         interval_ms = swim->config.probe_interval_ms;
-    }
+    swim->learnt = false;
     swim->sync_ms = swim->now_ms + interval_ms / 2 + prng_below(&swim->prng, interval_ms);
     if (swim->own.state == SWIM_ALIVE && roster_draw(swim, &partner, 1, can_sync, NULL) == 1)
         sync_hello(swim, partner);

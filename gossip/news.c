@@ -206,7 +206,7 @@ static void apply(struct swim *swim, struct member *member, const struct stateme
     if (statement->state != SWIM_ALIVE)
         probe_forget(swim, member);
     rumour_statement(swim, member, urgent);
-    swim->news_count++;
+    swim->learnt = true;
 }
 
 enum news news_statement(struct swim *swim, const struct swim_id *from, const uint8_t *bytes,

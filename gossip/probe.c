@@ -140,24 +140,32 @@ static bool under_probe(const struct swim *swim, const struct member *member)
     return false;
 }
 
+/* Twice around: a lap may end in between, and those that came first in it come last in the next. */
 static void next_round(struct swim *swim)
 {
     struct roster *roster = &swim->roster;
-    for (size_t i = 1; i < roster->count; i++) {
-        if (roster->cursor >= roster->count)
-            roster_shuffle(roster, &swim->prng);
-        struct member *member = roster->members[roster->cursor++];
-        if (worth_probing(swim, member) && !under_probe(swim, member)) {
+    for (size_t i = 2; i < 2 * roster->count; i++) {
+        struct member *member = roster_next(roster, &swim->prng);
+        if (!worth_probing(swim, member)) {
+            roster_pass_over(roster, &swim->prng);
+        } else if (!under_probe(swim, member)) {
             start(swim, member, PROBE_ROUND);
             return;
         }
     }
 }
 
-void probe_confirm(struct swim *swim, struct member *member)
+bool probe_confirm(struct swim *swim, struct member *member)
 {
-    if (!under_probe(swim, member))
-        start(swim, member, PROBE_CONFIRM);
+    size_t confirms = 0;
+    if (under_probe(swim, member))
+        return true;
+    for (size_t i = 0; i < PROBES_MAX; i++)
+        confirms += swim->probes[i].member != NULL && swim->probes[i].kind == PROBE_CONFIRM;
+    if (confirms == CONFIRMS_MAX)
+        return false;
+    start(swim, member, PROBE_CONFIRM);
+    return true;
 }
 
 static bool can_help(const struct swim *swim, const struct member *member, const void *target)

@@ -1,8 +1,15 @@
 /* Members are found by id in a hash table, and probed in the order of an array.
  *
- * The array is shuffled once a lap. A newcomer takes a random place among those not yet probed in
- * this lap, the one that was there moves to the end: so everybody is probed exactly once a lap, and
- * two probes of one member are at most 2n - 1 probes apart. */
+ * The first of it are the neighbours, who are probed once a lap, in an order that is shuffled each
+ * lap. In a cluster of up to config.neighbours others that is everybody, as in SWIM: two probes of
+ * one member are at most 2n - 1 probes apart. Beyond that only so many connections are kept open, and a
+ * probe of anybody else would cost a handshake that is ten times as large as itself. So each lap an
+ * eighth of the neighbours changes places with members who have waited longest: everybody is the
+ * neighbour of some `neighbours` others, who are different ones all the time, and is probed as
+ * often as before; and everybody probes everybody, only not within n probes.
+ *
+ * A newcomer takes a random place among those not yet probed in this lap, or among the rest; who was
+ * there moves to the end. */
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
@@ -126,6 +133,12 @@ static void place(struct roster *roster, struct member *member, size_t position)
     member->position = (uint32_t)position;
 }
 
+/* Where the neighbours end. */
+static size_t neighbours_end(const struct roster *roster)
+{
+    return roster->count - 1 < roster->neighbours ? roster->count : 1 + roster->neighbours;
+}
+
 struct member *roster_add(struct roster *roster, const struct swim_id *id, size_t where)
 {
     assert(where <= roster->count);
@@ -138,10 +151,23 @@ struct member *roster_add(struct roster *roster, const struct swim_id *id, size_
         place(roster, roster->members[where], roster->count);
     place(roster, member, where);
     roster->count++;
+    if (roster->waiting < neighbours_end(roster))
+        roster->waiting = neighbours_end(roster);
     roster->by_state[SWIM_ALIVE]++;
     slot_put(roster, member);
     chain(roster, member);
     return member;
+}
+
+/* The last of those before *end takes the empty place, and leaves its own, which is after them then. */
+static size_t close_up(struct roster *roster, size_t hole, size_t *end)
+{
+    if (hole >= *end)
+        return hole;
+    --*end;
+    if (hole < *end)
+        place(roster, roster->members[*end], hole);
+    return *end;
 }
 
 void roster_remove(struct roster *roster, struct member *member)
@@ -150,14 +176,11 @@ void roster_remove(struct roster *roster, struct member *member)
     slot_drop(roster, member);
     unchain(roster, member);
     roster->by_state[member->state]--;
-    if (hole < roster->cursor) {
-        roster->cursor--;
-        place(roster, roster->members[roster->cursor], hole);
-        hole = roster->cursor;
-    }
-    roster->count--;
-    if (hole < roster->count)
-        place(roster, roster->members[roster->count], hole);
+    hole = close_up(roster, hole, &roster->cursor);
+    hole = close_up(roster, hole, &roster->waiting);
+    close_up(roster, hole, &roster->count);
+    if (roster->waiting < neighbours_end(roster))
+        roster->waiting = neighbours_end(roster);
     free(member);
 }
 
@@ -183,15 +206,51 @@ size_t roster_active(const struct roster *roster)
     return roster->by_state[SWIM_ALIVE] + roster->by_state[SWIM_SUSPECT];
 }
 
-void roster_shuffle(struct roster *roster, struct prng *prng)
+static void swap(struct roster *roster, size_t a, size_t b)
 {
-    for (size_t i = roster->count; i-- > 2;) {
-        size_t other = 1 + prng_below(prng, (uint32_t)i);
-        struct member *moved = roster->members[i];
-        place(roster, roster->members[other], i);
-        place(roster, moved, other);
+    struct member *moved = roster->members[a];
+    place(roster, roster->members[b], a);
+    place(roster, moved, b);
+}
+
+static void shuffle(struct roster *roster, struct prng *prng, size_t from, size_t to)
+{
+    for (size_t i = to; i-- > from + 1;)
+        swap(roster, i, from + prng_below(prng, (uint32_t)(i - from + 1)));
+}
+
+/* The neighbour at this place for one of those who have waited longest. When all have had their turn,
+ * they wait anew, in another order. */
+static void change(struct roster *roster, struct prng *prng, size_t position)
+{
+    size_t end = neighbours_end(roster);
+    if (end == roster->count)
+        return;
+    if (roster->waiting >= roster->count) {
+        shuffle(roster, prng, end, roster->count);
+        roster->waiting = end;
     }
-    roster->cursor = 1;
+    swap(roster, position, roster->waiting++);
+}
+
+struct member *roster_next(struct roster *roster, struct prng *prng)
+{
+    if (roster->cursor >= neighbours_end(roster)) {
+        /* These come in the order of the last lap, which was random. */
+        for (size_t i = 0; i < roster->neighbours / 8 + 1; i++)
+            change(roster, prng, 1 + i);
+        shuffle(roster, prng, 1, neighbours_end(roster));
+        roster->cursor = 1;
+        roster->lap++;
+    }
+    return roster->members[roster->cursor++];
+}
+
+void roster_pass_over(struct roster *roster, struct prng *prng)
+{
+    if (neighbours_end(roster) == roster->count)
+        return;
+    change(roster, prng, --roster->cursor);
 }
 
 bool roster_within(struct member *member, uint64_t now_ms, enum rate rate, uint8_t limit)

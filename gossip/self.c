@@ -80,9 +80,10 @@ void self_start(struct swim *swim, const struct swim_self *start)
     own->session = prng_next(&swim->prng);
     own->refute_budget = REFUTE_BUDGET_MAX;
     own->refute_ms = swim->now_ms;
+    swim->roster.neighbours = swim->config.neighbours;
     roster_add(&swim->roster, &start->id, 0)->since_ms = swim->now_ms;
     roster_name(&swim->roster, self_of(swim), own->name);
-    swim->roster.cursor = 1;
+    swim->roster.cursor = swim->roster.waiting = 1;
     self_announce(swim, 0);
 }
 

@@ -185,8 +185,6 @@ void suspicion_add(struct swim *swim, struct member *member, const struct accusa
         suspicion->accusers[suspicion->accuser_count++] = accusation->accuser;
     if (more || call)
         rumour_accusation(swim, member, bytes);
-    if (swim_id_equal(&accusation->accuser, &self_of(swim)->id))
-        suspicion->first_hand = true;
     plan_probe(swim, suspicion);
     set_deadline(swim, suspicion);
 }
@@ -271,6 +269,13 @@ static void acquit(struct swim *swim, struct member *member)
     order_event(swim, SWIM_EVENT_ALIVE, &member->id, NULL);
 }
 
+/* When too many are suspect at once, in a moment. */
+static void go_and_see(struct swim *swim, struct suspicion *suspicion)
+{
+    bool asked = probe_confirm(swim, suspicion->member);
+    suspicion->probe_ms = asked ? NEVER : swim->now_ms + swim->config.probe_timeout_ms / 2 + 1;
+}
+
 /* The time is over. */
 static void judge(struct swim *swim, struct suspicion *suspicion)
 {
@@ -279,10 +284,9 @@ static void judge(struct swim *swim, struct suspicion *suspicion)
         acquit(swim, member);
     } else if (swim->config.active_confirmation && !suspicion->first_hand) {
         /* Not without having seen for ourselves. */
-        suspicion->probe_ms = NEVER;
         suspicion->deadline_ms =
             swim->now_ms + (uint64_t)swim->config.probe_interval_ms * (swim->awareness + 1);
-        probe_confirm(swim, member);
+        go_and_see(swim, suspicion);
         wake_by(swim, suspicion);
     } else {
         suspicion_conclude(swim, member);
@@ -301,10 +305,8 @@ void suspicion_tick(struct swim *swim)
             judge(swim, suspicion);
             continue;
         }
-        if (suspicion->probe_ms <= swim->now_ms) {
-            suspicion->probe_ms = NEVER;
-            probe_confirm(swim, suspicion->member);
-        }
+        if (suspicion->probe_ms <= swim->now_ms)
+            go_and_see(swim, suspicion);
         wake_by(swim, suspicion);
     }
 }

@@ -66,7 +66,6 @@ int swim_new(struct swim **out, const struct swim_config *config, const struct s
     swim->probe_ms = now_ms + prng_below(&swim->prng, config->probe_interval_ms);
     swim->sync_ms = now_ms + config->probe_interval_ms;
     swim->reconnect_ms = now_ms + config->reconnect_interval_ms;
-    swim->early_syncs = EARLY_SYNCS;
     swim->join_ms = now_ms + config->probe_interval_ms;
     swim->forget_ms = now_ms;
     swim->gossip_ms = swim->suspicion_ms = swim->deadline_ms = NEVER;
@@ -172,27 +171,25 @@ void swim_tick(struct swim *swim, uint64_t now_ms)
     news_forget(swim);
 }
 
-/* Merge the statements and accusations of a message; bit i of the result: statement i was obsolete.
- */
-static uint8_t *merge(struct swim *swim, const struct swim_id *from,
-                      const Ecbak__Gossip__Packet *packet)
+static bool is_mute(const struct swim *swim, const struct swim_id *from)
 {
-    uint8_t *obsolete = alloc_zero(packet->n_statements / 8 + 1, 1);
-    for (size_t i = 0; i < packet->n_statements; i++) {
-        const struct member *sender = roster_find(&swim->roster, from);
+    const struct member *sender = roster_find(&swim->roster, from);
+    return sender != NULL && swim->now_ms < sender->mute_until_ms;
+}
+
+/* Merge the statements and accusations of a message, as long as its sender is believed. */
+static void merge(struct swim *swim, const struct swim_id *from,
+                  const Ecbak__Gossip__Packet *packet, struct merged *merged)
+{
+    for (size_t i = 0; i < packet->n_statements && !is_mute(swim, from); i++) {
         const ProtobufCBinaryData *item = &packet->statements[i];
-        if (sender != NULL && swim->now_ms < sender->mute_until_ms)
-            return obsolete;
-        if (news_statement(swim, from, item->data, item->len) == NEWS_OBSOLETE)
-            obsolete[i / 8] |= (uint8_t)(1u << i % 8);
+        enum news news = news_statement(swim, from, item->data, item->len);
+        if (news == NEWS_OBSOLETE)
+            merged->obsolete[i / 8] |= (uint8_t)(1u << i % 8);
+        merged->learnt += news == NEWS_LEARNT;
     }
-    for (size_t i = 0; i < packet->n_accusations; i++) {
-        const struct member *sender = roster_find(&swim->roster, from);
-        if (sender != NULL && swim->now_ms < sender->mute_until_ms)
-            return obsolete;
+    for (size_t i = 0; i < packet->n_accusations && !is_mute(swim, from); i++)
         news_accusation(swim, from, packet->accusations[i].data, packet->accusations[i].len);
-    }
-    return obsolete;
 }
 
 /* The sender lacks our statement, or we lack its own: an answer to a ping says so itself. */
@@ -215,11 +212,12 @@ static void introduce(struct swim *swim, const struct swim_id *from,
 static void dispatch(struct swim *swim, const struct swim_id *from,
                      const Ecbak__Gossip__Packet *packet)
 {
-    uint8_t *obsolete = merge(swim, from, packet);
+    struct merged merged = {.obsolete = alloc_zero(packet->n_statements / 8 + 1, 1)};
+    merge(swim, from, packet, &merged);
     introduce(swim, from, packet);
     probe_receive(swim, from, packet);
-    sync_receive(swim, from, packet, obsolete);
-    free(obsolete);
+    sync_receive(swim, from, packet, &merged);
+    free(merged.obsolete);
 }
 
 static size_t receive_size_max(const struct swim_config *config)

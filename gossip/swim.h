@@ -64,6 +64,10 @@ struct swim_config {
     /* Members asked to probe on our behalf: more see around more lossy links, each costs 4
      * messages. */
     uint32_t indirect_count;
+    /* Members that are probed in turn at one time; they change gradually. With connections that have
+     * to be made, somewhat fewer than are kept open: each probe of another member then costs a
+     * handshake. Fewer: the members are probed less evenly, in proportion to one over its root. */
+    uint32_t neighbours;
     /* Suspicion lasts at least suspicion_mult * max(1, log10(n)) * probe_interval_ms, and at most
      * suspicion_max_mult times that: longer bears slower members, shorter finds the dead sooner. */
     uint32_t suspicion_mult;

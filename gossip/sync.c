@@ -8,8 +8,8 @@
  * ids A  Give     the statements of those ids
  *
  * Only members believed to be there enter the digests, so tombstones neither travel nor hold two
- * members apart. Who learnt much asks the next member soon: news then spreads in as many rounds as
- * the cluster's size has binary digits. A message holds one page; the rest is left to the next
+ * members apart. Who learnt anything asks the next member soon, for there may be more that it has missed: when many
+ * start at once, news spreads in as many rounds as the cluster's size has binary digits. A message holds one page; the rest is left to the next
  * round. */
 #include <stdlib.h>
 #include <string.h>
@@ -20,7 +20,6 @@
 #define BITS_MAX      10
 #define BUCKET_SIZE   8 /* members that a bucket should hold */
 #define ENTRY_SIZE    (SWIM_ID_SIZE + 10)
-#define MUCH          8 /* statements learnt in one go that call for another sync soon */
 #define JOIN_PAGE_MAX (64 * 1024)
 
 bool sync_believed(const struct member *member)
@@ -80,7 +79,6 @@ static void hello_init(struct swim *swim, struct packet *packet, Ecbak__Gossip__
     packet_init(packet, swim, swim->config.packet_size_max);
     packet->message.body_case = ECBAK__GOSSIP__PACKET__BODY_HELLO;
     packet->message.hello = hello;
-    swim->news_count = 0;
 }
 
 void sync_hello(struct swim *swim, const struct member *to)
@@ -310,7 +308,7 @@ void sync_soon(struct swim *swim)
 /* What a Give made us learn is merged by now. Answer with what it asks for, and with what its
  * teller did not know. */
 static void give_received(struct swim *swim, const struct swim_id *from,
-                          const Ecbak__Gossip__Packet *message, const uint8_t *obsolete)
+                          const Ecbak__Gossip__Packet *message, const struct merged *merged)
 {
     Ecbak__Gossip__Give answer;
     struct packet packet;
@@ -330,7 +328,7 @@ static void give_received(struct swim *swim, const struct swim_id *from,
     }
     for (size_t i = 0; i < message->n_statements && !answer.more; i++) {
         struct statement statement;
-        if ((obsolete[i / 8] >> i % 8 & 1) == 0 ||
+        if ((merged->obsolete[i / 8] >> i % 8 & 1) == 0 ||
             statement_parse(&statement, message->statements[i].data, message->statements[i].len) !=
                 0)
             continue;
@@ -342,12 +340,12 @@ static void give_received(struct swim *swim, const struct swim_id *from,
         packet_to_id(&packet, from, false, expires_ms(swim));
     else
         packet_release(&packet);
-    if (message->give->more || swim->news_count >= MUCH)
+    if (message->give->more || merged->learnt > 0)
         sync_soon(swim);
 }
 
 void sync_receive(struct swim *swim, const struct swim_id *from,
-                  const Ecbak__Gossip__Packet *packet, const uint8_t *obsolete)
+                  const Ecbak__Gossip__Packet *packet, const struct merged *merged)
 {
     struct member *member = roster_find(&swim->roster, from);
     if (member == NULL || packet->body_case < ECBAK__GOSSIP__PACKET__BODY_HELLO ||
@@ -364,7 +362,7 @@ void sync_receive(struct swim *swim, const struct swim_id *from,
         entries_received(swim, from, packet->entries);
         break;
     case ECBAK__GOSSIP__PACKET__BODY_GIVE:
-        give_received(swim, from, packet, obsolete);
+        give_received(swim, from, packet, merged);
         break;
     default:
         break;

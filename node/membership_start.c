@@ -74,6 +74,8 @@ static int start_core(struct membership *m, const struct config *config, const s
     if (swim_profile(&knobs, config->profile, err) != 0)
         return -1;
     knobs.members_max = config->members_max;
+    /* The others are for news and anti-entropy, which go to anybody. */
+    knobs.neighbours = config->connections_max - config->connections_max / 4;
     snprintf(address, sizeof(address), "%s:%u", config->advertise_address,
              (unsigned)config->member_port);
     snprintf(m->meta.bulk, sizeof(m->meta.bulk), "%s:%u", config->advertise_address,

@@ -424,6 +424,56 @@ static void everybody_is_probed_exactly_once_a_lap(void **state)
     assert_int_equal(stats_of(bench).probe_failed_count, 0);
 }
 
+/* Sixteen neighbours of forty: a lap is theirs, and three of them change with each. */
+static void beyond_the_neighbours_everybody_has_a_turn(void **state)
+{
+    struct bench *bench = *state;
+    swim_destroy(&bench->swim);
+    bench->config.neighbours = 16;
+    start(bench, 0);
+    for (unsigned i = 1; i <= 40; i++)
+        hear(bench, i, SWIM_ALIVE, 1);
+    unsigned probes[41] = {0};
+    for (unsigned lap = 0; lap < 2 * (24 / 3 + 1); lap++) {
+        unsigned in_lap[41] = {0}, new = 0;
+        for (unsigned i = 0; i < 16; i++) {
+            do
+                tick(bench, 10);
+            while (bench->seen.pings == 0);
+            unsigned number = bench->seen.pinged.bytes[31];
+            assert_int_equal(in_lap[number]++, 0);
+            new += probes[number]++ == 0;
+            answer(bench, &bench->seen.pinged, bench->seen.sequence);
+        }
+        assert_true(lap == 0 || new <= 3);
+    }
+    for (unsigned i = 1; i <= 40; i++)
+        assert_in_range(probes[i], 1, 18);
+}
+
+/* No lap is spent on neighbours that are gone while others are there to be probed. */
+static void a_neighbour_that_left_is_changed_at_once(void **state)
+{
+    struct bench *bench = *state;
+    swim_destroy(&bench->swim);
+    bench->config.neighbours = 4;
+    start(bench, 0);
+    for (unsigned i = 1; i <= 12; i++)
+        hear(bench, i, SWIM_ALIVE, 1);
+    for (unsigned i = 1; i <= 8; i++)
+        hear(bench, i, SWIM_LEFT, 2);
+    unsigned probes[13] = {0};
+    for (unsigned i = 0; i < 8; i++) {
+        do
+            tick(bench, 10);
+        while (bench->seen.pings == 0);
+        probes[bench->seen.pinged.bytes[31]]++;
+        answer(bench, &bench->seen.pinged, bench->seen.sequence);
+    }
+    for (unsigned i = 9; i <= 12; i++)
+        assert_int_equal(probes[i], 2);
+}
+
 static void a_silent_member_is_probed_through_others_then_suspect_then_dead(void **state)
 {
     struct bench *bench = *state;
@@ -622,7 +672,8 @@ static void who_is_away_cannot_be_accused_until_its_time_is_over(void **state)
     assert_int_equal(member_of(bench, 2).state, SWIM_SUSPECT);
 }
 
-static void accuse(struct bench *bench, unsigned accuser, unsigned accused, enum swim_state state)
+static void tell_accusation(struct bench *bench, unsigned from, unsigned accuser, unsigned accused,
+                            enum swim_state state)
 {
     struct sim_context context;
     struct swim_ops ops = ops_of(&context, accuser);
@@ -635,7 +686,12 @@ static void accuse(struct bench *bench, unsigned accuser, unsigned accused, enum
     ProtobufCBinaryData item = {.len = sizeof(bytes), .data = bytes};
     packet.accusations = &item;
     packet.n_accusations = 1;
-    receive(bench, accuser, &packet);
+    receive(bench, from, &packet);
+}
+
+static void accuse(struct bench *bench, unsigned accuser, unsigned accused, enum swim_state state)
+{
+    tell_accusation(bench, accuser, accuser, accused, state);
 }
 
 /* Eight members, of whom four say that the last is dead. */
@@ -676,6 +732,19 @@ static void a_death_that_others_called_needs_only_our_own_failed_probe(void **st
     assert_int_equal(member_of(bench, 8).state, SWIM_DEAD);
     assert_in_range(bench->now_ms - start_ms, bench->config.probe_timeout_ms,
                     2 * bench->config.probe_interval_ms);
+}
+
+/* A liar has kept what we once said of the eighth, which has refuted nothing since: it is no probe. */
+static void our_own_accusation_told_again_is_no_probe_of_ours(void **state)
+{
+    struct bench *bench = *state;
+    for (unsigned i = 1; i <= 8; i++)
+        hear(bench, i, SWIM_ALIVE, 1);
+    struct swim_id accused = id_of(8);
+    tell_accusation(bench, 1, 0, 8, SWIM_SUSPECT);
+    const struct suspicion *suspicion = roster_find(&bench->swim->roster, &accused)->suspicion;
+    assert_non_null(suspicion);
+    assert_false(suspicion->first_hand);
 }
 
 /* Three members: there is only one other to agree with. */
@@ -1112,6 +1181,8 @@ int main(void)
         TEST(a_second_member_of_one_name_is_reported),
         TEST(a_changed_address_is_an_update),
         TEST(everybody_is_probed_exactly_once_a_lap),
+        TEST(beyond_the_neighbours_everybody_has_a_turn),
+        TEST(a_neighbour_that_left_is_changed_at_once),
         TEST(a_silent_member_is_probed_through_others_then_suspect_then_dead),
         TEST(only_the_member_itself_or_a_helper_can_answer_a_probe),
         TEST(an_answer_gives_the_round_trip),
@@ -1126,6 +1197,7 @@ int main(void)
         TEST(who_is_away_cannot_be_accused_until_its_time_is_over),
         TEST(who_answers_us_is_not_dead_whatever_all_others_say),
         TEST(a_death_that_others_called_needs_only_our_own_failed_probe),
+        TEST(our_own_accusation_told_again_is_no_probe_of_ours),
         TEST(in_a_cluster_of_three_the_two_others_settle_it),
         TEST(what_helpers_say_counts_only_when_the_probe_fails),
         TEST(the_stored_incarnation_is_continued),

@@ -14,22 +14,23 @@
 
 static const struct setting {
     const char *name;
-    bool local_health, nack, dynamic, buddy, active, pause, hearsay;
+    bool local_health, nack, dynamic, buddy, active, pause, hearsay, neighbours;
 } settings[] = {
-    {"SWIM", false, false, false, false, false, false, true},
-    {"SWIM + local health, Nack", true, true, false, false, false, false, true},
-    {"SWIM + dynamic suspicion", false, false, true, false, false, false, true},
-    {"SWIM + buddy", false, false, false, true, false, false, true},
-    {"Lifeguard", true, true, true, true, false, false, true},
-    {"Lifeguard, own conclusions", true, true, true, true, false, false, false},
-    {"ecbak", true, true, true, true, true, true, false},
-    {"ecbak - local health", false, false, true, true, true, true, false},
-    {"ecbak - Nack", true, false, true, true, true, true, false},
-    {"ecbak - dynamic suspicion", true, true, false, true, true, true, false},
-    {"ecbak - buddy", true, true, true, false, true, true, false},
-    {"ecbak - active confirmation", true, true, true, true, false, true, false},
-    {"ecbak - pause detection", true, true, true, true, true, false, false},
-    {"ecbak - own conclusions", true, true, true, true, true, true, true},
+    {"SWIM", false, false, false, false, false, false, true, false},
+    {"SWIM + local health, Nack", true, true, false, false, false, false, true, false},
+    {"SWIM + dynamic suspicion", false, false, true, false, false, false, true, false},
+    {"SWIM + buddy", false, false, false, true, false, false, true, false},
+    {"Lifeguard", true, true, true, true, false, false, true, false},
+    {"Lifeguard, own conclusions", true, true, true, true, false, false, false, false},
+    {"ecbak", true, true, true, true, true, true, false, true},
+    {"ecbak - local health", false, false, true, true, true, true, false, true},
+    {"ecbak - Nack", true, false, true, true, true, true, false, true},
+    {"ecbak - dynamic suspicion", true, true, false, true, true, true, false, true},
+    {"ecbak - buddy", true, true, true, false, true, true, false, true},
+    {"ecbak - active confirmation", true, true, true, true, false, true, false, true},
+    {"ecbak - pause detection", true, true, true, true, true, false, false, true},
+    {"ecbak - own conclusions", true, true, true, true, true, true, true, true},
+    {"ecbak - neighbours", true, true, true, true, true, true, false, false},
 };
 #define SETTINGS (sizeof(settings) / sizeof(settings[0]))
 
@@ -62,6 +63,8 @@ static void prepare(struct world *world, const struct setting *setting)
     config->active_confirmation = setting->active;
     config->pause_detection = setting->pause;
     config->hearsay_death = setting->hearsay;
+    if (!setting->neighbours)
+        config->neighbours = MEMBERS; /* everybody is probed in every lap */
     scenario_bootstrap(world);
     world_run(world, 15 * SECOND);
     world->false_dead = world->false_dead_healthy = 0;

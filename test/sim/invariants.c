@@ -28,8 +28,7 @@ struct watch {
     uint64_t incarnation; /* of its own */
     uint64_t probe_count;
     uint64_t lap_start; /* the number of the first probe of this lap */
-    uint64_t round_ms;  /* when the next round is due */
-    size_t cursor;
+    uint32_t lap;
     size_t forgotten;               /* in this step */
     size_t active_low, active_high; /* since it last suspected nobody */
     size_t count_high;              /* members ever known at once */
@@ -59,7 +58,7 @@ void invariants_start(struct world *world, uint32_t index)
         *view_of(world, index, i) = (struct view){.state = STATE_NONE};
     view_of(world, index, world->nodes[index].identity)->state = SWIM_ALIVE;
     world->watches[index] =
-        (struct watch){.incarnation = world->nodes[index].persisted, .cursor = 1, .active_low = 1};
+        (struct watch){.incarnation = world->nodes[index].persisted, .active_low = 1};
 }
 
 void invariants_announced(struct world *world, uint32_t identity, uint64_t incarnation)
@@ -229,12 +228,10 @@ static void check_suspicion(struct world *world, uint32_t index, const struct su
         world_fail(world, "suspects itself", index);
     if (suspicion->accuser_count == 0 || suspicion->accuser_count > config->confirmations + 1)
         world_fail(world, "too many accusers are counted", index);
-    /* Whom we have not probed by then gets one more interval, and again, however slow we are. */
+    /* Whom we have not probed by then is probed, at most as many at once as there are probes. */
     double longest_ms = (double)suspicion->start_ms + max_ms;
     if (config->active_confirmation && !suspicion->first_hand)
-        longest_ms =
-            fmax(longest_ms, (double)node_now_ms(world, &world->nodes[index]) +
-                                 (double)config->probe_interval_ms * (config->awareness_max + 1));
+        longest_ms += 3.0 * config->probe_interval_ms * (config->awareness_max + 1);
     if ((double)suspicion->deadline_ms > longest_ms + 1)
         world_fail(world, "a suspicion longer than the longest", index);
     bool hastened = config->active_confirmation && suspicion->first_hand;
@@ -291,25 +288,30 @@ static const struct member *just_probed(const struct swim *core, size_t forgotte
     return NULL;
 }
 
+/* Two probes of one target lie at most so many probes apart: in two laps, or where not all are neighbours,
+ * until all that wait have been neighbours twice. */
+static uint64_t latest_probe(const struct world *world, uint64_t count)
+{
+    uint64_t neighbours = world->config.neighbours;
+    if (count - 1 <= neighbours)
+        return 2 * count - 1;
+    uint64_t laps = (count - 1 - neighbours) / (neighbours / 8 + 1) + 2;
+    return 2 * laps * neighbours;
+}
+
 static void check_round(struct world *world, uint32_t index)
 {
     const struct swim *core = world->nodes[index].core;
     const struct roster *roster = &core->roster;
     struct watch *watch = &world->watches[index];
-    bool round = core->probe_ms != watch->round_ms;
-    watch->round_ms = core->probe_ms;
-    if (core->stats.probe_count == watch->probe_count) {
-        if (round) /* it found nobody to probe, and went all around */
-            watch->lap_start = watch->probe_count + 1;
-        watch->cursor = roster->cursor;
+    if (roster->lap != watch->lap)
+        watch->lap_start = watch->probe_count + 1;
+    watch->lap = roster->lap;
+    if (core->stats.probe_count == watch->probe_count)
         return;
-    }
     watch->probe_count++;
     if (core->stats.probe_count != watch->probe_count)
         world_fail(world, "two round probes at once", index);
-    if (roster->cursor + watch->forgotten <= watch->cursor)
-        watch->lap_start = watch->probe_count;
-    watch->cursor = roster->cursor;
     const struct member *member = just_probed(core, watch->forgotten);
     if (member == NULL)
         return;
@@ -318,7 +320,7 @@ static void check_round(struct world *world, uint32_t index)
         return;
     if (view->probed && view->mark >= (uint32_t)watch->lap_start)
         world_fail(world, "probed twice in a lap", index);
-    if (watch->probe_count - view->mark > 2 * watch->count_high - 1)
+    if (watch->probe_count - view->mark > latest_probe(world, watch->count_high))
         world_fail(world, "probed too late", index);
     view->mark = (uint32_t)watch->probe_count;
     view->probed = true;
@@ -364,7 +366,8 @@ static void scan_member(struct world *world, uint32_t observer, const struct mem
         world_fail(world, "knows what it did not say", observer);
     if ((member->state == SWIM_SUSPECT) != (member->suspicion != NULL))
         world_fail(world, "a suspect without its one suspicion", observer);
-    if (view->state == SWIM_ALIVE && watch->probe_count > view->mark + 2 * watch->count_high - 1)
+    if (view->state == SWIM_ALIVE &&
+        watch->probe_count > view->mark + latest_probe(world, watch->count_high))
         world_fail(world, "probed too late", observer);
 }
 

@@ -144,7 +144,7 @@ const struct scenario scenarios_growth[] = {
      "all start within a second through one seed, until all know all",
      run_bootstrap,
      "s",
-     60,
+     20,
      200,
      {{200, 5}, {1000, 3}, {2000, 1}, {5000, 1}}},
     {"join_many",
