@@ -6,6 +6,7 @@
 #   make bench      coding figures                   make bench-e2e  whole store and recover, beside restic
 #   make fuzz       every fuzzer for FUZZ_SECONDS    make install  PREFIX= DESTDIR=
 #   make deb        the Debian package               make dist     the source archive
+#   make lint-ansible  style and syntax of ansible/
 #   make deb-check  that it builds the same twice, installs, upgrades and goes
 
 BUILD   ?= build
