@@ -8,6 +8,7 @@
 #   make fuzz       every fuzzer for FUZZ_SECONDS    make install  PREFIX= DESTDIR=
 #   make deb        the Debian package               make dist     the source archive
 #   make test-hosts  real hosts, the playbooks over SSH, power cuts, partitions (root; minutes)
+#   make lint-ansible  style and syntax of ansible/
 #   make deb-check  that it builds the same twice, installs, upgrades and goes
 
 BUILD   ?= build

@@ -43,13 +43,14 @@ def refused(status):
 def reasons(unseen, members, addresses):
     known = {member["name"]: member["address"] for member in members}
     status = ecbak("status") if unseen else {}
-    reach = {other.get("name"): other for other in status.get("reachability", []) if isinstance(other, dict)}
+    # Some others have tried to call this node back, where it is new enough to ask them.
+    here = f"; others cannot reach this host: {status.get('reach')}" if status.get("reach_failed") else ""
     if not members:
         yield "its own node, which does not answer: see journalctl -u ecbakd"
         return
     for name, state in unseen.items():
-        why = reach.get(name, {}).get("text") or door(known.get(name) or addresses.get(name) or ":0")
-        yield f"{name} ({state}; {why}{refused(status)})"
+        why = door(known.get(name) or addresses.get(name) or ":0")
+        yield f"{name} ({state}; {why}{refused(status)}{here})"
 
 
 names = os.environ["NAMES"].split()
@@ -74,4 +75,12 @@ addresses = dict(pair.split("=", 1) for pair in os.environ["ADDRESSES"].split())
 sentences = list(reasons(unseen, members, addresses))
 if not sentences and alive <= company:
     sentences = [f"anybody: its seeds are {os.environ['COMPANY']}" + refused(ecbak("status"))]
+# A node that only calls out is seen alive, and still nobody can store on it: others try to call it back, which takes a moment.
+status = ecbak("status")
+patience = time.monotonic() + 5
+while not sentences and alive > 1 and "reachable" in status and status["reachable"] is None and time.monotonic() < patience:
+    time.sleep(0.5)
+    status = ecbak("status")
+if not sentences and status.get("reach_failed") and status["reach_failed"] == status.get("reach_asked"):
+    sentences = [f"that others reach it ({status.get('reach')})"]
 print(json.dumps({"unseen": sentences, "alive": alive}))
