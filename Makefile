@@ -70,13 +70,14 @@ FUZZ_SRC  = $(wildcard test/fuzz_*.c)
 TOOL_SRC  = $(filter-out $(UNIT_SRC) $(SIM_SRC) $(BENCH_SRC) $(FUZZ_SRC),$(wildcard test/*.c))
 UNIT  = $(UNIT_SRC:%.c=$(BUILD)/%)
 SIM   = $(SIM_SRC:%.c=$(BUILD)/%)
+SIM_OBJ = $(patsubst %.c,$(BUILD)/%.o,$(wildcard test/sim/*.c))
 BENCH = $(BENCH_SRC:%.c=$(BUILD)/%)
 FUZZ  = $(FUZZ_SRC:%.c=$(BUILD)/%)
 
 PROGRAMS = $(patsubst node/%.c,$(BUILD)/%,$(wildcard node/ecbakd.c)) $(patsubst cli/%.c,$(BUILD)/%,$(wildcard cli/ecbak.c))
 
-.PHONY: all deps demo test san bench bench-e2e fuzz tidy format install deb deb-check dist clean test-hosts bench-hosts ready-for-hosts check-programs sim torture bench-members soak
-.PHONY: lint-ansible all deps demo test san bench bench-e2e fuzz tidy format install deb deb-check dist clean check-programs sim torture
+.PHONY: all deps demo test san bench bench-e2e fuzz tidy format install deb deb-check dist clean check-programs sim \
+	torture bench-members soak figures test-hosts bench-hosts ready-for-hosts lint-ansible
 .SECONDARY:
 .DELETE_ON_ERROR:
 
@@ -109,7 +110,8 @@ $(BUILD)/ecbak: $(BUILD)/cli/ecbak.o $(ARCHIVES)
 
 # Tests link only the archives that they pull symbols from.
 $(UNIT) $(SIM): $(BUILD)/test/%: $(BUILD)/test/%.o $(ARCHIVES)
-	$(CC) $(LDFLAGS_ALL) -o $@ $< $(ARCHIVES) $(LIBS) -lcmocka
+	$(CC) $(LDFLAGS_ALL) -o $@ $(filter %.o,$^) $(ARCHIVES) $(LIBS) -lcmocka
+$(SIM): $(SIM_OBJ)
 $(BENCH): $(BUILD)/test/%: $(BUILD)/test/%.o $(ARCHIVES)
 	$(CC) $(LDFLAGS_ALL) -o $@ $< $(ARCHIVES) $(LIBS) -lisal
 $(patsubst %.c,$(BUILD)/%,$(TOOL_SRC)): $(BUILD)/test/%: $(BUILD)/test/%.o $(ARCHIVES)
@@ -148,6 +150,10 @@ san:
 
 sim: $(SIM)
 	@for s in $(SIM); do $$s --full || exit 1; done
+
+# The tables of gossip/PROTOCOL.md, made again.
+figures: $(SIM)
+	@$(PYTHON) test/figures.py --build $(BUILD)
 
 # Hours of random kills: set KILLS to what the night allows.
 KILLS ?= 500
@@ -200,7 +206,7 @@ tidy: | $(PB_H)
 	@$(PYTHON) test/tidy.py -- $(CPPFLAGS_ALL)
 
 format:
-	clang-format -i $(wildcard coding/*.[ch] coding/*/*.[ch] gossip/*.[ch] node/*.[ch] node/*/*.[ch] cli/*.[ch] cli/*/*.[ch] test/*.[ch])
+	clang-format -i $(wildcard coding/*.[ch] coding/*/*.[ch] gossip/*.[ch] node/*.[ch] node/*/*.[ch] cli/*.[ch] cli/*/*.[ch] test/*.[ch] test/*/*.[ch])
 
 install: all
 	@BUILD="$(BUILD)" DESTDIR="$(DESTDIR)" PREFIX="$(PREFIX)" UNITS="$(UNITS)" ansible/packaging/install.sh

@@ -323,10 +323,18 @@ int issuer_revoke(struct issuer *issuer, const struct cert *cert, bool only_this
     memcpy(r.curve, cert->curve, sizeof(r.curve));
     snprintf(r.name, sizeof(r.name), "%s", cert->name);
     snprintf(r.reason, sizeof(r.reason), "%s", reason != NULL ? reason : "");
-    for (size_t i = 0; !only_this && i < issuer->issued_count; i++)
-        if (memcmp(issuer->issued[i].node, cert->node, CERT_ID_SIZE) == 0 &&
-            issuer->issued[i].not_after_s > r.until_s)
-            r.until_s = issuer->issued[i].not_after_s;
+    bool listed = false;
+    for (size_t i = 0; !only_this && i < issuer->issued_count; i++) {
+        const struct cert *c = &issuer->issued[i];
+        if (memcmp(c->node, cert->node, CERT_ID_SIZE) != 0)
+            continue;
+        listed |= c->serial == cert->serial;
+        if (c->not_after_s > r.until_s)
+            r.until_s = c->not_after_s;
+    }
+    /* One that the list does not have was signed before there was a list: there may be others. */
+    if (!only_this && !listed)
+        r.until_s = INT64_MAX;
     if (revocation_sign(&r, issuer->secret, err) != 0 || revocation_armor(line, &r, err) != 0 ||
         append(issuer, issuer->revoked_fd, line, err) != 0)
         return -1;

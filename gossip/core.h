@@ -97,6 +97,7 @@ struct rumours {
     struct rumour_list by_sent[2][RUMOUR_SENT_MAX]; /* the urgent first */
     size_t by_class[2];
     size_t count, count_max;
+    uint32_t limit; /* none was sent this often */
 };
 
 struct order {

@@ -153,8 +153,20 @@ static void pick_class(struct packet *packet, const struct swim_id *to, unsigned
         }
 }
 
+/* When the cluster shrinks, some were told often enough for its new size; when it grows, none was. */
+static void keep_limit(struct swim *swim)
+{
+    uint32_t limit = rumour_limit(swim);
+    for (uint32_t sent = limit; sent < swim->rumours.limit; sent++)
+        for (unsigned class = 0; class < 2; class ++)
+            while (swim->rumours.by_sent[class][sent].first != NULL)
+                drop(swim, swim->rumours.by_sent[class][sent].first);
+    swim->rumours.limit = limit;
+}
+
 void rumour_pick(struct packet *packet, const struct swim_id *to)
 {
+    keep_limit(packet->swim);
     pick_class(packet, to, 0);
     pick_class(packet, to, 1);
 }

@@ -51,12 +51,12 @@ static void count_digest(struct revocations *set)
     set->digest = (struct revocation_digest){.count = (uint32_t)set->count};
     for (size_t i = 0; i < set->count; i++) {
         uint8_t bytes[REVOCATION_BYTES], hash[HASH_SIZE];
-        uint64_t word;
+        struct reader first;
         if (revocation_encode(&set->list[i].revocation, bytes, NULL) != 0)
             continue; /* it was decoded once */
         hash_bytes(hash, PURPOSE, bytes, sizeof(bytes));
-        memcpy(&word, hash, sizeof(word));
-        set->digest.digest ^= word;
+        reader_init(&first, hash, sizeof(uint64_t));
+        set->digest.digest ^= read_u64(&first);
     }
 }
 
@@ -226,8 +226,7 @@ int revocations_save(struct revocations *set, struct err *err)
     return result;
 }
 
-/* Fills the set; false when the file as a whole does not prove itself. */
-static bool take_file(struct revocations *set, const uint8_t *bytes, size_t size, int64_t now_s,
+bool revocations_read(struct revocations *set, const uint8_t *bytes, size_t size, int64_t now_s,
                       size_t *dropped)
 {
     struct reader r;
@@ -269,7 +268,7 @@ int revocations_open(struct revocations **set, const char *path, const uint8_t a
         return err_set(err, ERR_INVALID, "the path %.64s... is too long", path);
     }
     if (durable_read(path, BYTES_MAX, &bytes, &size, err) == 0) {
-        if (!take_file(s, bytes, size, now_s, dropped) && *dropped == 0)
+        if (!revocations_read(s, bytes, size, now_s, dropped) && *dropped == 0)
             *dropped = 1;
         s->changed = *dropped > 0;
     } else if (err->code == ERR_FORMAT) {

@@ -42,6 +42,9 @@ struct revocation_digest {
  * *dropped counts it: the other members have it too. */
 int revocations_open(struct revocations **set, const char *path, const uint8_t authority_public[32],
                      int64_t now_s, size_t *dropped, struct err *err) MUST_CHECK;
+/* The same from bytes in memory: adds what proves itself; false when they are no whole file. */
+bool revocations_read(struct revocations *set, const uint8_t *bytes, size_t size, int64_t now_s,
+                      size_t *dropped);
 void revocations_close(struct revocations **set);
 
 /* Takes one in after proving it, with effect from now on; *added: it was new and still matters.

@@ -123,6 +123,18 @@ def the_authority_admits_it_under_no_other_name_and_keeps_names_apart():
         assert several.returncode == 2 and "by its id" in several.stderr, several
 
 
+def the_authoritys_lists_bear_a_crash_and_no_meddling():
+    with Cluster(1) as cluster:
+        issued = cluster.authority / "issued"
+        whole = issued.read_text()
+        issued.write_text(whole + whole[:100])  # cut in the middle of a line
+        cluster.nodes[0].sign()
+        assert issued.read_text().startswith(whole) and issued.read_text().count("\n") == 2
+        issued.write_text(issued.read_text() + "something else\n")
+        refused = run("ecbak", "authority", "sign", "--dir", cluster.authority, cluster.nodes[0].request, check=False)
+        assert refused.returncode == 5 and "issued: line 3" in refused.stderr, refused
+
+
 def one_certificate_alone_is_revoked_and_the_node_goes_on_with_a_newer_one():
     with Cluster(3) as cluster:
         cluster.start()
@@ -301,6 +313,7 @@ if __name__ == "__main__":
         a_node_that_was_away_learns_it_when_it_is_back,
         two_revocations_on_two_sides_unite,
         the_authority_admits_it_under_no_other_name_and_keeps_names_apart,
+        the_authoritys_lists_bear_a_crash_and_no_meddling,
         one_certificate_alone_is_revoked_and_the_node_goes_on_with_a_newer_one,
         forged_and_foreign_revocations_change_nothing,
         what_a_revoked_node_holds_is_still_fetched_and_nothing_new_goes_to_it,

@@ -1,11 +1,12 @@
-/* Revocations from strangers: binary as members pass them on, and as lines of text. */
+/* Revocations from strangers: binary as members pass them on, as lines of text, and the file of
+ * them. */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include <sodium.h>
 
-#include "node/api/revocation.h"
+#include "node/revocations.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -32,5 +33,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     line[size] = '\0';
     (void)!revocation_unarmor(&r, line, &err);
     free(line);
+    static struct revocations *set;
+    size_t dropped = 0;
+    if (set == NULL && revocations_open(&set, "/nowhere", authority, 0, &dropped, &err) != 0)
+        abort();
+    (void)revocations_read(set, data, size, 0, &dropped);
+    if (revocations_digest(set).count != 0)
+        abort(); /* none of them is signed */
     return 0;
 }

@@ -3,14 +3,16 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
 
+#include "coding/base/alloc.h"
 #include "gossip/core.h"
 #include "gossip/packet.h"
-#include "test/sim_world.h"
+#include "test/sim/signature.h"
 
 #define NOW 100000u
 
@@ -1077,6 +1079,24 @@ static void a_member_without_a_name_cannot_start(void **state)
     assert_int_equal(swim_new(&swim, &bench->config, &bench->swim->ops, &self, NOW, &err), -1);
 }
 
+/* 100 members are told of a thing 12 times, 99 only 8 times: what was told 8 to 11 times is told. */
+static void a_rumour_ends_when_the_cluster_shrinks(void **state)
+{
+    struct bench *bench = *state;
+    for (unsigned i = 1; i < 100; i++)
+        hear(bench, i, SWIM_ALIVE, 1);
+    bench->swim->probe_ms = NEVER; /* nobody answers here, and nobody shall die of it */
+    for (unsigned i = 0; bench->swim->rumours.by_sent[1][9].first == NULL; i++) {
+        assert_true(i < 1000);
+        tick(bench, 200);
+    }
+    hear(bench, 50, SWIM_LEFT, 2);
+    for (unsigned i = 0; bench->swim->rumours.count > 0; i++) {
+        assert_true(i < 1000);
+        tick(bench, 200);
+    }
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -1123,6 +1143,7 @@ int main(void)
         TEST(oversize_and_malformed_messages_are_counted_and_change_nothing),
         TEST(a_member_that_asks_without_end_gets_few_answers),
         TEST(a_member_that_pings_without_end_does_not_use_up_rumours),
+        TEST(a_rumour_ends_when_the_cluster_shrinks),
         TEST(a_member_that_changes_without_end_is_taken_a_few_times_a_second),
         TEST(one_accuser_makes_us_doubt_ourselves_once_a_minute),
         TEST(a_core_takes_at_most_a_kibibyte_for_each_member_known),

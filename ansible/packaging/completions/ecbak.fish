@@ -11,7 +11,7 @@ function __ecbak_help
         set -a line $word
         set help (NO_COLOR=1 $line --help 2>/dev/null)
     end
-    string join \n $help
+    string join -- \n $help
 end
 
 function __ecbak_at_command
