@@ -32,7 +32,7 @@ def a_timer_stores_what_its_profile_says(cluster):
         return cluster.ecbak(host, "snapshots", "--tag", "timer", "--json").expect(DONE).json["snapshots"]
 
     play()
-    wait_until(lambda: len(tagged()) >= 2, 60, "the timer has stored twice", pause=0.5)
+    wait_until(lambda: len(tagged()) >= 2, 120, "the timer has stored twice", pause=0.5)
     assert not play().changed(), "a second run changes something"
     assert host.run("systemctl", "is-failed", "ecbak-store@often.service", check=False).stdout.strip() != "failed"
     cluster.recover_and_compare(cluster.hosts[6], host, path, tagged()[-1]["id"])
