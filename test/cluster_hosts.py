@@ -37,7 +37,7 @@ def what_a_run_leaves_behind_is_found():
             self.folder = folder
 
     with tempfile.TemporaryDirectory(prefix="ecbak-test-") as folder:
-        planted, settings = Planted(f"{folder}/left"), leftovers.settings()
+        planted, settings = Planted(f"{folder}/left"), leftovers.settings(["kernel.pid_max"])
         assert leftovers.found(planted, settings) == []
         pathlib.Path(planted.folder).mkdir()
         process = subprocess.Popen(["sleep", "1000"])
@@ -50,7 +50,7 @@ def what_a_run_leaves_behind_is_found():
             device = run("losetup", "--find", "--show", f"{planted.folder}/disk").stdout.strip()
             run("ip", "link", "add", f"{planted.prefix}br", "type", "bridge")
             run("ip", "netns", "add", f"{planted.prefix}h1")
-            found = "\n".join(leftovers.found(planted, dict(settings, **{"kernel.pid_max": "another"})))
+            found = "\n".join(leftovers.found(planted, {"kernel.pid_max": "another"}))
             for kind in ("process", "mount", "loop device", "link", "network namespace", "control group", "folder", "setting"):
                 assert kind in found, f"no {kind} in {found}"
         finally:

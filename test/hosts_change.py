@@ -3,6 +3,7 @@
 import json
 import sys
 import threading
+import time
 
 from hosts.cluster import BUILD, next_package, run_tests
 from hosts.shell import run, wait_until
@@ -31,7 +32,7 @@ def a_timer_stores_what_its_profile_says(cluster):
         return cluster.ecbak(host, "snapshots", "--tag", "timer", "--json").expect(DONE).json["snapshots"]
 
     play()
-    wait_until(lambda: len(tagged()) >= 2, 60, "the timer has stored twice", pause=0.5)
+    wait_until(lambda: len(tagged()) >= 2, 120, "the timer has stored twice", pause=0.5)
     assert not play().changed(), "a second run changes something"
     assert host.run("systemctl", "is-failed", "ecbak-store@often.service", check=False).stdout.strip() != "failed"
     cluster.recover_and_compare(cluster.hosts[6], host, path, tagged()[-1]["id"])
@@ -48,7 +49,11 @@ def an_upgrade_rolls_through_while_hosts_store(cluster):
     def keep_storing():
         while not stop.is_set():
             path = cluster.tree(writer, f"during-{len(results)}", seed=100 + len(results), files=10, megabytes=8)
-            results.append((path, cluster.store(writer, path)))
+            result = cluster.store(writer, path)
+            if result.code == FAILED and "no answer from ecbakd" in result.err:
+                time.sleep(0.1)  # its own node is just being restarted: nothing was begun
+            else:
+                results.append((path, result))
 
     storing = threading.Thread(target=keep_storing)
     storing.start()
@@ -72,7 +77,13 @@ def nodes_with_new_keys_are_who_they_were(cluster):
     """By the playbook for all; and by hand for one, as the manual page has it, by root for a service that is another user's."""
     cluster.settle()
     other = cluster.hosts[0]
-    before = {host.name: cluster.member(other, host.name) for host in cluster.members}
+    def identities():
+        """Name to (id, key of its connections), by the certificates that the nodes have."""
+        shown = {host.name: json.loads(host.run("ecbak", "authority", "show", "--json", "/etc/ecbak/node.cert").stdout)
+                 for host in cluster.members}
+        return {name: (cluster.member(other, name)["id"], certificate["curve"]) for name, certificate in shown.items()}
+
+    before = identities()
     cluster.play("rotate-keys.yml").expect_done()
     cluster.wait_alive()
     by_hand = cluster.hosts[2]
@@ -81,9 +92,9 @@ def nodes_with_new_keys_are_who_they_were(cluster):
     by_hand.run("cp", "/dev/stdin", "/etc/ecbak/node.cert", stdin=certificate)
     by_hand.run("systemctl", "restart", "ecbakd")
     cluster.wait_alive()
-    for host in cluster.members:
-        after = cluster.member(other, host.name)
-        assert after["id"] == before[host.name]["id"] and after["curve"] != before[host.name]["curve"], (host.name, before, after)
+    after = identities()
+    for name, (node, curve) in before.items():
+        assert after[name][0] == node and after[name][1] != curve, (name, before, after)
     cluster.recover_and_compare(cluster.hosts[6], other, "/srv/work", cluster.oldest(other))
 
 
@@ -126,7 +137,7 @@ def a_revoked_host_is_shut_out(cluster):
     cluster.wait_seen("revoked", out, by=cluster.members)
     cluster.ecbak(out, "store", "/etc/hostname").expect(FAILED, TOO_FEW)
     out.run("systemctl", "restart", "ecbakd", check=False)
-    cluster.store(cluster.hosts[0], "/srv/work").expect(DONE)
+    cluster.store(cluster.hosts[0], "/srv/work").expect(DONE, INCOMPLETE)  # what lies on six rows has five hosts now
     cluster.wait_seen("revoked", out, by=cluster.members)
     cluster.recover_and_compare(cluster.hosts[6], cluster.hosts[0], "/srv/work")
 

@@ -125,7 +125,7 @@ def a_full_disk_takes_nothing_more_and_loses_nothing(cluster):
     cluster.store(writer, path).expect(DONE, INCOMPLETE)  # five rows, and five hosts that are not full
     watch_nobody_die(cluster, 3)
     assert int(full.run("df", "--output=avail", STATE_FOLDER).stdout.split()[-1]) < 1024, "it was not full"
-    cluster.recover_and_compare(cluster.hosts[4], writer, "/srv/work", cluster.oldest(cluster.hosts[0]))
+    cluster.recover_and_compare(full, writer, "/srv/work", cluster.oldest(writer))
     full.run("rm", f"{STATE_FOLDER}/junk")
     stored = cluster.store(writer, path).expect(DONE).json
     cluster.recover_and_compare(full, writer, path, stored["snapshot"])

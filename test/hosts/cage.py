@@ -57,7 +57,7 @@ def outside(prepare, settings):
     """Runs this program again inside a cage; returns its exit status, 1 when something was left behind."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     cage = Cage(f"{os.getpid():x}")
-    before = leftovers.settings()
+    before = leftovers.settings(settings)
     if prepare:
         prepare()  # what needs the machine's own network, before there is none
     moves = "".join(f"echo $$ > {file}\n" for file in cgroups.make(cage.mark))
@@ -73,7 +73,7 @@ def outside(prepare, settings):
             finally:
                 process.kill()
     finally:
-        leftovers.set_settings({name: before[name] for name in settings})
+        leftovers.set_settings(before)
         try:
             cgroups.remove(cage.mark)
         except AssertionError as error:

@@ -9,8 +9,6 @@ import pathlib
 from . import cgroups
 from .shell import run
 
-SYSCTLS = ["fs.inotify.max_user_instances", "net.ipv4.ip_forward", "kernel.pid_max"]
-
 
 def text(path):
     try:
@@ -19,9 +17,9 @@ def text(path):
         return ""
 
 
-def settings():
-    """Taken before the run, to be compared with after it."""
-    return {name: text("/proc/sys/" + name.replace(".", "/")).strip() for name in SYSCTLS}
+def settings(names):
+    """Kernel settings as they are now: those that a run changes are to be the same after it."""
+    return {name: text("/proc/sys/" + name.replace(".", "/")).strip() for name in names}
 
 
 def set_settings(wanted):
@@ -72,7 +70,7 @@ def found(cage, settings_before):
     lines += named_namespaces(cage.prefix)
     if os.path.exists(cage.folder):
         lines.append(f"folder {cage.folder}")
-    for name, value in settings().items():
+    for name, value in settings(settings_before).items():
         if value != settings_before[name]:
             lines.append(f"setting {name} = {value}, was {settings_before[name]}")
     return lines
