@@ -158,6 +158,8 @@ def a_cluster_with_more_members_than_connections_converges_and_stays_calm():
             node.write_config([seed for seed in cluster.nodes[:2] if seed is not node])
         cluster.start()
         cluster.wait_states(names(14), 60)
+        for node in cluster.nodes:  # others have called it back, on connections of their own, and hung up
+            wait_until(lambda node=node: node.status()["reachable"], 60, f"{node.name} is known to be reachable")
         ports = {node.member_port for node in cluster.nodes}
         most, end = 0, time.monotonic() + 10
         while time.monotonic() < end:  # calm is that nothing happens for a while

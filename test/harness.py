@@ -168,8 +168,11 @@ class Node:
             count += established and f"socket:[{rest[5]}]" in mine
         return count
 
+    def status(self):
+        return json.loads(self.ecbak("status", "--json").stdout)
+
     def counters(self):
-        return json.loads(self.ecbak("status", "--json").stdout).get("counters", {})
+        return self.status().get("counters", {})
 
 
 class Cluster:
