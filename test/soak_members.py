@@ -101,7 +101,7 @@ class Seen:
             self.refuted += counters["suspicions_refuted"]
 
 
-def one_round(args, folder, end, draw, seen):
+def one_round(args, folder, draw, seen):
     with Cluster(args.nodes, "lan") as cluster:
         nodes = cluster.nodes
         cluster.start()
@@ -109,6 +109,7 @@ def one_round(args, folder, end, draw, seen):
         load = Load(nodes[:args.stores], folder, args.round, draw)
         try:
             busy_s, total_s = processes.machine_busy_s()
+            end = time.monotonic() + args.seconds - seen.total_s / os.cpu_count()
             for node in itertools.cycle(nodes):
                 if time.monotonic() > end or load.done():
                     break
@@ -135,17 +136,17 @@ def memory_or_disk(bytes_min):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seconds", type=float, default=300)
+    parser.add_argument("--seconds", type=float, default=300, help="how long all is busy; between rounds it is not")
     parser.add_argument("--nodes", type=int, default=8)
     parser.add_argument("--stores", type=int, default=6, help="how many store at once")
     parser.add_argument("--round", type=int, default=2048, help="MB stored before a round ends")
     parser.add_argument("--dir", default=None, help="where to work")
     args = parser.parse_args()
     tempfile.tempdir = args.dir or memory_or_disk(4 * args.round << 20)
-    draw, seen, end = random.Random(), Seen(), time.monotonic() + args.seconds
-    while time.monotonic() < end:
+    draw, seen = random.Random(), Seen()
+    while seen.total_s / os.cpu_count() < args.seconds:
         with tempfile.TemporaryDirectory(prefix="ecbak-soak-") as folder:
-            one_round(args, pathlib.Path(folder), end, draw, seen)
+            one_round(args, pathlib.Path(folder), draw, seen)
     busy = 100 * seen.busy_s / seen.total_s
     print(f"{seen.rounds} rounds, {seen.stored_mb} MB stored; processors {busy:.0f} % busy for "
           f"{seen.total_s / os.cpu_count():.0f} s\n"
