@@ -18,7 +18,10 @@
 #include <unistd.h>
 
 #include "coding/base/bytes.h"
+#include "node/api/wire.h"
+#include "node/log.h"
 #include "node/revocations.h"
+#include "node/revoke.h"
 
 #define NOW_S 1700000000
 
@@ -357,6 +360,31 @@ static void there_is_a_bound_to_them(void **state)
     revocations_close(&set);
 }
 
+/* By the clock of this machine, since that is what a list of another member is taken in with. */
+static void one_that_proves_nothing_does_not_hide_those_behind_it(void **state)
+{
+    (void)state;
+    struct revocations *set = empty();
+    struct revocation r = sample(0x30);
+    uint8_t bytes[2][REVOCATION_BYTES];
+    Ecbak__ListRevocationsReply list = ECBAK__LIST_REVOCATIONS_REPLY__INIT;
+    Ecbak__Revoked of[2] = {ECBAK__REVOKED__INIT, ECBAK__REVOKED__INIT}, *both[] = {&of[0], &of[1]};
+    r.until_s = INT64_MAX;
+    assert_int_equal(revocation_sign(&r, authority_secret, NULL), 0);
+    for (size_t i = 0; i < 2; i++) {
+        assert_int_equal(revocation_encode(&r, bytes[i], NULL), 0);
+        of[i].revocation = wire_view(bytes[i], REVOCATION_BYTES);
+    }
+    bytes[0][4] = 2; /* a version of the future */
+    list.revoked = both;
+    list.n_revoked = 2;
+    log_set_level(LOG_LEVEL_ERROR);
+    assert_int_equal(revoke_unite(set, &list, "newer"), 1);
+    assert_true(covers(set, 0x30, 0, 1));
+    assert_int_equal(revoke_unite(set, &list, "newer"), 0);
+    revocations_close(&set);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -372,6 +400,7 @@ int main(void)
         cmocka_unit_test(a_damaged_file_gives_up_what_still_proves_itself),
         cmocka_unit_test(it_is_forgotten_when_its_certificates_have_expired),
         cmocka_unit_test(there_is_a_bound_to_them),
+        cmocka_unit_test(one_that_proves_nothing_does_not_hide_those_behind_it),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
