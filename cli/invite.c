@@ -34,7 +34,7 @@ struct invitation {
     struct issuer_terms terms;
     void *context, *socket;
     bool used, done;
-    struct cert guest;
+    struct cert guest, replaced;
     char certificate[CERT_ARMOR_MAX];
     int64_t used_s;
 };
@@ -208,16 +208,21 @@ const struct cert *invite_guest(const struct invitation *invitation)
     return &invitation->guest;
 }
 
+const struct cert *invite_replaced(const struct invitation *invitation)
+{
+    return &invitation->replaced;
+}
+
 /* ---- answering ----------------------------------------------------------------------------- */
 
 /* Signs, and writes down that the ticket is used; only then may it be answered. */
 static int admit(struct invitation *v, const char *request, struct err *err)
 {
     struct issuer *issuer = NULL;
-    struct cert guest, replaced;
+    struct cert guest;
     if (issuer_open(&issuer, v->options.dir, err) != 0)
         return -1;
-    int result = issuer_sign(issuer, request, &v->terms, &guest, &replaced, err);
+    int result = issuer_sign(issuer, request, &v->terms, &guest, &v->replaced, err);
     if (result == 0)
         result = cert_armor(v->certificate, &guest, err);
     if (result == 0)

@@ -137,6 +137,15 @@ def a_ticket_ends_with_its_time_and_with_its_process():
             assert again.returncode == FAILED and "member already" in again.stderr, again
 
 
+def whose_name_is_taken_over_is_said():
+    with Cluster(1) as cluster, Invitation(cluster, "--name", "node-1", "--replace") as invitation:
+        machine = Machine(cluster, "node-1")
+        assert machine.join(invitation.ticket).returncode == 0
+        status, guest, warned = invitation.end()
+        assert status == 0 and guest["name"] == "node-1", guest
+        assert "keeps it: revoke it" in warned, warned
+
+
 def what_is_no_ticket_is_said():
     with Cluster(1) as cluster, Invitation(cluster, "--name", "fixed") as invitation:
         machine = Machine(cluster, "other")
@@ -171,6 +180,7 @@ if __name__ == "__main__":
         a_ticket_makes_a_machine_a_member_and_the_operator_is_told,
         of_two_machines_with_one_ticket_exactly_one_joins,
         a_ticket_ends_with_its_time_and_with_its_process,
+        whose_name_is_taken_over_is_said,
         what_is_no_ticket_is_said,
         a_name_that_is_taken_does_not_use_up_the_ticket,
     ]))
