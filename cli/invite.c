@@ -27,6 +27,7 @@
 #define MESSAGE_MAX    4096
 #define MESSAGE_BUDGET 16384
 #define ROUTE_MAX      64
+#define BATCH          64 /* messages answered before the time and the signals are looked at */
 
 struct invitation {
     struct invite_options options;
@@ -331,7 +332,7 @@ enum invite_state invite_turn(struct invitation *invitation, int stop_fd, int wa
     zmq_pollitem_t items[] = {{.socket = v->socket, .events = ZMQ_POLLIN},
                               {.fd = stop_fd, .events = ZMQ_POLLIN}};
     if (zmq_poll(items, stop_fd < 0 ? 1 : 2, wait_ms) > 0)
-        while (take_message(v))
+        for (int i = 0; i < BATCH && take_message(v); i++)
             continue;
     if (v->done)
         return INVITE_DONE;

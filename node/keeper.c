@@ -169,7 +169,7 @@ static void describe(struct keeper *k)
 static void write_date_down(struct keeper *k, int64_t step_s)
 {
     struct err err = ERR_INIT;
-    if (!k->in_service || !clock_floor_see(&k->clock, wall_s(), step_s))
+    if (store_check(k->service->store, &err) != 0 || !clock_floor_see(&k->clock, wall_s(), step_s))
         return;
     if (clock_file_save(&k->clock, k->service->config->data_dir, &err) != 0)
         log_warn("the date is not written down: %s", err.text);

@@ -182,6 +182,12 @@ def nothing_is_written_into_another_nodes_data_directory():
         shutil.rmtree(data)
         away.rename(data)
         wait_until((data / "revocations").exists, 20, "it is written when the right directory is back")
+        # At its end a node writes the date down: not there either.
+        data.rename(away)
+        shutil.copytree(cluster.nodes[1].dir / "data", data)
+        date = (data / "clock.state").read_bytes()
+        node.stop()
+        assert (data / "clock.state").read_bytes() == date
 
 
 def what_a_revoked_node_holds_is_still_fetched_and_nothing_new_goes_to_it():
