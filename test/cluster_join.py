@@ -3,11 +3,12 @@
 import contextlib
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 
-from harness import BUILD, SLOW, Cluster, free_ports, main, run, wait_until
+from harness import BUILD, HERE, SLOW, Cluster, free_ports, main, run, wait_until
 
 FAILED, USAGE, BAD_TICKET = 1, 2, 5
 
@@ -156,13 +157,22 @@ def what_is_no_ticket_is_said():
         assert refused.returncode == USAGE and "for the name fixed" in refused.stderr, refused
         assert not machine.config.exists()
         machine.config.parent.mkdir()
-        machine.config.write_text("# mine\n")
+        machine.config.write_text("# mine\nname = mine\n")
         machine.name = "fixed"
         refused = machine.join(invitation.ticket)
         assert refused.returncode == FAILED and "--force" in refused.stderr, refused
-        assert machine.config.read_text() == "# mine\n"
+        assert machine.config.read_text() == "# mine\nname = mine\n"
         joined = machine.join(invitation.ticket, "--force")
         assert joined.returncode == 0 and json.loads(joined.stdout)["name"] == "fixed", joined
+
+
+def the_configuration_of_the_package_is_in_nobodys_way():
+    with Cluster(1) as cluster, Invitation(cluster) as invitation:
+        machine = Machine(cluster, "packaged")
+        machine.config.parent.mkdir()
+        shutil.copy(HERE.parent / "ansible" / "packaging" / "ecbakd.conf", machine.config)
+        joined = machine.join(invitation.ticket)
+        assert joined.returncode == 0, joined
 
 
 def a_name_that_is_taken_does_not_use_up_the_ticket():
@@ -182,5 +192,6 @@ if __name__ == "__main__":
         a_ticket_ends_with_its_time_and_with_its_process,
         whose_name_is_taken_over_is_said,
         what_is_no_ticket_is_said,
+        the_configuration_of_the_package_is_in_nobodys_way,
         a_name_that_is_taken_does_not_use_up_the_ticket,
     ]))
