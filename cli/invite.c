@@ -10,6 +10,7 @@
 #include <ifaddrs.h>
 #include <net/if.h>
 #include <netinet/in.h>
+#include <signal.h>
 #include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -122,6 +123,18 @@ static int fill_addresses(struct invitation *v, struct err *err)
 
 /* ---- opening ------------------------------------------------------------------------------- */
 
+/* libzmq's threads take no signals once they run, and until then would: one that comes in that moment
+ * must find this thread, which knows what to do. */
+static void open_socket(struct invitation *v)
+{
+    sigset_t all, before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    v->context = zmq_ctx_new();
+    v->socket = v->context != NULL ? zmq_socket(v->context, ZMQ_ROUTER) : NULL;
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+}
+
 static int listen_at(struct invitation *v, const char *where, struct err *err)
 {
     char endpoint[160], secret_z85[41];
@@ -135,8 +148,7 @@ static int listen_at(struct invitation *v, const char *where, struct err *err)
         zmq_z85_decode(v->ticket.curve, public_z85) == NULL ||
         zmq_z85_decode(secret, secret_z85) == NULL)
         return err_set(err, ERR_IO, "making a key: %s", zmq_strerror(zmq_errno()));
-    v->context = zmq_ctx_new();
-    v->socket = v->context != NULL ? zmq_socket(v->context, ZMQ_ROUTER) : NULL;
+    open_socket(v);
     bool good = v->socket != NULL &&
                 zmq_setsockopt(v->socket, ZMQ_MAXMSGSIZE, &message_max, sizeof(message_max)) == 0;
     for (size_t i = 0; good && i < sizeof(options) / sizeof(options[0]); i++)
