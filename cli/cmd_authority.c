@@ -75,14 +75,11 @@ static json_t *cert_json(const struct cert *c, const char *armor)
 static int sign_one(struct signing *signing, const char *request, struct err *err)
 {
     struct cert c, replaced;
-    char armor[CERT_ARMOR_MAX], id[17];
+    char armor[CERT_ARMOR_MAX];
     if (issuer_sign(signing->issuer, request, &signing->terms, &c, &replaced, err) != 0 ||
         cert_armor(armor, &c, err) != 0)
         return -1;
-    if (replaced.name[0] != '\0')
-        output_warning("node %s has a certificate as %s too, and keeps it: revoke it if it is gone "
-                       "(ecbak authority revoke %s)",
-                       hex_encode(id, replaced.node, 8), replaced.name, id);
+    command_warn_replaced(&replaced);
     if (signing->signed_json != NULL)
         json_array_append_new(signing->signed_json, cert_json(&c, armor));
     else

@@ -163,6 +163,7 @@ static int wait_for_guest(const struct command_line *line, struct invitation *in
     int result = 0;
     if (state == INVITE_USED || state == INVITE_DONE) {
         show_guest(line, invite_guest(invitation), state == INVITE_DONE);
+        command_warn_replaced(invite_replaced(invitation));
         for (int64_t end_s = (int64_t)time(NULL) + LINGER_S;
              !stopped && (int64_t)time(NULL) < end_s; stopped = is_stopped(stop))
             (void)invite_turn(invitation, stop, TURN_MS);

@@ -54,21 +54,26 @@ static int check_label(const char *said, const char *fixed, const char *what, st
     return 0;
 }
 
-/* systemd runs, and has the unit that runs ecbakd with the usual configuration. */
-static bool start_service(const char *config)
+static bool systemctl(const char *verb)
 {
-    if (strcmp(config, JOIN_CONFIG_DEFAULT) != 0 || access("/run/systemd/system", F_OK) != 0)
-        return false;
+    int status = 0;
     fflush(stdout);
     pid_t pid = fork();
     if (pid == 0) {
-        execlp("systemctl", "systemctl", "enable", "--now", "--quiet", "ecbakd", (char *)NULL);
+        execlp("systemctl", "systemctl", "--quiet", verb, "ecbakd", (char *)NULL);
         _exit(127);
     }
-    int status = 0;
     while (pid > 0 && waitpid(pid, &status, 0) < 0 && errno == EINTR)
         continue;
     return pid > 0 && WIFEXITED(status) && WEXITSTATUS(status) == 0;
+}
+
+/* systemd runs, and has the unit that runs ecbakd with the usual configuration. A node that runs
+ * already (--force) has the old certificate: it starts anew. */
+static bool start_service(const char *config)
+{
+    return strcmp(config, JOIN_CONFIG_DEFAULT) == 0 && access("/run/systemd/system", F_OK) == 0 &&
+           systemctl("enable") && systemctl("restart");
 }
 
 /* Until the node sees another member alive, and some have tried to reach it; the first of a cluster

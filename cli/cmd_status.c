@@ -64,7 +64,10 @@ static void add_certificate(struct table *table, const struct node_status *s)
     if (s->certificate_until_s == 0)
         return;
     table_add(table, STYLE_DIM, "certificate");
-    if (left_s < CERT_SOON_S)
+    if (left_s < 0)
+        table_add(table, STYLE_BAD, "ended at %s: renew it (ecbakd --print-request)",
+                  text_time(until, s->certificate_until_s));
+    else if (left_s < CERT_SOON_S)
         table_add(table, STYLE_WARN, "ends in %lld days: renew it (ecbakd --print-request)",
                   (long long)(left_s / 86400));
     else

@@ -8,6 +8,8 @@
 #include "cli/exit_code.h"
 #include "cli/output.h"
 #include "cli/suggest.h"
+#include "coding/base/bytes.h"
+#include "node/api/cert.h"
 
 /* Of one line: the longest armored one has half of it. */
 #define LINE_SIZE_MAX 1024
@@ -91,4 +93,13 @@ int command_each_line(const char *path, int (*each)(void *ctx, const char *line,
     if (!is_stdin)
         fclose(in);
     return status == 0 ? 0 : err_context(err, "%s", is_stdin ? "standard input" : path);
+}
+
+void command_warn_replaced(const struct cert *replaced)
+{
+    char id[17];
+    if (replaced->name[0] != '\0')
+        output_warning("node %s has a certificate as %s too, and keeps it: revoke it if it is gone "
+                       "(ecbak authority revoke %s)",
+                       hex_encode(id, replaced->node, 8), replaced->name, id);
 }

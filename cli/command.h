@@ -29,6 +29,11 @@ int command_group_run(const struct command_group *group, int argc, char **argv);
 int command_each_line(const char *path, int (*each)(void *ctx, const char *line, struct err *err),
                       void *ctx, struct err *err) MUST_CHECK;
 
+struct cert;
+/* After a certificate was signed with --replace: that the other node keeps its own. Nothing when
+ * `replaced` has no name. */
+void command_warn_replaced(const struct cert *replaced);
+
 int cmd_authority(int argc, char **argv);
 int cmd_init(int argc, char **argv);
 int cmd_invite(int argc, char **argv);

@@ -10,6 +10,7 @@
 #include <ifaddrs.h>
 #include <net/if.h>
 #include <netinet/in.h>
+#include <signal.h>
 #include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -27,6 +28,7 @@
 #define MESSAGE_MAX    4096
 #define MESSAGE_BUDGET 16384
 #define ROUTE_MAX      64
+#define BATCH          64 /* messages answered before the time and the signals are looked at */
 
 struct invitation {
     struct invite_options options;
@@ -34,7 +36,7 @@ struct invitation {
     struct issuer_terms terms;
     void *context, *socket;
     bool used, done;
-    struct cert guest;
+    struct cert guest, replaced;
     char certificate[CERT_ARMOR_MAX];
     int64_t used_s;
 };
@@ -121,6 +123,18 @@ static int fill_addresses(struct invitation *v, struct err *err)
 
 /* ---- opening ------------------------------------------------------------------------------- */
 
+/* libzmq's threads take no signals once they run, and until then would: one that comes in that moment
+ * must find this thread, which knows what to do. */
+static void open_socket(struct invitation *v)
+{
+    sigset_t all, before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    v->context = zmq_ctx_new();
+    v->socket = v->context != NULL ? zmq_socket(v->context, ZMQ_ROUTER) : NULL;
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+}
+
 static int listen_at(struct invitation *v, const char *where, struct err *err)
 {
     char endpoint[160], secret_z85[41];
@@ -134,8 +148,7 @@ static int listen_at(struct invitation *v, const char *where, struct err *err)
         zmq_z85_decode(v->ticket.curve, public_z85) == NULL ||
         zmq_z85_decode(secret, secret_z85) == NULL)
         return err_set(err, ERR_IO, "making a key: %s", zmq_strerror(zmq_errno()));
-    v->context = zmq_ctx_new();
-    v->socket = v->context != NULL ? zmq_socket(v->context, ZMQ_ROUTER) : NULL;
+    open_socket(v);
     bool good = v->socket != NULL &&
                 zmq_setsockopt(v->socket, ZMQ_MAXMSGSIZE, &message_max, sizeof(message_max)) == 0;
     for (size_t i = 0; good && i < sizeof(options) / sizeof(options[0]); i++)
@@ -208,16 +221,21 @@ const struct cert *invite_guest(const struct invitation *invitation)
     return &invitation->guest;
 }
 
+const struct cert *invite_replaced(const struct invitation *invitation)
+{
+    return &invitation->replaced;
+}
+
 /* ---- answering ----------------------------------------------------------------------------- */
 
 /* Signs, and writes down that the ticket is used; only then may it be answered. */
 static int admit(struct invitation *v, const char *request, struct err *err)
 {
     struct issuer *issuer = NULL;
-    struct cert guest, replaced;
+    struct cert guest;
     if (issuer_open(&issuer, v->options.dir, err) != 0)
         return -1;
-    int result = issuer_sign(issuer, request, &v->terms, &guest, &replaced, err);
+    int result = issuer_sign(issuer, request, &v->terms, &guest, &v->replaced, err);
     if (result == 0)
         result = cert_armor(v->certificate, &guest, err);
     if (result == 0)
@@ -326,7 +344,7 @@ enum invite_state invite_turn(struct invitation *invitation, int stop_fd, int wa
     zmq_pollitem_t items[] = {{.socket = v->socket, .events = ZMQ_POLLIN},
                               {.fd = stop_fd, .events = ZMQ_POLLIN}};
     if (zmq_poll(items, stop_fd < 0 ? 1 : 2, wait_ms) > 0)
-        while (take_message(v))
+        for (int i = 0; i < BATCH && take_message(v); i++)
             continue;
     if (v->done)
         return INVITE_DONE;

@@ -56,5 +56,8 @@ enum invite_state {
 enum invite_state invite_turn(struct invitation *invitation, int stop_fd, int wait_ms);
 /* Who was admitted, once INVITE_USED. */
 const struct cert *invite_guest(const struct invitation *invitation);
+/* The certificate that another node has under that name and keeps (terms.replace); without one its
+ * name is empty. */
+const struct cert *invite_replaced(const struct invitation *invitation);
 
 #endif

@@ -84,8 +84,9 @@ static int open_list(struct issuer *issuer, const char *name, int *fd,
         if (length < sizeof(line))
             memcpy(line, bytes + at, length);
         if (length > 0 && end != NULL && !take(issuer, line))
-            result = err_set(err, ERR_DAMAGED, "%s: line %zu is not what the authority signed",
-                             path, number);
+            result =
+                err_set(err, ERR_DAMAGED,
+                        "%s: line %zu is not what the authority signed: take it out", path, number);
         at += length + 1;
     }
     if (result == 0 && size > 0 && bytes[size - 1] != '\n') {

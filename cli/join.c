@@ -184,15 +184,22 @@ static int find_advertise(const struct join_options *o, char to[TICKET_ADDRESS_S
         "the address at which others reach this machine cannot be told: say --advertise");
 }
 
-static bool is_half_a_join(const char *config)
+/* Half a join, or nothing but comments, as the package installs it: nobody's settings are lost. */
+static bool may_be_replaced(const char *config)
 {
-    char line[sizeof(JOIN_CONFIG_MARK)] = "";
+    char line[1024];
+    bool first = true, says_nothing = true;
     FILE *in = fopen(config, "re");
-    bool half =
-        in != NULL && fgets(line, sizeof(line), in) != NULL && strcmp(line, JOIN_CONFIG_MARK) == 0;
+    while (in != NULL && says_nothing && fgets(line, sizeof(line), in) != NULL) {
+        if (first && strncmp(line, JOIN_CONFIG_MARK, strlen(JOIN_CONFIG_MARK)) == 0)
+            break;
+        first = false;
+        const char *word = line + strspn(line, " \t\r\n");
+        says_nothing = *word == '\0' || *word == '#';
+    }
     if (in != NULL)
         fclose(in);
-    return half;
+    return in != NULL && says_nothing;
 }
 
 static int check_place(const struct join_options *o, struct err *err)
@@ -206,9 +213,10 @@ static int check_place(const struct join_options *o, struct err *err)
                        "%s is there: this machine is a member already; --force makes it one anew, "
                        "with the keys that it has",
                        certificate);
-    if (!o->force && access(o->config, F_OK) == 0 && !is_half_a_join(o->config))
+    if (!o->force && access(o->config, F_OK) == 0 && !may_be_replaced(o->config))
         return err_set(err, ERR_EXISTS,
-                       "%s is there and was not written by `ecbak join`: --force overwrites it",
+                       "%s is there, was not written by `ecbak join`, and sets something: "
+                       "--force overwrites it",
                        o->config);
     folder[strlen(folder) - 1] = '\0';
     if (mkdir(folder, 0755) != 0 && errno != EEXIST)

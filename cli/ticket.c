@@ -38,6 +38,15 @@ static void checksum(uint8_t sum[CHECKSUM_SIZE], const uint8_t *bytes, size_t si
     memcpy(sum, hash, CHECKSUM_SIZE);
 }
 
+/* No name and no address has blanks, controls or bytes that are no ASCII. */
+static bool is_plain(const uint8_t *text, size_t length)
+{
+    for (size_t i = 0; i < length; i++)
+        if (text[i] <= ' ' || text[i] >= 0x7f)
+            return false;
+    return true;
+}
+
 static void write_text(struct writer *w, const char *text)
 {
     write_u8(w, (uint8_t)strlen(text));
@@ -50,6 +59,11 @@ int ticket_armor(char line[TICKET_ARMOR_MAX], const struct ticket *t, struct err
     struct writer w;
     if (t->address_count == 0 || t->address_count > TICKET_ADDRESSES_MAX)
         return err_set(err, ERR_INVALID, "a ticket has 1 to %d addresses", TICKET_ADDRESSES_MAX);
+    for (size_t i = 0; i < t->address_count; i++)
+        if (t->addresses[i][0] == '\0' ||
+            !is_plain((const uint8_t *)t->addresses[i], strlen(t->addresses[i])))
+            return err_set(err, ERR_USAGE, "'%s' is no address: it is HOST:PORT in ASCII",
+                           t->addresses[i]);
     writer_init(&w, bytes, sizeof(bytes));
     write_bytes(&w, MAGIC, 4);
     write_u16(&w, VERSION);
@@ -71,17 +85,14 @@ int ticket_armor(char line[TICKET_ARMOR_MAX], const struct ticket *t, struct err
     return result;
 }
 
-/* false: longer than its field, or of what no name and no address has. */
+/* false: longer than its field, or not plain. */
 static bool read_text(struct reader *r, char *to, size_t room)
 {
     size_t length = read_u8(r);
     const uint8_t *text = read_view(r, length);
     memset(to, 0, room);
-    if (r->failed || length >= room)
+    if (r->failed || length >= room || !is_plain(text, length))
         return false;
-    for (size_t i = 0; i < length; i++)
-        if (text[i] <= ' ' || text[i] >= 0x7f)
-            return false;
     if (length > 0)
         memcpy(to, text, length);
     return true;

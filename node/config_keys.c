@@ -23,8 +23,8 @@ const struct config_key config_keys[] = {
      "certificate says it. Default: this machine's host name."},
     {"zone", TYPE_NAME, FIELD(zone), 0, 0, "auto",
      "What fails together with this node: a room, a house, a power supply. Fragments of one pack\n"
-     "are spread over zones. It goes into the request for the certificate too. With auto, the\n"
-     "containers of one host are one zone and every other machine is its own (see\n"
+     "are spread over zones. It goes into the request for the certificate too. With auto, a\n"
+     "host and its containers are one zone and every other machine is its own (see\n"
      "`ecbakd --print-zone`): say it where VMs share a host, or machines a room."},
     {"data_dir", TYPE_PATH, FIELD(data_dir), 0, 0, "/var/lib/ecbak/data",
      "Where fragments and records of others are kept. Made by `ecbakd --init`; when it is missing\n"

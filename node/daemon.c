@@ -344,11 +344,10 @@ void daemon_zone(char zone[CERT_NAME_MAX + 1], const struct config *config)
         snprintf(zone, CERT_NAME_MAX + 1, "%s", config->zone);
 }
 
-static int print_request(const struct config *config, const struct node_keys *keys, FILE *to,
-                         struct err *err)
+static int print_request(const struct config *config, const char *zone,
+                         const struct node_keys *keys, FILE *to, struct err *err)
 {
-    char line[CERT_ARMOR_MAX], zone[CERT_NAME_MAX + 1];
-    daemon_zone(zone, config);
+    char line[CERT_ARMOR_MAX];
     if (cert_request(line, keys, config->name, zone, err) != 0)
         return -1;
     if (fprintf(to, "%s\n", line) < 0 || fflush(to) != 0)
@@ -360,11 +359,13 @@ int daemon_print_request(const struct config *config, FILE *to, struct err *err)
 {
     struct daemon d = {.config = config, .signals = -1};
     struct node_keys *next = NULL;
+    char zone[CERT_NAME_MAX + 1];
+    daemon_zone(zone, config);
     int result = load_keys(&d, err);
     if (result == 0)
         result = load_next(&next, config, d.keys, err);
     if (result == 0)
-        result = print_request(config, next != NULL ? next : d.keys, to, err);
+        result = print_request(config, zone, next != NULL ? next : d.keys, to, err);
     node_keys_destroy(&next);
     node_keys_destroy(&d.keys);
     return result;
@@ -374,7 +375,8 @@ int daemon_rotate(const struct config *config, FILE *to, struct err *err)
 {
     struct daemon d = {.config = config, .signals = -1};
     struct node_keys *next = NULL;
-    char path[CONFIG_PATH_MAX + 8];
+    char path[CONFIG_PATH_MAX + 8], zone[CERT_NAME_MAX + 1];
+    daemon_zone(zone, config); /* root finds out more */
     if (owner_become(config->key_file, config->data_dir, err) != 0)
         return -1;
     int result = load_keys(&d, err);
@@ -386,7 +388,7 @@ int daemon_rotate(const struct config *config, FILE *to, struct err *err)
         result = node_keys_save(next, path, err);
     }
     if (result == 0)
-        result = print_request(config, next, to, err);
+        result = print_request(config, zone, next, to, err);
     node_keys_destroy(&next);
     node_keys_destroy(&d.keys);
     return result;
@@ -395,6 +397,8 @@ int daemon_rotate(const struct config *config, FILE *to, struct err *err)
 int daemon_init(const struct config *config, FILE *to, struct err *err)
 {
     struct stat st;
+    char zone[CERT_NAME_MAX + 1];
+    daemon_zone(zone, config); /* root finds out more */
     if (lstat(config->data_dir, &st) == 0)
         return err_set(err, ERR_EXISTS,
                        "%s is there already: nothing was changed (`ecbakd --print-request` prints "
@@ -410,7 +414,7 @@ int daemon_init(const struct config *config, FILE *to, struct err *err)
             unlink(config->key_file); /* made a moment ago, known to nobody */
     }
     if (result == 0)
-        result = print_request(config, keys, to, err);
+        result = print_request(config, zone, keys, to, err);
     node_keys_destroy(&keys);
     return result;
 }

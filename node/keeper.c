@@ -150,16 +150,13 @@ static void describe(struct keeper *k)
 {
     const double gib = 1024.0 * 1024 * 1024;
     char text[STATUS_MAX];
-    size_t known = 0, alive = 0;
+    uint32_t known, alive;
     struct membership_offer offer;
     keeper_offer(k->service, &offer);
     struct member_table *table = membership_table(k->service->membership);
-    for (size_t i = 0; i < table->count; i++) {
-        known += table->members[i].state != MEMBER_LEFT;
-        alive += table->members[i].state == MEMBER_ALIVE;
-    }
+    member_table_count(table, &known, &alive);
     member_table_release(&table);
-    snprintf(text, sizeof(text), "STATUS=%zu of %zu members alive, %.1f of %.1f GiB used%s", alive,
+    snprintf(text, sizeof(text), "STATUS=%u of %u members alive, %.1f of %.1f GiB used%s", alive,
              known, (double)offer.used_bytes / gib,
              (double)k->service->config->capacity_bytes / gib,
              k->in_service ? "" : "; storage is out of service");
@@ -172,7 +169,7 @@ static void describe(struct keeper *k)
 static void write_date_down(struct keeper *k, int64_t step_s)
 {
     struct err err = ERR_INIT;
-    if (!k->in_service || !clock_floor_see(&k->clock, wall_s(), step_s))
+    if (store_check(k->service->store, &err) != 0 || !clock_floor_see(&k->clock, wall_s(), step_s))
         return;
     if (clock_file_save(&k->clock, k->service->config->data_dir, &err) != 0)
         log_warn("the date is not written down: %s", err.text);
@@ -185,7 +182,11 @@ static void warn_of_expiry(struct keeper *k)
     if (monotonic_ms() < k->expiry_ms)
         return;
     k->expiry_ms = monotonic_ms() + KEEPER_EXPIRY_MS;
-    if (left_s < CERT_SOON_S)
+    if (left_s < 0)
+        log_error("this node's certificate has ended, and the others refuse it: have the request "
+                  "that `ecbakd --print-request` prints signed, put the answer in its place, and "
+                  "start anew");
+    else if (left_s < CERT_SOON_S)
         log_warn("this node's certificate ends in %lld days: have the request that `ecbakd "
                  "--print-request` prints signed, put the answer in its place, and start anew",
                  (long long)(left_s / 86400));

@@ -180,3 +180,13 @@ const struct member *member_find(const struct member_table *table, const uint8_t
             return &table->members[i];
     return NULL;
 }
+
+void member_table_count(const struct member_table *table, uint32_t *known, uint32_t *alive)
+{
+    *known = *alive = 0;
+    for (size_t i = 0; i < table->count; i++) {
+        const struct member *member = &table->members[i];
+        *known += member->state != MEMBER_LEFT && member->state != MEMBER_REVOKED;
+        *alive += member->state == MEMBER_ALIVE && !member->away;
+    }
+}

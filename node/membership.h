@@ -76,6 +76,8 @@ struct member_table *membership_table(
 void member_table_release(struct member_table **table);
 const struct member *member_find(const struct member_table *table,
                                  const uint8_t node[CERT_ID_SIZE]);
+/* What people are told of a table: those who may still be met, and those of them that are there. */
+void member_table_count(const struct member_table *table, uint32_t *known, uint32_t *alive);
 const char *member_state_name(enum member_state state);
 
 void membership_update(struct membership *membership, const struct membership_offer *offer);

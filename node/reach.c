@@ -32,24 +32,19 @@ struct reach {
     struct reachable known;
     int64_t next_ms;
     struct jobs *jobs;
-    /* The dialling thread's alone. */
-    struct {
-        uint8_t node[ID_SIZE];
-        int64_t dialled_ms;
-    } callers[CALLERS];
+    int64_t
+        callers_ms[CALLERS]; /* the dialling thread's: when those of a slot may be dialled next */
 };
 
 /* ---- dialling others ----------------------------------------------------------------------- */
 
+/* Whoever shares a slot waits too: two who take turns are dialled no more often than one. */
 static bool too_often(struct reach *reach, const uint8_t node[ID_SIZE])
 {
-    size_t slot = node[0] % CALLERS;
-    int64_t now_ms = monotonic_ms();
-    bool same = memcmp(reach->callers[slot].node, node, ID_SIZE) == 0;
-    if (same && now_ms - reach->callers[slot].dialled_ms < REACH_CALLER_MS)
+    int64_t now_ms = monotonic_ms(), *next_ms = &reach->callers_ms[node[0] % CALLERS];
+    if (now_ms < *next_ms)
         return true;
-    memcpy(reach->callers[slot].node, node, ID_SIZE);
-    reach->callers[slot].dialled_ms = now_ms;
+    *next_ms = now_ms + REACH_CALLER_MS;
     return false;
 }
 

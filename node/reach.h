@@ -5,7 +5,8 @@
  * some members to dial it back, at the address that it tells everybody, on connections of their own.
  *
  *   Trust    a member is dialled only where its own signed gossip says that it is, one time in
- *            REACH_CALLER_MS, REACH_QUEUE_MAX at once: nobody is sent to scan others
+ *            REACH_CALLER_MS, REACH_QUEUE_MAX waiting: nobody is sent to scan others at any speed. A
+ *            member that lies about where it is learns whether two ports answer, as seen from here
  *   Threads  reach_read any; reach_tick the keeper's; the dialling has a thread of its own, so that
  *            no request of another node waits for a network
  */

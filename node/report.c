@@ -60,11 +60,7 @@ void report_status(struct report *report, struct service *service, Ecbak__Client
     status->name = (char *)service->cert->name;
     status->version = (char *)ECBAK_VERSION;
     nodes_init(&nodes, service);
-    for (size_t i = 0; i < nodes.count; i++) {
-        enum member_state state = nodes.table->members[i].state;
-        status->members_known += state != MEMBER_LEFT && state != MEMBER_REVOKED;
-        status->members_alive += state == MEMBER_ALIVE && !nodes.table->members[i].away;
-    }
+    member_table_count(nodes.table, &status->members_known, &status->members_alive);
     if (spread_shape(&nodes, &status->data, &status->parity, NULL) != 0)
         status->data = status->parity = 0;
     nodes_release(&nodes);

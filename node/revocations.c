@@ -31,7 +31,8 @@
 #define BYTES_MAX   (HEADER_SIZE + REVOCATIONS_MAX * ENTRY_SIZE + HASH_SIZE)
 
 struct revocations {
-    pthread_mutex_t lock;
+    pthread_mutex_t writing; /* the file: one at a time, taken before the lock */
+    pthread_mutex_t lock; /* never held while a disk is waited for: each message is checked here */
     char path[DURABLE_PATH_MAX];
     uint8_t authority_public[32];
     struct revoked *list;
@@ -191,37 +192,56 @@ size_t revocations_list(struct revocations *set, struct revoked **list)
 
 /* ---- the file ------------------------------------------------------------------------------ */
 
-int revocations_save(struct revocations *set, struct err *err)
+/* With the lock held; *size is that of the file. NULL: err says why. */
+static uint8_t *encode(const struct revocations *set, size_t *size, struct err *err)
 {
     struct writer w;
     uint8_t hash[HASH_SIZE];
-    pthread_mutex_lock(&set->lock);
-    if (!set->changed) {
-        pthread_mutex_unlock(&set->lock);
-        return 0;
-    }
-    size_t size = HEADER_SIZE + set->count * ENTRY_SIZE + HASH_SIZE;
-    uint8_t *bytes = alloc_zero(size, 1);
-    writer_init(&w, bytes, size);
+    *size = HEADER_SIZE + set->count * ENTRY_SIZE + HASH_SIZE;
+    uint8_t *bytes = alloc_zero(*size, 1);
+    writer_init(&w, bytes, *size);
     write_bytes(&w, MAGIC, 8);
     write_u16(&w, VERSION);
     write_u16(&w, (uint16_t)set->count);
     write_zero(&w, 4);
-    int result = 0;
-    for (size_t i = 0; i < set->count && result == 0; i++) {
+    for (size_t i = 0; i < set->count; i++) {
         uint8_t signed_bytes[REVOCATION_BYTES];
-        result = revocation_encode(&set->list[i].revocation, signed_bytes, err);
+        if (revocation_encode(&set->list[i].revocation, signed_bytes, err) != 0) {
+            free(bytes);
+            return NULL;
+        }
         write_bytes(&w, signed_bytes, sizeof(signed_bytes));
         write_bytes(&w, set->list[i].bulk, REVOCATION_ADDRESS_SIZE);
     }
     hash_bytes(hash, PURPOSE, bytes, w.used);
     write_bytes(&w, hash, sizeof(hash));
-    /* The lock is held while it is written: two writers must not overtake each other. */
-    const struct durable_piece piece = {bytes, w.used};
-    if (result == 0)
-        result = durable_write(set->path, &piece, 1, 0600, DURABLE_REPLACE, err);
-    set->changed = result != 0;
+    return bytes;
+}
+
+static void set_changed(struct revocations *set)
+{
+    pthread_mutex_lock(&set->lock);
+    set->changed = true;
     pthread_mutex_unlock(&set->lock);
+}
+
+int revocations_save(struct revocations *set, struct err *err)
+{
+    size_t size = 0;
+    int result = 0;
+    pthread_mutex_lock(&set->writing);
+    pthread_mutex_lock(&set->lock);
+    bool behind = set->changed;
+    uint8_t *bytes = behind ? encode(set, &size, err) : NULL;
+    set->changed = false; /* what comes from now on is not in these bytes */
+    pthread_mutex_unlock(&set->lock);
+    const struct durable_piece piece = {bytes, size};
+    if (behind)
+        result =
+            bytes != NULL ? durable_write(set->path, &piece, 1, 0600, DURABLE_REPLACE, err) : -1;
+    if (result != 0)
+        set_changed(set);
+    pthread_mutex_unlock(&set->writing);
     free(bytes);
     return result;
 }
@@ -261,6 +281,7 @@ int revocations_open(struct revocations **set, const char *path, const uint8_t a
     uint8_t *bytes = NULL;
     size_t size = 0;
     *dropped = 0;
+    pthread_mutex_init(&s->writing, NULL);
     pthread_mutex_init(&s->lock, NULL);
     memcpy(s->authority_public, authority_public, sizeof(s->authority_public));
     if ((size_t)snprintf(s->path, sizeof(s->path), "%s", path) >= sizeof(s->path)) {
@@ -286,6 +307,7 @@ void revocations_close(struct revocations **set)
 {
     if (*set == NULL)
         return;
+    pthread_mutex_destroy(&(*set)->writing);
     pthread_mutex_destroy(&(*set)->lock);
     free((*set)->list);
     free(*set);

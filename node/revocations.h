@@ -10,7 +10,8 @@
  *   Limits   REVOCATIONS_MAX
  *   Errors   ERR_FULL; those of node/api/revocation.h and node/api/durable.h
  *   Durable  what was added, once revocations_save returned 0
- *   Threads  any; NULL is the empty set for the functions that only ask
+ *   Threads  any; NULL is the empty set for the functions that only ask. Only revocations_save and
+ *            revocations_open wait for a disk, and nobody who asks waits for them
  */
 #ifndef ECBAK_NODE_REVOCATIONS_H
 #define ECBAK_NODE_REVOCATIONS_H

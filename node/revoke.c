@@ -37,7 +37,7 @@ int revoke_here(struct service *service, const uint8_t *bytes, size_t size, bool
         return -1;
     if (*added)
         membership_heed(service->membership);
-    if (revocations_save(service->revocations, err) != 0)
+    if (store_check(service->store, err) != 0 || revocations_save(service->revocations, err) != 0)
         return err_context(err, "it has effect now, but is not on disk");
     return 0;
 }
@@ -94,22 +94,26 @@ static Ecbak__PeerReply *ask(struct service *service, const uint8_t node[ID_SIZE
     return reply;
 }
 
-/* How many of the list are new to us. */
-static size_t unite(struct service *service, const Ecbak__ListRevocationsReply *list,
+size_t revoke_unite(struct revocations *set, const Ecbak__ListRevocationsReply *list,
                     const char *teller)
 {
-    size_t news = 0;
-    struct err err = ERR_INIT;
+    size_t news = 0, refused = 0;
+    struct err why = ERR_INIT;
     for (size_t i = 0; i < list->n_revoked && i < REVOCATIONS_MAX; i++) {
         const Ecbak__Revoked *revoked = list->revoked[i];
         bool added = false;
-        if (revocations_add(service->revocations, revoked->revocation.data, revoked->revocation.len,
-                            revoked->bulk, date_s(), &added, &err) != 0) {
-            log_warn("a revocation from node %s: %s", teller, err.text);
-            break; /* it is not as it should be, or we are full */
-        }
+        struct err err = ERR_INIT;
+        if (revocations_add(set, revoked->revocation.data, revoked->revocation.len, revoked->bulk,
+                            date_s(), &added, &err) != 0 &&
+            refused++ == 0)
+            why = err;
         news += added;
+        if (err.code == ERR_FULL)
+            break;
     }
+    if (refused > 0)
+        log_warn("%zu of %zu revocations from node %s: %s", refused, list->n_revoked, teller,
+                 why.text);
     return news;
 }
 
@@ -124,7 +128,8 @@ static void pull(struct service *service, struct revoke_memory *memory)
     if (node >= 0) {
         const char *name = nodes.table->members[node].cert.name;
         Ecbak__PeerReply *reply = ask(service, nodes.candidates[node].node, &err);
-        size_t news = reply != NULL ? unite(service, reply->list_revocations, name) : 0;
+        size_t news =
+            reply != NULL ? revoke_unite(service->revocations, reply->list_revocations, name) : 0;
         wire_free(reply);
         if (reply == NULL) {
             nodes_failed(&nodes, (size_t)node);
@@ -147,6 +152,8 @@ void revoke_tick(struct service *service, struct revoke_memory *memory)
         revocations_forget(service->revocations, date_s());
         memory->forget_ms = monotonic_ms() + FORGET_MS;
     }
+    if (store_check(service->store, &err) != 0)
+        return; /* the folder is not there, or another node's: the keeper says so */
     bool failed = revocations_save(service->revocations, &err) != 0;
     if (failed && !memory->complained)
         log_error("the revocations are not on disk: %s", err.text);

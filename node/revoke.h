@@ -12,6 +12,7 @@
 #define ECBAK_NODE_REVOKE_H
 
 #include "node/inside.h"
+#include "node/peer.pb-c.h"
 
 /* Lists that brought nothing, so that they are not asked for again: digests of {member, its
  * digest, ours}. */
@@ -26,9 +27,13 @@ struct revoke_memory {
 int revoke_open(struct service *service, const uint8_t authority_public[32],
                 struct err *err) MUST_CHECK;
 /* Proves one, keeps it durably, and lets it have effect. It has effect also when it cannot be
- * written: then -1 says why. */
+ * written, or the data directory is not this node's: then -1 says why. */
 int revoke_here(struct service *service, const uint8_t *bytes, size_t size, bool *added,
                 struct err *err) MUST_CHECK;
+/* Takes in those of another member's list that prove themselves, whatever the others are: newer
+ * members may know a version that we do not. Returns how many were new to us. */
+size_t revoke_unite(struct revocations *set, const Ecbak__ListRevocationsReply *list,
+                    const char *teller);
 /* Asks one member that knows other revocations, if there is one. */
 void revoke_tick(struct service *service, struct revoke_memory *memory);
 

@@ -1,16 +1,20 @@
 /* zone.h - what this machine fails together with, as far as it can know by itself.
  *
  * Fragments of one pack are spread over zones, so machines that are only parts of one must not look
- * like two. What can be found out without root, in this order:
+ * like two. What can be found out, in this order:
  *
  *   1  what the operator wrote into the chassis' asset tag (a hypervisor's setting of the VM):
  *      "ecbak-zone:NAME" is the zone NAME
- *   2  in a container, the host's boot id: "host-" and 8 digits, the same for all containers of one
- *      host, until it starts anew
- *   3  this machine's own id: "machine-" and 8 digits
+ *   2  the id that the (virtual) hardware has: "host-" and 8 digits, the same for a host and for
+ *      the containers on it, for as long as the hardware lives. Only root may read it, as whom
+ *      `ecbakd --init` usually runs; ids that a vendor gave to all its boards do not count
+ *   3  in a container that may not read it, the host's boot id: "host-" and 8 digits too, the same
+ *      for all such containers of one host, until it starts anew
+ *   4  this machine's own id: "machine-" and 8 digits
  *
  * What it cannot know: that VMs share a host, or machines a room; and that a host fails together
- * with its own containers. Whoever knows says it, with `zone` in the configuration.
+ * with containers that may not read its hardware's id. Whoever knows says it, with `zone` in the
+ * configuration.
  *
  *   Threads  any
  */
@@ -27,6 +31,7 @@
 /* Empty texts: not known. */
 struct zone_hints {
     char asset_tag[ZONE_HINT_SIZE];
+    char product_uuid[ZONE_HINT_SIZE];
     bool in_container;
     char boot_id[ZONE_HINT_SIZE];
     char machine_id[ZONE_HINT_SIZE];

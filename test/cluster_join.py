@@ -3,11 +3,12 @@
 import contextlib
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 
-from harness import BUILD, SLOW, Cluster, free_ports, main, run, wait_until
+from harness import BUILD, HERE, SLOW, Cluster, free_ports, main, run, wait_until
 
 FAILED, USAGE, BAD_TICKET = 1, 2, 5
 
@@ -121,10 +122,14 @@ def a_ticket_ends_with_its_time_and_with_its_process():
             late = machine.join(invitation.ticket)
             assert late.returncode == BAD_TICKET and "expired" in late.stderr, late
             assert not machine.config.exists(), "nothing was made"
+        for _ in range(20):  # also in the moment in which its threads start
+            with Invitation(cluster) as invitation:
+                invitation.process.send_signal(signal.SIGINT)
+                status, _, err = invitation.end()
+                assert status == FAILED and "void" in err, (status, err)
         with Invitation(cluster) as invitation:
             invitation.process.send_signal(signal.SIGINT)
-            status, _, err = invitation.end()
-            assert status == FAILED and "void" in err, err
+            invitation.end()
             gone = machine.join(invitation.ticket)
             assert gone.returncode == FAILED and "ask for a new one" in gone.stderr, gone
         # Half a join is taken up by the next ticket, with the keys that were made.
@@ -137,6 +142,15 @@ def a_ticket_ends_with_its_time_and_with_its_process():
             assert again.returncode == FAILED and "member already" in again.stderr, again
 
 
+def whose_name_is_taken_over_is_said():
+    with Cluster(1) as cluster, Invitation(cluster, "--name", "node-1", "--replace") as invitation:
+        machine = Machine(cluster, "node-1")
+        assert machine.join(invitation.ticket).returncode == 0
+        status, guest, warned = invitation.end()
+        assert status == 0 and guest["name"] == "node-1", guest
+        assert "keeps it: revoke it" in warned, warned
+
+
 def what_is_no_ticket_is_said():
     with Cluster(1) as cluster, Invitation(cluster, "--name", "fixed") as invitation:
         machine = Machine(cluster, "other")
@@ -147,13 +161,22 @@ def what_is_no_ticket_is_said():
         assert refused.returncode == USAGE and "for the name fixed" in refused.stderr, refused
         assert not machine.config.exists()
         machine.config.parent.mkdir()
-        machine.config.write_text("# mine\n")
+        machine.config.write_text("# mine\nname = mine\n")
         machine.name = "fixed"
         refused = machine.join(invitation.ticket)
         assert refused.returncode == FAILED and "--force" in refused.stderr, refused
-        assert machine.config.read_text() == "# mine\n"
+        assert machine.config.read_text() == "# mine\nname = mine\n"
         joined = machine.join(invitation.ticket, "--force")
         assert joined.returncode == 0 and json.loads(joined.stdout)["name"] == "fixed", joined
+
+
+def the_configuration_of_the_package_is_in_nobodys_way():
+    with Cluster(1) as cluster, Invitation(cluster) as invitation:
+        machine = Machine(cluster, "packaged")
+        machine.config.parent.mkdir()
+        shutil.copy(HERE.parent / "ansible" / "packaging" / "ecbakd.conf", machine.config)
+        joined = machine.join(invitation.ticket)
+        assert joined.returncode == 0, joined
 
 
 def a_name_that_is_taken_does_not_use_up_the_ticket():
@@ -171,6 +194,8 @@ if __name__ == "__main__":
         a_ticket_makes_a_machine_a_member_and_the_operator_is_told,
         of_two_machines_with_one_ticket_exactly_one_joins,
         a_ticket_ends_with_its_time_and_with_its_process,
+        whose_name_is_taken_over_is_said,
         what_is_no_ticket_is_said,
+        the_configuration_of_the_package_is_in_nobodys_way,
         a_name_that_is_taken_does_not_use_up_the_ticket,
     ]))

@@ -4,6 +4,7 @@ import json
 import os
 import pathlib
 import re
+import shutil
 import signal
 import sys
 
@@ -166,6 +167,29 @@ def forged_and_foreign_revocations_change_nothing():
         assert cluster.nodes[0].states() == names(2)
 
 
+def nothing_is_written_into_another_nodes_data_directory():
+    with Cluster(2) as cluster:
+        cluster.start()
+        cluster.wait_states(names(2))
+        node, data = cluster.nodes[0], cluster.nodes[0].dir / "data"
+        away = data.rename(node.dir / "away")
+        shutil.copytree(cluster.nodes[1].dir / "data", data)  # another node's disk is mounted there
+        line = revoke(cluster, "node-2")
+        told = node.ecbak("revoke", line, check=False)
+        assert told.returncode == 1 and "not on disk" in told.stderr, told
+        node.ecbak("members", "--wait-for", "node-2=revoked", "--timeout", "10s")
+        assert not (data / "revocations").exists() and not (away / "revocations").exists()
+        shutil.rmtree(data)
+        away.rename(data)
+        wait_until((data / "revocations").exists, 20, "it is written when the right directory is back")
+        # At its end a node writes the date down: not there either.
+        data.rename(away)
+        shutil.copytree(cluster.nodes[1].dir / "data", data)
+        date = (data / "clock.state").read_bytes()
+        node.stop()
+        assert (data / "clock.state").read_bytes() == date
+
+
 def what_a_revoked_node_holds_is_still_fetched_and_nothing_new_goes_to_it():
     with Cluster(4) as cluster:
         cluster.start()
@@ -316,6 +340,7 @@ if __name__ == "__main__":
         the_authoritys_lists_bear_a_crash_and_no_meddling,
         one_certificate_alone_is_revoked_and_the_node_goes_on_with_a_newer_one,
         forged_and_foreign_revocations_change_nothing,
+        nothing_is_written_into_another_nodes_data_directory,
         what_a_revoked_node_holds_is_still_fetched_and_nothing_new_goes_to_it,
         a_node_learns_whether_the_others_can_reach_it,
         the_zone_is_what_is_configured_or_found_out,

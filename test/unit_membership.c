@@ -326,6 +326,25 @@ static void who_was_never_measured_is_as_far_as_the_others_of_its_zone(void **st
     member_table_estimate(NULL, 0);
 }
 
+static void who_is_away_is_known_and_not_alive_and_who_is_out_is_neither(void **state)
+{
+    (void)state;
+    struct member members[] = {{.state = MEMBER_ALIVE, .self = true},
+                               {.state = MEMBER_ALIVE},
+                               {.state = MEMBER_ALIVE, .away = true},
+                               {.state = MEMBER_SUSPECT},
+                               {.state = MEMBER_DEAD},
+                               {.state = MEMBER_LEFT},
+                               {.state = MEMBER_REVOKED},
+                               {.state = MEMBER_REVOKED, .away = true}};
+    const struct member_table table = {.members = members,
+                                       .count = sizeof(members) / sizeof(members[0])};
+    uint32_t known, alive;
+    member_table_count(&table, &known, &alive);
+    assert_int_equal(known, 5);
+    assert_int_equal(alive, 2);
+}
+
 static bool has_measured_round_trip(const struct member *member)
 {
     return member != NULL && member->rtt_ms >= 0 && !member->rtt_estimated;
@@ -607,6 +626,7 @@ int main(void)
         cmocka_unit_test(a_node_comes_back_without_seeds_and_with_a_newer_incarnation),
         cmocka_unit_test(what_happens_to_members_is_noted_for_people),
         cmocka_unit_test(who_was_never_measured_is_as_far_as_the_others_of_its_zone),
+        cmocka_unit_test(who_is_away_is_known_and_not_alive_and_who_is_out_is_neither),
         cmocka_unit_test(round_trips_are_measured),
         cmocka_unit_test(strangers_are_refused_and_counted),
         cmocka_unit_test(a_statement_needs_a_certificate_of_its_own_id_and_name),

@@ -7,20 +7,36 @@
 #include <cmocka.h>
 
 #include <fcntl.h>
+#include <pthread.h>
 #include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "coding/base/bytes.h"
+#include "node/api/wire.h"
+#include "node/log.h"
 #include "node/revocations.h"
+#include "node/revoke.h"
 
 #define NOW_S 1700000000
 
 static uint8_t authority_public[32], authority_secret[64];
 static char path[] = "/tmp/unit_revocation.XXXXXX/revocations";
+
+/* Every fsync of this program comes through here. */
+static void (*while_syncing)(void);
+
+int fsync(int fd)
+{
+    if (while_syncing != NULL)
+        while_syncing();
+    return (int)syscall(SYS_fsync, fd);
+}
 
 static int set_up(void **state)
 {
@@ -236,6 +252,43 @@ static void what_is_kept_is_there_after_a_restart(void **state)
     revocations_close(&set);
 }
 
+static struct revocations *asked;
+static bool was_answered;
+
+static void *ask_about_one(void *unused)
+{
+    (void)unused;
+    assert_true(covers(asked, 1, 0, 1));
+    return NULL;
+}
+
+static void ask_while_the_disk_is_slow(void)
+{
+    pthread_t asking;
+    struct timespec until;
+    while_syncing = NULL;
+    assert_int_equal(pthread_create(&asking, NULL, ask_about_one, NULL), 0);
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_sec += 5;
+    was_answered = pthread_timedjoin_np(asking, NULL, &until) == 0;
+    if (!was_answered)
+        pthread_detach(asking);
+}
+
+/* Each message of each member is checked against the set: a disk that hangs must not hang those. */
+static void who_asks_does_not_wait_for_the_disk(void **state)
+{
+    (void)state;
+    struct revocation r = sample(1);
+    struct err err = ERR_INIT;
+    asked = empty();
+    assert_true(add(asked, &r, NULL));
+    while_syncing = ask_while_the_disk_is_slow;
+    assert_int_equal(revocations_save(asked, &err), 0);
+    assert_true(was_answered);
+    revocations_close(&asked);
+}
+
 static void a_damaged_file_gives_up_what_still_proves_itself(void **state)
 {
     (void)state;
@@ -307,6 +360,31 @@ static void there_is_a_bound_to_them(void **state)
     revocations_close(&set);
 }
 
+/* By the clock of this machine, since that is what a list of another member is taken in with. */
+static void one_that_proves_nothing_does_not_hide_those_behind_it(void **state)
+{
+    (void)state;
+    struct revocations *set = empty();
+    struct revocation r = sample(0x30);
+    uint8_t bytes[2][REVOCATION_BYTES];
+    Ecbak__ListRevocationsReply list = ECBAK__LIST_REVOCATIONS_REPLY__INIT;
+    Ecbak__Revoked of[2] = {ECBAK__REVOKED__INIT, ECBAK__REVOKED__INIT}, *both[] = {&of[0], &of[1]};
+    r.until_s = INT64_MAX;
+    assert_int_equal(revocation_sign(&r, authority_secret, NULL), 0);
+    for (size_t i = 0; i < 2; i++) {
+        assert_int_equal(revocation_encode(&r, bytes[i], NULL), 0);
+        of[i].revocation = wire_view(bytes[i], REVOCATION_BYTES);
+    }
+    bytes[0][4] = 2; /* a version of the future */
+    list.revoked = both;
+    list.n_revoked = 2;
+    log_set_level(LOG_LEVEL_ERROR);
+    assert_int_equal(revoke_unite(set, &list, "newer"), 1);
+    assert_true(covers(set, 0x30, 0, 1));
+    assert_int_equal(revoke_unite(set, &list, "newer"), 0);
+    revocations_close(&set);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -318,9 +396,11 @@ int main(void)
         cmocka_unit_test(a_node_is_out_under_every_name_and_key_and_one_certificate_alone),
         cmocka_unit_test(sets_that_were_united_have_one_digest_whatever_the_order),
         cmocka_unit_test(what_is_kept_is_there_after_a_restart),
+        cmocka_unit_test(who_asks_does_not_wait_for_the_disk),
         cmocka_unit_test(a_damaged_file_gives_up_what_still_proves_itself),
         cmocka_unit_test(it_is_forgotten_when_its_certificates_have_expired),
         cmocka_unit_test(there_is_a_bound_to_them),
+        cmocka_unit_test(one_that_proves_nothing_does_not_hide_those_behind_it),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

@@ -57,6 +57,21 @@ static void the_largest_ticket_fits(void **state)
     assert_int_equal(ticket_armor(line, &t, NULL), -1);
 }
 
+/* Else the machine that joins would be told that its ticket has a mistake in it. */
+static void an_address_that_no_ticket_can_carry_is_refused_when_it_is_made(void **state)
+{
+    (void)state;
+    static const char *const bad[] = {"", "192.0.2.10 :7413", "b\xc3\xbcro:7413", "a\tb:1"};
+    struct err err = ERR_INIT;
+    char line[TICKET_ARMOR_MAX];
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        struct ticket t = sample();
+        snprintf(t.addresses[1], TICKET_ADDRESS_SIZE, "%s", bad[i]);
+        assert_int_equal(ticket_armor(line, &t, &err), -1);
+        assert_int_equal(err.code, ERR_USAGE);
+    }
+}
+
 static void what_was_cut_or_mistyped_is_no_ticket(void **state)
 {
     (void)state;
@@ -102,6 +117,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_text_of_a_ticket_is_settled),
         cmocka_unit_test(the_largest_ticket_fits),
+        cmocka_unit_test(an_address_that_no_ticket_can_carry_is_refused_when_it_is_made),
         cmocka_unit_test(what_was_cut_or_mistyped_is_no_ticket),
         cmocka_unit_test(its_dates_are_held_against_this_machines_clock),
     };

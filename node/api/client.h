@@ -68,7 +68,7 @@ struct member_info {
     uint8_t id[ID_SIZE];
     uint8_t curve[32]; /* zeros: an older node did not say */
     char name[32], zone[32], address[64], version[32];
-    char state[8]; /* alive suspect dead left revoked */
+    char state[8]; /* alive suspect away dead left revoked */
     uint64_t incarnation, capacity_bytes, used_bytes;
     double rtt_ms;      /* < 0: not known */
     bool rtt_estimated; /* not measured: what others of its zone are away */
@@ -80,7 +80,7 @@ struct member_info {
 struct member_event_info {
     uint64_t number;
     int64_t time_ms; /* since 1970 */
-    char kind[12];   /* joined alive suspect dead left away updated forgotten conflict refused */
+    char kind[12];   /* as in client.proto */
     uint8_t id[ID_SIZE];
     char name[32], address[64]; /* "" when not known */
     char detail[80];            /* who accuses, the other's address, what is new */
