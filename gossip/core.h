@@ -89,6 +89,7 @@ struct roster {
     size_t count, capacity, slot_count;
     size_t neighbours; /* how many there are at most */
     size_t cursor, waiting;
+    size_t passed; /* how many of the rest were tried in place of neighbours in this lap */
     uint32_t lap; /* counts them; the simulator holds each member to one probe a lap */
     size_t by_state[SWIM_AWAY + 1];
 };

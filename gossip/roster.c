@@ -241,15 +241,19 @@ struct member *roster_next(struct roster *roster, struct prng *prng)
             change(roster, prng, 1 + i);
         shuffle(roster, prng, 1, neighbours_end(roster));
         roster->cursor = 1;
+        roster->passed = 0;
         roster->lap++;
     }
     return roster->members[roster->cursor++];
 }
 
+/* In one lap nobody of the rest is tried twice: when none of them can be probed either, the lap goes on
+ * to the neighbours that can. */
 void roster_pass_over(struct roster *roster, struct prng *prng)
 {
-    if (neighbours_end(roster) == roster->count)
+    if (roster->passed >= roster->count - neighbours_end(roster))
         return;
+    roster->passed++;
     change(roster, prng, --roster->cursor);
 }
 

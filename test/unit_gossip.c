@@ -474,6 +474,29 @@ static void a_neighbour_that_left_is_changed_at_once(void **state)
         assert_int_equal(probes[i], 2);
 }
 
+/* Nor is one spent on looking for others that are not there. */
+static void where_most_are_gone_the_rest_are_probed_all_the_same(void **state)
+{
+    struct bench *bench = *state;
+    swim_destroy(&bench->swim);
+    bench->config.neighbours = 8;
+    start(bench, 0);
+    for (unsigned i = 1; i <= 40; i++)
+        hear(bench, i, SWIM_ALIVE, 1);
+    for (unsigned i = 1; i <= 36; i++)
+        hear(bench, i, SWIM_LEFT, 2);
+    unsigned probes[41] = {0};
+    for (unsigned i = 0; i < 400; i++) {
+        tick(bench, bench->config.probe_interval_ms / 10);
+        if (bench->seen.pings == 0)
+            continue;
+        probes[bench->seen.pinged.bytes[31]]++;
+        answer(bench, &bench->seen.pinged, bench->seen.sequence);
+    }
+    for (unsigned i = 37; i <= 40; i++)
+        assert_in_range(probes[i], 6, 12);
+}
+
 static void a_silent_member_is_probed_through_others_then_suspect_then_dead(void **state)
 {
     struct bench *bench = *state;
@@ -1183,6 +1206,7 @@ int main(void)
         TEST(everybody_is_probed_exactly_once_a_lap),
         TEST(beyond_the_neighbours_everybody_has_a_turn),
         TEST(a_neighbour_that_left_is_changed_at_once),
+        TEST(where_most_are_gone_the_rest_are_probed_all_the_same),
         TEST(a_silent_member_is_probed_through_others_then_suspect_then_dead),
         TEST(only_the_member_itself_or_a_helper_can_answer_a_probe),
         TEST(an_answer_gives_the_round_trip),
