@@ -215,12 +215,12 @@ static inline void hear(struct bench *bench, unsigned number, enum swim_state st
     hear_statement(bench, number, bytes, statement_by(number, state, incarnation, name, bytes));
 }
 
-static inline void hear_accusation(struct bench *bench, unsigned accuser, unsigned accused,
-                                   uint64_t incarnation)
+static inline void tell_accusation(struct bench *bench, unsigned from, unsigned accuser,
+                                   unsigned accused, enum swim_state state, uint64_t incarnation)
 {
     struct sim_context context;
     struct swim_ops ops = ops_of(&context, accuser);
-    struct accusation a = {.state = SWIM_SUSPECT, .incarnation = incarnation};
+    struct accusation a = {.state = state, .incarnation = incarnation};
     uint8_t bytes[ACCUSATION_SIZE];
     a.accused = id_of(accused);
     a.accuser = id_of(accuser);
@@ -229,7 +229,13 @@ static inline void hear_accusation(struct bench *bench, unsigned accuser, unsign
     ProtobufCBinaryData item = {.len = sizeof(bytes), .data = bytes};
     packet.accusations = &item;
     packet.n_accusations = 1;
-    receive(bench, accuser, &packet);
+    receive(bench, from, &packet);
+}
+
+static inline void hear_accusation(struct bench *bench, unsigned accuser, unsigned accused,
+                                   uint64_t incarnation)
+{
+    tell_accusation(bench, accuser, accuser, accused, SWIM_SUSPECT, incarnation);
 }
 
 static inline void answer(struct bench *bench, const struct swim_id *from, uint32_t sequence)

@@ -1,6 +1,25 @@
 /* Whose turn it is, what an answer counts for, and what helpers do. */
 #include "test/gossip_bench.h"
 
+/* Whose turn is next; it answers. */
+static unsigned next_probed(struct bench *bench)
+{
+    do
+        tick(bench, 10);
+    while (bench->seen.pings == 0);
+    assert_int_equal(bench->seen.pings, 1);
+    unsigned number = bench->seen.pinged.bytes[31];
+    answer(bench, &bench->seen.pinged, bench->seen.sequence);
+    return number;
+}
+
+static void begin_with_neighbours(struct bench *bench, uint32_t neighbours)
+{
+    swim_destroy(&bench->swim);
+    bench->config.neighbours = neighbours;
+    start(bench, 0);
+}
+
 static void everybody_is_probed_exactly_once_a_lap(void **state)
 {
     struct bench *bench = *state;
@@ -8,14 +27,8 @@ static void everybody_is_probed_exactly_once_a_lap(void **state)
         hear(bench, i, SWIM_ALIVE, 1);
     for (unsigned lap = 0; lap < 5; lap++) {
         unsigned probes[10] = {0};
-        for (unsigned i = 1; i <= 9; i++) {
-            do
-                tick(bench, 10);
-            while (bench->seen.pings == 0);
-            assert_int_equal(bench->seen.pings, 1);
-            probes[bench->seen.pinged.bytes[31]]++;
-            answer(bench, &bench->seen.pinged, bench->seen.sequence);
-        }
+        for (unsigned i = 1; i <= 9; i++)
+            probes[next_probed(bench)]++;
         for (unsigned i = 1; i <= 9; i++)
             assert_int_equal(probes[i], 1);
     }
@@ -26,22 +39,16 @@ static void everybody_is_probed_exactly_once_a_lap(void **state)
 static void beyond_the_neighbours_everybody_has_a_turn(void **state)
 {
     struct bench *bench = *state;
-    swim_destroy(&bench->swim);
-    bench->config.neighbours = 16;
-    start(bench, 0);
+    begin_with_neighbours(bench, 16);
     for (unsigned i = 1; i <= 40; i++)
         hear(bench, i, SWIM_ALIVE, 1);
     unsigned probes[41] = {0};
     for (unsigned lap = 0; lap < 2 * (24 / 3 + 1); lap++) {
         unsigned in_lap[41] = {0}, new = 0;
         for (unsigned i = 0; i < 16; i++) {
-            do
-                tick(bench, 10);
-            while (bench->seen.pings == 0);
-            unsigned number = bench->seen.pinged.bytes[31];
+            unsigned number = next_probed(bench);
             assert_int_equal(in_lap[number]++, 0);
             new += probes[number]++ == 0;
-            answer(bench, &bench->seen.pinged, bench->seen.sequence);
         }
         assert_true(lap == 0 || new <= 3);
     }
@@ -53,21 +60,14 @@ static void beyond_the_neighbours_everybody_has_a_turn(void **state)
 static void a_neighbour_that_left_is_changed_at_once(void **state)
 {
     struct bench *bench = *state;
-    swim_destroy(&bench->swim);
-    bench->config.neighbours = 4;
-    start(bench, 0);
+    begin_with_neighbours(bench, 4);
     for (unsigned i = 1; i <= 12; i++)
         hear(bench, i, SWIM_ALIVE, 1);
     for (unsigned i = 1; i <= 8; i++)
         hear(bench, i, SWIM_LEFT, 2);
     unsigned probes[13] = {0};
-    for (unsigned i = 0; i < 8; i++) {
-        do
-            tick(bench, 10);
-        while (bench->seen.pings == 0);
-        probes[bench->seen.pinged.bytes[31]]++;
-        answer(bench, &bench->seen.pinged, bench->seen.sequence);
-    }
+    for (unsigned i = 0; i < 8; i++)
+        probes[next_probed(bench)]++;
     for (unsigned i = 9; i <= 12; i++)
         assert_int_equal(probes[i], 2);
 }
@@ -76,9 +76,7 @@ static void a_neighbour_that_left_is_changed_at_once(void **state)
 static void where_most_are_gone_the_rest_are_probed_all_the_same(void **state)
 {
     struct bench *bench = *state;
-    swim_destroy(&bench->swim);
-    bench->config.neighbours = 8;
-    start(bench, 0);
+    begin_with_neighbours(bench, 8);
     for (unsigned i = 1; i <= 40; i++)
         hear(bench, i, SWIM_ALIVE, 1);
     for (unsigned i = 1; i <= 36; i++)

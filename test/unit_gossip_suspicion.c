@@ -102,26 +102,9 @@ static void who_is_away_cannot_be_accused_until_its_time_is_over(void **state)
     assert_int_equal(member_of(bench, 2).state, SWIM_SUSPECT);
 }
 
-static void tell_accusation(struct bench *bench, unsigned from, unsigned accuser, unsigned accused,
-                            enum swim_state state)
-{
-    struct sim_context context;
-    struct swim_ops ops = ops_of(&context, accuser);
-    struct accusation a = {.state = state, .incarnation = 1};
-    uint8_t bytes[ACCUSATION_SIZE];
-    a.accused = id_of(accused);
-    a.accuser = id_of(accuser);
-    accusation_encode(&a, &ops, bytes);
-    Ecbak__Gossip__Packet packet = ECBAK__GOSSIP__PACKET__INIT;
-    ProtobufCBinaryData item = {.len = sizeof(bytes), .data = bytes};
-    packet.accusations = &item;
-    packet.n_accusations = 1;
-    receive(bench, from, &packet);
-}
-
 static void accuse(struct bench *bench, unsigned accuser, unsigned accused, enum swim_state state)
 {
-    tell_accusation(bench, accuser, accuser, accused, state);
+    tell_accusation(bench, accuser, accuser, accused, state, 1);
 }
 
 /* Eight members, of whom four say that the last is dead. */
@@ -171,7 +154,7 @@ static void our_own_accusation_told_again_is_no_probe_of_ours(void **state)
     for (unsigned i = 1; i <= 8; i++)
         hear(bench, i, SWIM_ALIVE, 1);
     struct swim_id accused = id_of(8);
-    tell_accusation(bench, 1, 0, 8, SWIM_SUSPECT);
+    tell_accusation(bench, 1, 0, 8, SWIM_SUSPECT, 1);
     const struct suspicion *suspicion = roster_find(&bench->swim->roster, &accused)->suspicion;
     assert_non_null(suspicion);
     assert_false(suspicion->first_hand);
