@@ -81,7 +81,8 @@ static void fill_revoked(struct membership *m, const struct member *member,
                           member->cert.serial, &why) == 0)
         return;
     event->kind = member_state_name(MEMBER_REVOKED);
-    snprintf(event->detail, sizeof(event->detail), "%s", why.text);
+    snprintf(event->detail, sizeof(event->detail), "%.*s", (int)sizeof(event->detail) - 1,
+             why.text);
 }
 
 void membership_note(struct membership *m, const struct swim_order *order)
