@@ -89,7 +89,8 @@ struct roster {
     size_t count, capacity, slot_count;
     size_t neighbours; /* how many there are at most */
     size_t cursor, waiting;
-    uint32_t lap; /* counts them; the simulator holds each member to one probe a lap */
+    size_t passed; /* how many of the rest were tried in place of neighbours in this lap */
+    uint32_t lap;  /* counts them; the simulator holds each member to one probe a lap */
     size_t by_state[SWIM_AWAY + 1];
 };
 
@@ -221,8 +222,9 @@ void roster_state(struct roster *roster, struct member *member, enum swim_state 
 size_t roster_active(const struct roster *roster);
 /* Whose turn it is to be probed; there must be one beside ourselves. */
 struct member *roster_next(struct roster *roster, struct prng *prng);
-/* The one just given is no neighbour to have: another takes its place and its turn, if there is one. */
-void roster_pass_over(struct roster *roster, struct prng *prng);
+/* The one just given is no neighbour to have: another takes its place and its turn, if there is one
+ * that was not tried in this lap. */
+void roster_pass_over(struct roster *roster);
 
 /* Names are found too, so that two members with one name are noticed; roster_named finds one that is
  * neither dead nor left, nor `except`. */

@@ -147,7 +147,7 @@ static void next_round(struct swim *swim)
     for (size_t i = 2; i < 2 * roster->count; i++) {
         struct member *member = roster_next(roster, &swim->prng);
         if (!worth_probing(swim, member)) {
-            roster_pass_over(roster, &swim->prng);
+            roster_pass_over(roster);
         } else if (!under_probe(swim, member)) {
             start(swim, member, PROBE_ROUND);
             return;

@@ -219,17 +219,15 @@ static void shuffle(struct roster *roster, struct prng *prng, size_t from, size_
         swap(roster, i, from + prng_below(prng, (uint32_t)(i - from + 1)));
 }
 
-/* The neighbour at this place for one of those who have waited longest. When all have had their turn,
- * they wait anew, in another order. */
-static void change(struct roster *roster, struct prng *prng, size_t position)
+/* The neighbour at this place for the one that has waited longest, in whose place it waits now: at
+ * `waiting` the rest is a queue, which goes round. */
+static void change(struct roster *roster, size_t position)
 {
     size_t end = neighbours_end(roster);
     if (end == roster->count)
         return;
-    if (roster->waiting >= roster->count) {
-        shuffle(roster, prng, end, roster->count);
+    if (roster->waiting >= roster->count)
         roster->waiting = end;
-    }
     swap(roster, position, roster->waiting++);
 }
 
@@ -238,19 +236,23 @@ struct member *roster_next(struct roster *roster, struct prng *prng)
     if (roster->cursor >= neighbours_end(roster)) {
         /* These come in the order of the last lap, which was random. */
         for (size_t i = 0; i < roster->neighbours / 8 + 1; i++)
-            change(roster, prng, 1 + i);
+            change(roster, 1 + i);
         shuffle(roster, prng, 1, neighbours_end(roster));
         roster->cursor = 1;
+        roster->passed = 0;
         roster->lap++;
     }
     return roster->members[roster->cursor++];
 }
 
-void roster_pass_over(struct roster *roster, struct prng *prng)
+/* In one lap nobody of the rest is tried twice: when none of them can be probed either, the lap goes on
+ * to the neighbours that can. */
+void roster_pass_over(struct roster *roster)
 {
-    if (neighbours_end(roster) == roster->count)
+    if (roster->passed >= roster->count - neighbours_end(roster))
         return;
-    change(roster, prng, --roster->cursor);
+    roster->passed++;
+    change(roster, --roster->cursor);
 }
 
 bool roster_within(struct member *member, uint64_t now_ms, enum rate rate, uint8_t limit)

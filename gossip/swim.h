@@ -79,7 +79,7 @@ struct swim_config {
      * timeouts, in which everybody can hear of it and ask. Lower finds the dead sooner; a member
      * that stands still for longer than this and a probe is called dead. */
     uint32_t confirmed_percent;
-    /* A rumour is sent retransmit_mult * ceil(log10(n + 1)) times: more reaches everybody through
+    /* A rumour is sent retransmit_mult * max(2, ceil(log10(n + 1))) times: more reaches everybody through
      * more loss, and costs bytes. */
     uint32_t retransmit_mult;
     /* Rumours travel on probes and on this tick of their own, to gossip_fanout random members. */

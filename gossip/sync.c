@@ -4,13 +4,13 @@
  *     A  Hello    digest of all          equal: B is silent, some 60 bytes were spent
  *     B  Buckets  digests of the parts   or at once Give, when A knows nearly nobody
  *     A  Entries  ids and incarnations of the parts that differ
- *     B  Give     statements that A lacks, accusations of those that A should not believe in, and
- * ids A  Give     the statements of those ids
+ *     B  Give     statements that A lacks, accusations of those that A should not believe in, and ids
+ *     A  Give     the statements of those ids
  *
  * Only members believed to be there enter the digests, so tombstones neither travel nor hold two
- * members apart. Who learnt anything asks the next member soon, for there may be more that it has missed: when many
- * start at once, news spreads in as many rounds as the cluster's size has binary digits. A message holds one page; the rest is left to the next
- * round. */
+ * members apart. Who learnt anything asks the next member soon, for there may be more that it has
+ * missed: when many start at once, news spreads in as many rounds as the cluster's size has binary
+ * digits. A message holds one page; the rest is left to the next round. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -110,10 +110,21 @@ static void give_init(struct swim *swim, struct packet *packet, Ecbak__Gossip__G
     packet->message.give = give;
 }
 
+/* Who was expelled counts as left, and its last word is still that it is there: that is not told. */
+static bool expelled(const struct member *member)
+{
+    struct statement statement;
+    return member->state == SWIM_LEFT &&
+           statement_parse(&statement, member->statement, member->statement_size) == 0 &&
+           statement.state != SWIM_LEFT;
+}
+
 /* What we know better about this member: its statement, or that it is dead. */
 static bool give_about(struct swim *swim, struct packet *packet, const struct member *member)
 {
     uint8_t *dead;
+    if (expelled(member))
+        return true;
     if (member->state != SWIM_DEAD)
         return packet_statement(packet, member->statement, member->statement_size);
     dead = packet_scratch(packet, ACCUSATION_SIZE);
@@ -323,7 +334,7 @@ static void give_received(struct swim *swim, const struct swim_id *from,
     for (size_t i = 0; i < wanted->len && !answer.more; i += SWIM_ID_SIZE) {
         const struct swim_id *id = (const struct swim_id *)(wanted->data + i);
         const struct member *member = roster_find(&swim->roster, id);
-        if (member != NULL)
+        if (member != NULL && !expelled(member))
             answer.more = !packet_statement(&packet, member->statement, member->statement_size);
     }
     for (size_t i = 0; i < message->n_statements && !answer.more; i++) {

@@ -63,7 +63,7 @@ const struct config_key config_keys[] = {
      "Connections for membership that this node makes and keeps open, whatever the size of the\n"
      "cluster; the least recently used one gives way. Each takes a file descriptor and about 40 "
      "KiB\n"
-     "on both sides; one that was given up costs a handshake (1.3 KB) when it is needed again."},
+     "on both sides; one that was given up costs a handshake (2.1 KB) when it is needed again."},
 };
 _Static_assert(sizeof(config_keys) / sizeof(config_keys[0]) == CONFIG_KEYS, "the header counts");
 

@@ -21,6 +21,8 @@ HERE = pathlib.Path(__file__).resolve().parent
 
 def run(command, env):
     """Runs one program; returns (passed, failed, output)."""
+    if not pathlib.Path(command[0]).exists():
+        return 0, 1, f"{command[0]} is not built: make {os.path.relpath(command[0])}, or make test for all"
     with tempfile.TemporaryDirectory(prefix="ecbak-reports-") as reports:
         os.chmod(reports, 0o1777)  # some tests run a command as another user
         done = subprocess.run(command, env=reporting_to(reports, env), stdout=subprocess.PIPE,

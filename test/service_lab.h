@@ -13,7 +13,6 @@
 
 #include <cmocka.h>
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
@@ -24,7 +23,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -39,6 +37,7 @@
 #include "node/log.h"
 #include "node/service.h"
 #include "node/store.h"
+#include "test/free_port.h"
 
 #define LAB_NODES_MAX 10
 #define LAB_WAIT_MS   60000
@@ -78,24 +77,6 @@ struct lab_start {
         if ((call) != 0)                                                                           \
             fail_msg("%s:%d: %s: %s", __FILE__, __LINE__, #call, err.text);                        \
     } while (0)
-
-/* Below the ports that the system gives to outgoing connections, or one of those takes it first. */
-static inline uint16_t lab_free_port(void)
-{
-    for (int tries = 0; tries < 1000; tries++) {
-        uint16_t port = (uint16_t)(10000 + randombytes_uniform(20000));
-        int fd = socket(AF_INET, SOCK_STREAM, 0);
-        struct sockaddr_in address = {.sin_family = AF_INET,
-                                      .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
-                                      .sin_port = htons(port)};
-        int bound = bind(fd, (struct sockaddr *)&address, sizeof(address));
-        close(fd);
-        if (bound == 0)
-            return port;
-    }
-    fail_msg("no free port");
-    return 0;
-}
 
 /* The child: one node, until SIGTERM. */
 static inline int lab_node_main(const char *dir)
@@ -240,8 +221,8 @@ static inline void lab_add_node(struct lab *lab, uint64_t capacity_bytes)
     snprintf(config->listen_address, sizeof(config->listen_address), "127.0.0.1");
     snprintf(config->advertise_address, sizeof(config->advertise_address), "127.0.0.1");
     snprintf(config->profile, sizeof(config->profile), "local");
-    config->member_port = lab_free_port();
-    config->bulk_port = lab_free_port();
+    config->member_port = free_port();
+    config->bulk_port = free_port();
     config->capacity_bytes = capacity_bytes;
     if (i > 0) {
         snprintf(config->seeds[0].address, sizeof(config->seeds[0].address), "127.0.0.1:%u",

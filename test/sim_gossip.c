@@ -18,9 +18,10 @@
 
 static const char usage[] =
     "usage: sim_gossip                                    the quick set, as tests\n"
+    "       sim_gossip --help                             this\n"
     "       sim_gossip --list                             the scenarios, one a line\n"
-    "       sim_gossip --full [--scenario S]              all of them (or one), all sizes, as one "
-    "table\n"
+    "       sim_gossip --full [--scenario S | BEGIN]      all of them (or one, or those whose name "
+    "begins so), all sizes, as one table\n"
     "       sim_gossip --scenario S [--seed N] [--members N]    one run\n"
     "       sim_gossip --figures N [SETTING]              the Lifeguard paper's experiments, N "
     "runs each\n"
@@ -102,10 +103,25 @@ static int run_list(void)
     return 0;
 }
 
+/* Scenarios name members by number: fewer than they are made for there cannot be. */
+static uint32_t fewest(const struct scenario *scenario)
+{
+    uint32_t members = scenario->quick != 0 ? scenario->quick : UINT32_MAX;
+    for (size_t i = 0; i < SCENARIO_SIZES && scenario->full[i].members != 0; i++)
+        if (scenario->full[i].members < members)
+            members = scenario->full[i].members;
+    return members;
+}
+
 static int run_one(const struct scenario *scenario, uint64_t seed, uint32_t members)
 {
     if (members == 0)
         members = scenario->full[0].members;
+    if (members < fewest(scenario)) {
+        fprintf(stderr, "sim_gossip: %s is played with %u members or more\n", scenario->name,
+                fewest(scenario));
+        return 2;
+    }
     struct outcome outcome = scenario_play(scenario, seed, members, true);
     if (outcome.passed)
         printf("%s seed %" PRIu64 " members %u: %.1f %s, trace %016" PRIx64 "\n", scenario->name,
@@ -128,7 +144,7 @@ static bool number(const char *text, uint64_t max, uint64_t *value)
 }
 
 struct options {
-    bool full, list, coordinates;
+    bool full, list, coordinates, help;
     const struct scenario *scenario;
     uint64_t seed, members, effort;
     const char *setting, *begin;
@@ -146,6 +162,8 @@ static int parse(struct options *options, int argc, char **argv)
                 options->begin = argv[++i];
         } else if (strcmp(name, "--list") == 0) {
             options->list = true;
+        } else if (strcmp(name, "--help") == 0) {
+            options->help = true;
         } else if (strcmp(name, "--coordinates") == 0) {
             options->coordinates = true;
         } else if (strcmp(name, "--seed") == 0) {
@@ -180,6 +198,8 @@ int main(int argc, char **argv)
     int status = parse(&options, argc, argv);
     if (status != 0)
         return status;
+    if (options.help)
+        return fputs(usage, stdout) == EOF;
     if (options.list)
         return run_list();
     if (options.full)

@@ -7,16 +7,15 @@
 
 #include <cmocka.h>
 
-#include <arpa/inet.h>
 #include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include "node/clock.h"
 #include "node/link_core.h"
+#include "test/free_port.h"
 
 #define PEERS         12
 #define POOL          8
@@ -47,17 +46,6 @@ static void lost(void *ctx, const uint8_t curve[32], const struct err *why)
     (void)ctx;
     (void)curve;
     (void)why;
-}
-
-static uint16_t free_port(void)
-{
-    int fd = socket(AF_INET, SOCK_STREAM, 0);
-    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    socklen_t size = sizeof(address);
-    assert_int_equal(bind(fd, (struct sockaddr *)&address, sizeof(address)), 0);
-    assert_int_equal(getsockname(fd, (struct sockaddr *)&address, &size), 0);
-    close(fd);
-    return ntohs(address.sin_port);
 }
 
 static struct node *node_new(int64_t idle_ms)

@@ -7,12 +7,10 @@
 
 #include <cmocka.h>
 
-#include <arpa/inet.h>
 #include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -20,6 +18,7 @@
 #include "node/clock.h"
 #include "node/log.h"
 #include "node/membership_core.h"
+#include "test/free_port.h"
 
 #define DEADLINE_MS 15000
 
@@ -34,17 +33,6 @@ struct node {
     struct revocations *revocations; /* NULL: none */
     struct membership *membership;
 };
-
-static uint16_t free_port(void)
-{
-    int fd = socket(AF_INET, SOCK_STREAM, 0);
-    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    socklen_t size = sizeof(address);
-    assert_int_equal(bind(fd, (struct sockaddr *)&address, sizeof(address)), 0);
-    assert_int_equal(getsockname(fd, (struct sockaddr *)&address, &size), 0);
-    close(fd);
-    return ntohs(address.sin_port);
-}
 
 static void sign(struct node *node, int64_t from_s, int64_t to_s, const uint8_t secret[64])
 {

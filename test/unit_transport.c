@@ -23,6 +23,7 @@
 #include "coding/base/bytes.h"
 #include "node/dial.h"
 #include "node/transport_core.h"
+#include "test/free_port.h"
 
 #define CALL_MS 5000
 
@@ -50,17 +51,6 @@ struct node {
     struct incoming held[16];
     size_t held_count;
 };
-
-static uint16_t free_port(void)
-{
-    int fd = socket(AF_INET, SOCK_STREAM, 0);
-    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    socklen_t size = sizeof(address);
-    assert_int_equal(bind(fd, (struct sockaddr *)&address, sizeof(address)), 0);
-    assert_int_equal(getsockname(fd, (struct sockaddr *)&address, &size), 0);
-    close(fd);
-    return ntohs(address.sin_port);
-}
 
 static int find(void *ctx, const uint8_t id[CERT_ID_SIZE], struct peer_address *address)
 {

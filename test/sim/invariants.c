@@ -26,6 +26,7 @@ struct view {
 
 struct watch {
     uint64_t incarnation; /* of its own */
+    uint64_t probe_ms;    /* when its next round is due */
     uint64_t probe_count;
     uint64_t lap_start; /* the number of the first probe of this lap */
     uint32_t lap;
@@ -299,11 +300,34 @@ static uint64_t latest_probe(const struct world *world, uint64_t count)
     return 2 * laps * neighbours;
 }
 
+static bool probes(const struct swim *core, const struct member *member)
+{
+    for (size_t i = 0; i < PROBES_MAX; i++)
+        if (core->probes[i].member == member)
+            return true;
+    return false;
+}
+
+/* A round has just come and nobody was probed: then all that are there were being probed already. */
+static void check_idle(struct world *world, uint32_t index)
+{
+    const struct swim *core = world->nodes[index].core;
+    for (size_t i = 1; i < core->roster.count; i++) {
+        const struct member *member = core->roster.members[i];
+        if ((member->state == SWIM_ALIVE || member->state == SWIM_SUSPECT) && !probes(core, member))
+            world_fail(world, "a round without a probe", index);
+    }
+}
+
 static void check_round(struct world *world, uint32_t index)
 {
     const struct swim *core = world->nodes[index].core;
     const struct roster *roster = &core->roster;
     struct watch *watch = &world->watches[index];
+    if (core->probe_ms != watch->probe_ms && watch->probe_ms != 0 &&
+        core->own.state == SWIM_ALIVE && core->stats.probe_count == watch->probe_count)
+        check_idle(world, index);
+    watch->probe_ms = core->probe_ms;
     if (roster->lap != watch->lap)
         watch->lap_start = watch->probe_count + 1;
     watch->lap = roster->lap;

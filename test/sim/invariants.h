@@ -11,7 +11,8 @@
  *   send       budgets; an incarnation is on disk before it is sent
  *   stepped    counts add up, limits hold, suspicions lie between their bounds
  *   probes     nobody twice in a lap, no two probes of one target more than 2n - 1 apart (where not all
- *              are neighbours: than two turns of everybody as a neighbour)
+ *              are neighbours: than two turns of everybody as a neighbour); no round without a probe
+ *              while anybody is there who is not being probed
  *   Errors     world_fail()
  */
 #ifndef ECBAK_TEST_SIM_INVARIANTS_H

@@ -265,6 +265,12 @@ static void probes_two(struct world *world)
     broken(world)->stats.probe_count += 2;
 }
 
+static void probes_nobody(struct world *world)
+{
+    broken(world)->probe_ms++;
+    invariants_stepped(world, BROKEN);
+}
+
 static void changes_silently(struct world *world)
 {
     other(world)->incarnation--;
@@ -317,6 +323,7 @@ static const struct mutation {
     {"probed twice in a lap", probed_twice, "probed twice in a lap"},
     {"never probed", probed_never, "probed too late"},
     {"two probes at once", probes_two, "two round probes at once"},
+    {"lets a round pass", probes_nobody, "a round without a probe"},
     {"an incarnation changed silently", changes_silently, "knows what it did not say"},
     {"a member out of its place", misplaced, "a member out of its place"},
 };

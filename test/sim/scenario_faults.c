@@ -40,6 +40,13 @@ static void sicken(struct world *world, double loss_in, double loss_out)
     }
 }
 
+/* Who is well suspected those that are not, or nothing was tried. */
+static void check_suspected(struct world *world)
+{
+    if (world->suspect_events == 0)
+        world_fail(world, "nobody noticed the sick", 0);
+}
+
 static double run_one_way(struct world *world)
 {
     scenario_bootstrap(world);
@@ -47,6 +54,7 @@ static double run_one_way(struct world *world)
         sicken(world, step % 2 == 0 ? 1.0 : 0.0, 0);
         world_run(world, 20 * SECOND);
     }
+    check_suspected(world);
     scenario_nobody_healthy_died(world);
     return world_until(world, SWIM_ALIVE, 0);
 }
@@ -56,6 +64,7 @@ static double run_lossy_few(struct world *world)
     scenario_bootstrap(world);
     sicken(world, 0.8, 0.8);
     world_run(world, 5 * MINUTE);
+    check_suspected(world);
     scenario_nobody_healthy_died(world);
     sicken(world, 0, 0);
     return world_until(world, SWIM_ALIVE, 0);
@@ -72,6 +81,7 @@ static double run_blocked(struct world *world)
         }
         world_run(world, 12 * SECOND);
     }
+    check_suspected(world);
     scenario_nobody_healthy_died(world);
     return world_until(world, SWIM_ALIVE, 0);
 }

@@ -40,6 +40,24 @@ static double run_crash_ten(struct world *world)
     return crash(world, 10);
 }
 
+/* So many are dead then that they fill up the places beside the neighbours. */
+static double run_crash_late(struct world *world)
+{
+    uint32_t half = world->count / 2;
+    scenario_bootstrap(world);
+    for (uint32_t i = 0; i < half; i++)
+        node_crash(world, 1 + 2 * i);
+    uint64_t bound_ms = world->bound_ms;
+    world->bound_ms = 3 * MINUTE; /* to call very many dead takes longer */
+    world_until(world, SWIM_DEAD, half);
+    world_run(world, MINUTE);
+    node_crash(world, 2);
+    world->bound_ms = bound_ms;
+    double took = world_until(world, SWIM_DEAD, half + 1);
+    scenario_nobody_died(world);
+    return took;
+}
+
 static double run_leave(struct world *world)
 {
     scenario_bootstrap(world);
@@ -168,6 +186,13 @@ const struct scenario scenarios_growth[] = {
      30,
      0,
      {{300, 5}, {1000, 3}}},
+    {"crash_late",
+     "half crash, and a minute after all know of it one more, until all know of that",
+     run_crash_late,
+     "s",
+     30,
+     60,
+     {{60, 5}, {90, 5}}},
     {"leave",
      "5 leave and stop at once, until all know; they stay away in peace",
      run_leave,

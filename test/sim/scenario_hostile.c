@@ -91,6 +91,29 @@ static double besiege(struct world *world, void (*act)(struct world *world, uint
     return world_until(world, SWIM_ALIVE, 0);
 }
 
+/* What honest members noticed of it all; a siege that nobody notices proves nothing. */
+static struct swim_stats noticed(const struct world *world)
+{
+    struct swim_stats sum = {.malformed_count = 0};
+    for (uint32_t i = 0; i < world->count; i++) {
+        struct swim_stats stats;
+        if (hostile(world, i))
+            continue;
+        swim_stats(world->nodes[i].core, &stats);
+        sum.malformed_count += stats.malformed_count;
+        sum.forged_count += stats.forged_count;
+        sum.refute_count += stats.refute_count;
+        sum.received_count += stats.received_count;
+    }
+    return sum;
+}
+
+static void check_noticed(struct world *world, uint64_t count)
+{
+    if (count < world->count)
+        world_fail(world, "hardly anybody noticed the siege", 0);
+}
+
 /* ---- lies: accusations, well signed, of everybody */
 
 static void lie(struct world *world, uint32_t liar)
@@ -119,7 +142,9 @@ static void lie(struct world *world, uint32_t liar)
 
 static double run_liars(struct world *world)
 {
-    return besiege(world, lie, 200);
+    double took = besiege(world, lie, 200);
+    check_noticed(world, noticed(world).refute_count);
+    return took;
 }
 
 /* ---- forgeries: others' statements and accusations, with signatures that do not hold */
@@ -169,7 +194,9 @@ static void forge(struct world *world, uint32_t liar)
 
 static double run_forgers(struct world *world)
 {
-    return besiege(world, forge, 200);
+    double took = besiege(world, forge, 200);
+    check_noticed(world, noticed(world).forged_count);
+    return took;
 }
 
 /* ---- what was heard before: again, in another order, twice, cut short, with bits turned */
@@ -193,7 +220,10 @@ static void replay(struct world *world, uint32_t liar)
 
 static double run_replay(struct world *world)
 {
-    return besiege(world, replay, 200);
+    double took = besiege(world, replay, 200);
+    check_noticed(world, noticed(world).forged_count);
+    check_noticed(world, noticed(world).malformed_count);
+    return took;
 }
 
 /* ---- noise: random bytes of any size, up to what no message may have */
@@ -214,7 +244,9 @@ static void noise(struct world *world, uint32_t liar)
 
 static double run_noise(struct world *world)
 {
-    return besiege(world, noise, 100);
+    double took = besiege(world, noise, 100);
+    check_noticed(world, noticed(world).malformed_count);
+    return took;
 }
 
 /* ---- floods: pings that ask for everything, Hellos that agree with nobody, own statements anew */
@@ -247,7 +279,9 @@ static void flood(struct world *world, uint32_t liar)
 
 static double run_flood(struct world *world)
 {
-    return besiege(world, flood, 50);
+    double took = besiege(world, flood, 50);
+    check_noticed(world, noticed(world).received_count / 1000); /* quiet, each receives some 300 */
+    return took;
 }
 
 /* ---- what the dead said while they lived */

@@ -187,7 +187,7 @@ const struct scenario scenarios_quiet[] = {
      "sent, with 140 B of TCP, IP, ZMTP and CURVE around each message",
      run_framed,
      "B/s",
-     250,
+     400,
      0,
      {{1000, 1}}},
     {"quiet_connected", "sent, with handshakes of 1060 B each way too, 64 connections open",
