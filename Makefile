@@ -31,7 +31,7 @@ DEPS_DEB   = debhelper lintian mmdebstrap faketime xz-utils
 DEPS_HOSTS = systemd-container mmdebstrap nftables iproute2 openssh-client ansible-core e2fsprogs
 DEPS_BENCH = serf iproute2 nftables
 DEPS_LINT  = ansible-core ansible-lint yamllint
-DEPS       = $(DEPS_BUILD) $(DEPS_RUN) $(DEPS_TEST)
+DEPS       = $(DEPS_BUILD) $(DEPS_RUN) $(DEPS_TEST) $(DEPS_LINT)
 
 VERSION = 0.1.0
 
