@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 
-from harness import BUILD, SLOW, Cluster, free_ports, main, run, wait_until
+from harness import BUILD, HERE, SLOW, Cluster, free_ports, main, run, wait_until
 
 FAILED, USAGE, BAD_TICKET = 1, 2, 5
 
@@ -147,13 +147,22 @@ def what_is_no_ticket_is_said():
         assert refused.returncode == USAGE and "for the name fixed" in refused.stderr, refused
         assert not machine.config.exists()
         machine.config.parent.mkdir()
-        machine.config.write_text("# mine\n")
+        machine.config.write_text("# mine\nzone = here\n")
         machine.name = "fixed"
         refused = machine.join(invitation.ticket)
         assert refused.returncode == FAILED and "--force" in refused.stderr, refused
-        assert machine.config.read_text() == "# mine\n"
+        assert machine.config.read_text() == "# mine\nzone = here\n"
         joined = machine.join(invitation.ticket, "--force")
         assert joined.returncode == 0 and json.loads(joined.stdout)["name"] == "fixed", joined
+
+
+def the_configuration_that_the_package_brings_is_nobodys():
+    with Cluster(1) as cluster, Invitation(cluster) as invitation:
+        machine = Machine(cluster, "fresh")
+        machine.config.parent.mkdir()
+        machine.config.write_text((HERE.parent / "ansible/packaging/ecbakd.conf").read_text())
+        joined = machine.join(invitation.ticket)
+        assert joined.returncode == 0 and json.loads(joined.stdout)["name"] == "fresh", joined
 
 
 def a_name_that_is_taken_does_not_use_up_the_ticket():
@@ -172,5 +181,6 @@ if __name__ == "__main__":
         of_two_machines_with_one_ticket_exactly_one_joins,
         a_ticket_ends_with_its_time_and_with_its_process,
         what_is_no_ticket_is_said,
+        the_configuration_that_the_package_brings_is_nobodys,
         a_name_that_is_taken_does_not_use_up_the_ticket,
     ]))
