@@ -14,7 +14,8 @@ from lab import DONE, Result
 
 PROVISION = "provision-containers.yml"
 PEERS = 3
-FOLDER = "/var/lib/ecbak-peers"
+DISK = "/srv/disk"
+FOLDER = f"{DISK}/peers"
 GIVEN = ["systemd-nspawn", "mmdebstrap"]  # the latter is looked for, not run
 
 
@@ -33,16 +34,16 @@ def give(cluster):
 
     def prepare(host):
         host.binds.update({program: program for program in map(shutil.which, GIVEN)})
-        folder = pathlib.Path(cluster.cage.folder) / "peers"  # an overlay does not take another as its upper layer
-        (folder / "base").mkdir(parents=True)
-        run("mount", "--bind", cluster.image, folder / "base")
-        host.binds[FOLDER] = folder
+        disk = pathlib.Path(cluster.cage.folder) / "disk"  # an overlay does not take another as its upper layer
+        (disk / "peers").mkdir(parents=True)
+        run("cp", "--archive", cluster.image, disk / "peers/base")  # the playbook ends peers with their root
+        host.binds[DISK] = disk
     cluster.add(1, prepare=prepare)
 
 
 def provision(cluster, *options):
     host = cluster.hosts[0]
-    return cluster.play(PROVISION, "-e", f"host={host.name}", "-e", f"peers={PEERS}", "-e", f"ssh_public_key_file={cluster.operator.ssh_key}.pub",
+    return cluster.play(PROVISION, "-e", f"host={host.name}", "-e", f"peers={PEERS}", "-e", f"peers_dir={FOLDER}", "-e", f"ssh_public_key_file={cluster.operator.ssh_key}.pub",
                         "-e", f"peers_inventory={cluster.operator.folder}/peers.yml", *options, hosts=[host])
 
 
@@ -69,7 +70,7 @@ def they_end_with_all_that_they_kept(cluster):
     host = cluster.hosts[0]
     provision(cluster, "-e", "state=absent").expect_done()
     assert peer(cluster, 1, "true").returncode != 0
-    left = host.run("sh", "-c", f"ls {FOLDER}; ip -o link show type bridge; ip netns list; ls /etc/systemd/system | grep peer || true").stdout
+    left = host.run("sh", "-c", f"ls {DISK}; ip -o link show type bridge; ip netns list; ls /etc/systemd/system | grep peer || true").stdout
     assert left == "", left
 
 
