@@ -98,6 +98,23 @@ def limits_hold_and_what_is_kept_lies_where_it_was_said(cluster):
         assert not host.path("/var/lib/ecbak/data").exists()
 
 
+def a_disk_that_is_missing_is_said_and_taken_again(cluster):
+    cluster.settle()
+    host = cluster.hosts[5]
+    host.run("systemctl", "stop", "ecbakd")
+    host.run("mv", "/srv/disk", "/srv/pulled-out")
+    host.run("mkdir", "/srv/disk")
+    host.run("systemctl", "start", "--no-block", "ecbakd")
+    wait_until(lambda: "/srv/disk/ecbak" in host.run("journalctl", "-q", "-o", "cat", "-n", "5", "_COMM=ecbakd").stdout, 25,
+               lambda: "the node says so: " + host.run("journalctl", "-q", "-n", "12", "-u", "ecbakd").stdout)
+    assert not host.path("/srv/disk/ecbak").exists(), "it went on without its disk"
+    host.run("systemctl", "stop", "ecbakd", check=False)
+    host.run("sh", "-c", "rmdir /srv/disk && mv /srv/pulled-out /srv/disk")
+    host.run("systemctl", "reset-failed", "ecbakd", check=False)
+    host.run("systemctl", "start", "ecbakd")
+    cluster.wait_alive()
+
+
 def limits_that_are_taken_back_are_those_of_the_package(cluster):
     cluster.settle()
     host = cluster.hosts[5]
@@ -191,6 +208,7 @@ TESTS = [
     a_second_run_changes_nothing,
     the_ports_are_open_after_a_reboot_too,
     limits_hold_and_what_is_kept_lies_where_it_was_said,
+    a_disk_that_is_missing_is_said_and_taken_again,
     limits_that_are_taken_back_are_those_of_the_package,
     a_profile_that_ends_leaves_nothing,
     a_host_that_left_with_all_it_kept_comes_back_as_a_new_machine,
