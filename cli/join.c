@@ -184,22 +184,23 @@ static int find_advertise(const struct join_options *o, char to[TICKET_ADDRESS_S
         "the address at which others reach this machine cannot be told: say --advertise");
 }
 
-/* Half a join, or nothing but comments, as the package installs it: nobody's settings are lost. */
-static bool may_be_replaced(const char *config)
+/* Written by a join that was cut off, or without a setting, as the package brings it. */
+static bool is_nobodys(const char *config)
 {
     char line[1024];
-    bool first = true, says_nothing = true;
+    bool first = true, ours = false, set = false;
     FILE *in = fopen(config, "re");
-    while (in != NULL && says_nothing && fgets(line, sizeof(line), in) != NULL) {
-        if (first && strncmp(line, JOIN_CONFIG_MARK, strlen(JOIN_CONFIG_MARK)) == 0)
-            break;
+    if (in == NULL)
+        return false;
+    while (!ours && !set && fgets(line, sizeof(line), in) != NULL) {
+        ours = first && strncmp(line, JOIN_CONFIG_MARK, strlen(JOIN_CONFIG_MARK)) == 0;
+        size_t blank = strspn(line, " \t\r\n");
+        set = line[blank] != '#' && line[blank] != '\0';
         first = false;
-        const char *word = line + strspn(line, " \t\r\n");
-        says_nothing = *word == '\0' || *word == '#';
     }
-    if (in != NULL)
-        fclose(in);
-    return in != NULL && says_nothing;
+    bool whole = ferror(in) == 0;
+    fclose(in);
+    return whole && (ours || !set);
 }
 
 static int check_place(const struct join_options *o, struct err *err)
@@ -213,7 +214,7 @@ static int check_place(const struct join_options *o, struct err *err)
                        "%s is there: this machine is a member already; --force makes it one anew, "
                        "with the keys that it has",
                        certificate);
-    if (!o->force && access(o->config, F_OK) == 0 && !may_be_replaced(o->config))
+    if (!o->force && access(o->config, F_OK) == 0 && !is_nobodys(o->config))
         return err_set(err, ERR_EXISTS,
                        "%s is there, was not written by `ecbak join`, and sets something: "
                        "--force overwrites it",

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Membership of ecbak beside serf, 30 hosts of each: `make bench-members`, as root.
 
-Each host is a network namespace (test/netns.py) with a real ecbakd (profile lan, keys and a certificate of its own,
+Each host is a network namespace (test/hosts/network.py) with a real ecbakd (profile lan, keys and a certificate of its own,
 every byte encrypted) and a `serf agent -profile=lan` (Debian's, unencrypted). One run has three parts:
 
   1, 2  one kind alone: how long from the start of the agents until each sees all alive; then, undisturbed, what they
@@ -28,7 +28,8 @@ import sys
 
 import processes
 from harness import Cluster
-from netns import Network, enter_cage
+from hosts import cage
+from hosts.network import Network
 from watch import ECBAK_EVENT, SERF_EVENT, Watch
 
 KINDS = ("ecbak", "serf")
@@ -73,13 +74,13 @@ class Serf:
 class Agents:
     """One agent of a kind on each host."""
 
-    def __init__(self, of, network, watch):
-        self.of, self.network, self.watch = of, network, watch
+    def __init__(self, of, hosts, network, watch):
+        self.of, self.hosts, self.network, self.watch = of, hosts, network, watch
         self.running = []
 
     def start(self):
         """Returns how long it took until each saw all, counted from when the first, which runs, is joined."""
-        hosts = self.network.hosts
+        hosts = self.hosts
         self.start_one(hosts[0])
         first = (self.of.kind, 1)
         self.watch.until(lambda: any(self.of.up in line for line in self.watch.lines.get(first, [])), 20,
@@ -117,7 +118,7 @@ class Agents:
 
     def cost_at_idle(self, settle_s, quiet_s):
         self.watch.during(settle_s)
-        pids, hosts = self.pids(), len(self.network.hosts)
+        pids, hosts = self.pids(), len(self.hosts)
         cpu_s, wakeups, traffic = processes.cpu_s(pids), processes.wakeups(pids), self.network.traffic()
         began = self.watch.now()
         self.watch.during(quiet_s)
@@ -136,16 +137,16 @@ class Agents:
 class Losses:
     """Cuts hosts off, one after the other, and notes when who knew."""
 
-    def __init__(self, network, watch, pause_s):
-        self.network, self.watch, self.pause_s = network, watch, pause_s
+    def __init__(self, hosts, network, watch, pause_s):
+        self.hosts, self.network, self.watch, self.pause_s = hosts, network, watch, pause_s
         self.windows = []  # (host, cut off, all alive again, calm again)
         self.first = {kind: [] for kind in KINDS}
         self.all = {kind: [] for kind in KINDS}
 
     def lose(self, host):
-        others = len(self.network.hosts) - 1
+        others = len(self.hosts) - 1
         began = self.watch.now()
-        self.network.cut(host)
+        self.network.cut_off(host.number)
 
         def known(kind):
             return self.watch.deaths_of(kind, host.number, began)
@@ -192,39 +193,40 @@ def table(rows):
 
 def measure(args):
     false_deaths = dict.fromkeys(KINDS, 0)
-    with Network(args.hosts) as network:
-        watch = Watch({"ecbak": ECBAK_EVENT, "serf": SERF_EVENT})
-        agents = {of.kind: Agents(of(network.hosts), network, watch) for of in (Ecbak, Serf)}
-        losses = Losses(network, watch, args.pause)
+    network = Network(cage.Cage.current())
+    hosts = network.stations(args.hosts)
+    watch = Watch({"ecbak": ECBAK_EVENT, "serf": SERF_EVENT})
+    agents = {of.kind: Agents(of(hosts), hosts, network, watch) for of in (Ecbak, Serf)}
+    losses = Losses(hosts, network, watch, args.pause)
 
-        def collect(kind):
-            found = losses.false_deaths(kind)
-            for seconds, _, observer, host in found[:10]:
-                print(f"false: {kind} on h{observer} took h{host} for dead, {losses.when(seconds)}", flush=True)
-            false_deaths[kind] += len(found)
+    def collect(kind):
+        found = losses.false_deaths(kind)
+        for seconds, _, observer, host in found[:10]:
+            print(f"false: {kind} on h{observer} took h{host} for dead, {losses.when(seconds)}", flush=True)
+        false_deaths[kind] += len(found)
 
-        converged, idle = {}, {}
-        for kind in KINDS:
-            converged[kind] = agents[kind].start()
-            print(f"{kind}: {args.hosts} agents, all see all after {converged[kind]:.2f} s; "
-                  f"idle for {args.settle + args.quiet:.0f} s", flush=True)
-            idle[kind] = agents[kind].cost_at_idle(args.settle, args.quiet)
-            if kind == "ecbak":
-                collect(kind)
-                agents[kind].stop()
-        agents["ecbak"].start()
-        watch.during(args.settle)
-        draw = random.Random(args.seed)
-        for host in draw.sample(network.hosts, min(args.losses, args.hosts)):
-            losses.lose(host)
-        for kind in KINDS:
-            agents[kind].pids()  # all still there
+    converged, idle = {}, {}
+    for kind in KINDS:
+        converged[kind] = agents[kind].start()
+        print(f"{kind}: {args.hosts} agents, all see all after {converged[kind]:.2f} s; "
+              f"idle for {args.settle + args.quiet:.0f} s", flush=True)
+        idle[kind] = agents[kind].cost_at_idle(args.settle, args.quiet)
+        if kind == "ecbak":
             collect(kind)
             agents[kind].stop()
+    agents["ecbak"].start()
+    watch.during(args.settle)
+    draw = random.Random(args.seed)
+    for host in draw.sample(hosts, min(args.losses, args.hosts)):
+        losses.lose(host)
+    for kind in KINDS:
+        agents[kind].pids()  # all still there
+        collect(kind)
+        agents[kind].stop()
     return converged, idle, losses, false_deaths
 
 
-def main():
+def arguments():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--hosts", type=int, default=30)
     parser.add_argument("--losses", type=int, default=7)
@@ -236,7 +238,10 @@ def main():
     args = parser.parse_args()
     if args.quick:
         args.hosts, args.losses, args.settle, args.quiet, args.pause = 8, 2, 5, 10, 10
-    enter_cage()
+    return args
+
+
+def compare(args):
     converged, idle, losses, false_deaths = measure(args)
 
     def both(pick):
@@ -259,6 +264,11 @@ def main():
     if false_deaths["ecbak"]:
         print(f"MISSED: {false_deaths['ecbak']} false deaths, none allowed")
     return 1 if missed or false_deaths["ecbak"] else 0
+
+
+def main():
+    args = arguments()
+    return cage.main(lambda: compare(args), needs=[*cage.NETWORK, "serf"])
 
 
 if __name__ == "__main__":

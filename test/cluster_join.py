@@ -3,7 +3,6 @@
 import contextlib
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -170,13 +169,13 @@ def what_is_no_ticket_is_said():
         assert joined.returncode == 0 and json.loads(joined.stdout)["name"] == "fixed", joined
 
 
-def the_configuration_of_the_package_is_in_nobodys_way():
+def the_configuration_that_the_package_brings_is_nobodys():
     with Cluster(1) as cluster, Invitation(cluster) as invitation:
-        machine = Machine(cluster, "packaged")
+        machine = Machine(cluster, "fresh")
         machine.config.parent.mkdir()
-        shutil.copy(HERE.parent / "ansible" / "packaging" / "ecbakd.conf", machine.config)
+        machine.config.write_text((HERE.parent / "ansible/packaging/ecbakd.conf").read_text())
         joined = machine.join(invitation.ticket)
-        assert joined.returncode == 0, joined
+        assert joined.returncode == 0 and json.loads(joined.stdout)["name"] == "fresh", joined
 
 
 def a_name_that_is_taken_does_not_use_up_the_ticket():
@@ -196,6 +195,6 @@ if __name__ == "__main__":
         a_ticket_ends_with_its_time_and_with_its_process,
         whose_name_is_taken_over_is_said,
         what_is_no_ticket_is_said,
-        the_configuration_of_the_package_is_in_nobodys_way,
+        the_configuration_that_the_package_brings_is_nobodys,
         a_name_that_is_taken_does_not_use_up_the_ticket,
     ]))

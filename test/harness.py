@@ -56,7 +56,7 @@ def run(program, *arguments, check=True, env=None):
 
 
 class Node:
-    """One ecbakd: its folder, its configuration, its process. On a host of test/netns.py, or on this machine."""
+    """One ecbakd: its folder, its configuration, its process. On a station of test/hosts/network.py, or on this machine."""
 
     def __init__(self, cluster, number, member_port, bulk_port, host=None):
         self.cluster, self.number, self.name = cluster, number, f"node-{number}"

@@ -75,11 +75,41 @@ def a_power_cut_in_the_middle_of_a_store_harms_nothing_that_was_there(cluster):
     cluster.recover_and_compare(cluster.hosts[2], writer, path, stored["snapshot"])
 
 
+def a_power_cut_of_the_storing_host_takes_only_what_was_under_way(cluster):
+    """At three moments: what was there is whole, the next store completes, and what it stored comes back elsewhere."""
+    cluster.settle()
+    writer, watched, reader = cluster.hosts[0], cluster.hosts[1], cluster.hosts[2]
+    first = cluster.tree(writer, "before", seed=3)
+    before = cluster.store(writer, first).expect(DONE).json["snapshot"]
+    cluster.open(reader).expect(DONE)
+
+    def used():
+        return cluster.ecbak(watched, "status", "--json").json["used_bytes"]
+
+    for megabytes in (1, 4, 8):  # of some 16 that the watched host gets
+        path = cluster.tree(writer, f"cut-{megabytes}", seed=10 + megabytes, megabytes=40)
+        known, start = cluster.snapshots(writer), used()
+        running = writer.start("ecbak", "store", path, "--json")
+        try:
+            wait_until(lambda: used() > start + megabytes * 1_000_000 or running.poll() is not None, 60, "the store is under way", pause=0.02)
+            assert running.poll() is None, "the store was over too soon"
+            all_lose_power(cluster, [writer])
+            running.communicate(timeout=30)
+        finally:
+            running.kill()
+        cluster.settle()
+        assert cluster.snapshots(writer) == known
+        cluster.recover_and_compare(reader, writer, first, before)
+        stored = cluster.store(writer, path).expect(DONE, INCOMPLETE).json
+        cluster.recover_and_compare(reader, writer, path, stored["snapshot"])
+
+
 TESTS = [
     five_hosts_with_disks_are_a_cluster,
     what_is_not_synced_is_lost,
     what_was_acknowledged_survives_a_power_cut_of_all_disks,
     a_power_cut_in_the_middle_of_a_store_harms_nothing_that_was_there,
+    a_power_cut_of_the_storing_host_takes_only_what_was_under_way,
 ]
 
 

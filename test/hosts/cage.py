@@ -6,6 +6,10 @@ do not hold (control groups, settings of the machine) the outer process takes ba
 
     if __name__ == "__main__":
         sys.exit(cage.main(tests))
+
+A program that boots no hosts says what it `needs` instead, and gets the cage without control groups:
+
+        sys.exit(cage.main(measure, needs=[*cage.NETWORK, "serf"]))
 """
 import os
 import pathlib
@@ -18,8 +22,11 @@ import time
 from . import cgroups, leftovers
 from .shell import run
 
-INSIDE = "ECBAK_HOSTS_CAGE"
-TOOLS = ["unshare", "setpriv", "nsenter", "systemd-nspawn", "mmdebstrap", "nft", "ip", "ssh", "ssh-keygen", "ansible-playbook"]
+INSIDE = "ECBAK_HOSTS_CAGE"  # in the environment of all inside: the run's mark
+MARK = "ecbak-hosts-"
+BOOT = "systemd-nspawn"
+NETWORK = ["unshare", "setpriv", "nsenter", "nft", "ip"]  # for a cage, and for network.py in it
+HOSTS = [*NETWORK, BOOT, "mmdebstrap", "ssh", "ssh-keygen", "ansible-playbook"]
 
 
 class Cage:
@@ -27,23 +34,23 @@ class Cage:
 
     def __init__(self, identity):
         self.identity = identity
-        self.mark = f"ecbak-hosts-{identity}"  # control group
-        self.prefix = f"eb{identity}"          # links and network namespaces; 15 characters are all a link may have
-        self.folder = f"/run/{self.mark}"      # work files, inside a tmpfs that only the cage sees
+        self.mark = f"{MARK}{identity}"    # processes: in their environment, and of their control group
+        self.prefix = f"eb{identity}"      # links and network namespaces; 15 characters are all a link may have
+        self.folder = f"/run/{self.mark}"  # work files, inside a tmpfs that only the cage sees
 
     @staticmethod
     def current():
-        return Cage(os.environ[INSIDE])
+        return Cage(os.environ[INSIDE].removeprefix(MARK))
 
 
-def refused():
-    """Why this machine cannot run hosts, as words for a person; None where it can."""
+def refused(needs=HOSTS):
+    """Why this machine cannot do what needs these programs, as words for a person; None where it can."""
     if sys.platform != "linux" or os.geteuid() != 0:
-        return "real hosts need root"
-    missing = [tool for tool in TOOLS if shutil.which(tool) is None]
+        return "hosts need root"
+    missing = [tool for tool in needs if shutil.which(tool) is None]
     if missing:
         return f"not installed: {', '.join(missing)}"
-    why = cgroups.writable()
+    why = cgroups.writable() if BOOT in needs else None
     if why:
         return why
     tried = run("unshare", "--mount", "--net", "--pid", "--fork", "--mount-proc", "mount", "-t", "tmpfs", "none", "/run",
@@ -53,21 +60,21 @@ def refused():
     return None
 
 
-def outside(prepare, settings):
+def outside(prepare, settings, groups):
     """Runs this program again inside a cage; returns its exit status, 1 when something was left behind."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     cage = Cage(f"{os.getpid():x}")
     before = leftovers.settings(settings)
     if prepare:
         prepare()  # what needs the machine's own network, before there is none
-    moves = "".join(f"echo $$ > {file}\n" for file in cgroups.make(cage.mark))
+    moves = "".join(f"echo $$ > {file}\n" for file in (cgroups.make(cage.mark) if groups else []))
     # Whichever of these is killed takes those inside along.
     command = ["setpriv", "--pdeathsig", "KILL", "sh", "-c", f'{moves}exec "$@"', "sh", "unshare", "--mount", "--net", "--pid",
                "--fork", "--kill-child", "--mount-proc", sys.executable, *sys.argv]
     status = 1
     try:
         leftovers.set_settings(settings)
-        with subprocess.Popen(command, env=dict(os.environ, **{INSIDE: cage.identity})) as process:
+        with subprocess.Popen(command, env=dict(os.environ, **{INSIDE: cage.mark})) as process:
             try:
                 status = process.wait()
             finally:
@@ -75,7 +82,8 @@ def outside(prepare, settings):
     finally:
         leftovers.set_settings(before)
         try:
-            cgroups.remove(cage.mark)
+            if groups:
+                cgroups.remove(cage.mark)
         except AssertionError as error:
             print(error)
     left = after_a_moment(cage, before)
@@ -104,16 +112,17 @@ def set_up_inside():
     return cage
 
 
-def main(inside, prepare=None, settings=None):
+def main(inside, prepare=None, settings=None, needs=HOSTS):
     """The exit status of a test program: `inside` runs in the cage and gives it; `prepare` runs before, outside.
 
-    `settings` are kernel settings of the whole machine that this run needs otherwise: put back afterwards.
+    `settings` are kernel settings of the whole machine that this run needs otherwise: put back afterwards. `needs`
+    names the programs that must be there.
     """
     if INSIDE in os.environ:
         set_up_inside()
         return inside()
-    why = refused()
+    why = refused(needs)
     if why:
-        print(f"FAIL real_hosts_can_be_made_here\n{why}")
+        print(f"FAIL hosts_can_be_made_here\n{why}")
         return 1
-    return outside(prepare, settings or {})
+    return outside(prepare, settings or {}, groups=BOOT in needs)

@@ -1,4 +1,4 @@
-"""Disks for a host's /var/lib/ecbak: one that can lose power, and one that is soon full.
+"""Disks for a host's /var/lib/ecbak and its user's state: one that can lose power, and one that is soon full.
 
 What a power cut takes is what was not synced. Killing processes does not show that, because the kernel keeps their
 writes; so the file system itself is shut down without its log being flushed, and mounted again.
@@ -14,10 +14,11 @@ from .shell import run, wait_until
 EXT4_IOC_SHUTDOWN = 0x8004587D  # _IOR('X', 125, u32)
 WITHOUT_FLUSHING = struct.pack("I", 2)
 STATE_FOLDER = "/var/lib/ecbak"
+USER_FOLDERS = ["/root/.local", "/root/.cache"]  # what the command keeps
 
 
 class Disk:
-    """An ext4 of its own in a file, mounted where the host's boot() binds it from."""
+    """An ext4 of its own in a file, with all that ecbak keeps on the host; the host's boot() binds folders of it."""
 
     def __init__(self, cage, host, megabytes):
         self.file = pathlib.Path(cage.folder) / f"{host.name}.disk"
@@ -27,7 +28,10 @@ class Disk:
             file.truncate(megabytes << 20)
         run("mkfs.ext4", "-q", "-m", "0", self.file)
         self.mount()
-        host.binds[STATE_FOLDER], host.disk = self.folder, self
+        host.disk = self
+        for inside in [STATE_FOLDER, *USER_FOLDERS]:
+            host.binds[inside] = self.folder / inside.replace("/", "_")
+            host.binds[inside].mkdir()
 
     def mount(self):
         run("mount", "-o", "loop", self.file, self.folder)

@@ -44,7 +44,7 @@ class Host:
         command = ["sh", "-c", f'{moves}exec "$@"', "sh", "systemd-nspawn", "--quiet", f"--directory={self.root}",
                    f"--machine={self.name}", f"--network-namespace-path=/run/netns/{self.net.namespace(self.number)}",
                    "--register=no", "--keep-unit", "--resolv-conf=off", "--timezone=off", "--link-journal=no",
-                   "--console=pipe", "--kill-signal=SIGRTMIN+3", *binds, "/usr/local/sbin/host-init"]
+                   "--console=pipe", "--kill-signal=SIGRTMIN+3", "--capability=CAP_NET_ADMIN", *binds, "/usr/local/sbin/host-init"]
         self.watch = threading.Thread(target=self.keep_running, args=(command,), daemon=True)
         self.watch.start()
         wait_until(lambda: self.nspawn, 5, f"{self.name} starts")
@@ -53,6 +53,8 @@ class Host:
         """What a machine's firmware does: start again after a reboot, stay off after anything else."""
         status = REBOOT
         while status == REBOOT:
+            # The namespace outlives the host; a kernel's packet filter would not.
+            run("nsenter", f"--net=/run/netns/{self.net.namespace(self.number)}", "nft", "flush", "ruleset")
             with open(self.console, "ab") as console:
                 self.nspawn = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=console, stderr=console,
                                                env=dict(os.environ, SYSTEMD_NSPAWN_API_VFS_WRITABLE="network"))

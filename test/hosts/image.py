@@ -13,12 +13,14 @@ import tempfile
 from .shell import run
 
 PACKAGES = ["systemd", "systemd-sysv", "dbus", "openssh-server", "python3", "iproute2", "procps",
-            "nftables", "faketime"]
+            "nftables", "ufw", "firewalld", "gir1.2-nm-1.0", "faketime"]
 # Units that wait for what a host in a test does not have, or that would start work of their own.
 MASKED = ["apt-daily.timer", "apt-daily.service", "apt-daily-upgrade.timer", "apt-daily-upgrade.service",
           "dpkg-db-backup.timer", "e2scrub_all.timer", "e2scrub_reap.service", "fstrim.timer", "getty.target",
           "console-getty.service", "systemd-logind.service", "systemd-networkd.service", "systemd-resolved.service",
           "systemd-timesyncd.service"]
+# Services that are installed for the test that turns them on.
+DISABLED = ["nftables.service", "ufw.service", "firewalld.service"]
 # Kernel control groups of the first version are mounted read-only in a host; without this no unit's limits hold.
 HOST_INIT = """#!/bin/sh
 for c in memory pids cpu cpuacct blkio; do
@@ -88,6 +90,7 @@ def adapt(root, public_key):
         link = root / "etc/systemd/system" / unit
         link.unlink(missing_ok=True)
         link.symlink_to("/dev/null")
+    run("systemctl", f"--root={root}", "--quiet", "disable", *DISABLED)
     init = root / "usr/local/sbin/host-init"
     init.write_text(HOST_INIT)
     os.chmod(init, 0o755)

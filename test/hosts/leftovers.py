@@ -1,7 +1,8 @@
 """What a run must not leave behind: processes, namespaces, mounts, links, loop devices, control groups, settings.
 
 Others use the machine at the same time, so a thing is held against the run only when it bears the run's mark (see
-cage.py): its control group for processes and namespaces, its prefix for links, its folder for mounts and loop devices.
+cage.py): its environment or control group for processes, its prefix for links and namespaces, its folder for mounts and
+loop devices.
 """
 import os
 import pathlib
@@ -29,7 +30,7 @@ def set_settings(wanted):
 
 def processes(mark):
     return [f"process {path.name}: {text(path / 'cmdline').replace(chr(0), ' ')[:100]}"
-            for path in pathlib.Path("/proc").glob("[0-9]*") if mark in text(path / "cgroup")]
+            for path in pathlib.Path("/proc").glob("[0-9]*") if mark in text(path / "cgroup") or mark in text(path / "environ")]
 
 
 def mounts(folder):

@@ -3,20 +3,44 @@
 One bridge, 10.77.0.254, where the operator's machine (the test itself) is too; host N is 10.77.0.N, in a network
 namespace of its own. Nothing here leads anywhere else. Faults are one nft table that is written whole from what is
 wished for, so they add up and heal() takes all of them away.
+
+Where a namespace is all that a host needs to be, stations() makes hosts that are no more than that:
+
+    network = Network(cage.Cage.current())
+    hosts = network.stations(30)
+    subprocess.Popen([*hosts[0].enter, "ecbakd", ...])
+    network.cut_off(hosts[6].number)   # no reset, no goodbye
 """
-import json
 import pathlib
+import socket
 import subprocess
 import sys
 
-from .shell import run
+from .shell import run, wait_until
 
 WIRE = pathlib.Path(__file__).with_name("wire.py")
-OPERATOR = "10.77.0.254"
+OPERATOR = 254
 
 
 def address(number):
     return f"10.77.0.{number}"
+
+
+def hardware(number):
+    return f"02:00:00:4d:00:{number:02x}"
+
+
+def ip(lines, *where):
+    run("ip", *where, "-batch", "-", stdin="\n".join(lines) + "\n")
+
+
+class Station:
+    """A host that has an address and nothing else of its own; `enter` are words to put before a command that is to run
+    there. They become that command: the process that was started is the command's, its memory and time are its own."""
+
+    def __init__(self, net, number):
+        self.number, self.name, self.address = number, f"h{number}", address(number)
+        self.enter = ["nsenter", f"--net=/run/netns/{net.namespace(number)}"]
 
 
 class Network:
@@ -24,13 +48,13 @@ class Network:
         self.prefix = cage.prefix
         self.bridge = f"{cage.prefix}br"
         self.numbers = []
-        self.dropped = set()  # (from, to)
+        self.dropped = set()   # (from, to)
+        self.silenced = set()  # numbers
         self.loss_percent = 0
         self.wire = None
-        run("ip", "link", "set", "lo", "up")
-        run("ip", "link", "add", self.bridge, "type", "bridge", "forward_delay", "0")
-        run("ip", "address", "add", f"{OPERATOR}/24", "dev", self.bridge)
-        run("ip", "link", "set", self.bridge, "up")
+        # Without addrgenmode none the kernel would talk on a new link, and be counted as traffic.
+        ip(["link set lo up", f"link add {self.bridge} address {hardware(OPERATOR)} type bridge forward_delay 0",
+            f"link set {self.bridge} addrgenmode none up", f"address add {address(OPERATOR)}/24 dev {self.bridge}"])
 
     def port(self, number):
         """This side's end of the host's cable."""
@@ -40,26 +64,41 @@ class Network:
         return f"{self.prefix}h{number}"
 
     def add(self, number):
+        assert 1 <= number < OPERATOR, f"hosts are 1 to {OPERATOR - 1}"
         space, port = self.namespace(number), self.port(number)
-        run("ip", "netns", "add", space)
-        run("ip", "link", "add", port, "type", "veth", "peer", "name", "host0", "netns", space)
-        run("ip", "-n", space, "address", "add", f"{address(number)}/24", "dev", "host0")
-        run("ip", "-n", space, "link", "set", "lo", "up")
-        run("ip", "-n", space, "link", "set", "host0", "up")
-        run("ip", "link", "set", port, "master", self.bridge, "up")
+        ip([f"netns add {space}", f"link add {port} type veth peer name host0 address {hardware(number)} netns {space}",
+            f"link set {port} master {self.bridge} addrgenmode none up"])
+        ip(["link set lo up", "link set host0 addrgenmode none up", f"address add {address(number)}/24 dev host0"], "-n", space)
         self.numbers.append(number)
+
+    def stations(self, count):
+        """Hosts 1 to `count` as stations, each within reach of each."""
+        found = [Station(self, number) for number in range(1, count + 1)]
+        for station in found:
+            self.add(station.number)
+        self.introduce()
+        for station in found:
+            wait_until(lambda station=station: reached(station.address), 10, f"{station.name} is reached")
+        return found
 
     def introduce(self):
         """Has all know all hardware addresses for good: the kernel's table of those that are asked for is one for all
         hosts and ends at 1024 entries, where packets are lost that nobody cut. Needed from some thirty hosts up."""
-        def hardware(where, device):
-            return json.loads(run("ip", *where, "-j", "link", "show", device).stdout)[0]["address"]
-        places = {address(number): (["-n", self.namespace(number)], "host0") for number in self.numbers}
-        places[OPERATOR] = ([], self.bridge)
-        known = {one: hardware(*place) for one, place in places.items()}
-        for one, (where, device) in places.items():
-            lines = [f"neighbour replace {other} lladdr {mac} nud permanent dev {device}" for other, mac in known.items() if other != one]
-            run("ip", *where, "-batch", "-", stdin="\n".join(lines) + "\n")
+        def known(but, device):
+            return [f"neighbour replace {address(number)} lladdr {hardware(number)} nud permanent dev {device}"
+                    for number in [*self.numbers, OPERATOR] if number != but]
+        ip(known(OPERATOR, self.bridge))
+        for number in self.numbers:
+            ip(known(number, "host0"), "-n", self.namespace(number))
+
+    def traffic(self):
+        """{number: (bytes sent, bytes received)} of each host since it is there."""
+        counted = {}
+        for line in pathlib.Path("/proc/net/dev").read_text(encoding="ascii").splitlines()[2:]:
+            port, fields = line.split(":")
+            counted[port.strip()] = fields.split()
+        # What this side's end received, the host sent.
+        return {number: (int(counted[self.port(number)][0]), int(counted[self.port(number)][8])) for number in self.numbers}
 
     def unplug(self, number):
         run("ip", "link", "set", self.port(number), "down")
@@ -70,6 +109,11 @@ class Network:
     # -- faults --------------------------------------------------------------------------------------------
     def cut(self, one, other):
         self.dropped |= {(one, other), (other, one)}
+        self.apply()
+
+    def cut_off(self, number):
+        """That host from all others."""
+        self.silenced.add(number)
         self.apply()
 
     def cut_one_way(self, sender, receiver):
@@ -87,11 +131,12 @@ class Network:
         self.apply()
 
     def heal(self):
-        self.dropped, self.loss_percent = set(), 0
+        self.dropped, self.silenced, self.loss_percent = set(), set(), 0
         self.apply()
 
     def apply(self):
         rules = [f'iifname "{self.port(a)}" oifname "{self.port(b)}" drop' for a, b in sorted(self.dropped)]
+        rules += [f'{way} "{self.port(number)}" drop' for number in sorted(self.silenced) for way in ("iifname", "oifname")]
         if self.loss_percent:
             rules.append(f"numgen random mod 100 < {self.loss_percent} drop")
         body = "\n".join(f"    {rule}" for rule in rules)
@@ -122,3 +167,12 @@ class Network:
         for number in self.numbers:
             run("ip", "link", "set", self.port(number), "master", self.bridge)
             run("ip", "link", "delete", f"{self.prefix}j{number}")
+
+
+def reached(where):
+    """A port of a bridge takes up to a second until it forwards. A host that is reached refuses."""
+    try:
+        socket.create_connection((where, 1), 0.5).close()
+    except OSError as error:
+        return isinstance(error, ConnectionRefusedError)
+    return True

@@ -63,8 +63,9 @@ class Operator:
         return path
 
     def play(self, playbook, hosts, *options, timeout=600, variables=()):
-        """Runs ansible/PLAYBOOK over the hosts; `variables` are for this run, as NAME=VALUE."""
-        command = ["ansible-playbook", "-i", self.inventory(hosts), ANSIBLE / playbook, *options]
+        """Runs ansible/PLAYBOOK over the hosts, or an inventory file; `variables` are for this run, as NAME=VALUE."""
+        inventory = hosts if isinstance(hosts, pathlib.Path) else self.inventory(hosts)
+        command = ["ansible-playbook", "-i", inventory, ANSIBLE / playbook, *options]
         for variable in variables:
             command += ["-e", variable]
         start = time.monotonic()
