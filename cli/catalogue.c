@@ -119,6 +119,29 @@ static void take_in_turn(
     }
 }
 
+/* An index that could not be had when later ones were read, and can now, must not come last: what it
+ * says of chunks that were sent again since is not so any more. Then all are read again, in order. */
+static int keep_order(struct cache *cache, struct client *client, uint8_t (*packs)[ID_SIZE],
+                      size_t count, struct err *err)
+{
+    size_t read_end = count;
+    while (read_end > 0 && !cache_has_index(cache, packs[read_end - 1]))
+        read_end--;
+    for (size_t i = 0; i < read_end; i++) {
+        struct client_answer answer = {0};
+        uint64_t call;
+        if (cache_has_index(cache, packs[i]))
+            continue;
+        if (client_get_pack_start(client, &call, packs[i], err) != 0 ||
+            client_next(client, &answer, err) != 0)
+            return -1;
+        free(answer.pack);
+        if (answer.err.code == ERR_NONE)
+            return cache_forget_indexes(cache, err);
+    }
+    return 0;
+}
+
 int catalogue_load(struct cache *cache, const struct vault_keys *keys, struct client *client,
                    const struct snapshot_list *list,
                    void (*missing)(void *ctx, const uint8_t pack[ID_SIZE], const struct err *err),
@@ -127,7 +150,9 @@ int catalogue_load(struct cache *cache, const struct vault_keys *keys, struct cl
     size_t count, next = 0, waiting = 0;
     uint8_t(*packs)[ID_SIZE] = catalogue_packs(list, &count);
     struct asked asked[AHEAD];
-    int result = cache_begin(cache, err);
+    int result = keep_order(cache, client, packs, count, err);
+    if (result == 0)
+        result = cache_begin(cache, err);
     while (result == 0) {
         while (next < count && waiting < AHEAD && result == 0) {
             size_t pack = next++;
