@@ -333,9 +333,9 @@ def the_watchdog_is_fed_only_while_both_threads_turn():
             fed()
             try:
                 with Frozen(cluster.nodes[0].process.pid, thread):
-                    told.settimeout(0.01)
+                    told.settimeout(1)
                     with contextlib.suppress(TimeoutError):
-                        fed()  # one more, of turns before
+                        fed()  # one more, of turns before: it is looked at a tenth of a second later
                     told.settimeout(2.5)
                     try:
                         fed()
