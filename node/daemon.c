@@ -20,14 +20,14 @@
 #include "coding/rs.h"
 #include "node/api/cert.h"
 #include "node/api/durable.h"
-#include "node/clock.h"
-#include "node/clock_file.h"
-#include "node/log.h"
-#include "node/notify.h"
-#include "node/owner.h"
-#include "node/service.h"
-#include "node/store.h"
-#include "node/zone.h"
+#include "node/base/clock.h"
+#include "node/base/clock_file.h"
+#include "node/base/log.h"
+#include "node/base/notify.h"
+#include "node/base/owner.h"
+#include "node/base/zone.h"
+#include "node/service/service.h"
+#include "node/store/store.h"
 
 #define CERTIFICATE_FILE_MAX 4096
 #define WATCH_MS_MAX         30000

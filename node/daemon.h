@@ -15,7 +15,7 @@
 
 #include "coding/base/err.h"
 #include "node/api/cert.h"
-#include "node/config.h"
+#include "node/base/config.h"
 
 /* New keys and an empty data directory; prints the request that the authority is to sign. Replaces
  * nothing. */

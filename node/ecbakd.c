@@ -5,9 +5,9 @@
 
 #include <sodium.h>
 
-#include "node/config.h"
+#include "node/base/config.h"
+#include "node/base/log.h"
 #include "node/daemon.h"
-#include "node/log.h"
 
 enum exit_code {
     EXIT_DONE = 0,

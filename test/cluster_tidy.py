@@ -11,11 +11,14 @@ HERE = pathlib.Path(__file__).resolve().parent
 GUARD = "#ifndef H\n#define H\n%s\n#endif\n"
 # What is planted: check, file, text, a part of the finding.
 PLANTED = [
-    ("layers", "coding/rs.c", '#include "node/store.h"\n', "coding/rs.c:1"),
+    ("layers", "coding/rs.c", '#include "node/store/store.h"\n', "coding/rs.c:1"),
     ("layers", "coding/base/err.c", '#include "coding/rs.h"\n', "coding/base/err.c:1"),
     ("layers", "gossip/swim.c", '#include "coding/rs.h"\n', "gossip/swim.c:1"),
-    ("layers", "node/api/cert.c", '#include "node/store.h"\n', "node/api/cert.c:1"),
-    ("layers", "cli/cmd_store.c", '#include "node/store.h"\n', "cli/cmd_store.c:1"),
+    ("layers", "node/api/cert.c", '#include "node/store/store.h"\n', "node/api/cert.c:1"),
+    ("layers", "node/store/trailer.c", '#include "node/net/link.h"\n', "node/store/trailer.c:1"),
+    ("layers", "node/net/link.c", '#include "node/membership/meta.h"\n', "node/net/link.c:1"),
+    ("layers", "node/membership/meta.c", '#include "node/service/nodes.h"\n', "node/membership/meta.c:1"),
+    ("layers", "cli/cmd_store.c", '#include "node/store/store.h"\n', "cli/cmd_store.c:1"),
     ("layers", "cli/vault/pack.c", '#include "cli/output.h"\n', "cli/vault/pack.c:1"),
     ("pure", "coding/rs.c", "#include <unistd.h>\n", "<unistd.h>"),
     ("pure", "gossip/swim.c", "#include <sys/socket.h>\n", "<sys/socket.h>"),

@@ -5,10 +5,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "node/clock_file.h"
-#include "node/link_core.h"
-#include "node/member_notes.h"
-#include "node/meta.h"
+#include "node/base/clock_file.h"
+#include "node/membership/member_notes.h"
+#include "node/membership/meta.h"
+#include "node/net/link_core.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

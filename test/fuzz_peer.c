@@ -12,9 +12,9 @@
 #include "node/api/client.pb-c.h"
 #include "node/api/client_call.h"
 #include "node/api/wire.h"
-#include "node/ask.h"
-#include "node/locate.h"
-#include "node/serve_peer.h"
+#include "node/service/ask.h"
+#include "node/service/locate.h"
+#include "node/service/serve_peer.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -6,7 +6,7 @@
 
 #include <sodium.h>
 
-#include "node/revocations.h"
+#include "node/net/revocations.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -6,7 +6,7 @@
 #include <sodium.h>
 
 #include "coding/base/hash.h"
-#include "node/trailer.h"
+#include "node/store/trailer.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -32,11 +32,11 @@
 #include "coding/rs.h"
 #include "node/api/cert.h"
 #include "node/api/client.h"
-#include "node/clock.h"
-#include "node/config.h"
-#include "node/log.h"
-#include "node/service.h"
-#include "node/store.h"
+#include "node/base/clock.h"
+#include "node/base/config.h"
+#include "node/base/log.h"
+#include "node/service/service.h"
+#include "node/store/store.h"
 #include "test/free_port.h"
 
 #define LAB_NODES_MAX 10

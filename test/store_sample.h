@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "coding/fragment_set.h"
-#include "node/store.h"
+#include "node/store/store.h"
 
 static uint8_t sample_cluster[ID_SIZE], sample_node[ID_SIZE], sample_vault[ID_SIZE];
 static uint8_t sample_vault_secret[64], sample_writer_secret[64];

@@ -15,10 +15,10 @@
 #include <unistd.h>
 
 #include "coding/base/bytes.h"
-#include "node/clock.h"
-#include "node/clock_file.h"
-#include "node/heartbeat.h"
-#include "node/notify.h"
+#include "node/base/clock.h"
+#include "node/base/clock_file.h"
+#include "node/base/heartbeat.h"
+#include "node/base/notify.h"
 
 #define FIRST 1000000000 /* the certificate's dates */
 #define LAST  1300000000

@@ -17,9 +17,9 @@
 
 #include "node/api/cert.h"
 #include "node/api/durable.h"
-#include "node/clock.h"
+#include "node/base/clock.h"
+#include "node/base/log.h"
 #include "node/daemon.h"
-#include "node/log.h"
 
 static char folder[] = "/tmp/ecbak-daemon-XXXXXX";
 static uint8_t authority_secret[64], authority_public[32];

@@ -8,7 +8,7 @@
 
 #include <math.h>
 
-#include "node/fetch.h"
+#include "node/service/fetch.h"
 
 enum { DATA, PARITY };
 

@@ -13,8 +13,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "node/clock.h"
-#include "node/link_core.h"
+#include "node/base/clock.h"
+#include "node/net/link_core.h"
 #include "test/free_port.h"
 
 #define PEERS         12

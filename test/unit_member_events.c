@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "node/member_events.h"
+#include "node/membership/member_events.h"
 
 #define START_MS 1700000000000
 

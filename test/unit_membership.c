@@ -15,9 +15,9 @@
 #include <unistd.h>
 
 #include "node/api/durable.h"
-#include "node/clock.h"
-#include "node/log.h"
-#include "node/membership_core.h"
+#include "node/base/clock.h"
+#include "node/base/log.h"
+#include "node/membership/membership_core.h"
 #include "test/free_port.h"
 
 #define DEADLINE_MS 15000

@@ -13,9 +13,9 @@
 
 #include "coding/base/alloc.h"
 #include "node/api/wire.h"
-#include "node/ask.h"
-#include "node/records.h"
-#include "node/round.h"
+#include "node/service/ask.h"
+#include "node/service/records.h"
+#include "node/service/round.h"
 
 #define ANSWER_MS 2000
 #define HASHES    8

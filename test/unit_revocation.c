@@ -19,9 +19,9 @@
 
 #include "coding/base/bytes.h"
 #include "node/api/wire.h"
-#include "node/log.h"
-#include "node/revocations.h"
-#include "node/revoke.h"
+#include "node/base/log.h"
+#include "node/net/revocations.h"
+#include "node/service/revoke.h"
 
 #define NOW_S 1700000000
 

@@ -13,9 +13,9 @@
 
 #include "coding/base/alloc.h"
 #include "node/api/wire.h"
-#include "node/ask.h"
-#include "node/holders.h"
-#include "node/send.h"
+#include "node/service/ask.h"
+#include "node/service/holders.h"
+#include "node/service/send.h"
 
 #define NODES     3
 #define CALLS_MAX 16

@@ -11,8 +11,8 @@
 
 #include "coding/fragment_set.h"
 #include "node/api/wire.h"
-#include "node/ask.h"
-#include "node/serve_peer.h"
+#include "node/service/ask.h"
+#include "node/service/serve_peer.h"
 
 static struct lab lab;
 static struct counters counters;

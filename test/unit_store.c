@@ -21,9 +21,9 @@
 #include <unistd.h>
 
 #include "coding/base/bytes.h"
-#include "node/sentinel.h"
-#include "node/store_inside.h"
-#include "node/trailer.h"
+#include "node/store/sentinel.h"
+#include "node/store/store_inside.h"
+#include "node/store/trailer.h"
 #include "test/store_sample.h"
 
 #define MIB (1024 * 1024ull)

@@ -21,8 +21,8 @@
 #include <unistd.h>
 
 #include "coding/base/bytes.h"
-#include "node/dial.h"
-#include "node/transport_core.h"
+#include "node/net/dial.h"
+#include "node/net/transport_core.h"
 #include "test/free_port.h"
 
 #define CALL_MS 5000

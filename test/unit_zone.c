@@ -9,7 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "node/zone.h"
+#include "node/base/zone.h"
 
 static const char *zone_with(const char *tag, const char *uuid, bool in_container, const char *boot,
                              const char *machine)

@@ -1,0 +1,302 @@
+/* The thread: poll, give the core what came and what time it is, and carry out what it orders. And
+ * what the other threads may ask. */
+#include "node/membership/membership_core.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "node/base/clock.h"
+#include "node/base/log.h"
+
+#define POLL_MS_MAX 1000
+#define PUBLISH_MS  2000   /* round trip times change all the time */
+#define OFFER_MS    5000   /* what is used changes all the time: told at most so often */
+#define REMEMBER_MS 60000  /* the members on disk are brought up to date so often */
+#define COMPLAIN_MS 60000  /* the same complaint in the log */
+#define AWAY_MS     600000 /* how long a stopped node asks not to be suspected */
+#define LEAVE_MS    1500   /* how long a leaving node goes on gossiping */
+#define FAREWELL_MS 250    /* for the last messages to reach the network */
+
+/* ---- what comes in ------------------------------------------------------------------------- */
+
+void membership_received(void *ctx, struct link_message *message)
+{
+    struct membership *m = ctx;
+    struct swim_id from;
+    if (message->refused != ERR_NONE || message->has_payload) {
+        atomic_fetch_add(&m->malformed, 1);
+        return;
+    }
+    memcpy(from.bytes, message->node, sizeof(from.bytes));
+    swim_receive(m->swim, (uint64_t)boottime_ms(), &from, zmq_msg_data(message->body),
+                 zmq_msg_size(message->body));
+    membership_carry_out(m);
+}
+
+void membership_lost(void *ctx, const uint8_t curve[32], const struct err *why)
+{
+    struct membership *m = ctx;
+    (void)curve;
+    if (why->code != ERR_DENIED) {
+        log_debug("membership: %s", why->text);
+        return;
+    }
+    if (m->complained_ms != 0 && boottime_ms() - m->complained_ms < COMPLAIN_MS)
+        return;
+    m->complained_ms = boottime_ms();
+    log_warn("membership: %s", why->text);
+}
+
+/* ---- the thread ---------------------------------------------------------------------------- */
+
+void membership_publish(struct membership *m)
+{
+    if (m->changed)
+        m->generation++;
+    struct member_table *table =
+        member_table_build(m->swim, m->trust.revocations, m->generation, boottime_ms());
+    pthread_mutex_lock(&m->lock);
+    struct member_table *before = m->table;
+    m->table = table;
+    swim_stats(m->swim, &m->stats);
+    pthread_mutex_unlock(&m->lock);
+    member_table_release(&before);
+    m->changed = false;
+    m->published_ms = boottime_ms();
+}
+
+/* Whom the revocations are about is out; where its bulk socket is stays known, for what it holds. */
+static void heed_revocations(struct membership *m)
+{
+    struct revocation_digest now = revocations_digest(m->trust.revocations);
+    if (now.digest == m->heeded.digest && now.count == m->heeded.count)
+        return;
+    m->heeded = now;
+    m->changed = true;
+    for (size_t i = 1; i < swim_member_count(m->swim); i++) {
+        struct swim_member found;
+        struct member member;
+        swim_member(m->swim, i, &found);
+        if (member_describe(&member, &found, 0) != 0 ||
+            !revocations_cover(m->trust.revocations, member.cert.node, member.cert.curve,
+                               member.cert.serial, NULL))
+            continue;
+        struct swim_id id = found.id;
+        revocations_place(m->trust.revocations, member.cert.node,
+                          member.bulk_endpoint + strlen("tcp://"));
+        swim_expel(m->swim, (uint64_t)boottime_ms(), &id);
+        link_drop(m->link, member.cert.curve);
+    }
+}
+
+static void tell_offer(struct membership *m)
+{
+    pthread_mutex_lock(&m->lock);
+    struct membership_offer offer = m->offer;
+    bool told = !m->offer_changed;
+    bool urgent = offer.store_epoch != m->meta.offer.store_epoch ||
+                  offer.capacity_bytes != m->meta.offer.capacity_bytes;
+    bool heeded = m->meta.revocations.digest != m->heeded.digest ||
+                  m->meta.revocations.count != m->heeded.count;
+    if (heeded)
+        told = false;
+    if (!told && !urgent && !heeded && boottime_ms() - m->offered_ms < OFFER_MS)
+        told = true; /* later */
+    else
+        m->offer_changed = false;
+    pthread_mutex_unlock(&m->lock);
+    if (told)
+        return;
+    uint8_t bytes[META_BYTES_MAX];
+    size_t size;
+    struct err err = ERR_INIT;
+    m->meta.offer = offer;
+    m->meta.revocations = m->heeded;
+    m->offered_ms = boottime_ms();
+    if (meta_encode(&m->meta, bytes, &size, &err) != 0 ||
+        swim_update(m->swim, (uint64_t)boottime_ms(), NULL, bytes, size, &err) != 0)
+        log_error("membership: %s", err.text);
+    m->changed = true;
+}
+
+static int turn(struct membership *m, int64_t wait_ms)
+{
+    zmq_pollitem_t items[LINK_POLL_ITEMS + 1];
+    link_poll_items(m->link, items);
+    items[LINK_POLL_ITEMS] = (zmq_pollitem_t){.fd = m->wake_fd, .events = ZMQ_POLLIN};
+    if (wait_ms > POLL_MS_MAX)
+        wait_ms = POLL_MS_MAX;
+    if (zmq_poll(items, LINK_POLL_ITEMS + 1, wait_ms < 0 ? 0 : (long)wait_ms) < 0 &&
+        zmq_errno() != EINTR)
+        return -1;
+    uint64_t ignored;
+    if (read(m->wake_fd, &ignored, sizeof(ignored)) < 0 && errno != EAGAIN && errno != EINTR)
+        return -1;
+    heartbeat_beat(&m->heart);
+    link_process(m->link);
+    heed_revocations(m);
+    tell_offer(m);
+    swim_tick(m->swim, (uint64_t)boottime_ms());
+    membership_carry_out(m);
+    if (m->changed || boottime_ms() - m->published_ms >= PUBLISH_MS)
+        membership_publish(m);
+    if (boottime_ms() - m->remembered_ms >= REMEMBER_MS && swim_member_count(m->swim) > 1)
+        membership_persist_or_complain(m);
+    return 0;
+}
+
+static void turn_for(struct membership *m, int64_t duration_ms)
+{
+    int64_t until_ms = boottime_ms() + duration_ms;
+    while (boottime_ms() < until_ms) {
+        int64_t wait_ms = until_ms - boottime_ms();
+        int64_t tick_ms = (int64_t)swim_next_ms(m->swim) - boottime_ms();
+        if (turn(m, tick_ms < wait_ms ? tick_ms : wait_ms) != 0)
+            return;
+    }
+}
+
+void *membership_run(void *argument)
+{
+    struct membership *m = argument;
+    membership_carry_out(m);
+    membership_publish(m);
+    bool left = false, stopping = false;
+    while (!stopping) {
+        if (turn(m, (int64_t)swim_next_ms(m->swim) - boottime_ms()) != 0)
+            break;
+        pthread_mutex_lock(&m->lock);
+        stopping = m->stopping;
+        bool leaving = m->leaving && !left;
+        pthread_mutex_unlock(&m->lock);
+        if (!leaving)
+            continue;
+        swim_leave(m->swim, (uint64_t)boottime_ms());
+        membership_carry_out(m);
+        turn_for(m, LEAVE_MS);
+        left = true;
+        pthread_mutex_lock(&m->lock);
+        m->left = true;
+        pthread_cond_broadcast(&m->left_cond);
+        pthread_mutex_unlock(&m->lock);
+    }
+    if (!left) {
+        swim_away(m->swim, (uint64_t)boottime_ms(), AWAY_MS);
+        membership_carry_out(m);
+        turn_for(m, FAREWELL_MS);
+        membership_persist_or_complain(m);
+    }
+    pthread_mutex_lock(&m->lock);
+    m->left = true;
+    pthread_cond_broadcast(&m->left_cond);
+    pthread_mutex_unlock(&m->lock);
+    return NULL;
+}
+
+/* ---- for other threads --------------------------------------------------------------------- */
+
+static void wake(struct membership *m)
+{
+    uint64_t one = 1;
+    ssize_t ignored = write(m->wake_fd, &one, sizeof(one));
+    (void)ignored; /* it fails only when it is full of wake-ups */
+}
+
+void membership_destroy(struct membership **membership)
+{
+    struct membership *m = *membership;
+    if (m == NULL)
+        return;
+    if (m->thread_runs) {
+        pthread_mutex_lock(&m->lock);
+        m->stopping = true;
+        pthread_mutex_unlock(&m->lock);
+        wake(m);
+        pthread_join(m->thread, NULL);
+    }
+    link_destroy(&m->link);
+    swim_destroy(&m->swim);
+    member_table_release(&m->table);
+    trust_release(&m->trust);
+    if (m->wake_fd >= 0)
+        close(m->wake_fd);
+    pthread_cond_destroy(&m->left_cond);
+    pthread_mutex_destroy(&m->lock);
+    free(m);
+    *membership = NULL;
+}
+
+struct member_table *membership_table(struct membership *m)
+{
+    pthread_mutex_lock(&m->lock);
+    struct member_table *table = m->table;
+    __atomic_add_fetch(&table->references, 1, __ATOMIC_ACQ_REL);
+    pthread_mutex_unlock(&m->lock);
+    return table;
+}
+
+size_t membership_events(struct membership *m, uint64_t after, size_t max, struct member_event *to,
+                         uint64_t *newest)
+{
+    pthread_mutex_lock(&m->lock);
+    size_t count = member_events_after(&m->events, after, max, to);
+    *newest = m->events.newest;
+    pthread_mutex_unlock(&m->lock);
+    return count;
+}
+
+void membership_update(struct membership *m, const struct membership_offer *offer)
+{
+    pthread_mutex_lock(&m->lock);
+    m->offer_changed |= memcmp(&m->offer, offer, sizeof(*offer)) != 0;
+    m->offer = *offer;
+    pthread_mutex_unlock(&m->lock);
+    wake(m);
+}
+
+void membership_heed(struct membership *m)
+{
+    wake(m);
+}
+
+void membership_leave(struct membership *m)
+{
+    struct timespec until;
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_sec += 2 * LEAVE_MS / 1000;
+    pthread_mutex_lock(&m->lock);
+    m->leaving = true;
+    wake(m);
+    while (!m->left && pthread_cond_timedwait(&m->left_cond, &m->lock, &until) != ETIMEDOUT)
+        continue;
+    pthread_mutex_unlock(&m->lock);
+}
+
+struct heartbeat *membership_heart(struct membership *m)
+{
+    return &m->heart;
+}
+
+void membership_counters(struct membership *m, struct membership_counters *c)
+{
+    struct link_counters link;
+    link_counters(m->link, &link);
+    *c = (struct membership_counters){
+        .no_user_id = link.no_user_id,
+        .bad_certificate =
+            link.bad_certificate + link.denied_key + atomic_load(&m->trust.refused_count),
+        .foreign = link.foreign + atomic_load(&m->trust.foreign_count),
+        .expired = link.expired + atomic_load(&m->trust.expired_count),
+        .revoked = link.revoked + atomic_load(&m->trust.revoked_count),
+        .malformed = link.malformed + link.no_hello + atomic_load(&m->malformed),
+        .late = link.late};
+    pthread_mutex_lock(&m->lock);
+    c->suspected = m->stats.suspect_count;
+    c->refuted = m->stats.refute_count;
+    c->died = m->stats.dead_count;
+    c->awareness = m->stats.awareness;
+    pthread_mutex_unlock(&m->lock);
+}

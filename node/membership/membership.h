@@ -1,0 +1,107 @@
+/* membership.h - the shell around gossip's core: its own thread, its own ZeroMQ context.
+ *
+ * Feeds the core with time and messages, sends what it orders, writes down what it wants persisted,
+ * and publishes an immutable table of members that every thread may look at.
+ *
+ *   Durable  data_dir/membership.state: this node's incarnation, and some members to join through
+ *            at the next start
+ *   Errors   ERR_INVALID an address that others cannot reach
+ *   Threads  any, but for new and destroy
+ *   Trust    every connection CURVE behind a ZAP handler of this context; a peer's proven key is
+ *            bound to its certificate before anything it says reaches the core (node/net/link.h), and
+ *            what one member says of another carries the other's signature and certificate
+ */
+#ifndef ECBAK_NODE_MEMBERSHIP_MEMBERSHIP_H
+#define ECBAK_NODE_MEMBERSHIP_MEMBERSHIP_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "coding/base/err.h"
+#include "node/api/cert.h"
+#include "node/base/config.h"
+#include "node/membership/member_events.h"
+#include "node/net/revocations.h"
+
+enum member_state {
+    MEMBER_ALIVE,
+    MEMBER_SUSPECT,
+    MEMBER_DEAD,
+    MEMBER_LEFT,
+    MEMBER_REVOKED, /* whatever it does: it may be asked for what it holds, and nothing else */
+};
+
+struct member {
+    struct cert cert; /* id, name, zone, CURVE key */
+    enum member_state state;
+    bool self;
+    bool away; /* said that it is back soon: alive but not to be sent anything new */
+    uint64_t incarnation;
+    char address[64];       /* host:port, membership */
+    char bulk_endpoint[80]; /* tcp://host:port */
+    uint64_t capacity_bytes, used_bytes, store_epoch;
+    char version[32];
+    struct revocation_digest revocations; /* that it knows */
+    double rtt_ms;                        /* < 0: not known */
+    bool rtt_estimated; /* rtt_ms is what others of its zone are away, not measured */
+    int64_t since_s;
+};
+
+struct member_table {
+    uint64_t generation; /* rises with each change */
+    size_t count;
+    struct member *members; /* this node first */
+    int references;
+};
+
+struct heartbeat;
+struct membership;
+
+/* What this node offers, told to the others. */
+struct membership_offer {
+    uint64_t capacity_bytes, used_bytes, store_epoch;
+};
+
+/* Borrows keys and revocations (NULL: none). */
+int membership_new(struct membership **membership, const struct config *config,
+                   const struct node_keys *keys, const struct cert *cert,
+                   const uint8_t authority_public[32], struct revocations *revocations,
+                   const struct membership_offer *offer, struct err *err) MUST_CHECK;
+/* Says "away for a while" first, unless membership_leave said more. */
+void membership_destroy(struct membership **membership);
+
+struct member_table *membership_table(
+    struct membership *membership); /* release with member_table_release */
+void member_table_release(struct member_table **table);
+const struct member *member_find(const struct member_table *table,
+                                 const uint8_t node[CERT_ID_SIZE]);
+/* What people are told of a table: those who may still be met, and those of them that are there. */
+void member_table_count(const struct member_table *table, uint32_t *known, uint32_t *alive);
+const char *member_state_name(enum member_state state);
+
+void membership_update(struct membership *membership, const struct membership_offer *offer);
+/* The revocations have changed: expel whom they are about, and tell the others what is known. */
+void membership_heed(struct membership *membership);
+/* Leave for good: told to the others; returns when it was sent to some or after a bound of time. */
+void membership_leave(struct membership *membership);
+
+/* The newest events after number `after`, the oldest of them first: at most max, at most
+ * MEMBER_EVENTS_MAX. *newest is the number to go on after. Returns how many. */
+size_t membership_events(struct membership *membership, uint64_t after, size_t max,
+                         struct member_event *to, uint64_t *newest);
+
+/* Beats at least once a second while the thread turns. */
+struct heartbeat *membership_heart(struct membership *membership);
+
+struct membership_counters {
+    uint64_t no_user_id, bad_certificate, foreign, expired, revoked, malformed;
+    uint64_t suspected; /* others, by this node first */
+    uint64_t refuted;   /* suspicions of this node */
+    uint64_t died;      /* others, as this node concluded */
+    uint64_t awareness; /* 0: this node keeps up; else how much slower than usual it judges */
+    uint64_t late;      /* messages that were under way for too long, and were dropped */
+};
+void membership_counters(struct membership *membership, struct membership_counters *counters);
+
+#endif

@@ -1,0 +1,213 @@
+/* The order of the checks is the point of this file: proven key, then envelope, then certificate,
+ * then dates, then revocations, and only then what the message says. */
+#include "node/net/link_core.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "coding/base/bytes.h"
+#include "node/base/clock.h"
+
+/* The CURVE key that this connection proved, as the ZAP handler wrote it down. */
+static int proven_key(struct frames *frames, uint8_t curve[32])
+{
+    const char *user_id = zmq_msg_gets(&frames->envelope, "User-Id");
+    return user_id == NULL ? -1 : hex_decode(curve, 32, user_id);
+}
+
+int link_check_cert(struct link *link, struct cert *cert, const uint8_t *bytes, size_t size,
+                    const uint8_t curve[32], struct err *err)
+{
+    enum link_count why = COUNT_BAD_CERTIFICATE;
+    if (cert_decode(cert, bytes, size, err) != 0)
+        goto refuse;
+    if (memcmp(cert->cluster, link->cluster, CERT_ID_SIZE) != 0) {
+        why = COUNT_FOREIGN;
+        err_set(err, ERR_FOREIGN, "the certificate is of another cluster");
+        goto refuse;
+    }
+    if (memcmp(cert->curve, curve, 32) != 0) {
+        err_set(err, ERR_DENIED, "the certificate is of another CURVE key");
+        goto refuse;
+    }
+    if (cert_check(cert, link->authority_public, err) != 0)
+        goto refuse;
+    if (cert_check_dates(cert, date_s(), err) != 0) {
+        why = COUNT_EXPIRED;
+        goto refuse;
+    }
+    return 0;
+
+refuse:
+    count(link, why);
+    return -1;
+}
+
+static void welcome(struct link *link, const struct route *route, uint32_t version)
+{
+    Ecbak__LinkWelcome body = ECBAK__LINK_WELCOME__INIT;
+    body.version = version;
+    body.certificate.data = link->certificate;
+    body.certificate.len = link->certificate_size;
+    Ecbak__LinkEnvelope envelope;
+    wire_stamp(&envelope, 0, 0);
+    envelope.control_case = ECBAK__LINK_ENVELOPE__CONTROL_WELCOME;
+    envelope.welcome = &body;
+    if (wire_send(link->inbox, route, &envelope, NULL, NULL, NULL) != 0)
+        count(link, COUNT_DROPPED);
+}
+
+static void refuse_hello(struct link *link, const struct route *route, const uint8_t curve[32],
+                         const struct err *why)
+{
+    zap_deny(link->zap, curve, monotonic_ms() + LINK_DENY_MS);
+    link_refuse(link, route, 0, why->code, why->text);
+}
+
+static void take_hello(struct link *link, const struct route *route, const uint8_t curve[32],
+                       const Ecbak__LinkHello *hello)
+{
+    struct err err = ERR_INIT;
+    struct cert cert;
+    if (link_check_cert(link, &cert, hello->certificate.data, hello->certificate.len, curve,
+                        &err) != 0) {
+        refuse_hello(link, route, curve, &err);
+        return;
+    }
+    if (revocations_check(link->revocations, cert.node, cert.curve, cert.serial, &err) != 0) {
+        count(link, COUNT_REVOKED);
+        refuse_hello(link, route, curve, &err);
+        return;
+    }
+    if (hello->version_min > LINK_VERSION_MAX || hello->version_max < LINK_VERSION_MIN ||
+        hello->version_min > hello->version_max) {
+        count(link, COUNT_BAD_CERTIFICATE);
+        err_set(&err, ERR_VERSION, "this node speaks protocol versions %d to %d, you %u to %u",
+                LINK_VERSION_MIN, LINK_VERSION_MAX, hello->version_min, hello->version_max);
+        refuse_hello(link, route, curve, &err);
+        return;
+    }
+    struct session *session = session_add(link->sessions, &cert, monotonic_ms());
+    session->route = *route;
+    welcome(link, route,
+            hello->version_max < LINK_VERSION_MAX ? hello->version_max : LINK_VERSION_MAX);
+}
+
+void link_hand_up(struct link *link, struct frames *frames, const Ecbak__LinkEnvelope *envelope,
+                  struct lateness *lateness, struct link_message *message)
+{
+    if (!frames->has_body && message->refused == ERR_NONE) {
+        count(link, COUNT_MALFORMED);
+        return;
+    }
+    int64_t sent_ms = envelope->sent_ms > INT64_MAX ? -1 : (int64_t)envelope->sent_ms;
+    if (lateness_check(lateness, boottime_ms(), sent_ms, envelope->ttl_ms)) {
+        count(link, COUNT_LATE);
+        return;
+    }
+    message->call = envelope->call;
+    message->body = &frames->body;
+    message->payload = &frames->payload;
+    message->has_payload = frames->has_payload;
+    link->ops.received(link->ops.ctx, message);
+}
+
+static void take_message(struct link *link, struct frames *frames, const uint8_t curve[32],
+                         const Ecbak__LinkEnvelope *envelope)
+{
+    struct session *session = session_find(link->sessions, curve);
+    if (session == NULL) {
+        count(link, COUNT_NO_HELLO);
+        return;
+    }
+    int64_t now_s = date_s();
+    if (now_s > session->not_after_s || now_s + CERT_SLACK_S < session->not_before_s) {
+        count(link, COUNT_EXPIRED);
+        link_refuse(link, &frames->route, envelope->call, ERR_DENIED,
+                    "your certificate has expired");
+        return;
+    }
+    struct err err = ERR_INIT;
+    if (revocations_check(link->revocations, session->node, curve, session->serial, &err) != 0) {
+        count(link, COUNT_REVOKED);
+        link_refuse(link, &frames->route, envelope->call, ERR_DENIED, err.text);
+        return;
+    }
+    session->heard_ms = monotonic_ms();
+    session->route = frames->route;
+    struct link_message message = {.node = session->node, .curve = curve, .route = &frames->route};
+    link_hand_up(link, frames, envelope, &session->lateness, &message);
+}
+
+static void take_frames(struct link *link, struct frames *frames)
+{
+    uint8_t curve[32];
+    if (proven_key(frames, curve) != 0) {
+        count(link, COUNT_NO_USER_ID);
+        return;
+    }
+    Ecbak__LinkEnvelope *envelope = frames->whole ? wire_envelope(&frames->envelope) : NULL;
+    if (envelope == NULL) {
+        count(link, COUNT_MALFORMED);
+        return;
+    }
+    switch (envelope->control_case) {
+    case ECBAK__LINK_ENVELOPE__CONTROL_HELLO:
+        take_hello(link, &frames->route, curve, envelope->hello);
+        break;
+    case ECBAK__LINK_ENVELOPE__CONTROL__NOT_SET:
+        take_message(link, frames, curve, envelope);
+        break;
+    default: /* only the side that is bound welcomes and refuses */
+        count(link, COUNT_MALFORMED);
+        break;
+    }
+    ecbak__link_envelope__free_unpacked(envelope, NULL);
+}
+
+void link_process_inbox(struct link *link)
+{
+    struct frames frames;
+    for (int i = 0; i < LINK_BATCH && wire_receive(link->inbox, &frames) == 1; i++) {
+        take_frames(link, &frames);
+        frames_release(&frames);
+    }
+}
+
+int link_answer(struct link *link, const struct route *route, uint64_t call, uint32_t ttl_ms,
+                zmq_msg_t *body, zmq_msg_t *payload)
+{
+    Ecbak__LinkEnvelope envelope;
+    wire_stamp(&envelope, call, ttl_ms);
+    if (wire_send(link->inbox, route, &envelope, body, payload, NULL) == 0)
+        return 0;
+    count(link, COUNT_DROPPED);
+    return -1;
+}
+
+void link_refuse(struct link *link, const struct route *route, uint64_t call, enum err_code code,
+                 const char *text)
+{
+    char short_text[LINK_TEXT_MAX];
+    snprintf(short_text, sizeof(short_text), "%s", text);
+    Ecbak__LinkRefusal refusal = ECBAK__LINK_REFUSAL__INIT;
+    refusal.error = (uint32_t)code;
+    refusal.text = short_text;
+    Ecbak__LinkEnvelope envelope;
+    wire_stamp(&envelope, call, 0);
+    envelope.control_case = ECBAK__LINK_ENVELOPE__CONTROL_REFUSAL;
+    envelope.refusal = &refusal;
+    if (wire_send(link->inbox, route, &envelope, NULL, NULL, NULL) != 0)
+        count(link, COUNT_DROPPED);
+}
+
+bool link_route_to(struct link *link, const uint8_t node[CERT_ID_SIZE], int64_t within_ms,
+                   struct route *route)
+{
+    const struct session *session = session_of_node(link->sessions, node);
+    if (session == NULL || monotonic_ms() - session->heard_ms > within_ms)
+        return false;
+    *route = session->route;
+    return true;
+}

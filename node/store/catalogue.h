@@ -1,0 +1,90 @@
+/* catalogue.h - the index of a store: an SQLite file that can be deleted.
+ *
+ * Rows say which fragment and record files there are; the files are the truth, and the store makes
+ * both agree at each start. Only two things live here alone: pins that came after a fragment, and
+ * newer holder lists.
+ *
+ *   Limits   about 1 MiB of memory whatever its size
+ *   Errors   ERR_FULL no space; ERR_DAMAGED the file is corrupt: the next start builds it anew;
+ *            ERR_IO
+ *   Threads  one at a time: the store has the lock
+ */
+#ifndef ECBAK_NODE_STORE_CATALOGUE_H
+#define ECBAK_NODE_STORE_CATALOGUE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "coding/base/err.h"
+#include "node/store/store.h"
+
+struct catalogue;
+
+/* Opens or creates it. A file that is corrupt, of another version, or of a store with another epoch
+ * is deleted and made anew, empty. */
+int catalogue_open(struct catalogue **catalogue, const char *path, uint64_t epoch,
+                   struct err *err) MUST_CHECK;
+void catalogue_close(struct catalogue **catalogue);
+
+/* Changes between begin and commit are made together. durable: they survive a power cut when commit
+ * returns. Otherwise the last ones may be lost, but never a part of one, or one before another: that
+ * is enough for rows which the files can give back. A failed commit rolls back. */
+int catalogue_begin(struct catalogue *c, bool durable, struct err *err) MUST_CHECK;
+int catalogue_commit(struct catalogue *c, struct err *err) MUST_CHECK;
+void catalogue_rollback(struct catalogue *c);
+
+/* ---- fragments ---- */
+
+int catalogue_add_fragment(struct catalogue *c, const struct fragment_info *info,
+                           const struct holders *holders, struct err *err) MUST_CHECK;
+/* info and holders may be NULL. *found false is no error. */
+int catalogue_find_fragment(struct catalogue *c, const uint8_t object[ID_SIZE], uint32_t index,
+                            struct fragment_info *info, struct holders *holders, bool *found,
+                            struct err *err) MUST_CHECK;
+int catalogue_set_holders(struct catalogue *c, const uint8_t object[ID_SIZE], uint32_t index,
+                          const struct holders *holders, struct err *err) MUST_CHECK;
+int catalogue_remove_fragment(struct catalogue *c, const uint8_t object[ID_SIZE], uint32_t index,
+                              struct err *err) MUST_CHECK;
+int catalogue_find_pack(struct catalogue *c, const uint8_t pack[ID_SIZE],
+                        struct fragment_info *found, size_t max, size_t *count,
+                        struct err *err) MUST_CHECK;
+/* All fragments in order of (object, index), after the one given (NULL: from the first). */
+int catalogue_list_fragments(struct catalogue *c, const struct fragment_info *after,
+                             struct fragment_info *found, size_t max, size_t *count,
+                             struct err *err) MUST_CHECK;
+
+/* ---- pins ---- */
+
+/* A pin of a vault's writer for a pack; of several by one writer the highest number stays. */
+int catalogue_pin(struct catalogue *c, const uint8_t pack[ID_SIZE], const struct pin *pin,
+                  struct err *err) MUST_CHECK;
+/* The number that is pinned; 0 when none is. */
+int catalogue_pinned(struct catalogue *c, const uint8_t pack[ID_SIZE], const uint8_t vault[ID_SIZE],
+                     const uint8_t writer[WRITER_SIZE], uint64_t *number,
+                     struct err *err) MUST_CHECK;
+
+/* ---- records ---- */
+
+struct record_row {
+    uint8_t hash[ID_SIZE];
+    uint8_t vault[ID_SIZE];
+    uint64_t file_bytes;
+};
+
+int catalogue_add_record(struct catalogue *c, const struct record_row *row,
+                         struct err *err) MUST_CHECK;
+int catalogue_find_record(struct catalogue *c, const uint8_t hash[ID_SIZE], struct record_row *row,
+                          bool *found, struct err *err) MUST_CHECK;
+int catalogue_remove_record(struct catalogue *c, const uint8_t hash[ID_SIZE],
+                            struct err *err) MUST_CHECK;
+/* In ascending order of hash, after the one given (NULL: from the first); vault NULL: of all. */
+int catalogue_list_records(struct catalogue *c, const uint8_t *vault, const uint8_t *after,
+                           struct record_row *rows, size_t max, size_t *count,
+                           struct err *err) MUST_CHECK;
+
+/* What all files together have. */
+int catalogue_totals(struct catalogue *c, uint64_t *bytes, uint64_t *fragments, uint64_t *records,
+                     struct err *err) MUST_CHECK;
+
+#endif

@@ -1,0 +1,244 @@
+/* Rows in and out. What comes from the file is checked for size, as everything from a disk is. */
+#include <string.h>
+
+#include "node/store/catalogue.h"
+#include "node/store/catalogue_sql.h"
+
+/* ---- fragments ---- */
+
+int catalogue_add_fragment(struct catalogue *c, const struct fragment_info *info,
+                           const struct holders *holders, struct err *err)
+{
+    sqlite3_stmt *s = sql_statement(c, SQL_ADD_FRAGMENT, err);
+    if (s == NULL)
+        return -1;
+    sql_bind_bytes(s, 1, info->object, ID_SIZE);
+    sql_bind_number(s, 2, info->index);
+    sql_bind_bytes(s, 3, info->pack, ID_SIZE);
+    sql_bind_bytes(s, 4, info->vault, ID_SIZE);
+    sql_bind_number(s, 5, info->data);
+    sql_bind_number(s, 6, info->parity);
+    sql_bind_number(s, 7, info->pack_bytes);
+    sql_bind_number(s, 8, info->file_bytes);
+    sql_bind_bytes(s, 9, holders->node, (size_t)holders->count * ID_SIZE);
+    return sql_run(c, s, err);
+}
+
+static bool read_info(sqlite3_stmt *s, struct fragment_info *info)
+{
+    info->index = (uint32_t)sql_column_number(s, 1);
+    info->data = (uint32_t)sql_column_number(s, 4);
+    info->parity = (uint32_t)sql_column_number(s, 5);
+    info->pack_bytes = sql_column_number(s, 6);
+    info->file_bytes = sql_column_number(s, 7);
+    return sql_column_bytes(s, 0, info->object, ID_SIZE) &&
+           sql_column_bytes(s, 2, info->pack, ID_SIZE) &&
+           sql_column_bytes(s, 3, info->vault, ID_SIZE);
+}
+
+static bool read_holders(sqlite3_stmt *s, struct holders *holders)
+{
+    size_t size = (size_t)sqlite3_column_bytes(s, 8);
+    memset(holders, 0, sizeof(*holders));
+    if (size % ID_SIZE != 0 || size > sizeof(holders->node))
+        return false;
+    holders->count = (uint32_t)(size / ID_SIZE);
+    return size == 0 || sql_column_bytes(s, 8, holders->node, size);
+}
+
+int catalogue_find_fragment(struct catalogue *c, const uint8_t object[ID_SIZE], uint32_t index,
+                            struct fragment_info *info, struct holders *holders, bool *found,
+                            struct err *err)
+{
+    sqlite3_stmt *s = sql_statement(c, SQL_FIND_FRAGMENT, err);
+    if (s == NULL)
+        return -1;
+    sql_bind_bytes(s, 1, object, ID_SIZE);
+    sql_bind_number(s, 2, index);
+    int row = sql_step(c, s, err);
+    *found = row == 1;
+    if (row == 1 &&
+        ((info != NULL && !read_info(s, info)) || (holders != NULL && !read_holders(s, holders))))
+        return sql_malformed_row(s, err);
+    sql_finish(s);
+    return row < 0 ? -1 : 0;
+}
+
+int catalogue_set_holders(struct catalogue *c, const uint8_t object[ID_SIZE], uint32_t index,
+                          const struct holders *holders, struct err *err)
+{
+    sqlite3_stmt *s = sql_statement(c, SQL_SET_HOLDERS, err);
+    if (s == NULL)
+        return -1;
+    sql_bind_bytes(s, 1, object, ID_SIZE);
+    sql_bind_number(s, 2, index);
+    sql_bind_bytes(s, 3, holders->node, (size_t)holders->count * ID_SIZE);
+    return sql_run(c, s, err);
+}
+
+int catalogue_remove_fragment(struct catalogue *c, const uint8_t object[ID_SIZE], uint32_t index,
+                              struct err *err)
+{
+    sqlite3_stmt *s = sql_statement(c, SQL_REMOVE_FRAGMENT, err);
+    if (s == NULL)
+        return -1;
+    sql_bind_bytes(s, 1, object, ID_SIZE);
+    sql_bind_number(s, 2, index);
+    return sql_run(c, s, err);
+}
+
+/* Reads all rows of a bound statement that has a LIMIT of max. */
+static int read_infos(struct catalogue *c, sqlite3_stmt *s, struct fragment_info *found, size_t max,
+                      size_t *count, struct err *err)
+{
+    int row = 0;
+    *count = 0;
+    while (*count < max && (row = sql_step(c, s, err)) == 1)
+        if (!read_info(s, &found[(*count)++]))
+            return sql_malformed_row(s, err);
+    sql_finish(s);
+    return row < 0 ? -1 : 0;
+}
+
+int catalogue_find_pack(struct catalogue *c, const uint8_t pack[ID_SIZE],
+                        struct fragment_info *found, size_t max, size_t *count, struct err *err)
+{
+    sqlite3_stmt *s = sql_statement(c, SQL_FIND_PACK, err);
+    if (s == NULL)
+        return -1;
+    sql_bind_bytes(s, 1, pack, ID_SIZE);
+    sql_bind_number(s, 2, max);
+    return read_infos(c, s, found, max, count, err);
+}
+
+int catalogue_list_fragments(struct catalogue *c, const struct fragment_info *after,
+                             struct fragment_info *found, size_t max, size_t *count,
+                             struct err *err)
+{
+    sqlite3_stmt *s = sql_statement(c, SQL_LIST_FRAGMENTS, err);
+    if (s == NULL)
+        return -1;
+    /* A zero-length blob comes before every object. */
+    sql_bind_bytes(s, 1, after != NULL ? (const void *)after->object : "",
+                   after != NULL ? ID_SIZE : 0);
+    sql_bind_number(s, 2, after != NULL ? after->index : 0);
+    sql_bind_number(s, 3, max);
+    return read_infos(c, s, found, max, count, err);
+}
+
+/* ---- pins ---- */
+
+int catalogue_pin(struct catalogue *c, const uint8_t pack[ID_SIZE], const struct pin *pin,
+                  struct err *err)
+{
+    sqlite3_stmt *s = sql_statement(c, SQL_PIN, err);
+    if (s == NULL)
+        return -1;
+    sql_bind_bytes(s, 1, pack, ID_SIZE);
+    sql_bind_bytes(s, 2, pin->vault, ID_SIZE);
+    sql_bind_bytes(s, 3, pin->writer, WRITER_SIZE);
+    sql_bind_number(s, 4, pin->number);
+    return sql_run(c, s, err);
+}
+
+int catalogue_pinned(struct catalogue *c, const uint8_t pack[ID_SIZE], const uint8_t vault[ID_SIZE],
+                     const uint8_t writer[WRITER_SIZE], uint64_t *number, struct err *err)
+{
+    sqlite3_stmt *s = sql_statement(c, SQL_PINNED, err);
+    if (s == NULL)
+        return -1;
+    sql_bind_bytes(s, 1, pack, ID_SIZE);
+    sql_bind_bytes(s, 2, vault, ID_SIZE);
+    sql_bind_bytes(s, 3, writer, WRITER_SIZE);
+    int row = sql_step(c, s, err);
+    *number = row == 1 ? sql_column_number(s, 0) : 0;
+    sql_finish(s);
+    return row < 0 ? -1 : 0;
+}
+
+/* ---- records ---- */
+
+int catalogue_add_record(struct catalogue *c, const struct record_row *row, struct err *err)
+{
+    sqlite3_stmt *s = sql_statement(c, SQL_ADD_RECORD, err);
+    if (s == NULL)
+        return -1;
+    sql_bind_bytes(s, 1, row->hash, ID_SIZE);
+    sql_bind_bytes(s, 2, row->vault, ID_SIZE);
+    sql_bind_number(s, 3, row->file_bytes);
+    return sql_run(c, s, err);
+}
+
+static bool read_record(sqlite3_stmt *s, struct record_row *row)
+{
+    row->file_bytes = sql_column_number(s, 2);
+    return sql_column_bytes(s, 0, row->hash, ID_SIZE) &&
+           sql_column_bytes(s, 1, row->vault, ID_SIZE);
+}
+
+int catalogue_find_record(struct catalogue *c, const uint8_t hash[ID_SIZE], struct record_row *row,
+                          bool *found, struct err *err)
+{
+    sqlite3_stmt *s = sql_statement(c, SQL_FIND_RECORD, err);
+    if (s == NULL)
+        return -1;
+    sql_bind_bytes(s, 1, hash, ID_SIZE);
+    int result = sql_step(c, s, err);
+    *found = result == 1;
+    if (result == 1 && !read_record(s, row))
+        return sql_malformed_row(s, err);
+    sql_finish(s);
+    return result < 0 ? -1 : 0;
+}
+
+int catalogue_remove_record(struct catalogue *c, const uint8_t hash[ID_SIZE], struct err *err)
+{
+    sqlite3_stmt *s = sql_statement(c, SQL_REMOVE_RECORD, err);
+    if (s == NULL)
+        return -1;
+    sql_bind_bytes(s, 1, hash, ID_SIZE);
+    return sql_run(c, s, err);
+}
+
+int catalogue_list_records(struct catalogue *c, const uint8_t *vault, const uint8_t *after,
+                           struct record_row *rows, size_t max, size_t *count, struct err *err)
+{
+    sqlite3_stmt *s =
+        sql_statement(c, vault != NULL ? SQL_LIST_VAULT_RECORDS : SQL_LIST_RECORDS, err);
+    int row = 0;
+    *count = 0;
+    if (s == NULL)
+        return -1;
+    sql_bind_bytes(s, 1, after != NULL ? (const void *)after : "", after != NULL ? ID_SIZE : 0);
+    sql_bind_number(s, 2, max);
+    if (vault != NULL)
+        sql_bind_bytes(s, 3, vault, ID_SIZE);
+    while (*count < max && (row = sql_step(c, s, err)) == 1)
+        if (!read_record(s, &rows[(*count)++]))
+            return sql_malformed_row(s, err);
+    sql_finish(s);
+    return row < 0 ? -1 : 0;
+}
+
+static int total(struct catalogue *c, enum sql_query query, uint64_t *count, uint64_t *bytes,
+                 struct err *err)
+{
+    sqlite3_stmt *s = sql_statement(c, query, err);
+    if (s == NULL || sql_step(c, s, err) != 1)
+        return -1;
+    *count = sql_column_number(s, 0);
+    *bytes = sql_column_number(s, 1);
+    sql_finish(s);
+    return 0;
+}
+
+int catalogue_totals(struct catalogue *c, uint64_t *bytes, uint64_t *fragments, uint64_t *records,
+                     struct err *err)
+{
+    uint64_t record_bytes;
+    if (total(c, SQL_TOTAL_FRAGMENTS, fragments, bytes, err) != 0 ||
+        total(c, SQL_TOTAL_RECORDS, records, &record_bytes, err) != 0)
+        return -1;
+    *bytes += record_bytes;
+    return 0;
+}

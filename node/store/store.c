@@ -1,0 +1,276 @@
+/* The directory's sentinel is the switch of the whole store: as long as its inode is the one that
+ * was opened, the disk is there. stat() is cheap enough to ask before every call; its content is
+ * read again now and then, for a disk that answers from its cache only. */
+#include "node/store/store.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "coding/base/alloc.h"
+#include "coding/base/bytes.h"
+#include "node/base/clock.h"
+#include "node/store/sentinel.h"
+#include "node/store/store_inside.h"
+
+#define READ_AGAIN_MS 10000
+
+static const char *const folders[] = {"fragments", "records", "damaged"};
+
+/* ---- paths: dir is checked to be short when the store is opened ---- */
+
+static int join(char path[DURABLE_PATH_MAX], const char *dir, const char *name, struct err *err)
+{
+    int length = snprintf(path, DURABLE_PATH_MAX, "%s/%s", dir, name);
+    if (length < 0 || length >= DURABLE_PATH_MAX / 2)
+        return err_set(err, ERR_INVALID, "the path \"%.64s...\" is too long", dir);
+    return 0;
+}
+
+void store_fragment_dir(const struct store *store, char path[DURABLE_PATH_MAX], uint8_t first)
+{
+    snprintf(path, DURABLE_PATH_MAX, "%s/fragments/%02x", store->dir, first);
+}
+
+void store_fragment_path(const struct store *store, char path[DURABLE_PATH_MAX],
+                         const uint8_t object[ID_SIZE], uint32_t index)
+{
+    char hex[2 * ID_SIZE + 1];
+    snprintf(path, DURABLE_PATH_MAX, "%s/fragments/%02x/%s.%u", store->dir, object[0],
+             hex_encode(hex, object, ID_SIZE), index);
+}
+
+void store_vault_dir(const struct store *store, char path[DURABLE_PATH_MAX],
+                     const uint8_t vault[ID_SIZE])
+{
+    char hex[2 * ID_SIZE + 1];
+    snprintf(path, DURABLE_PATH_MAX, "%s/records/%s", store->dir, hex_encode(hex, vault, ID_SIZE));
+}
+
+void store_record_path(const struct store *store, char path[DURABLE_PATH_MAX],
+                       const uint8_t vault[ID_SIZE], const uint8_t hash[ID_SIZE])
+{
+    char vault_hex[2 * ID_SIZE + 1], hash_hex[2 * ID_SIZE + 1];
+    snprintf(path, DURABLE_PATH_MAX, "%s/records/%s/%s", store->dir,
+             hex_encode(vault_hex, vault, ID_SIZE), hex_encode(hash_hex, hash, ID_SIZE));
+}
+
+/* ---- the sentinel ---- */
+
+/* A fresh mount point has lost+found. */
+static int check_empty(const char *dir, struct err *err)
+{
+    DIR *folder = opendir(dir);
+    struct dirent *entry;
+    int result = 0;
+    if (folder == NULL)
+        return err_errno(err, "opening %s", dir);
+    while (result == 0 && (entry = readdir(folder)) != NULL)
+        if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0 &&
+            strcmp(entry->d_name, "lost+found") != 0)
+            result =
+                err_set(err, ERR_EXISTS,
+                        "%s is not empty: a data directory is made in an empty or new folder", dir);
+    closedir(folder);
+    return result;
+}
+
+int store_create(const char *dir, const uint8_t node[ID_SIZE], struct err *err)
+{
+    char path[DURABLE_PATH_MAX];
+    if (durable_make_dir(dir, 0700, err) != 0 || check_empty(dir, err) != 0)
+        return -1;
+    for (size_t i = 0; i < sizeof(folders) / sizeof(folders[0]); i++)
+        if (join(path, dir, folders[i], err) != 0 || durable_make_dir(path, 0700, err) != 0)
+            return -1;
+    if (join(path, dir, SENTINEL_NAME, err) != 0)
+        return -1;
+    return sentinel_create(path, node, err);
+}
+
+/* Opens, locks and reads the sentinel. */
+static int take_sentinel(struct store *store, struct err *err)
+{
+    char path[DURABLE_PATH_MAX];
+    struct stat status;
+    if (join(path, store->dir, SENTINEL_NAME, err) != 0 ||
+        sentinel_read(path, store->node, &store->epoch, err) != 0)
+        return -1;
+    store->sentinel = open(path, O_RDONLY | O_CLOEXEC);
+    if (store->sentinel < 0 || fstat(store->sentinel, &status) != 0)
+        return err_errno(err, "opening %s", path);
+    if (flock(store->sentinel, LOCK_EX | LOCK_NB) != 0) {
+        if (errno == EWOULDBLOCK)
+            return err_set(err, ERR_BUSY, "%s: another ecbakd uses this data directory",
+                           store->dir);
+        return err_errno(err, "locking %s", path);
+    }
+    store->device = status.st_dev;
+    store->inode = status.st_ino;
+    store->read_ms = monotonic_ms();
+    return 0;
+}
+
+int store_check(struct store *store, struct err *err)
+{
+    char path[DURABLE_PATH_MAX];
+    struct stat status;
+    uint64_t epoch = 0;
+    if (join(path, store->dir, SENTINEL_NAME, err) != 0)
+        return -1;
+    if (stat(path, &status) != 0)
+        return err_errno(err, "the data directory is out of service: %s", path);
+    if (status.st_dev != store->device || status.st_ino != store->inode)
+        return err_set(err, ERR_FOREIGN,
+                       "%s was replaced while ecbakd ran: restart it when the right one is back",
+                       store->dir);
+    int64_t now = monotonic_ms();
+    pthread_mutex_lock(&store->lock);
+    bool again = now - store->read_ms >= READ_AGAIN_MS;
+    if (again)
+        store->read_ms = now;
+    pthread_mutex_unlock(&store->lock);
+    if (!again)
+        return 0;
+    int result = sentinel_read(path, store->node, &epoch, err);
+    if (result == 0 && epoch != store->epoch)
+        result = err_set(err, ERR_FOREIGN, "%s: the sentinel was rewritten", store->dir);
+    if (result != 0) {
+        pthread_mutex_lock(&store->lock);
+        store->read_ms = now - READ_AGAIN_MS; /* ask again each time until it is well */
+        pthread_mutex_unlock(&store->lock);
+    }
+    return result;
+}
+
+/* ---- life cycle ---- */
+
+/* A process that was killed may have made a folder in one of these and not have synced its name. */
+static int sync_folders(const struct store *store, struct err *err)
+{
+    char path[DURABLE_PATH_MAX];
+    if (join(path, store->dir, "fragments", err) != 0 || durable_sync_dir(path, err) != 0 ||
+        join(path, store->dir, "records", err) != 0 || durable_sync_dir(path, err) != 0)
+        return -1;
+    return durable_sync_dir(store->dir, err);
+}
+
+int store_open(struct store **store, const char *dir, const uint8_t node[ID_SIZE],
+               const uint8_t cluster[ID_SIZE], uint64_t capacity_bytes, struct err *err)
+{
+    char path[DURABLE_PATH_MAX];
+    struct store *s = alloc_zero(1, sizeof(*s));
+    s->sentinel = -1;
+    s->capacity_bytes = capacity_bytes;
+    memcpy(s->node, node, ID_SIZE);
+    memcpy(s->cluster, cluster, ID_SIZE);
+    pthread_mutex_init(&s->lock, NULL);
+    for (size_t i = 0; i < STORE_STRIPES; i++)
+        pthread_mutex_init(&s->stripes[i], NULL);
+    *store = NULL;
+    if (join(path, dir, "catalogue.db", err) != 0)
+        goto fail;
+    snprintf(s->dir, sizeof(s->dir), "%s", dir);
+    if (take_sentinel(s, err) != 0 || catalogue_open(&s->catalogue, path, s->epoch, err) != 0 ||
+        sync_folders(s, err) != 0 || store_reconcile(s, err) != 0)
+        goto fail;
+    *store = s;
+    return 0;
+fail:
+    store_close(&s);
+    return -1;
+}
+
+void store_close(struct store **store)
+{
+    struct store *s = *store;
+    if (s == NULL)
+        return;
+    catalogue_close(&s->catalogue);
+    if (s->sentinel >= 0)
+        close(s->sentinel);
+    for (size_t i = 0; i < STORE_STRIPES; i++)
+        pthread_mutex_destroy(&s->stripes[i]);
+    pthread_mutex_destroy(&s->lock);
+    free(s);
+    *store = NULL;
+}
+
+/* ---- sums ---- */
+
+uint64_t store_epoch(const struct store *store)
+{
+    return store->epoch;
+}
+
+void store_usage(struct store *store, uint64_t *used_bytes, uint64_t *fragments, uint64_t *records)
+{
+    pthread_mutex_lock(&store->lock);
+    *used_bytes = store->used_bytes;
+    *fragments = store->fragments;
+    *records = store->records;
+    pthread_mutex_unlock(&store->lock);
+}
+
+uint64_t store_damaged(struct store *store)
+{
+    pthread_mutex_lock(&store->lock);
+    uint64_t damaged = store->damaged;
+    pthread_mutex_unlock(&store->lock);
+    return damaged;
+}
+
+pthread_mutex_t *store_stripe(struct store *store, const uint8_t id[ID_SIZE])
+{
+    return &store->stripes[id[0] % STORE_STRIPES];
+}
+
+int store_reserve(struct store *store, uint64_t bytes, struct err *err)
+{
+    int result = 0;
+    pthread_mutex_lock(&store->lock);
+    if (store->used_bytes > store->capacity_bytes ||
+        bytes > store->capacity_bytes - store->used_bytes)
+        result = err_set(err, ERR_FULL, "this node's capacity of %llu bytes is used up",
+                         (unsigned long long)store->capacity_bytes);
+    else
+        store->used_bytes += bytes;
+    pthread_mutex_unlock(&store->lock);
+    return result;
+}
+
+void store_give_back(struct store *store, uint64_t bytes)
+{
+    pthread_mutex_lock(&store->lock);
+    store->used_bytes -= bytes;
+    pthread_mutex_unlock(&store->lock);
+}
+
+bool store_is_damage(enum err_code code)
+{
+    return code == ERR_FORMAT || code == ERR_DAMAGED || code == ERR_FOREIGN || code == ERR_DENIED;
+}
+
+void store_set_aside(struct store *store, const char *path)
+{
+    char aside[DURABLE_PATH_MAX];
+    const char *name = strrchr(path, '/') + 1;
+    snprintf(aside, sizeof(aside), "%s/damaged/%s", store->dir, name);
+    if (store->damaged_kept >= STORE_DAMAGED_KEPT || rename(path, aside) != 0)
+        unlink(path);
+    else
+        store->damaged_kept++;
+    store->damaged++;
+}
+
+void store_digest_flip(struct store *store, const uint8_t hash[ID_SIZE])
+{
+    for (size_t i = 0; i < 8; i++)
+        store->digest[hash[0]][i] ^= hash[8 + i];
+}

@@ -1,0 +1,101 @@
+/* store.h - what this node keeps on disk: fragments, records, pins, and the catalogue that finds
+ * them.
+ *
+ * Files are the truth (node/FORMAT.md): a fragment file is the fragment as it travelled plus a
+ * trailer {grant, holders, first pin}; a record file is the SignedRecord. The SQLite catalogue
+ * beside them is an index that is reconciled with the folders at each start and can be deleted.
+ *
+ *   Errors   ERR_FULL capacity or disk reached, nothing is left behind; ERR_FOREIGN the data
+ *            directory is another node's, or bytes are of another cluster, pack or vault;
+ *            ERR_NOT_FOUND it is missing; ERR_DAMAGED a file that does not prove itself; ERR_BUSY
+ *            another ecbakd has the directory open
+ *   Threads  any; a store is shared by the job threads
+ *   Durable  what a call acknowledged is on disk: temporary file, fsync, rename, fsync of the folder
+ */
+#ifndef ECBAK_NODE_STORE_STORE_H
+#define ECBAK_NODE_STORE_STORE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "coding/base/err.h"
+#include "node/api/client.h"
+#include "node/api/statement.h"
+
+#define STORE_HOLDERS_MAX 255
+
+struct store;
+
+/* Node ids by fragment index; zeros where nobody holds it (yet). */
+struct holders {
+    uint32_t count;
+    uint8_t node[STORE_HOLDERS_MAX][ID_SIZE];
+};
+
+struct fragment_info {
+    uint8_t object[ID_SIZE];
+    uint8_t pack[ID_SIZE];
+    uint8_t vault[ID_SIZE];
+    uint32_t index, data, parity;
+    uint64_t pack_bytes;
+    uint64_t file_bytes;
+};
+
+/* Creates a data directory with its sentinel; refuses one that is there. */
+int store_create(const char *dir, const uint8_t node[ID_SIZE], struct err *err) MUST_CHECK;
+int store_open(struct store **store, const char *dir, const uint8_t node[ID_SIZE],
+               const uint8_t cluster[ID_SIZE], uint64_t capacity_bytes, struct err *err) MUST_CHECK;
+void store_close(struct store **store);
+/* Random, new with each created data directory: announced, so that others see a store that was
+ * lost. */
+uint64_t store_epoch(const struct store *store);
+/* 0 while the sentinel is still ours; else storage is out of service and every other call refuses. */
+int store_check(struct store *store, struct err *err) MUST_CHECK;
+void store_usage(struct store *store, uint64_t *used_bytes, uint64_t *fragments, uint64_t *records);
+/* Files that did not prove themselves and were moved aside, since store_open. */
+uint64_t store_damaged(struct store *store);
+
+/* Checks that the fragment proves itself and is the grant's pack, then makes it durable and pinned.
+ * A fragment that is already here, undamaged, is pinned again: success. The grant was opened by the
+ * caller; the pin must be of its vault. */
+int store_put_fragment(struct store *store, const uint8_t *fragment, size_t size,
+                       const uint8_t *grant, size_t grant_size, const struct grant *opened,
+                       const struct holders *holders, const struct pin *pin,
+                       struct err *err) MUST_CHECK;
+/* The fragment's bytes, malloc'd, verified (a damaged one is moved aside, counted, and
+ * ERR_DAMAGED). */
+int store_get_fragment(struct store *store, const uint8_t object[ID_SIZE], uint32_t index,
+                       uint8_t **bytes, size_t *size, struct err *err) MUST_CHECK;
+/* All fragments held of a pack (at most max); returns the number in *count. */
+int store_find_pack(struct store *store, const uint8_t pack[ID_SIZE], struct fragment_info *found,
+                    size_t max, size_t *count, struct err *err) MUST_CHECK;
+int store_get_holders(struct store *store, const uint8_t object[ID_SIZE], uint32_t index,
+                      struct holders *holders, struct err *err) MUST_CHECK;
+/* Kept in the catalogue alone: a list is a hint, and when the catalogue is lost, the one that came
+ * with the fragment has to do. */
+int store_set_holders(struct store *store, const uint8_t object[ID_SIZE], uint32_t index,
+                      const struct holders *holders, struct err *err) MUST_CHECK;
+/* The grant that came with a fragment, malloc'd. */
+int store_get_grant(struct store *store, const uint8_t object[ID_SIZE], uint32_t index,
+                    uint8_t **grant, size_t *size, struct err *err) MUST_CHECK;
+/* Pins every fragment of each pack that is held for the pin's vault and whose file is there; held[i]
+ * gets how many. One durable transaction for all. */
+int store_pin_packs(struct store *store, const uint8_t (*packs)[ID_SIZE], size_t count,
+                    const struct pin *pin, uint32_t *held, struct err *err) MUST_CHECK;
+
+/* Records. The caller has opened (checked) it. A record that is here already: success. */
+int store_put_record(struct store *store, const uint8_t *bytes, size_t size,
+                     const struct record *opened, struct err *err) MUST_CHECK;
+int store_get_record(struct store *store, const uint8_t hash[ID_SIZE], uint8_t **bytes,
+                     size_t *size, struct err *err) MUST_CHECK;
+/* Hashes in ascending order after `after` (NULL: from the first), at most max; vault NULL: of all
+ * vaults. */
+int store_list_records(struct store *store, const uint8_t *vault, const uint8_t *after,
+                       uint8_t (*hashes)[ID_SIZE], size_t max, size_t *count,
+                       struct err *err) MUST_CHECK;
+/* For anti-entropy: XOR of bytes 8 to 15 of all record hashes whose first byte is b, for the 256
+ * values of b. */
+int store_record_digest(struct store *store, uint8_t digest[256][8], struct err *err) MUST_CHECK;
+
+#endif

@@ -1,0 +1,339 @@
+/* A put is one file write, one fsync, one rename, one fsync of its folder and one catalogue
+ * transaction. The row is hashed once, before anything is written; what is read back is hashed
+ * again, since disks forget. */
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "coding/base/alloc.h"
+#include "coding/fragment.h"
+#include "node/store/fragment_file.h"
+#include "node/store/store_inside.h"
+#include "node/store/trailer.h"
+
+#define PACK_FRAGMENTS_MAX STORE_HOLDERS_MAX
+
+/* ---- what is gone ---- */
+
+/* Takes a fragment whose file is gone or bad out of the catalogue; inode is the bad file's, which is
+ * moved aside unless it was replaced meanwhile. */
+static void drop(struct store *store, const uint8_t object[ID_SIZE], uint32_t index, ino_t inode)
+{
+    char path[DURABLE_PATH_MAX];
+    struct stat status;
+    struct fragment_info info;
+    bool found = false;
+    store_fragment_path(store, path, object, index);
+    pthread_mutex_lock(&store->lock);
+    bool there = lstat(path, &status) == 0;
+    if (there && (inode == 0 || status.st_ino != inode)) {
+        pthread_mutex_unlock(&store->lock);
+        return;
+    }
+    if (there)
+        store_set_aside(store, path);
+    if (catalogue_find_fragment(store->catalogue, object, index, &info, NULL, &found, NULL) == 0 &&
+        found && catalogue_begin(store->catalogue, false, NULL) == 0) {
+        if (catalogue_remove_fragment(store->catalogue, object, index, NULL) != 0) {
+            catalogue_rollback(store->catalogue);
+        } else if (catalogue_commit(store->catalogue, NULL) == 0) {
+            store->used_bytes -= info.file_bytes;
+            store->fragments--;
+        }
+    }
+    pthread_mutex_unlock(&store->lock);
+}
+
+/* Reads a fragment's file; one that turns out to be gone or bad is dropped. */
+static int read_file(struct store *store, const uint8_t object[ID_SIZE], uint32_t index, bool whole,
+                     struct fragment_file *file, struct err *err)
+{
+    char path[DURABLE_PATH_MAX];
+    struct err reason = ERR_INIT;
+    store_fragment_path(store, path, object, index);
+    if (fragment_file_read(file, path, whole, &reason) == 0 &&
+        fragment_expect(&file->fragment, object, (int)index, &reason) == 0)
+        return 0;
+    fragment_file_release(file);
+    if (reason.code == ERR_NOT_FOUND || store_is_damage(reason.code))
+        drop(store, object, index, file->inode);
+    if (store_is_damage(reason.code))
+        reason.code = ERR_DAMAGED;
+    return err_set(err, reason.code, "%s", reason.text);
+}
+
+/* ---- put ---- */
+
+/* Pins a pack that is here already, durably. */
+static int pin_again(struct store *store, const uint8_t pack[ID_SIZE], const struct pin *pin,
+                     struct err *err)
+{
+    int result = -1;
+    pthread_mutex_lock(&store->lock);
+    if (catalogue_begin(store->catalogue, true, err) == 0) {
+        if (catalogue_pin(store->catalogue, pack, pin, err) == 0)
+            result = catalogue_commit(store->catalogue, err);
+        else
+            catalogue_rollback(store->catalogue);
+    }
+    pthread_mutex_unlock(&store->lock);
+    return result;
+}
+
+/* The rows of a fragment that was written: its first pin is durable in the file. */
+static int add_rows(struct store *store, const struct fragment_info *info,
+                    const struct holders *holders, const struct pin *pin, struct err *err)
+{
+    int result = -1;
+    pthread_mutex_lock(&store->lock);
+    if (catalogue_begin(store->catalogue, false, err) == 0) {
+        if (catalogue_add_fragment(store->catalogue, info, holders, err) == 0 &&
+            catalogue_pin(store->catalogue, info->pack, pin, err) == 0)
+            result = catalogue_commit(store->catalogue, err);
+        else
+            catalogue_rollback(store->catalogue);
+    }
+    if (result == 0)
+        store->fragments++;
+    pthread_mutex_unlock(&store->lock);
+    return result;
+}
+
+/* Is it here, whole and undamaged? What is here but bad is dropped. What could not be looked at
+ * (ERR_IO, ERR_MEMORY) is an error and stays: taken for absent, it would be written anew, and be
+ * gone when that failed as well. */
+static int is_here(struct store *store, const uint8_t object[ID_SIZE], uint32_t index, bool *here,
+                   struct err *err)
+{
+    struct err reason = ERR_INIT;
+    *here = false;
+    pthread_mutex_lock(&store->lock);
+    int result = catalogue_find_fragment(store->catalogue, object, index, NULL, NULL, here, err);
+    pthread_mutex_unlock(&store->lock);
+    if (result != 0 || !*here)
+        return result;
+    struct fragment_file *file = alloc_zero(1, sizeof(*file));
+    *here = read_file(store, object, index, true, file, &reason) == 0;
+    if (*here)
+        fragment_file_release(file);
+    else if (reason.code != ERR_NOT_FOUND && reason.code != ERR_DAMAGED)
+        result = err_set(err, reason.code, "%s", reason.text);
+    free(file);
+    return result;
+}
+
+static int write_new(struct store *store, const uint8_t *bytes, struct fragment_info *info,
+                     const struct trailer *trailer, struct err *err)
+{
+    uint8_t trailer_bytes[TRAILER_SIZE_MAX];
+    char path[DURABLE_PATH_MAX], dir[DURABLE_PATH_MAX];
+    size_t trailer_size = trailer_encode(trailer_bytes, trailer);
+    const struct durable_piece pieces[] = {{bytes, (size_t)trailer->fragment_size},
+                                           {trailer_bytes, trailer_size}};
+    info->file_bytes = trailer->fragment_size + trailer_size;
+    if (store_reserve(store, info->file_bytes, err) != 0)
+        return -1;
+    store_fragment_dir(store, dir, info->object[0]);
+    store_fragment_path(store, path, info->object, info->index);
+    /* Whatever has the name has no row: replacing it is right. */
+    if (durable_make_dir(dir, 0700, err) == 0 &&
+        durable_write(path, pieces, 2, 0600, DURABLE_REPLACE, err) == 0 &&
+        add_rows(store, info, &trailer->holders, &trailer->pin, err) == 0)
+        return 0;
+    unlink(path);
+    store_give_back(store, info->file_bytes);
+    return -1;
+}
+
+static int check_grant(const struct store *store, const struct fragment *fragment,
+                       const struct grant *grant, const struct pin *pin, struct err *err)
+{
+    if (memcmp(grant->cluster, store->cluster, ID_SIZE) != 0)
+        return err_set(err, ERR_FOREIGN, "the grant is for another cluster");
+    if (memcmp(grant->pack, fragment->object.pack_id, ID_SIZE) != 0 ||
+        grant->pack_bytes != fragment->object.shape.pack_size)
+        return err_set(err, ERR_FOREIGN, "the grant is for another pack than the fragment's");
+    if (memcmp(grant->vault, pin->vault, ID_SIZE) != 0)
+        return err_set(err, ERR_FOREIGN, "the pin is of another vault than the grant");
+    return 0;
+}
+
+int store_put_fragment(struct store *store, const uint8_t *fragment, size_t size,
+                       const uint8_t *grant, size_t grant_size, const struct grant *opened,
+                       const struct holders *holders, const struct pin *pin, struct err *err)
+{
+    struct fragment view;
+    struct fragment_info info;
+    struct trailer trailer = {.fragment_size = size,
+                              .grant = grant,
+                              .grant_size = grant_size,
+                              .pin = *pin,
+                              .holders = *holders};
+    if (grant_size > GRANT_BYTES_MAX || holders->count > STORE_HOLDERS_MAX)
+        return err_set(err, ERR_INVALID, "a grant of %zu bytes, %u holders: too much", grant_size,
+                       holders->count);
+    if (store_check(store, err) != 0 || fragment_parse(&view, fragment, size, err) != 0 ||
+        check_grant(store, &view, opened, pin, err) != 0 || fragment_verify(&view, err) != 0)
+        return -1;
+    fragment_file_info(&info, &view, opened->vault, 0);
+    pthread_mutex_t *stripe = store_stripe(store, info.object);
+    pthread_mutex_lock(stripe);
+    bool here;
+    int result = is_here(store, info.object, info.index, &here, err);
+    if (result == 0)
+        result = here ? pin_again(store, info.pack, pin, err)
+                      : write_new(store, fragment, &info, &trailer, err);
+    pthread_mutex_unlock(stripe);
+    return result;
+}
+
+/* ---- get ---- */
+
+int store_get_fragment(struct store *store, const uint8_t object[ID_SIZE], uint32_t index,
+                       uint8_t **bytes, size_t *size, struct err *err)
+{
+    *bytes = NULL;
+    if (store_check(store, err) != 0)
+        return -1;
+    struct fragment_file *file = alloc_zero(1, sizeof(*file));
+    int result = read_file(store, object, index, true, file, err);
+    if (result == 0) {
+        *bytes = file->bytes;
+        *size = file->size;
+    }
+    free(file);
+    return result;
+}
+
+int store_get_grant(struct store *store, const uint8_t object[ID_SIZE], uint32_t index,
+                    uint8_t **grant, size_t *size, struct err *err)
+{
+    *grant = NULL;
+    if (store_check(store, err) != 0)
+        return -1;
+    struct fragment_file *file = alloc_zero(1, sizeof(*file));
+    int result = read_file(store, object, index, false, file, err);
+    if (result == 0) {
+        *size = file->trailer.grant_size;
+        *grant = alloc_copy(file->trailer.grant, *size);
+        fragment_file_release(file);
+    }
+    free(file);
+    return result;
+}
+
+int store_find_pack(struct store *store, const uint8_t pack[ID_SIZE], struct fragment_info *found,
+                    size_t max, size_t *count, struct err *err)
+{
+    *count = 0;
+    if (store_check(store, err) != 0)
+        return -1;
+    pthread_mutex_lock(&store->lock);
+    int result = catalogue_find_pack(store->catalogue, pack, found, max, count, err);
+    pthread_mutex_unlock(&store->lock);
+    return result;
+}
+
+int store_get_holders(struct store *store, const uint8_t object[ID_SIZE], uint32_t index,
+                      struct holders *holders, struct err *err)
+{
+    bool found = false;
+    if (store_check(store, err) != 0)
+        return -1;
+    pthread_mutex_lock(&store->lock);
+    int result =
+        catalogue_find_fragment(store->catalogue, object, index, NULL, holders, &found, err);
+    pthread_mutex_unlock(&store->lock);
+    if (result == 0 && !found)
+        return err_set(err, ERR_NOT_FOUND, "this fragment is not here");
+    return result;
+}
+
+int store_set_holders(struct store *store, const uint8_t object[ID_SIZE], uint32_t index,
+                      const struct holders *holders, struct err *err)
+{
+    bool found = false;
+    if (holders->count > STORE_HOLDERS_MAX)
+        return err_set(err, ERR_INVALID, "%u holders are too many", holders->count);
+    if (store_check(store, err) != 0)
+        return -1;
+    pthread_mutex_lock(&store->lock);
+    struct catalogue *c = store->catalogue;
+    int result = catalogue_find_fragment(c, object, index, NULL, NULL, &found, err);
+    if (result == 0 && found) {
+        result = catalogue_begin(c, false, err);
+        if (result == 0 && (result = catalogue_set_holders(c, object, index, holders, err)) != 0)
+            catalogue_rollback(c);
+        else if (result == 0)
+            result = catalogue_commit(c, err);
+    }
+    pthread_mutex_unlock(&store->lock);
+    if (result == 0 && !found)
+        return err_set(err, ERR_NOT_FOUND, "this fragment is not here");
+    return result;
+}
+
+/* ---- pins ---- */
+
+struct gone {
+    uint64_t fragments, bytes;
+};
+
+/* Counts the fragments of a pack that are there in truth, and pins it if there are any. Inside a
+ * transaction. */
+static int pin_pack(struct store *store, const uint8_t pack[ID_SIZE], const struct pin *pin,
+                    struct fragment_info *infos, uint32_t *held, struct gone *gone, struct err *err)
+{
+    char path[DURABLE_PATH_MAX];
+    struct stat status;
+    size_t count;
+    *held = 0;
+    if (catalogue_find_pack(store->catalogue, pack, infos, PACK_FRAGMENTS_MAX, &count, err) != 0)
+        return -1;
+    for (size_t i = 0; i < count; i++) {
+        if (memcmp(infos[i].vault, pin->vault, ID_SIZE) != 0)
+            continue;
+        store_fragment_path(store, path, infos[i].object, infos[i].index);
+        bool there = lstat(path, &status) == 0 && S_ISREG(status.st_mode);
+        if (there && (uint64_t)status.st_size == infos[i].file_bytes) {
+            (*held)++;
+            continue;
+        }
+        if (catalogue_remove_fragment(store->catalogue, infos[i].object, infos[i].index, err) != 0)
+            return -1;
+        if (there)
+            store_set_aside(store, path);
+        gone->fragments++;
+        gone->bytes += infos[i].file_bytes;
+    }
+    return *held > 0 ? catalogue_pin(store->catalogue, pack, pin, err) : 0;
+}
+
+int store_pin_packs(struct store *store, const uint8_t (*packs)[ID_SIZE], size_t count,
+                    const struct pin *pin, uint32_t *held, struct err *err)
+{
+    struct gone gone = {0, 0};
+    int result = 0;
+    if (store_check(store, err) != 0)
+        return -1;
+    struct fragment_info *infos = alloc_zero(PACK_FRAGMENTS_MAX, sizeof(*infos));
+    pthread_mutex_lock(&store->lock);
+    if (catalogue_begin(store->catalogue, true, err) != 0) {
+        result = -1;
+    } else {
+        for (size_t i = 0; i < count && result == 0; i++)
+            result = pin_pack(store, packs[i], pin, infos, &held[i], &gone, err);
+        if (result != 0)
+            catalogue_rollback(store->catalogue);
+        else
+            result = catalogue_commit(store->catalogue, err);
+    }
+    if (result == 0) {
+        store->fragments -= gone.fragments;
+        store->used_bytes -= gone.bytes;
+    }
+    pthread_mutex_unlock(&store->lock);
+    free(infos);
+    return result;
+}

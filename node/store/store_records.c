@@ -1,0 +1,185 @@
+/* Records are few and small: each is a file named by the hash of what was signed, in a folder named
+ * by its vault, and is opened (its signatures checked) whenever it is read. */
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "coding/base/alloc.h"
+#include "node/store/store_inside.h"
+
+#define PAGE_ROWS 64
+
+static int find(struct store *store, const uint8_t hash[ID_SIZE], struct record_row *row,
+                bool *found, struct err *err)
+{
+    pthread_mutex_lock(&store->lock);
+    int result = catalogue_find_record(store->catalogue, hash, row, found, err);
+    pthread_mutex_unlock(&store->lock);
+    return result;
+}
+
+/* Takes a record whose file is gone or bad out of the catalogue. With the record's stripe held. */
+static void drop(struct store *store, const struct record_row *row, const char *path, bool bad)
+{
+    pthread_mutex_lock(&store->lock);
+    if (bad)
+        store_set_aside(store, path);
+    if (catalogue_begin(store->catalogue, false, NULL) == 0) {
+        if (catalogue_remove_record(store->catalogue, row->hash, NULL) != 0) {
+            catalogue_rollback(store->catalogue);
+        } else if (catalogue_commit(store->catalogue, NULL) == 0) {
+            store->used_bytes -= row->file_bytes;
+            store->records--;
+            store_digest_flip(store, row->hash);
+        }
+    }
+    pthread_mutex_unlock(&store->lock);
+}
+
+static int add_row(struct store *store, const struct record_row *row, struct err *err)
+{
+    int result = -1;
+    pthread_mutex_lock(&store->lock);
+    if (catalogue_begin(store->catalogue, false, err) == 0) {
+        if (catalogue_add_record(store->catalogue, row, err) == 0)
+            result = catalogue_commit(store->catalogue, err);
+        else
+            catalogue_rollback(store->catalogue);
+    }
+    if (result == 0) {
+        store->records++;
+        store_digest_flip(store, row->hash);
+    }
+    pthread_mutex_unlock(&store->lock);
+    return result;
+}
+
+/* Reads a record that has a row; one that is gone or bad is dropped. With its stripe held. */
+static int read_row(struct store *store, const struct record_row *row, uint8_t **bytes,
+                    size_t *size, struct err *err)
+{
+    char path[DURABLE_PATH_MAX];
+    struct err reason = ERR_INIT;
+    struct record record;
+    struct writer_cert writer;
+    store_record_path(store, path, row->vault, row->hash);
+    if (durable_read(path, RECORD_BYTES_MAX, bytes, size, &reason) == 0) {
+        if (record_open(&record, &writer, *bytes, *size, store->cluster, &reason) == 0) {
+            bool same = memcmp(record.hash, row->hash, ID_SIZE) == 0;
+            record_release(&record);
+            if (same)
+                return 0;
+            err_set(&reason, ERR_FOREIGN, "%s holds another record", path);
+        }
+        free(*bytes);
+        *bytes = NULL;
+    }
+    if (reason.code == ERR_NOT_FOUND || store_is_damage(reason.code))
+        drop(store, row, path, reason.code != ERR_NOT_FOUND);
+    if (store_is_damage(reason.code))
+        reason.code = ERR_DAMAGED;
+    return err_set(err, reason.code, "%s", reason.text);
+}
+
+static int write_new(struct store *store, const uint8_t *bytes, size_t size,
+                     const struct record *opened, struct err *err)
+{
+    char path[DURABLE_PATH_MAX], dir[DURABLE_PATH_MAX];
+    struct durable_piece piece = {bytes, size};
+    struct record_row row = {.file_bytes = size};
+    memcpy(row.hash, opened->hash, ID_SIZE);
+    memcpy(row.vault, opened->vault, ID_SIZE);
+    if (store_reserve(store, size, err) != 0)
+        return -1;
+    store_vault_dir(store, dir, row.vault);
+    store_record_path(store, path, row.vault, row.hash);
+    /* One at a time: who finds the folder made must find its name durable as well. */
+    pthread_mutex_lock(&store->lock);
+    int made = durable_make_dir(dir, 0700, err);
+    pthread_mutex_unlock(&store->lock);
+    if (made == 0 && durable_write(path, &piece, 1, 0600, DURABLE_REPLACE, err) == 0 &&
+        add_row(store, &row, err) == 0)
+        return 0;
+    unlink(path);
+    store_give_back(store, size);
+    return -1;
+}
+
+int store_put_record(struct store *store, const uint8_t *bytes, size_t size,
+                     const struct record *opened, struct err *err)
+{
+    struct record_row row;
+    bool found = false;
+    if (size > RECORD_BYTES_MAX)
+        return err_set(err, ERR_INVALID, "a record of %zu bytes is too large", size);
+    if (memcmp(opened->cluster, store->cluster, ID_SIZE) != 0)
+        return err_set(err, ERR_FOREIGN, "the record is for another cluster");
+    if (store_check(store, err) != 0)
+        return -1;
+    pthread_mutex_t *stripe = store_stripe(store, opened->hash);
+    pthread_mutex_lock(stripe);
+    int result = find(store, opened->hash, &row, &found, err);
+    if (result == 0 && found) {
+        uint8_t *kept;
+        size_t kept_size;
+        struct err reason = ERR_INIT;
+        found = read_row(store, &row, &kept, &kept_size, &reason) == 0;
+        if (found)
+            free(kept);
+        else if (reason.code != ERR_NOT_FOUND && reason.code != ERR_DAMAGED)
+            result = err_set(err, reason.code, "%s", reason.text); /* it may be whole: it stays */
+    }
+    if (result == 0 && !found)
+        result = write_new(store, bytes, size, opened, err);
+    pthread_mutex_unlock(stripe);
+    return result;
+}
+
+int store_get_record(struct store *store, const uint8_t hash[ID_SIZE], uint8_t **bytes,
+                     size_t *size, struct err *err)
+{
+    struct record_row row;
+    bool found = false;
+    *bytes = NULL;
+    if (store_check(store, err) != 0)
+        return -1;
+    pthread_mutex_t *stripe = store_stripe(store, hash);
+    pthread_mutex_lock(stripe);
+    int result = find(store, hash, &row, &found, err);
+    if (result == 0)
+        result = found ? read_row(store, &row, bytes, size, err)
+                       : err_set(err, ERR_NOT_FOUND, "this record is not here");
+    pthread_mutex_unlock(stripe);
+    return result;
+}
+
+int store_list_records(struct store *store, const uint8_t *vault, const uint8_t *after,
+                       uint8_t (*hashes)[ID_SIZE], size_t max, size_t *count, struct err *err)
+{
+    struct record_row rows[PAGE_ROWS];
+    size_t got = PAGE_ROWS;
+    int result = store_check(store, err);
+    *count = 0;
+    while (result == 0 && *count < max && got == PAGE_ROWS) {
+        size_t wanted = max - *count < PAGE_ROWS ? max - *count : PAGE_ROWS;
+        pthread_mutex_lock(&store->lock);
+        result =
+            catalogue_list_records(store->catalogue, vault, *count > 0 ? hashes[*count - 1] : after,
+                                   rows, wanted, &got, err);
+        pthread_mutex_unlock(&store->lock);
+        for (size_t i = 0; result == 0 && i < got; i++)
+            memcpy(hashes[(*count)++], rows[i].hash, ID_SIZE);
+    }
+    return result;
+}
+
+int store_record_digest(struct store *store, uint8_t digest[256][8], struct err *err)
+{
+    if (store_check(store, err) != 0)
+        return -1;
+    pthread_mutex_lock(&store->lock);
+    memcpy(digest, store->digest, sizeof(store->digest));
+    pthread_mutex_unlock(&store->lock);
+    return 0;
+}
