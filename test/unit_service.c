@@ -280,6 +280,47 @@ static void a_node_that_is_down_is_done_without_and_made_up_for_later(void **sta
         free(packs[i].bytes);
 }
 
+static void a_store_outlives_the_stop_of_its_own_node(void **state)
+{
+    (void)state;
+    struct lab_pack pack = lab_pack(PACK_BYTES);
+    struct err err = ERR_INIT;
+    struct client *client;
+    struct node_status status;
+    uint64_t call;
+    uint8_t *grant, *bytes = malloc(pack.size);
+    size_t grant_size;
+    memcpy(bytes, pack.bytes, pack.size);
+    lab_grant(&lab, pack.id, pack.size, lab.nodes[0].keys->node, &grant, &grant_size);
+    lab_ok(client_status(lab_client(&lab, 0), &status, &err));
+    uint64_t used_bytes = status.used_bytes;
+    lab_ok(client_open(&client, lab.nodes[0].config.client_endpoint, &err));
+    client_set_timeout(client, LAB_WAIT_MS);
+    client_set_patience(client, LAB_WAIT_MS);
+    for (size_t i = 1; i < 6; i++)
+        lab_signal(&lab, i, SIGSTOP);
+    lab_ok(client_put_pack_start(client, &call, &bytes, pack.size, grant, grant_size, &lab.pin, 4,
+                                 2, &err));
+    while (status.used_bytes == used_bytes) { /* its own row comes first */
+        usleep(10000);
+        lab_ok(client_status(lab_client(&lab, 0), &status, &err));
+    }
+    lab_end_node(&lab, 0, SIGTERM);
+    for (size_t i = 1; i < 6; i++)
+        lab_signal(&lab, i, SIGCONT);
+    lab_start_node(&lab, 0);
+    lab_settle(&lab);
+    struct client_answer answer;
+    lab_ok(client_next(client, &answer, &err));
+    if (answer.err.code != ERR_NONE)
+        fail_msg("%s", answer.err.text);
+    assert_in_range(answer.held.nodes, 4, 6);
+    client_close(&client);
+    assert_gets(1, &pack, 0);
+    free(grant);
+    free(pack.bytes);
+}
+
 static void too_few_are_refused_with_the_counts(void **state)
 {
     (void)state;
@@ -479,6 +520,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(a_stopped_node_does_not_hold_up_reading),
         cmocka_unit_test(a_stopped_node_does_not_hold_up_storing_for_long),
         cmocka_unit_test(a_node_that_is_down_is_done_without_and_made_up_for_later),
+        cmocka_unit_test(a_store_outlives_the_stop_of_its_own_node),
         cmocka_unit_test(too_few_are_refused_with_the_counts),
         cmocka_unit_test(a_full_node_is_replaced),
         cmocka_unit_test(any_two_of_six_may_be_killed),

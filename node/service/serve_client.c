@@ -277,6 +277,12 @@ void serve_client(struct service *service, struct incoming *incoming)
         answer->reply.error = err.code == ERR_NONE ? ERR_IO : err.code;
         answer->reply.error_text = err.text;
     }
+    /* While this node stops, others were not asked to the end, so it failed or says too little: an
+     * answer to no call is none, the command sees its connection go and asks again. Not so the
+     * command that made it stop. */
+    if (atomic_load(&service->stop) && request != NULL &&
+        request->body_case != ECBAK__CLIENT_REQUEST__BODY_LEAVE)
+        answer->reply.call = 0;
     wire_free(request);
     atomic_fetch_add(&service->moved_bytes, answer->payload.size);
     size_t size;
