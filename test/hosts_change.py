@@ -99,15 +99,26 @@ def nodes_with_new_keys_are_who_they_were(cluster):
 
 
 def a_host_leaves_for_good_and_the_others_make_up_for_it(cluster):
+    """Not while another is missing; and then what it held is made again by the stores that are regular, at once."""
     cluster.settle()
-    gone = cluster.hosts[5]
+    owner, other, gone = cluster.hosts[0], cluster.hosts[4], cluster.hosts[5]
+    profile = {"ecbak_profiles": [{"name": "work", "path": ["/srv/work"], "tag": ["regular"], "when": "yearly"}]}
+    cluster.play("backup-profile.yml", "-e", json.dumps(profile), hosts=[owner]).expect_done()
+    other.lose_power()
+    cluster.wait_seen("dead", other, by=[gone])
+    report = cluster.play("leave.yml", "-e", f"host={gone.name}", hosts=cluster.members)
+    report.expect_broken(gone.name)
+    report.says(f"{gone.name} stays: it does not see alive {other.name}")
+    cluster.settle()
+    assert cluster.ecbak(owner, "snapshots", "--tag", "regular", "--json").expect(DONE).json["snapshots"] == []
     cluster.play("leave.yml", "-e", f"host={gone.name}").expect_done()
     cluster.members.remove(gone)
     for host in cluster.members:
         wait_until(lambda host=host: cluster.states(host).get(gone.name, "left") == "left", 60, f"{host.name} sees it left", pause=0.2)
     gone.shut_down()
-    cluster.store(cluster.hosts[0], "/srv/work").expect(DONE)
-    cluster.recover_and_compare(cluster.hosts[6], cluster.hosts[0], "/srv/work")
+    stored = cluster.ecbak(owner, "snapshots", "--tag", "regular", "--json").expect(DONE).json["snapshots"]
+    assert len(stored) == 1, stored
+    cluster.recover_and_compare(cluster.hosts[6], owner, "/srv/work", stored[0]["id"])
 
 
 def a_new_host_takes_a_burnt_ones_place_and_the_old_one_stays_out(cluster):
