@@ -1,6 +1,6 @@
 /* fake_node.h - stands in for a node and its cluster at link time, behind node/api/client.h: packs
- * and records in memory, and faults on request. Include it in one test program; the engines then
- * run whole, with threads and all, without a process beside them.
+ * and records in memory, and faults on request. For test programs of one file: the engines then run
+ * whole, with threads and all, without a process beside them.
  */
 #ifndef ECBAK_TEST_FAKE_NODE_H
 #define ECBAK_TEST_FAKE_NODE_H
