@@ -79,6 +79,41 @@ static void what_was_lost_for_a_while_is_recovered_when_it_is_back(void **state)
     free(aside);
 }
 
+static void what_a_lost_pack_had_is_taken_from_another_that_has_it_too(void **state)
+{
+    (void)state;
+    struct store_result result;
+    struct recover_result recovered;
+    unsigned gone = 0;
+    make_file("a", 3 * 1000 * 1000, 1);
+    make_file("b", 1000, 2);
+    store_well(&result);
+    /* Its data is lost, and sent again in other packs; then it is back, and those are lost. */
+    size_t first = fake.pack_count;
+    for (size_t i = 0; i < first; i++) {
+        if (fake.packs[i].size > 1000 * 1000)
+            fake.packs[i].nodes = FAKE_DATA - 1;
+    }
+    restart();
+    store_well(&result);
+    for (size_t i = 0; i < fake.pack_count; i++) {
+        fake.packs[i].nodes = FAKE_MEMBERS;
+        if (i >= first && fake.packs[i].size > 1000 * 1000) {
+            fake.packs[i].nodes = FAKE_DATA - 1;
+            gone++;
+        }
+    }
+    assert_true(gone > 0);
+    for (int blank = 0; blank < 2; blank++) {
+        if (blank)
+            forget_cache();
+        recover_well("latest", &recovered);
+        assert_same_file("a");
+        assert_same_file("b");
+        assert_int_equal(remove_tree(target), 0);
+    }
+}
+
 static void missing_and_forked_records_are_found(void **state)
 {
     (void)state;
@@ -139,6 +174,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(what_was_lost_is_read_and_sent_again),
         TEST(what_was_lost_for_a_while_is_recovered_when_it_is_back),
+        TEST(what_a_lost_pack_had_is_taken_from_another_that_has_it_too),
         TEST(missing_and_forked_records_are_found),
     };
     return cmocka_run_group_tests(tests, set_up_all, NULL);
