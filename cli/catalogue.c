@@ -65,7 +65,8 @@ static int read_index(struct cache *cache, const uint8_t id[ID_SIZE],
     return mixed ? add_published(cache, id, entries, count, err) : 0;
 }
 
-static int take_answer(struct cache *cache, const struct vault_keys *keys,
+/* The pack that was asked for; takes the answer's. */
+static int open_answer(struct pack_reader **pack, const struct vault_keys *keys,
                        const uint8_t id[ID_SIZE], struct client_answer *answer, struct err *err)
 {
     if (answer->err.code != ERR_NONE) {
@@ -76,8 +77,14 @@ static int take_answer(struct cache *cache, const struct vault_keys *keys,
     pack_id(found, answer->pack, answer->pack_size);
     if (memcmp(found, id, ID_SIZE) != 0)
         return err_set(err, ERR_FOREIGN, "the node answered with another pack");
+    return pack_open(pack, &answer->pack, answer->pack_size, keys, err);
+}
+
+static int take_answer(struct cache *cache, const struct vault_keys *keys,
+                       const uint8_t id[ID_SIZE], struct client_answer *answer, struct err *err)
+{
     struct pack_reader *pack = NULL;
-    if (pack_open(&pack, &answer->pack, answer->pack_size, keys, err) != 0)
+    if (open_answer(&pack, keys, id, answer, err) != 0)
         return -1;
     int result = read_index(cache, id, pack, err);
     pack_reader_destroy(&pack);
@@ -121,22 +128,26 @@ static void take_in_turn(
 
 /* An index that could not be had when later ones were read, and can now, must not come last: what it
  * says of chunks that were sent again since is not so any more. Then all are read again, in order. */
-static int keep_order(struct cache *cache, struct client *client, uint8_t (*packs)[ID_SIZE],
-                      size_t count, struct err *err)
+static int keep_order(struct cache *cache, const struct vault_keys *keys, struct client *client,
+                      uint8_t (*packs)[ID_SIZE], size_t count, struct err *err)
 {
     size_t read_end = count;
     while (read_end > 0 && !cache_has_index(cache, packs[read_end - 1]))
         read_end--;
     for (size_t i = 0; i < read_end; i++) {
         struct client_answer answer = {0};
+        struct pack_reader *pack = NULL;
+        struct err why = ERR_INIT;
         uint64_t call;
         if (cache_has_index(cache, packs[i]))
             continue;
         if (client_get_pack_start(client, &call, packs[i], err) != 0 ||
             client_next(client, &answer, err) != 0)
             return -1;
+        bool back = open_answer(&pack, keys, packs[i], &answer, &why) == 0;
+        pack_reader_destroy(&pack);
         free(answer.pack);
-        if (answer.err.code == ERR_NONE)
+        if (back)
             return cache_forget_indexes(cache, err);
     }
     return 0;
@@ -150,7 +161,7 @@ int catalogue_load(struct cache *cache, const struct vault_keys *keys, struct cl
     size_t count, next = 0, waiting = 0;
     uint8_t(*packs)[ID_SIZE] = catalogue_packs(list, &count);
     struct asked asked[AHEAD];
-    int result = keep_order(cache, client, packs, count, err);
+    int result = keep_order(cache, keys, client, packs, count, err);
     if (result == 0)
         result = cache_begin(cache, err);
     while (result == 0) {

@@ -3,6 +3,16 @@
 #include <stdlib.h>
 #include <string.h>
 
+static void plan_place(struct chunk_source *source, struct fetch *fetch,
+                       const uint8_t id[CHUNK_ID_SIZE], const struct chunk_place *place)
+{
+    memcpy(source->id, id, CHUNK_ID_SIZE);
+    source->segment = place->segment;
+    source->offset = place->offset;
+    source->size = place->size;
+    source->pack = fetch_plan(fetch, place->pack);
+}
+
 int chunk_plan(struct chunk_source *source, struct cache *cache, struct fetch *fetch,
                const uint8_t id[CHUNK_ID_SIZE], struct err *err)
 {
@@ -12,11 +22,7 @@ int chunk_plan(struct chunk_source *source, struct cache *cache, struct fetch *f
                    ? err_set(err, ERR_NOT_FOUND,
                              "no index that could be read names one of its chunks")
                    : -1;
-    memcpy(source->id, id, CHUNK_ID_SIZE);
-    source->segment = place.segment;
-    source->offset = place.offset;
-    source->size = place.size;
-    source->pack = fetch_plan(fetch, place.pack);
+    plan_place(source, fetch, id, &place);
     return 0;
 }
 
@@ -27,10 +33,10 @@ void chunk_unplan(struct chunk_source *source, struct fetch *fetch)
     source->pack = NULL;
 }
 
-void chunk_reader_init(struct chunk_reader *reader, struct fetch *fetch,
+void chunk_reader_init(struct chunk_reader *reader, struct cache *cache, struct fetch *fetch,
                        const struct vault_keys *keys)
 {
-    *reader = (struct chunk_reader){.fetch = fetch, .keys = keys};
+    *reader = (struct chunk_reader){.cache = cache, .fetch = fetch, .keys = keys};
 }
 
 void chunk_reader_release(struct chunk_reader *reader)
@@ -73,8 +79,8 @@ static int open_segment(struct chunk_reader *reader, const struct chunk_source *
     return 0;
 }
 
-int chunk_read(struct chunk_reader *reader, const struct chunk_source *source,
-               const uint8_t **bytes, struct err *err)
+static int read_here(struct chunk_reader *reader, const struct chunk_source *source,
+                     const uint8_t **bytes, struct err *err)
 {
     struct open_segment *segment;
     if (open_segment(reader, source, &segment, err) != 0)
@@ -87,4 +93,24 @@ int chunk_read(struct chunk_reader *reader, const struct chunk_source *source,
     if (memcmp(id, source->id, CHUNK_ID_SIZE) != 0)
         return err_set(err, ERR_DAMAGED, "a chunk is not what its name says");
     return 0;
+}
+
+int chunk_read(struct chunk_reader *reader, const struct chunk_source *source,
+               const uint8_t **bytes, struct err *err)
+{
+    if (read_here(reader, source, bytes, err) == 0)
+        return 0;
+    struct err other = ERR_INIT;
+    struct chunk_place place;
+    for (unsigned i = 0; cache_find_other(reader->cache, source->id, i, &place, &other) == 0; i++) {
+        struct chunk_source elsewhere;
+        if (place.size != source->size)
+            continue; /* one of the two indexes errs, and the caller has made room for this size */
+        plan_place(&elsewhere, reader->fetch, source->id, &place);
+        int result = read_here(reader, &elsewhere, bytes, &other);
+        chunk_unplan(&elsewhere, reader->fetch);
+        if (result == 0)
+            return 0;
+    }
+    return -1;
 }

@@ -1,10 +1,13 @@
 /* chunk_reader.h - chunks by id: looked up in the cache, read from fetched packs, checked.
  *
+ * A chunk that its pack does not give (lost, damaged, not what it should be) is read from any other
+ * pack that has it too.
+ *
  * Each thread has one; it keeps the last few segments that it opened, since neighbours in a tree
  * are mostly neighbours in a pack.
  *
  *   Errors   ERR_NOT_FOUND no index names the chunk; ERR_DAMAGED the bytes are not the chunk's;
- *            those of fetch_take
+ *            those of fetch_take. Of several packs, the first one's
  *   Memory   at most CHUNK_READER_SEGMENTS segments
  *   Threads  one at a time for one reader
  */
@@ -35,13 +38,14 @@ struct open_segment {
 };
 
 struct chunk_reader {
+    struct cache *cache;
     struct fetch *fetch;
     const struct vault_keys *keys;
     struct open_segment segments[CHUNK_READER_SEGMENTS];
     uint64_t clock;
 };
 
-void chunk_reader_init(struct chunk_reader *reader, struct fetch *fetch,
+void chunk_reader_init(struct chunk_reader *reader, struct cache *cache, struct fetch *fetch,
                        const struct vault_keys *keys);
 void chunk_reader_release(struct chunk_reader *reader);
 /* *bytes (source->size of them) is good until the next call. */

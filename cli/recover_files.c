@@ -16,7 +16,7 @@
 void writer_hand_init(struct writer_hand *hand, struct recover *recover)
 {
     *hand = (struct writer_hand){.recover = recover, .attributes = attributes_new()};
-    chunk_reader_init(&hand->chunks, recover->fetch, recover->vault->keys);
+    chunk_reader_init(&hand->chunks, recover->cache, recover->fetch, recover->vault->keys);
 }
 
 void writer_hand_release(struct writer_hand *hand)

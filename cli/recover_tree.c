@@ -141,7 +141,7 @@ int recover_find(struct recover *recover, const char *path, struct err *err)
 {
     struct chunk_reader chunks;
     struct folder_reader reader;
-    chunk_reader_init(&chunks, recover->fetch, recover->vault->keys);
+    chunk_reader_init(&chunks, recover->cache, recover->fetch, recover->vault->keys);
     folder_open(&reader, (const uint8_t(*)[CHUNK_ID_SIZE])recover->snapshot->root,
                 recover->snapshot->root_count);
     bool found = true;

@@ -1,6 +1,6 @@
 /* fake_node.h - stands in for a node and its cluster at link time, behind node/api/client.h: packs
- * and records in memory, and faults on request. Include it in one test program; the engines then
- * run whole, with threads and all, without a process beside them.
+ * and records in memory, and faults on request. For test programs of one file: the engines then run
+ * whole, with threads and all, without a process beside them.
  */
 #ifndef ECBAK_TEST_FAKE_NODE_H
 #define ECBAK_TEST_FAKE_NODE_H
@@ -51,6 +51,18 @@ static struct fake_pack *fake_find(const uint8_t *id)
             return &fake.packs[i];
     }
     return NULL;
+}
+
+/* Puts a pack onto all nodes; takes its bytes. */
+static void fake_add(const uint8_t *id, uint8_t **bytes, size_t size)
+{
+    fake.packs = alloc_grow(fake.packs, fake.pack_count + 1, sizeof(fake.packs[0]));
+    struct fake_pack *new = &fake.packs[fake.pack_count++];
+    memcpy(new->id, id, ID_SIZE);
+    new->bytes = *bytes;
+    new->size = size;
+    new->nodes = fake.members;
+    *bytes = NULL;
 }
 
 /* Forgets everything. */
@@ -170,13 +182,7 @@ int client_put_pack_start(struct client *client, uint64_t *call, uint8_t **pack,
     } else if (fake.fail_puts_after > 0 && fake.puts > fake.fail_puts_after) {
         err_set(&answer->err, ERR_TOO_FEW, "the fake has had enough");
     } else if (fake_find(id) == NULL) {
-        fake.packs = alloc_grow(fake.packs, fake.pack_count + 1, sizeof(fake.packs[0]));
-        struct fake_pack *new = &fake.packs[fake.pack_count++];
-        memcpy(new->id, id, ID_SIZE);
-        new->bytes = *pack;
-        new->size = pack_size;
-        new->nodes = fake.members;
-        *pack = NULL;
+        fake_add(id, pack, pack_size);
     }
     fake_held(&answer->held, id);
     answer->held.sent_bytes = pack_size * 3 / 2;

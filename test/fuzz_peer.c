@@ -1,6 +1,5 @@
 /* What another node may send: requests, answered by a holder with a real (empty) store, and answers,
  * as the jobs that asked read them. */
-#include <ftw.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,6 +14,7 @@
 #include "node/service/ask.h"
 #include "node/service/locate.h"
 #include "node/service/serve_peer.h"
+#include "test/remove_tree.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -23,17 +23,9 @@ static struct counters counters;
 
 static char dir[] = "/tmp/ecbak-fuzz-peer-XXXXXX";
 
-static int remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
-{
-    (void)st;
-    (void)type;
-    (void)ftw;
-    return remove(path);
-}
-
 static void remove_all(void)
 {
-    nftw(dir, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+    remove_tree(dir);
 }
 
 static void open_holder(void)

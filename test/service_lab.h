@@ -15,7 +15,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <ftw.h>
 #include <signal.h>
 #include <sodium.h>
 #include <stdbool.h>
@@ -38,6 +37,7 @@
 #include "node/service/service.h"
 #include "node/store/store.h"
 #include "test/free_port.h"
+#include "test/remove_tree.h"
 
 #define LAB_NODES_MAX 10
 #define LAB_WAIT_MS   60000
@@ -280,14 +280,6 @@ static inline void lab_init(struct lab *lab)
     lab_vault(lab, RIGHT_ADD | RIGHT_READ);
 }
 
-static inline int lab_remove(const char *path, const struct stat *st, int type, struct FTW *ftw)
-{
-    (void)st;
-    (void)type;
-    (void)ftw;
-    return remove(path);
-}
-
 static inline void lab_release(struct lab *lab)
 {
     for (size_t i = 0; i < lab->count; i++) {
@@ -295,7 +287,7 @@ static inline void lab_release(struct lab *lab)
         node_keys_destroy(&lab->nodes[i].keys);
     }
     free(lab->writer_cert_bytes);
-    nftw(lab->dir, lab_remove, 32, FTW_DEPTH | FTW_PHYS);
+    remove_tree(lab->dir);
 }
 
 /* A grant for a pack; sponsor NULL: nobody. */

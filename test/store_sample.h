@@ -15,7 +15,7 @@ static uint8_t sample_vault_secret[64], sample_writer_secret[64];
 static uint8_t *sample_certificate;
 static size_t sample_certificate_size;
 
-static void sample_set_up(void)
+static inline void sample_set_up(void)
 {
     struct writer_cert c = {.rights = RIGHT_ADD};
     uint8_t seed[32], public_key[32];
@@ -34,7 +34,7 @@ static void sample_set_up(void)
         abort();
 }
 
-static void sample_tear_down(void)
+static inline void sample_tear_down(void)
 {
     free(sample_certificate);
 }
@@ -49,7 +49,8 @@ struct sample {
     struct pin pin;
 };
 
-static void sample_init(struct sample *s, unsigned number, size_t size, unsigned k, unsigned m)
+static inline void sample_init(struct sample *s, unsigned number, size_t size, unsigned k,
+                               unsigned m)
 {
     uint8_t seed[randombytes_SEEDBYTES] = {(uint8_t)number, (uint8_t)(number >> 8)};
     uint8_t *pack = malloc(size + 1);
@@ -78,20 +79,22 @@ static void sample_init(struct sample *s, unsigned number, size_t size, unsigned
     s->pin.number = 1;
 }
 
-static void sample_release(struct sample *s)
+static inline void sample_release(struct sample *s)
 {
     fragment_set_release(&s->set);
     free(s->grant);
 }
 
-static int sample_put(struct store *store, const struct sample *s, unsigned index, struct err *err)
+static inline int sample_put(struct store *store, const struct sample *s, unsigned index,
+                             struct err *err)
 {
     return store_put_fragment(store, s->set.bytes[index], s->set.size, s->grant, s->grant_size,
                               &s->opened, &s->holders, &s->pin, err);
 }
 
 /* A signed record; its bytes are malloc'd. */
-static void sample_record(uint64_t number, uint8_t **bytes, size_t *size, struct record *opened)
+static inline void sample_record(uint64_t number, uint8_t **bytes, size_t *size,
+                                 struct record *opened)
 {
     static uint8_t sealed[3] = {7, 8, 9};
     struct record r = {.number = number, .kind = RECORD_SNAPSHOT};

@@ -169,6 +169,49 @@ static void a_lost_packs_chunks_are_forgotten_until_stored_again(void **state)
     cache_close(&cache);
 }
 
+/* The number of the pack that has the chunk too, apart from so many others; 0 when none does. */
+static uint32_t find_other(struct cache *cache, uint32_t chunk, unsigned skip)
+{
+    uint8_t id[32];
+    struct chunk_place place;
+    struct err err = ERR_INIT;
+    ids(id, "chunk", chunk);
+    if (cache_find_other(cache, id, skip, &place, &err) == 0) {
+        assert_int_equal(place.offset, (chunk % 100) * 1000);
+        return place.pack_number;
+    }
+    assert_int_equal(err.code, ERR_NOT_FOUND);
+    return 0;
+}
+
+static void every_living_pack_that_has_a_chunk_is_known_the_latest_first(void **state)
+{
+    (void)state;
+    struct cache *cache = open_cache();
+    uint8_t id[32];
+    struct err err = ERR_INIT;
+    uint32_t packs[3];
+    for (int round = 0; round < 2; round++) { /* indexes are read, and may be read again */
+        for (uint32_t i = 0; i < 3; i++)
+            packs[i] = add(cache, i, 0, 20, true);
+        assert_int_equal(find(cache, 10, NULL), packs[2]);
+        assert_int_equal(find_other(cache, 10, 0), packs[1]);
+        assert_int_equal(find_other(cache, 10, 1), packs[0]);
+        assert_int_equal(find_other(cache, 10, 2), 0);
+    }
+    ids(id, "pack", 1);
+    assert_int_equal(cache_drop_pack(cache, id, &err), 0);
+    assert_int_equal(find_other(cache, 10, 0), packs[0]);
+    assert_int_equal(find_other(cache, 10, 1), 0);
+    ids(id, "pack", 2);
+    assert_int_equal(cache_drop_pack(cache, id, &err), 0);
+    assert_int_equal(find(cache, 10, NULL), 0);
+    assert_int_equal(find_other(cache, 10, 0), packs[0]);
+    add(cache, 4, 500, 5, true);
+    assert_int_equal(find_other(cache, 502, 0), 0); /* in one pack, like most */
+    cache_close(&cache);
+}
+
 struct seen {
     size_t packs, chunks;
     uint8_t first[32];
@@ -312,6 +355,8 @@ int main(void)
                                   remove_file),
         cmocka_unit_test_teardown(a_pack_added_again_keeps_its_number, remove_file),
         cmocka_unit_test_teardown(a_lost_packs_chunks_are_forgotten_until_stored_again,
+                                  remove_file),
+        cmocka_unit_test_teardown(every_living_pack_that_has_a_chunk_is_known_the_latest_first,
                                   remove_file),
         cmocka_unit_test_teardown(unpublished_packs_are_listed_whole_until_published, remove_file),
         cmocka_unit_test_teardown(indexes_are_read_once, remove_file),

@@ -6,7 +6,6 @@
 
 #include <cmocka.h>
 
-#include <ftw.h>
 #include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,24 +19,12 @@
 #include "node/base/clock.h"
 #include "node/base/log.h"
 #include "node/daemon.h"
+#include "test/remove_tree.h"
 
 static char folder[] = "/tmp/ecbak-daemon-XXXXXX";
 static uint8_t authority_secret[64], authority_public[32];
 static struct config config;
 static struct node_keys *keys;
-
-static int remove_one(const char *path, const struct stat *st, int kind, struct FTW *ftw)
-{
-    (void)st;
-    (void)kind;
-    (void)ftw;
-    return remove(path);
-}
-
-static int remove_tree(const char *path)
-{
-    return nftw(path, remove_one, 16, FTW_DEPTH | FTW_PHYS);
-}
 
 /* The error with which the daemon does not start, its certificate being valid between these. */
 static struct err refusal(int64_t from_s, int64_t to_s)

@@ -19,14 +19,9 @@
 #include "cli/vault/home.h"
 #include "cli/vault/home_files.h"
 #include "coding/base/bytes.h"
+#include "test/remove_tree.h"
 
 static char folder[64];
-
-static int remove_one(const char *path, const struct stat *status, int flag, struct FTW *ftw)
-{
-    (void)status, (void)flag, (void)ftw;
-    return remove(path);
-}
 
 static int make_home(void **state)
 {
@@ -43,7 +38,7 @@ static int make_home(void **state)
 static int remove_home(void **state)
 {
     (void)state;
-    return nftw(folder, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+    return remove_tree(folder);
 }
 
 static struct vault *create(const uint8_t *secret)

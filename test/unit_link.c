@@ -15,14 +15,13 @@
 
 #include "node/base/clock.h"
 #include "node/net/link_core.h"
+#include "test/authority_sample.h"
 #include "test/free_port.h"
 
 #define PEERS         12
 #define POOL          8
 #define DEADLINE_MS   10000
 #define NEVER_IDLE_MS 600000
-
-static uint8_t authority_secret[64], authority_public[32];
 
 struct node {
     struct link *link;
@@ -53,14 +52,7 @@ static struct node *node_new(int64_t idle_ms)
     struct node *node = calloc(1, sizeof(*node));
     struct err err = ERR_INIT;
     node->keys = node_keys_new();
-    memcpy(node->cert.node, node->keys->node, CERT_ID_SIZE);
-    memcpy(node->cert.curve, node->keys->curve_public, 32);
-    node->cert.serial = 1;
-    node->cert.not_before_s = wall_s() - 60;
-    node->cert.not_after_s = wall_s() + 3600;
-    snprintf(node->cert.name, sizeof(node->cert.name), "node");
-    snprintf(node->cert.zone, sizeof(node->cert.zone), "zone");
-    assert_int_equal(cert_sign(&node->cert, authority_secret, &err), 0);
+    certify_now(&node->cert, node->keys, "node");
     snprintf(node->peer.endpoint, sizeof(node->peer.endpoint), "tcp://127.0.0.1:%u", free_port());
     memcpy(node->peer.curve, node->keys->curve_public, 32);
     const struct link_options options = {.bind = node->peer.endpoint,
@@ -228,7 +220,7 @@ static void what_waited_longer_than_it_may_is_not_handed_up(void **state)
 static int setup(void **state)
 {
     (void)state;
-    return sodium_init() < 0 ? -1 : crypto_sign_keypair(authority_public, authority_secret);
+    return authority_set_up();
 }
 
 #define TEST(name) cmocka_unit_test_teardown(name, stop)

@@ -1,5 +1,4 @@
 /* Going through folders: order, slices, targets, what is left out. */
-#include <ftw.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -16,6 +15,8 @@
 #include "cli/store_count.h"
 #include "cli/walk.h"
 #include "coding/base/alloc.h"
+#include "test/remove_tree.h"
+#include "test/wait_for.h"
 
 #define PATH_TEMPLATE "/tmp/ecbak-walk-XXXXXX"
 
@@ -28,18 +29,10 @@ static int set_up(void **state)
     return mkdtemp(base) != NULL ? 0 : -1;
 }
 
-static int remove_one(const char *path, const struct stat *stat, int kind, struct FTW *ftw)
-{
-    (void)stat;
-    (void)kind;
-    (void)ftw;
-    return remove(path);
-}
-
 static int tear_down(void **state)
 {
     (void)state;
-    return nftw(base, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+    return remove_tree(base);
 }
 
 static char *path_of(const char *name)
@@ -288,8 +281,7 @@ static void a_tree_is_counted_beside(void **state)
     struct store_count *count = NULL;
     store_count_start(&count, &options, &progress);
     assert_non_null(count);
-    for (int i = 0; i < 10000 && progress.bytes_all == 0; i++)
-        usleep(1000);
+    WAIT_FOR(progress.bytes_all != 0);
     store_count_stop(&count);
     assert_null(count);
     assert_int_equal(progress.files_all, 3);

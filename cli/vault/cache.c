@@ -6,6 +6,9 @@
  * A dropped pack is one deleted row: its chunks' rows dangle, are found no more (the join fails;
  * pack numbers are never used again), and are replaced when the chunks are stored again.
  *
+ * Few chunks are in two packs: those that were lost for a while, or that two machines stored at once.
+ * Then the newer row counts, and the older one is kept among the others (cache_find_other).
+ *
  * An unpublished pack keeps its index block in its row until an index names it.
  */
 #include "cli/vault/cache.h"
@@ -37,13 +40,11 @@ static bool copy_blob(sqlite3_stmt *s, int column, void *to, int size)
     return true;
 }
 
-int cache_find(struct cache *cache, const uint8_t id[CHUNK_ID_SIZE], struct chunk_place *place,
-               struct err *err)
+/* [lock] The place that the statement finds for this id. */
+static int find_place(struct cache *cache, sqlite3_stmt *s, const uint8_t id[CHUNK_ID_SIZE],
+                      struct chunk_place *place, struct err *err)
 {
-    sqlite3_stmt *s = cache->statements[CACHE_FIND];
     int result = 0;
-    pthread_mutex_lock(&cache->lock);
-    sqlite3_bind_int64(s, 1, key_of(id));
     int code = sqlite3_step(s);
     uint8_t rest[ID_REST];
     if (code != SQLITE_ROW && code != SQLITE_DONE)
@@ -58,25 +59,61 @@ int cache_find(struct cache *cache, const uint8_t id[CHUNK_ID_SIZE], struct chun
         place->size = (uint32_t)sqlite3_column_int64(s, 5);
     }
     sqlite3_reset(s);
+    return result;
+}
+
+int cache_find(struct cache *cache, const uint8_t id[CHUNK_ID_SIZE], struct chunk_place *place,
+               struct err *err)
+{
+    sqlite3_stmt *s = cache->statements[CACHE_FIND];
+    pthread_mutex_lock(&cache->lock);
+    sqlite3_bind_int64(s, 1, key_of(id));
+    int result = find_place(cache, s, id, place, err);
     pthread_mutex_unlock(&cache->lock);
     return result;
+}
+
+int cache_find_other(struct cache *cache, const uint8_t id[CHUNK_ID_SIZE], unsigned skip,
+                     struct chunk_place *place, struct err *err)
+{
+    sqlite3_stmt *s = cache->statements[CACHE_FIND_OTHER];
+    pthread_mutex_lock(&cache->lock);
+    sqlite3_bind_int64(s, 1, key_of(id));
+    sqlite3_bind_int64(s, 2, skip);
+    int result = find_place(cache, s, id, place, err);
+    pthread_mutex_unlock(&cache->lock);
+    return result;
+}
+
+static int put_chunk(struct cache *c, enum cache_statement how, uint32_t pack_number,
+                     const struct pack_entry *entry, struct err *err)
+{
+    sqlite3_stmt *s = c->statements[how];
+    sqlite3_bind_int64(s, 1, key_of(entry->id));
+    sqlite3_bind_blob(s, 2, entry->id + 8, ID_REST, SQLITE_STATIC);
+    sqlite3_bind_int64(s, 3, pack_number);
+    sqlite3_bind_int64(s, 4, entry->segment);
+    sqlite3_bind_int64(s, 5, entry->offset);
+    sqlite3_bind_int64(s, 6, entry->size);
+    return cache_run(c, how, err, "remembering a chunk");
 }
 
 static int add_chunks(struct cache *c, uint32_t pack_number, const struct pack_entry *entries,
                       size_t count, struct err *err)
 {
-    sqlite3_stmt *s = c->statements[CACHE_ADD_CHUNK];
-    int result = 0;
-    for (size_t i = 0; i < count && result == 0; i++) {
-        sqlite3_bind_int64(s, 1, key_of(entries[i].id));
-        sqlite3_bind_blob(s, 2, entries[i].id + 8, ID_REST, SQLITE_STATIC);
-        sqlite3_bind_int64(s, 3, pack_number);
-        sqlite3_bind_int64(s, 4, entries[i].segment);
-        sqlite3_bind_int64(s, 5, entries[i].offset);
-        sqlite3_bind_int64(s, 6, entries[i].size);
-        result = cache_run(c, CACHE_ADD_CHUNK, err, "remembering a chunk");
+    sqlite3_stmt *keep = c->statements[CACHE_KEEP_OTHER];
+    for (size_t i = 0; i < count; i++) {
+        if (put_chunk(c, CACHE_ADD_CHUNK, pack_number, &entries[i], err) != 0)
+            return -1;
+        if (sqlite3_changes(c->db) > 0)
+            continue;
+        sqlite3_bind_int64(keep, 1, key_of(entries[i].id));
+        sqlite3_bind_int64(keep, 2, pack_number);
+        if (cache_run(c, CACHE_KEEP_OTHER, err, "remembering a chunk") != 0 ||
+            put_chunk(c, CACHE_REPLACE_CHUNK, pack_number, &entries[i], err) != 0)
+            return -1;
     }
-    return result;
+    return 0;
 }
 
 static int add_pack_row(struct cache *c, const uint8_t pack[ID_SIZE],

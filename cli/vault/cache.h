@@ -36,6 +36,10 @@ void cache_close(struct cache **cache);
 /* ERR_NOT_FOUND when no living pack has it. */
 int cache_find(struct cache *cache, const uint8_t id[CHUNK_ID_SIZE], struct chunk_place *place,
                struct err *err) MUST_CHECK;
+/* Where the chunk is too, in another living pack: the latest but so many; ERR_NOT_FOUND when there is
+ * none. For when the first place does not give it. */
+int cache_find_other(struct cache *cache, const uint8_t id[CHUNK_ID_SIZE], unsigned skip,
+                     struct chunk_place *place, struct err *err) MUST_CHECK;
 /* A pack that is stored: its chunks can be relied on from now. published: some record's index names
  * it. */
 int cache_add_pack(struct cache *cache, const uint8_t pack[ID_SIZE],

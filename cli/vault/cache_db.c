@@ -8,7 +8,7 @@
 
 #include "coding/base/alloc.h"
 
-#define CACHE_VERSION   1
+#define CACHE_VERSION   2
 #define CACHE_KIBIBYTES 16384
 #define BUSY_MS         20000
 #define TEXT_OF(value)  #value
@@ -25,6 +25,10 @@ static const char schema[] =
     "CREATE TABLE IF NOT EXISTS chunk(key INTEGER PRIMARY KEY, rest BLOB NOT NULL, pack INTEGER "
     "NOT NULL,"
     " segment INTEGER NOT NULL, offset INTEGER NOT NULL, size INTEGER NOT NULL);"
+    "CREATE TABLE IF NOT EXISTS other(key INTEGER NOT NULL, pack INTEGER NOT NULL, rest BLOB NOT "
+    "NULL,"
+    " segment INTEGER NOT NULL, offset INTEGER NOT NULL, size INTEGER NOT NULL,"
+    " PRIMARY KEY(key, pack)) WITHOUT ROWID;"
     "CREATE TABLE IF NOT EXISTS index_pack(id BLOB PRIMARY KEY) WITHOUT ROWID;"
     "PRAGMA user_version=" TEXT(CACHE_VERSION) ";"
                                                "COMMIT";
@@ -32,6 +36,15 @@ static const char schema[] =
 static const char find_text[] =
     "SELECT rest, id, number, segment, offset, size FROM chunk JOIN pack ON number = pack"
     " WHERE key = ?1";
+static const char find_other_text[] =
+    "SELECT rest, id, number, segment, offset, size FROM other JOIN pack ON number = pack"
+    " WHERE key = ?1 AND pack NOT IN (SELECT pack FROM chunk WHERE key = ?1)"
+    " ORDER BY pack DESC LIMIT 1 OFFSET ?2";
+static const char keep_other_text[] =
+    "INSERT OR REPLACE INTO other SELECT key, pack, rest, segment, offset, size"
+    " FROM chunk JOIN pack ON number = pack WHERE key = ?1 AND pack <> ?2";
+static const char replace_chunk_text[] =
+    "UPDATE chunk SET rest = ?2, pack = ?3, segment = ?4, offset = ?5, size = ?6 WHERE key = ?1";
 /* A pack that some index names stays published. */
 static const char add_pack_text[] =
     "INSERT INTO pack(id, block) VALUES(?1, ?2) ON CONFLICT(id) DO UPDATE SET"
@@ -39,8 +52,11 @@ static const char add_pack_text[] =
 
 static const char *const texts[CACHE_STATEMENTS] = {
     [CACHE_FIND] = find_text,
+    [CACHE_FIND_OTHER] = find_other_text,
     [CACHE_ADD_PACK] = add_pack_text,
-    [CACHE_ADD_CHUNK] = "INSERT OR REPLACE INTO chunk VALUES(?1, ?2, ?3, ?4, ?5, ?6)",
+    [CACHE_ADD_CHUNK] = "INSERT OR IGNORE INTO chunk VALUES(?1, ?2, ?3, ?4, ?5, ?6)",
+    [CACHE_KEEP_OTHER] = keep_other_text,
+    [CACHE_REPLACE_CHUNK] = replace_chunk_text,
     [CACHE_DROP_PACK] = "DELETE FROM pack WHERE id = ?1",
     [CACHE_PACK_ID] = "SELECT id FROM pack WHERE number = ?1",
     [CACHE_UNPUBLISHED] = "SELECT block FROM pack WHERE block IS NOT NULL ORDER BY number",

@@ -1,0 +1,41 @@
+/* A node's description of itself, as others are told it. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <string.h>
+
+#include "node/membership/meta.h"
+
+static void a_description_is_bounded(void **state)
+{
+    (void)state;
+    struct err err = ERR_INIT;
+    struct node_meta meta = {.certificate_size = CERT_BYTES_MAX,
+                             .offer = {UINT64_MAX, UINT64_MAX, UINT64_MAX}},
+                     got;
+    uint8_t bytes[META_BYTES_MAX + 1] = {0};
+    size_t size;
+    memset(meta.bulk, 'x', sizeof(meta.bulk) - 1);
+    memset(meta.version, 'v', sizeof(meta.version) - 1);
+    assert_int_equal(meta_encode(&meta, bytes, &size, &err), 0);
+    assert_int_equal(meta_decode(&got, bytes, size, &err), 0);
+    assert_memory_equal(&got, &meta, sizeof(got));
+    assert_int_equal(meta_decode(&got, bytes, META_BYTES_MAX + 1, &err), -1);
+    for (size_t cut = 1; cut < size; cut++) /* whatever is cut off: an answer, and no crash */
+        if (meta_decode(&got, bytes, cut, &err) == 0)
+            assert_true(got.certificate_size <= CERT_BYTES_MAX);
+    const uint8_t newline[] = {0x12, 2, 'a', '\n'};
+    assert_int_equal(meta_decode(&got, newline, sizeof(newline), &err), -1);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_description_is_bounded),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,224 @@
+/* Fragments in the store: what comes back, what is not taken, what is bad, and when there is no room. */
+#include "test/store_bench.h"
+
+#include <sys/mount.h>
+#include <sys/resource.h>
+
+static void a_fragment_comes_back_with_all_that_came_with_it(void **state)
+{
+    (void)state;
+    struct store *store = open_with(MIB);
+    struct fragment_info found[4];
+    struct holders holders;
+    uint8_t *grant;
+    size_t count, size;
+    put(store, &small, 2);
+    expect_fragment(store, &small, 2);
+    expect_no_fragment(store, &small, 1, ERR_NOT_FOUND);
+    assert_int_equal(store_find_pack(store, small.set.object.pack_id, found, 4, &count, NULL), 0);
+    assert_int_equal(count, 1);
+    assert_memory_equal(found[0].object, small.set.object_id, ID_SIZE);
+    assert_memory_equal(found[0].vault, sample_vault, ID_SIZE);
+    assert_true(found[0].index == 2 && found[0].data == 2 && found[0].parity == 2);
+    assert_true(found[0].pack_bytes == 200000 && found[0].file_bytes == used_of(store));
+    assert_int_equal(store_get_grant(store, small.set.object_id, 2, &grant, &size, NULL), 0);
+    assert_int_equal(size, small.grant_size);
+    assert_memory_equal(grant, small.grant, size);
+    free(grant);
+    assert_int_equal(store_get_holders(store, small.set.object_id, 2, &holders, NULL), 0);
+    assert_memory_equal(&holders, &small.holders, sizeof(holders));
+    memset(holders.node[1], 0x99, ID_SIZE);
+    assert_int_equal(store_set_holders(store, small.set.object_id, 2, &holders, NULL), 0);
+    memset(&holders, 0, sizeof(holders));
+    assert_int_equal(store_get_holders(store, small.set.object_id, 2, &holders, NULL), 0);
+    assert_int_equal(holders.node[1][0], 0x99);
+    assert_int_equal(pinned(store, &small), 1);
+    store_close(&store);
+}
+
+static void what_does_not_prove_itself_is_not_taken(void **state)
+{
+    (void)state;
+    struct store *store = open_with(MIB);
+    struct err err = ERR_INIT;
+    struct sample other;
+    sample_init(&other, 2, 100000, 2, 1);
+    /* Every 97th byte flipped: head and row. */
+    for (size_t at = 0; at < small.set.size; at += 97) {
+        small.set.bytes[0][at] ^= 4;
+        assert_int_equal(sample_put(store, &small, 0, &err), -1);
+        small.set.bytes[0][at] ^= 4;
+    }
+    assert_int_equal(store_put_fragment(store, small.set.bytes[0], small.set.size, other.grant,
+                                        other.grant_size, &other.opened, &small.holders, &small.pin,
+                                        &err),
+                     -1);
+    assert_int_equal(err.code, ERR_FOREIGN);
+    small.pin.vault[0] ^= 1;
+    assert_int_equal(sample_put(store, &small, 0, &err), -1);
+    assert_int_equal(err.code, ERR_FOREIGN);
+    small.pin.vault[0] ^= 1;
+    small.opened.cluster[0] ^= 1;
+    assert_int_equal(sample_put(store, &small, 0, &err), -1);
+    assert_int_equal(err.code, ERR_FOREIGN);
+    small.opened.cluster[0] ^= 1;
+    assert_int_equal(count_files("fragments"), 0);
+    assert_true(used_of(store) == 0);
+    sample_release(&other);
+    store_close(&store);
+}
+
+static void a_damaged_file_is_moved_aside_and_can_be_replaced(void **state)
+{
+    (void)state;
+    struct store *store = open_with(MIB);
+    char path[DURABLE_PATH_MAX];
+    struct stat status;
+    path_of(path, &small, 0);
+    put(store, &small, 0);
+    uint64_t used = used_of(store);
+    assert_int_equal(stat(path, &status), 0);
+    off_t places[] = {
+        3, 100, 170, (off_t)small.set.size - 7, (off_t)small.set.size + 3, status.st_size - 1};
+    for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
+        flip_byte(path, places[i]);
+        expect_no_fragment(store, &small, 0, ERR_DAMAGED);
+        expect_no_fragment(store, &small, 0, ERR_NOT_FOUND);
+        assert_true(store_damaged(store) == i + 1);
+        assert_true(used_of(store) == 0);
+        assert_int_equal(count_files("damaged"), 1);
+        assert_int_equal(count_files("fragments"), 0);
+        put(store, &small, 0);
+        assert_true(used_of(store) == used);
+    }
+    assert_int_equal(truncate(path, 1000), 0);
+    expect_no_fragment(store, &small, 0, ERR_DAMAGED);
+    store_close(&store);
+}
+
+static void a_fragment_put_again_is_pinned_again_and_repaired_if_need_be(void **state)
+{
+    (void)state;
+    struct store *store = open_with(MIB);
+    char path[DURABLE_PATH_MAX];
+    path_of(path, &small, 0);
+    put(store, &small, 0);
+    small.pin.number = 5;
+    put(store, &small, 0);
+    small.pin.number = 3; /* an older record's pin lowers nothing */
+    put(store, &small, 0);
+    small.pin.number = 1;
+    assert_true(pinned(store, &small) == 5);
+    assert_true(fragments_of(store) == 1);
+    flip_byte(path, (off_t)small.set.size - 7);
+    put(store, &small, 0);
+    expect_fragment(store, &small, 0);
+    assert_true(fragments_of(store) == 1 && store_damaged(store) == 1);
+    store_close(&store);
+}
+
+/* Without a file descriptor left, what is here can neither be read nor be written anew. */
+static void what_cannot_be_looked_at_for_now_is_not_taken_for_absent(void **state)
+{
+    (void)state;
+    struct store *store = open_with(MIB);
+    struct err err = ERR_INIT;
+    struct rlimit before, none;
+    struct record record;
+    uint8_t *bytes;
+    size_t size;
+    put(store, &small, 0);
+    sample_record(1, &bytes, &size, &record);
+    assert_int_equal(store_put_record(store, bytes, size, &record, NULL), 0);
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+    none = before;
+    none.rlim_cur = 0;
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+    int fragment_result = sample_put(store, &small, 0, &err);
+    int record_result = store_put_record(store, bytes, size, &record, &err);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+    assert_true(fragment_result != 0 && record_result != 0);
+    expect_fragment(store, &small, 0);
+    assert_int_equal(count_files("fragments"), 1);
+    assert_int_equal(count_files("records"), 1);
+    assert_int_equal(count_files("damaged"), 0);
+    free(bytes);
+    record_release(&record);
+    store_close(&store);
+}
+
+static void a_used_up_capacity_leaves_nothing_behind(void **state)
+{
+    (void)state;
+    struct store *store = open_with(small.set.size + 2000);
+    struct err err = ERR_INIT;
+    put(store, &small, 0);
+    uint64_t used = used_of(store);
+    assert_int_equal(sample_put(store, &small, 1, &err), -1);
+    assert_int_equal(err.code, ERR_FULL);
+    assert_int_equal(count_files("fragments"), 1);
+    assert_true(used_of(store) == used);
+    put(store, &small, 0); /* what is here may still be pinned */
+    store_close(&store);
+}
+
+/* Also when its test failed half-way. */
+static int tear_down_disk(void **state)
+{
+    (void)umount2(dir, MNT_DETACH);
+    return tear_down(state);
+}
+
+static void a_full_disk_leaves_nothing_behind(void **state)
+{
+    (void)state;
+    struct err err = ERR_INIT;
+    struct sample big;
+    remove_tree(dir);
+    assert_int_equal(mkdir(dir, 0700), 0);
+    if (mount("none", dir, "tmpfs", 0, "size=2m") != 0) {
+        assert_int_equal(store_create(dir, sample_node, NULL), 0);
+        skip(); /* only root may mount */
+    }
+    sample_init(&big, 3, 4 * MIB, 2, 1);
+    assert_int_equal(store_create(dir, sample_node, &err), 0);
+    struct store *store = open_with(100 * MIB);
+    put(store, &small, 0);
+    assert_int_equal(sample_put(store, &big, 0, &err), -1);
+    assert_int_equal(err.code, ERR_FULL);
+    assert_int_equal(count_files("fragments"), 1);
+    expect_fragment(store, &small, 0);
+    /* Filled to the last byte: the catalogue cannot grow either, and nothing is left. */
+    char path[128];
+    snprintf(path, sizeof(path), "%s/filler", dir);
+    int fd = open(path, O_WRONLY | O_CREAT, 0600);
+    static const uint8_t zeros[4096];
+    while (write(fd, zeros, sizeof(zeros)) > 0)
+        continue;
+    assert_int_equal(sample_put(store, &small, 1, &err), -1);
+    assert_int_equal(err.code, ERR_FULL);
+    assert_int_equal(count_files("fragments"), 1);
+    expect_fragment(store, &small, 0);
+    close(fd);
+    assert_int_equal(unlink(path), 0);
+    put(store, &small, 1);
+    store_close(&store);
+    sample_release(&big);
+    assert_int_equal(umount(dir), 0);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down_disk)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(a_fragment_comes_back_with_all_that_came_with_it),
+        TEST(what_does_not_prove_itself_is_not_taken),
+        TEST(a_damaged_file_is_moved_aside_and_can_be_replaced),
+        TEST(a_fragment_put_again_is_pinned_again_and_repaired_if_need_be),
+        TEST(what_cannot_be_looked_at_for_now_is_not_taken_for_absent),
+        TEST(a_used_up_capacity_leaves_nothing_behind),
+        TEST(a_full_disk_leaves_nothing_behind),
+    };
+    return cmocka_run_group_tests(tests, set_up_all, tear_down_all);
+}
