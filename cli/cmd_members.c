@@ -5,7 +5,6 @@
 #include <time.h>
 
 #include "cli/command.h"
-#include "cli/exit_code.h"
 #include "cli/members_show.h"
 #include "cli/members_watch.h"
 #include "cli/options.h"
@@ -145,10 +144,8 @@ int cmd_members(int argc, char **argv)
     struct member_list list = {0};
     int status = -1;
     if (wait_for != NULL && watching) {
-        code =
-            command_usage(&line, "--wait-for ends when it is met and --watch never ends: give one");
-        command_line_release(&line);
-        return code;
+        err_set(&err, ERR_USAGE, "--wait-for ends when it is met and --watch never ends: give one");
+        goto done;
     }
     if (wait_for != NULL && read_awaited(&awaited, wait_for, &err) != 0)
         goto done;
@@ -163,9 +160,7 @@ int cmd_members(int argc, char **argv)
         goto done;
     print_list(&line, &list, events);
 done:
-    code = status == 0 ? EXIT_DONE : command_failed(&line, &err);
     member_list_release(&list);
     client_close(&client);
-    command_line_release(&line);
-    return code;
+    return command_end(&line, status, &err);
 }
