@@ -110,10 +110,13 @@ static int choose_and_run(const struct command_line *line, struct recover_option
     struct snapshot_list list = {0};
     const struct snapshot *snapshot;
     int status = -1;
-    if (vault_load(&vault, line->vault, err) == 0 && client_open(&client, line->socket, err) == 0 &&
-        snapshot_list_load(&list, vault, client, err) == 0 &&
+    if (vault_load(&vault, line->vault, err) != 0 || client_open(&client, line->socket, err) != 0)
+        goto done;
+    client_set_patience(client, CLIENT_PATIENCE_MS);
+    if (snapshot_list_load(&list, vault, client, err) == 0 &&
         snapshot_select(&snapshot, &list, line->operands[0], filter, err) == 0)
         status = run(line, vault, &list, snapshot, options, err);
+done:
     snapshot_list_release(&list);
     client_close(&client);
     vault_close(&vault);

@@ -73,6 +73,12 @@ static int client_connect(struct client *client, struct err *err)
 
 int client_open(struct client **client, const char *endpoint, struct err *err)
 {
+    return client_open_patient(client, endpoint, 0, err);
+}
+
+int client_open_patient(struct client **client, const char *endpoint, int patience_ms,
+                        struct err *err)
+{
     *client = NULL;
     if (endpoint == NULL)
         endpoint = getenv("ECBAK_SOCKET");
@@ -81,12 +87,21 @@ int client_open(struct client **client, const char *endpoint, struct err *err)
     struct client *c = alloc_zero(1, sizeof(*c));
     c->endpoint = alloc_text(endpoint);
     c->timeout_ms = 120 * 1000;
-    if (client_knock(c, err) != 0 || client_connect(c, err) != 0) {
-        client_close(&c);
-        return -1;
+    c->patience_ms = patience_ms;
+    struct err closed = ERR_INIT;
+    int result = client_knock(c, &closed);
+    if (result != 0 && closed.code == ERR_TIMEOUT && patience_ms > 0) {
+        c->lost = c->never_met = true;
+        result = 0;
+    } else if (result != 0) {
+        *err = closed;
     }
+    if (result == 0)
+        result = client_connect(c, err);
+    if (result != 0)
+        client_close(&c);
     *client = c;
-    return 0;
+    return result;
 }
 
 void client_close(struct client **client)

@@ -71,9 +71,11 @@ int client_call_start(struct client *client, Ecbak__ClientRequest *request, uint
         free(taken);
         return err_set(err, ERR_INVALID, "%d calls are under way already", CLIENT_CALLS_MAX);
     }
-    bool away = client->lost && client_knock(client, err) != 0;
+    struct err closed = ERR_INIT;
+    bool away = client->lost && client_knock(client, &closed) != 0;
     if (away && client->patience_ms == 0) {
         free(taken);
+        *err = closed;
         return -1;
     }
     *c = (struct client_call){.number = ++client->last_number};
@@ -133,7 +135,7 @@ static void client_take(struct client *client, zmq_msg_t *header, zmq_msg_t *pay
         wire_free(reply);
         return;
     }
-    client->lost = false;
+    client->lost = client->never_met = false;
     client->gone_ms = 0;
     if (reply->error == ERR_BUSY) {
         int wait_ms = BUSY_FIRST_MS << (call->tries < 5 ? call->tries : 5);
@@ -193,10 +195,13 @@ static void client_lost(struct client *client)
             continue;
         }
         call->answered = true;
-        err_set(&call->err, ERR_IO,
-                "ecbakd at %s went away before it answered; what it acknowledged before is safe, "
-                "run the command again",
-                client->endpoint);
+        if (client->never_met)
+            client_no_answer(client, &call->err);
+        else
+            err_set(&call->err, ERR_IO,
+                    "ecbakd at %s went away before it answered; what it acknowledged before is "
+                    "safe, run the command again",
+                    client->endpoint);
     }
 }
 

@@ -46,7 +46,8 @@ struct client {
     int timeout_ms;
     uint64_t last_number;
     bool lost;       /* disconnected since the last answer */
-    int patience_ms; /* for a node that went away to be back */
+    bool never_met;  /* nobody was there when it was opened, and nobody answered since */
+    int patience_ms; /* for a node that is away to be there */
     int64_t gone_ms; /* > 0: since when it is away, while patience lasts */
     struct client_call calls[CLIENT_CALLS_MAX];
 };
