@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "cli/command.h"
-#include "cli/exit_code.h"
 #include "cli/issuer.h"
 #include "cli/options.h"
 #include "cli/output.h"
@@ -30,9 +29,8 @@ static int cmd_authority_init(int argc, char **argv)
         return code;
     struct err err = ERR_INIT;
     uint8_t public_key[32], cluster[CERT_ID_SIZE];
-    if (authority_init(line.operands[0], public_key, &err) != 0) {
-        code = command_failed(&line, &err);
-    } else {
+    int status = authority_init(line.operands[0], public_key, &err);
+    if (status == 0) {
         char id[2 * CERT_ID_SIZE + 1];
         cluster_id(cluster, public_key);
         hex_encode(id, cluster, sizeof(cluster));
@@ -44,10 +42,8 @@ static int cmd_authority_init(int argc, char **argv)
             printf("A new authority in %s, of cluster %.16s.\n"
                    "authority.key signs members: keep it off the nodes, and keep a copy.\n",
                    line.operands[0], id);
-        code = EXIT_DONE;
     }
-    command_line_release(&line);
-    return code;
+    return command_end(&line, status, &err);
 }
 
 /* What every certificate of one call has in common. */
@@ -72,8 +68,9 @@ static json_t *cert_json(const struct cert *c, const char *armor)
     return object;
 }
 
-static int sign_one(struct signing *signing, const char *request, struct err *err)
+static int sign_one(void *ctx, const char *request, struct err *err)
 {
+    struct signing *signing = ctx;
     struct cert c, replaced;
     char armor[CERT_ARMOR_MAX];
     if (issuer_sign(signing->issuer, request, &signing->terms, &c, &replaced, err) != 0 ||
@@ -84,26 +81,6 @@ static int sign_one(struct signing *signing, const char *request, struct err *er
         json_array_append_new(signing->signed_json, cert_json(&c, armor));
     else
         printf("%s\n", armor);
-    return 0;
-}
-
-static int sign_line(void *ctx, const char *text, struct err *err)
-{
-    return sign_one(ctx, text, err);
-}
-
-/* Each operand is a request itself, or a file of requests; without any, standard input. */
-static int sign_all(struct signing *signing, const struct command_line *line, struct err *err)
-{
-    if (line->operand_count == 0)
-        return command_each_line("-", sign_line, signing, err);
-    for (size_t i = 0; i < line->operand_count; i++) {
-        const char *operand = line->operands[i];
-        bool is_request = strncmp(operand, "ecbak-request-", strlen("ecbak-request-")) == 0;
-        if ((is_request ? sign_one(signing, operand, err)
-                        : command_each_line(operand, sign_line, signing, err)) != 0)
-            return -1;
-    }
     return 0;
 }
 
@@ -154,17 +131,16 @@ static int cmd_authority_sign(int argc, char **argv)
     }
     if (line.json)
         signing.signed_json = json_array();
-    if (issuer_open(&signing.issuer, dir, &err) != 0 || sign_all(&signing, &line, &err) != 0)
+    if (issuer_open(&signing.issuer, dir, &err) != 0 ||
+        command_each_operand(&line, "ecbak-request-", sign_one, &signing, &err) != 0)
         goto done;
     if (line.json)
         output_json(json_incref(signing.signed_json));
     status = 0;
 done:
-    code = status == 0 ? EXIT_DONE : command_failed(&line, &err);
     json_decref(signing.signed_json);
     issuer_close(&signing.issuer);
-    command_line_release(&line);
-    return code;
+    return command_end(&line, status, &err);
 }
 
 static int show_line(void *ctx, const char *text, struct err *err)
@@ -200,12 +176,8 @@ static int cmd_authority_show(int argc, char **argv)
     if (!command_line_read(&line, argc, argv, &code))
         return code;
     struct err err = ERR_INIT;
-    int status = line.operand_count == 0 ? command_each_line("-", show_line, &line.json, &err) : 0;
-    for (size_t i = 0; status == 0 && i < line.operand_count; i++)
-        status = command_each_line(line.operands[i], show_line, &line.json, &err);
-    code = status == 0 ? EXIT_DONE : command_failed(&line, &err);
-    command_line_release(&line);
-    return code;
+    int status = command_each_operand(&line, NULL, show_line, &line.json, &err);
+    return command_end(&line, status, &err);
 }
 
 int cmd_authority(int argc, char **argv)

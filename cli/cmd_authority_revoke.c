@@ -4,7 +4,6 @@
 #include <unistd.h>
 
 #include "cli/command.h"
-#include "cli/exit_code.h"
 #include "cli/issuer.h"
 #include "cli/options.h"
 #include "cli/output.h"
@@ -97,10 +96,8 @@ int cmd_authority_revoke(int argc, char **argv)
     }
     if (status == 0 && line.json)
         output_json(json_incref(v.revoked));
-    code = status == 0 ? EXIT_DONE : command_failed(&line, &err);
     json_decref(v.revoked);
     client_close(&v.client);
     issuer_close(&v.issuer);
-    command_line_release(&line);
-    return code;
+    return command_end(&line, status, &err);
 }

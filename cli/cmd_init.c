@@ -5,7 +5,6 @@
 #include <sodium.h>
 
 #include "cli/command.h"
-#include "cli/exit_code.h"
 #include "cli/options.h"
 #include "cli/output.h"
 #include "cli/phrase_io.h"
@@ -94,8 +93,6 @@ int cmd_init(int argc, char **argv)
         line.json ? show_json(vault, phrase, &err) : show_text(vault, phrase, line.quiet, &err);
 done:
     sodium_memzero(phrase, sizeof(phrase));
-    code = status == 0 ? EXIT_DONE : command_failed(&line, &err);
     vault_close(&vault);
-    command_line_release(&line);
-    return code;
+    return command_end(&line, status, &err);
 }

@@ -10,7 +10,6 @@
 #include <sodium.h>
 
 #include "cli/command.h"
-#include "cli/exit_code.h"
 #include "cli/invite.h"
 #include "cli/options.h"
 #include "cli/output.h"
@@ -246,11 +245,7 @@ int cmd_invite(int argc, char **argv)
         status = wait_for_guest(&line, invitation, stop, &err);
         close(stop);
     }
-    code = status == 0 ? EXIT_DONE : command_failed(&line, &err);
     sodium_memzero(armor, sizeof(armor));
     invite_close(&invitation);
-    option_list_release(&advertise);
-    option_list_release(&given);
-    command_line_release(&line);
-    return code;
+    return command_end(&line, status, &err);
 }

@@ -189,20 +189,17 @@ int cmd_join(int argc, char **argv)
     join.ticket = &ticket;
     join.settings = settings.items;
     join.setting_count = settings.count;
-    if (read_ticket(&ticket, line.operands[0], &err) != 0 ||
-        check_label(join.name, ticket.name, "name", &err) != 0 ||
-        check_label(join.zone, ticket.zone, "zone", &err) != 0 ||
-        join_cluster(&join, &joined, &err) != 0) {
-        code = command_failed(&line, &err);
-    } else {
+    int status = -1;
+    if (read_ticket(&ticket, line.operands[0], &err) == 0 &&
+        check_label(join.name, ticket.name, "name", &err) == 0 &&
+        check_label(join.zone, ticket.zone, "zone", &err) == 0 &&
+        join_cluster(&join, &joined, &err) == 0) {
         struct outcome outcome = {0};
         outcome.started = !no_start && start_service(join.config);
         if (outcome.started)
             watch(&outcome, line.socket, joined.seed_count == 0);
-        code = report(&line, join.config, no_start, &joined, &outcome);
+        status = report(&line, join.config, no_start, &joined, &outcome);
     }
     sodium_memzero(&ticket, sizeof(ticket));
-    option_list_release(&settings);
-    command_line_release(&line);
-    return code;
+    return command_end(&line, status, &err);
 }

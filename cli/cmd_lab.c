@@ -6,7 +6,6 @@
 #include <unistd.h>
 
 #include "cli/command.h"
-#include "cli/exit_code.h"
 #include "cli/lab/lab.h"
 #include "cli/lab/process.h"
 #include "cli/lab/show.h"
@@ -72,9 +71,8 @@ static int cmd_lab_up(int argc, char **argv)
         return code;
     struct err err = ERR_INIT;
     struct lab lab = {.lock = -1};
-    if (lab_up(&lab, dir, &up, &err) != 0) {
-        code = command_failed(&line, &err);
-    } else {
+    int status = lab_up(&lab, dir, &up, &err);
+    if (status == 0) {
         lab_show(&line, &lab);
         if (!line.json && !line.quiet) {
             printf("\nPoint the other commands at it:  eval \"$(ecbak lab env");
@@ -84,11 +82,9 @@ static int cmd_lab_up(int argc, char **argv)
             }
             printf(")\"\n");
         }
-        code = EXIT_DONE;
     }
     lab_unlock(&lab);
-    command_line_release(&line);
-    return code;
+    return command_end(&line, status, &err);
 }
 
 static int cmd_lab_status(int argc, char **argv)
@@ -108,14 +104,10 @@ static int cmd_lab_status(int argc, char **argv)
         return code;
     struct err err = ERR_INIT;
     struct lab lab;
-    if (lab_load(&lab, dir, &err) != 0) {
-        code = command_failed(&line, &err);
-    } else {
+    int status = lab_load(&lab, dir, &err);
+    if (status == 0)
         lab_show(&line, &lab);
-        code = EXIT_DONE;
-    }
-    command_line_release(&line);
-    return code;
+    return command_end(&line, status, &err);
 }
 
 /* The folder of this program, when a plain `ecbak` would not find it. */
@@ -167,9 +159,7 @@ static int cmd_lab_env(int argc, char **argv)
     for (size_t i = 0; status == 0 && node == NULL && i < lab.count; i++)
         if (process_running(&lab, &lab.nodes[i]) != 0)
             node = &lab.nodes[i];
-    if (status != 0) {
-        code = command_failed(&line, &err);
-    } else {
+    if (status == 0) {
         char socket[LAB_PATH_MAX], home[LAB_PATH_MAX + 8], folder[LAB_PATH_MAX];
         lab_node_endpoint(socket, &lab, node != NULL ? node : &lab.nodes[0]);
         snprintf(home, sizeof(home), "%s/home", lab.dir);
@@ -183,10 +173,8 @@ static int cmd_lab_env(int argc, char **argv)
             if (own_folder(folder))
                 print_export("PATH", folder, ":\"$PATH\"");
         }
-        code = EXIT_DONE;
     }
-    command_line_release(&line);
-    return code;
+    return command_end(&line, status, &err);
 }
 
 /* In good order where possible, by force where not. */
@@ -226,19 +214,18 @@ static int cmd_lab_down(int argc, char **argv)
         return code;
     struct err err = ERR_INIT;
     struct lab lab = {.lock = -1};
+    int status = -1;
     if (lab_load(&lab, dir, &err) != 0 || lab_lock(&lab, &err) != 0 || end_all(&lab, &err) != 0 ||
-        lab_remove(&lab, &err) != 0) {
-        code = command_failed(&line, &err);
-    } else {
-        if (line.json)
-            output_json(json_pack("{s:o, s:b}", "dir", json_text(lab.dir), "removed", true));
-        else if (!line.quiet)
-            printf("The lab in %s is gone.\n", lab.dir);
-        code = EXIT_DONE;
-    }
+        lab_remove(&lab, &err) != 0)
+        goto done;
+    if (line.json)
+        output_json(json_pack("{s:o, s:b}", "dir", json_text(lab.dir), "removed", true));
+    else if (!line.quiet)
+        printf("The lab in %s is gone.\n", lab.dir);
+    status = 0;
+done:
     lab_unlock(&lab);
-    command_line_release(&line);
-    return code;
+    return command_end(&line, status, &err);
 }
 
 int cmd_lab(int argc, char **argv)

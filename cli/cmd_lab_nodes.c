@@ -3,7 +3,6 @@
 #include <stdio.h>
 
 #include "cli/command.h"
-#include "cli/exit_code.h"
 #include "cli/lab/lab.h"
 #include "cli/lab/process.h"
 #include "cli/lab/show.h"
@@ -92,10 +91,8 @@ static int run_deed(int argc, char **argv, struct command_line *line, const stru
         status = lab_wait_for_answer(&lab, chosen[i], START_TIMEOUT_MS, &err);
     if (status == 0 && line->json)
         lab_show(line, &lab);
-    code = status == 0 ? EXIT_DONE : command_failed(line, &err);
     lab_unlock(&lab);
-    command_line_release(line);
-    return code;
+    return command_end(line, status, &err);
 }
 
 int cmd_lab_kill(int argc, char **argv)

@@ -4,7 +4,6 @@
 #include <unistd.h>
 
 #include "cli/command.h"
-#include "cli/exit_code.h"
 #include "cli/options.h"
 #include "cli/output.h"
 #include "cli/text.h"
@@ -61,19 +60,18 @@ int cmd_leave(int argc, char **argv)
         return code;
     struct err err = ERR_INIT;
     struct client *client = NULL;
-    struct node_status status;
-    if (client_open(&client, line.socket, &err) != 0 || client_status(client, &status, &err) != 0 ||
-        check_name(status.name, &err) != 0 || (!yes && confirm(status.name, &err) != 0) ||
-        client_leave(client, &err) != 0) {
-        code = command_failed(&line, &err);
-    } else {
-        code = EXIT_DONE;
-        if (line.json)
-            output_json(json_pack("{s:o, s:s}", "name", json_text(status.name), "state", "left"));
-        else if (!line.quiet)
-            printf("%s has left the cluster.\n", status.name);
-    }
+    struct node_status node;
+    int status = -1;
+    if (client_open(&client, line.socket, &err) != 0 || client_status(client, &node, &err) != 0 ||
+        check_name(node.name, &err) != 0 || (!yes && confirm(node.name, &err) != 0) ||
+        client_leave(client, &err) != 0)
+        goto done;
+    if (line.json)
+        output_json(json_pack("{s:o, s:s}", "name", json_text(node.name), "state", "left"));
+    else if (!line.quiet)
+        printf("%s has left the cluster.\n", node.name);
+    status = 0;
+done:
     client_close(&client);
-    command_line_release(&line);
-    return code;
+    return command_end(&line, status, &err);
 }

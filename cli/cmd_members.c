@@ -5,10 +5,10 @@
 #include <time.h>
 
 #include "cli/command.h"
-#include "cli/exit_code.h"
 #include "cli/members_show.h"
 #include "cli/members_watch.h"
 #include "cli/options.h"
+#include "cli/output.h"
 #include "cli/text.h"
 #include "node/api/client.h"
 
@@ -57,8 +57,8 @@ static int64_t now_ms(void)
     return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
-/* Fills list; with `awaited` asks again until it is met. A node that does not answer yet is waited
- * for too. ERR_TOO_FEW at the end of the time, the list then being the last one seen. */
+/* Fills list; with `awaited` asks again until it is met. ERR_TOO_FEW at the end of the time, the list
+ * then being the last one seen. */
 static int ask(struct client *client, struct member_list *list, const struct awaited *awaited,
                uint64_t timeout_ms, struct err *err)
 {
@@ -81,6 +81,19 @@ static int ask(struct client *client, struct member_list *list, const struct awa
                            awaited->state, (double)timeout_ms / 1000);
         nanosleep(&(struct timespec){.tv_nsec = POLL_MS * 1000000L}, NULL);
     }
+}
+
+/* Who waits for members waits for this machine's node too: it may be about to start. */
+static int open_node(struct client **client, const char *socket, bool waiting, struct err *err)
+{
+    if (client_open(client, socket, err) == 0) {
+        client_set_patience(*client, waiting ? CLIENT_PATIENCE_ENDLESS : 0);
+        return 0;
+    }
+    if (!waiting || err->code != ERR_TIMEOUT)
+        return -1;
+    output_warning("%s; waiting for it", err->text);
+    return client_open_patient(client, socket, CLIENT_PATIENCE_ENDLESS, err);
 }
 
 static void print_events(const struct member_list *list)
@@ -145,10 +158,8 @@ int cmd_members(int argc, char **argv)
     struct member_list list = {0};
     int status = -1;
     if (wait_for != NULL && watching) {
-        code =
-            command_usage(&line, "--wait-for ends when it is met and --watch never ends: give one");
-        command_line_release(&line);
-        return code;
+        err_set(&err, ERR_USAGE, "--wait-for ends when it is met and --watch never ends: give one");
+        goto done;
     }
     if (wait_for != NULL && read_awaited(&awaited, wait_for, &err) != 0)
         goto done;
@@ -156,16 +167,14 @@ int cmd_members(int argc, char **argv)
         status = members_watch(line.socket, line.json, &err);
         goto done;
     }
-    if (client_open(&client, line.socket, &err) != 0)
+    if (open_node(&client, line.socket, wait_for != NULL, &err) != 0)
         goto done;
     status = ask(client, &list, wait_for != NULL ? &awaited : NULL, timeout_ms, &err);
     if (status != 0 && err.code != ERR_TOO_FEW)
         goto done;
     print_list(&line, &list, events);
 done:
-    code = status == 0 ? EXIT_DONE : command_failed(&line, &err);
     member_list_release(&list);
     client_close(&client);
-    command_line_release(&line);
-    return code;
+    return command_end(&line, status, &err);
 }

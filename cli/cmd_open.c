@@ -8,7 +8,6 @@
 #include <sodium.h>
 
 #include "cli/command.h"
-#include "cli/exit_code.h"
 #include "cli/options.h"
 #include "cli/output.h"
 #include "cli/phrase_io.h"
@@ -128,7 +127,5 @@ int cmd_open(int argc, char **argv)
     if (status == 0)
         status = open_vault(&line, text, unchecked, &err);
     sodium_memzero(text, sizeof(text));
-    code = status == 0 ? EXIT_DONE : command_failed(&line, &err);
-    command_line_release(&line);
-    return code;
+    return command_end(&line, status, &err);
 }

@@ -6,7 +6,6 @@
 #include <unistd.h>
 
 #include "cli/command.h"
-#include "cli/exit_code.h"
 #include "cli/options.h"
 #include "cli/output.h"
 #include "cli/progress.h"
@@ -81,28 +80,19 @@ static void print_text(const struct recover_result *r, const struct snapshot *sn
                text_count(files, r->corrupt), r->corrupt == 1 ? " was" : "s were");
 }
 
-/* Status 4 speaks of members; too few FRAGMENTS is data that cannot be had: a failure. */
-static int failed(const struct command_line *line, const struct err *err)
-{
-    if (err->code != ERR_TOO_FEW)
-        return command_failed(line, err);
-    output_error(err);
-    return EXIT_FAILED;
-}
-
+/* Returns the exit status, or -1. */
 static int run(const struct command_line *line, struct vault *vault,
                const struct snapshot_list *list, const struct snapshot *snapshot,
-               const struct recover_options *options)
+               const struct recover_options *options, struct err *err)
 {
-    struct err err = ERR_INIT;
     struct job_progress job = {0};
     struct recover_result result = {0};
     struct progress *progress = progress_start("recovering", &job, line->json, line->quiet);
     struct job_report report = {.problem = progress_problem, .ctx = progress};
-    int status = recover_run(vault, list, snapshot, options, &job, &report, &result, &err);
+    int status = recover_run(vault, list, snapshot, options, &job, &report, &result, err);
     progress_stop(&progress);
     if (status != 0)
-        return failed(line, &err);
+        return -1;
     if (line->json)
         print_json(&result, snapshot);
     else if (!line->quiet)
@@ -113,25 +103,24 @@ static int run(const struct command_line *line, struct vault *vault,
 }
 
 static int choose_and_run(const struct command_line *line, struct recover_options *options,
-                          const struct snapshot_filter *filter)
+                          const struct snapshot_filter *filter, struct err *err)
 {
-    struct err err = ERR_INIT;
     struct vault *vault = NULL;
     struct client *client = NULL;
     struct snapshot_list list = {0};
     const struct snapshot *snapshot;
-    int code;
-    if (vault_load(&vault, line->vault, &err) != 0 ||
-        client_open(&client, line->socket, &err) != 0 ||
-        snapshot_list_load(&list, vault, client, &err) != 0 ||
-        snapshot_select(&snapshot, &list, line->operands[0], filter, &err) != 0)
-        code = failed(line, &err);
-    else
-        code = run(line, vault, &list, snapshot, options);
+    int status = -1;
+    if (vault_load(&vault, line->vault, err) != 0 || client_open(&client, line->socket, err) != 0)
+        goto done;
+    client_set_patience(client, CLIENT_PATIENCE_MS);
+    if (snapshot_list_load(&list, vault, client, err) == 0 &&
+        snapshot_select(&snapshot, &list, line->operands[0], filter, err) == 0)
+        status = run(line, vault, &list, snapshot, options, err);
+done:
     snapshot_list_release(&list);
     client_close(&client);
     vault_close(&vault);
-    return code;
+    return status;
 }
 
 static const char about[] =
@@ -171,21 +160,20 @@ int cmd_recover(int argc, char **argv)
     int code;
     if (!command_line_read(&line, argc, argv, &code))
         return code;
-    if (recover.to == NULL) {
-        code = command_usage(&line, "where to? say --to DIR");
-        command_line_release(&line);
-        return code;
-    }
+    struct err err = ERR_INIT;
+    if (recover.to == NULL)
+        return command_end(&line, err_set(&err, ERR_USAGE, "where to? say --to DIR"), &err);
     recover.endpoint = line.socket;
     recover.path_count = line.operand_count - 1;
     char **paths = alloc_zero(recover.path_count, sizeof(*paths));
     for (size_t i = 0; i < recover.path_count; i++)
         paths[i] = whole_path(line.operands[i + 1]);
     recover.paths = (const char *const *)paths;
-    code = choose_and_run(&line, &recover, &filter);
+    int status = choose_and_run(&line, &recover, &filter, &err);
+    if (err.code == ERR_TOO_FEW) /* of fragments; the exit status for it speaks of members */
+        err.code = ERR_NOT_FOUND;
     for (size_t i = 0; i < recover.path_count; i++)
         free(paths[i]);
     free(paths);
-    command_line_release(&line);
-    return code;
+    return command_end(&line, status, &err);
 }

@@ -3,7 +3,6 @@
 #include <string.h>
 
 #include "cli/command.h"
-#include "cli/exit_code.h"
 #include "cli/options.h"
 #include "cli/output.h"
 #include "cli/publish.h"
@@ -53,19 +52,11 @@ int cmd_revoke(int argc, char **argv)
     struct err err = ERR_INIT;
     struct publishing p = {.line = &line, .published = line.json ? json_array() : NULL};
     int status = client_open(&p.client, line.socket, &err);
-    if (status == 0 && line.operand_count == 0)
-        status = command_each_line("-", publish_line, &p, &err);
-    for (size_t i = 0; status == 0 && i < line.operand_count; i++) {
-        const char *operand = line.operands[i];
-        bool is_line = strncmp(operand, REVOCATION_ARMOR, strlen(REVOCATION_ARMOR)) == 0;
-        status = is_line ? publish_line(&p, operand, &err)
-                         : command_each_line(operand, publish_line, &p, &err);
-    }
+    if (status == 0)
+        status = command_each_operand(&line, REVOCATION_ARMOR, publish_line, &p, &err);
     if (status == 0 && line.json)
         output_json(json_incref(p.published));
-    code = status == 0 ? EXIT_DONE : command_failed(&line, &err);
     json_decref(p.published);
     client_close(&p.client);
-    command_line_release(&line);
-    return code;
+    return command_end(&line, status, &err);
 }

@@ -5,7 +5,6 @@
 #include <time.h>
 
 #include "cli/command.h"
-#include "cli/exit_code.h"
 #include "cli/options.h"
 #include "cli/output.h"
 #include "cli/snapshots.h"
@@ -160,21 +159,20 @@ int cmd_snapshots(int argc, char **argv)
     struct vault *vault = NULL;
     struct client *client = NULL;
     struct snapshot_list list = {0};
+    int status = -1;
     if (vault_load(&vault, line.vault, &err) != 0 || client_open(&client, line.socket, &err) != 0 ||
-        snapshot_list_load(&list, vault, client, &err) != 0) {
-        code = command_failed(&line, &err);
-    } else {
-        if (line.json)
-            print_json(&list, vault, &filter);
-        else if (!line.quiet)
-            print_text(&list, &filter);
-        for (size_t i = 0; i < list.finding_count && !line.json; i++)
-            output_warning("%s", list.findings[i].text);
-        code = EXIT_DONE;
-    }
+        snapshot_list_load(&list, vault, client, &err) != 0)
+        goto done;
+    if (line.json)
+        print_json(&list, vault, &filter);
+    else if (!line.quiet)
+        print_text(&list, &filter);
+    for (size_t i = 0; i < list.finding_count && !line.json; i++)
+        output_warning("%s", list.findings[i].text);
+    status = 0;
+done:
     snapshot_list_release(&list);
     client_close(&client);
     vault_close(&vault);
-    command_line_release(&line);
-    return code;
+    return command_end(&line, status, &err);
 }

@@ -145,17 +145,16 @@ int cmd_status(int argc, char **argv)
         return code;
     struct err err = ERR_INIT;
     struct client *client = NULL;
-    struct node_status status;
-    if (client_open(&client, line.socket, &err) != 0 || client_status(client, &status, &err) != 0) {
-        code = command_failed(&line, &err);
-    } else {
-        if (line.json)
-            print_json(&status);
-        else if (!line.quiet)
-            print_text(&status);
-        code = strcmp(status.state, "serving") == 0 ? EXIT_DONE : EXIT_FAILED;
-    }
+    struct node_status node;
+    int status = -1;
+    if (client_open(&client, line.socket, &err) != 0 || client_status(client, &node, &err) != 0)
+        goto done;
+    if (line.json)
+        print_json(&node);
+    else if (!line.quiet)
+        print_text(&node);
+    status = strcmp(node.state, "serving") == 0 ? EXIT_DONE : EXIT_FAILED;
+done:
     client_close(&client);
-    command_line_release(&line);
-    return code;
+    return command_end(&line, status, &err);
 }

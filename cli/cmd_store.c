@@ -4,7 +4,6 @@
 
 #include "cli/command.h"
 #include "cli/exclude.h"
-#include "cli/exit_code.h"
 #include "cli/options.h"
 #include "cli/output.h"
 #include "cli/progress.h"
@@ -94,19 +93,19 @@ static void print_text(const struct store_result *r, bool dry_run)
                style_off(stdout));
 }
 
-/* Runs the engine with its progress shown, and reports. Returns the exit code. */
-static int run(const struct command_line *line, struct vault *vault, struct store_options *options)
+/* Runs the engine with its progress shown, and prints the result. Returns the exit status, or -1. */
+static int run(const struct command_line *line, struct vault *vault, struct store_options *options,
+               struct err *err)
 {
-    struct err err = ERR_INIT;
     struct job_progress job = {0};
     struct store_result result = {0};
     struct progress *progress = progress_start("storing", &job, line->json, line->quiet);
     struct job_report report = {.problem = progress_problem, .ctx = progress};
     options->count_ahead = progress_is_shown(progress);
-    int status = store_run(vault, options, &job, &report, &result, &err);
+    int status = store_run(vault, options, &job, &report, &result, err);
     progress_stop(&progress);
     if (status != 0)
-        return command_failed(line, &err);
+        return -1;
     if (line->json)
         print_json(&result);
     else if (!line->quiet)
@@ -175,8 +174,11 @@ int cmd_store(int argc, char **argv)
         status = err_set(&err, ERR_USAGE, "at most %d tags", SNAPSHOT_TAGS_MAX);
     else if (c.code != NULL)
         status = read_code(&c.options, c.code, &err);
-    if (status == 0 && read_excludes(exclude, &c, &err) == 0 &&
-        vault_load(&vault, line.vault, &err) == 0) {
+    if (status == 0)
+        status = read_excludes(exclude, &c, &err);
+    if (status == 0)
+        status = vault_load(&vault, line.vault, &err);
+    if (status == 0) {
         c.options.paths = line.operands;
         c.options.path_count = line.operand_count;
         c.options.tags = c.tags.items;
@@ -184,15 +186,9 @@ int cmd_store(int argc, char **argv)
         c.options.exclude = exclude;
         c.options.endpoint = line.socket;
         c.options.zstd_level = (unsigned)c.level;
-        code = run(&line, vault, &c.options);
-    } else {
-        code = command_failed(&line, &err);
+        status = run(&line, vault, &c.options, &err);
     }
     vault_close(&vault);
     exclude_destroy(&exclude);
-    option_list_release(&c.tags);
-    option_list_release(&c.exclude);
-    option_list_release(&c.exclude_files);
-    command_line_release(&line);
-    return code;
+    return command_end(&line, status, &err);
 }

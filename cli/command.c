@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "cli/exit_code.h"
+#include "cli/options.h"
 #include "cli/output.h"
 #include "cli/suggest.h"
 #include "coding/base/bytes.h"
@@ -93,6 +94,19 @@ int command_each_line(const char *path, int (*each)(void *ctx, const char *line,
     if (!is_stdin)
         fclose(in);
     return status == 0 ? 0 : err_context(err, "%s", is_stdin ? "standard input" : path);
+}
+
+int command_each_operand(const struct command_line *line, const char *armor,
+                         int (*each)(void *ctx, const char *line, struct err *err), void *ctx,
+                         struct err *err)
+{
+    int status = line->operand_count == 0 ? command_each_line("-", each, ctx, err) : 0;
+    for (size_t i = 0; status == 0 && i < line->operand_count; i++) {
+        const char *operand = line->operands[i];
+        bool is_line = armor != NULL && strncmp(operand, armor, strlen(armor)) == 0;
+        status = is_line ? each(ctx, operand, err) : command_each_line(operand, each, ctx, err);
+    }
+    return status;
 }
 
 void command_warn_replaced(const struct cert *replaced)

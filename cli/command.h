@@ -29,6 +29,13 @@ int command_group_run(const struct command_group *group, int argc, char **argv);
 int command_each_line(const char *path, int (*each)(void *ctx, const char *line, struct err *err),
                       void *ctx, struct err *err) MUST_CHECK;
 
+struct command_line;
+/* Calls each() for every line that the operands mean: one that begins with `armor` is such a line
+ * itself (NULL: none is), any other names a file of them; without any, standard input has them. */
+int command_each_operand(const struct command_line *line, const char *armor,
+                         int (*each)(void *ctx, const char *line, struct err *err), void *ctx,
+                         struct err *err) MUST_CHECK;
+
 struct cert;
 /* After a certificate was signed with --replace: that the other node keeps its own. Nothing when
  * `replaced` has no name. */

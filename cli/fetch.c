@@ -112,9 +112,9 @@ static int get_pack(struct fetch *fetch, struct client **client, const struct fe
 {
     uint64_t call;
     struct client_answer answer = {0};
-    if (*client == NULL && client_open(client, fetch->endpoint, err) != 0)
+    if (*client == NULL &&
+        client_open_patient(client, fetch->endpoint, CLIENT_PATIENCE_MS, err) != 0)
         return -1;
-    client_set_patience(*client, CLIENT_PATIENCE_MS);
     if (client_get_pack_start(*client, &call, pack->id, err) != 0 ||
         client_next(*client, &answer, err) != 0) {
         /* The node itself does not answer: no other pack will come either. */

@@ -3,7 +3,6 @@
  * common one. */
 #include "cli/options.h"
 
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -248,6 +247,10 @@ static int read_all(struct command_line *line, struct scan *scan, struct err *er
         if (status != 0)
             return -1;
     }
+    if (line->operand_count < line->operands_min)
+        return err_set(err, ERR_USAGE, "something is missing: %s %s", line->name, line->synopsis);
+    if (line->operand_count > line->operands_max)
+        return err_set(err, ERR_USAGE, "'%s' is one too many", line->operands[line->operands_max]);
     return 0;
 }
 
@@ -260,54 +263,34 @@ bool command_line_read(struct command_line *line, int argc, char **argv, int *ex
     struct scan scan = {
         .line = line, .tables = {line->options, common}, .argc = argc, .argv = argv};
     int status = read_all(line, &scan, &err);
+    if (status == 0 && !help)
+        return true;
     if (help) {
         print_help(line, common);
-        *exit_code = EXIT_DONE;
-    } else if (status != 0) {
-        *exit_code = command_usage(line, "%s", err.text);
-    } else if (line->operand_count < line->operands_min) {
-        *exit_code = command_usage(line, "something is missing: %s %s", line->name, line->synopsis);
-    } else if (line->operand_count > line->operands_max) {
-        *exit_code =
-            command_usage(line, "'%s' is one too many", line->operands[line->operands_max]);
-    } else {
-        return true;
+        status = EXIT_DONE;
     }
-    command_line_release(line);
+    err.code = ERR_USAGE; /* also of a profile that cannot be read */
+    *exit_code = command_end(line, status, &err);
     return false;
 }
 
-void command_line_release(struct command_line *line)
+int command_end(struct command_line *line, int status, const struct err *err)
 {
+    if (status < 0) {
+        output_error(err);
+        status = (int)exit_code_of(err);
+        if (status == EXIT_USAGE)
+            fprintf(stderr, "Try '%s --help'.\n", line->name);
+    }
+    for (const struct option *o = line->options; o != NULL && o->name != NULL; o++)
+        if (o->kind == OPTION_LIST) {
+            struct option_list *list = o->value;
+            free(list->items);
+            *list = (struct option_list){0};
+        }
     free(line->operands);
-    profile_destroy(&line->profile);
     line->operands = NULL;
     line->operand_count = 0;
-}
-
-void option_list_release(struct option_list *list)
-{
-    free(list->items);
-    *list = (struct option_list){0};
-}
-
-int command_failed(const struct command_line *line, const struct err *err)
-{
-    enum exit_code code = exit_code_of(err);
-    if (code == EXIT_USAGE)
-        return command_usage(line, "%s", err->text);
-    output_error(err);
-    return (int)code;
-}
-
-int command_usage(const struct command_line *line, const char *format, ...)
-{
-    struct err err = {.code = ERR_USAGE};
-    va_list args;
-    va_start(args, format);
-    vsnprintf(err.text, sizeof(err.text), format, args);
-    va_end(args);
-    output_error(&err);
-    fprintf(stderr, "Try '%s --help'.\n", line->name);
-    return EXIT_USAGE;
+    profile_destroy(&line->profile);
+    return status;
 }

@@ -6,7 +6,7 @@
  * so in `uses`, --socket and --vault.
  *
  *   Errors   a usage error is reported on stderr with the way to the help, exit status 2
- *   Memory   values point into argv or into the profile, which command_line_release frees
+ *   Memory   values point into argv or into the profile; command_end frees that, operands and lists
  *   Threads  one
  */
 #ifndef ECBAK_CLI_OPTIONS_H
@@ -21,7 +21,7 @@
 enum option_kind {
     OPTION_FLAG,     /* bool */
     OPTION_TEXT,     /* const char * */
-    OPTION_LIST,     /* struct option_list, the option may be repeated */
+    OPTION_LIST,     /* struct option_list, zeroed; the option may be repeated */
     OPTION_NUMBER,   /* uint64_t */
     OPTION_BYTES,    /* uint64_t, "10G" */
     OPTION_DURATION, /* uint64_t milliseconds, "30s" */
@@ -69,14 +69,8 @@ struct command_line {
 /* True when the command is to go on. False when it ends here: help was shown, or the usage error
  * reported; *exit_code is its status. */
 bool command_line_read(struct command_line *line, int argc, char **argv, int *exit_code) MUST_CHECK;
-void command_line_release(struct command_line *line);
-/* Frees what an OPTION_LIST collected. */
-void option_list_release(struct option_list *list);
-
-/* Reports err and gives the exit status for it. */
-int command_failed(const struct command_line *line, const struct err *err);
-/* Reports a usage error (a text) and gives 2. */
-int command_usage(const struct command_line *line, const char *format, ...)
-    __attribute__((format(printf, 2, 3)));
+/* The end of a command that went on: reports err when `status` is -1, releases what was read, and
+ * gives the exit status: the one that err means, or `status` itself. */
+int command_end(struct command_line *line, int status, const struct err *err) MUST_CHECK;
 
 #endif

@@ -161,7 +161,7 @@ static int load_index(struct recover *recover, const struct snapshot_list *all, 
     int result = cache_open(&recover->cache, path, err);
     free(path);
     if (result == 0)
-        result = client_open(&client, recover->options->endpoint, err);
+        result = client_open_patient(&client, recover->options->endpoint, CLIENT_PATIENCE_MS, err);
     /* What a store found lost, and forgot, may be held again. */
     if (result == 0 && cache_has_dropped(recover->cache))
         result = cache_forget_indexes(recover->cache, err);

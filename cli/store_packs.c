@@ -1,20 +1,17 @@
-/* Who holds which lock: `dedup` guards what is known of chunks, `lock` the segments that are free,
- * queued or kept back, a fill's own lock its pack. None is held while another is taken, or while
- * anything is compressed or sent; sealing (which is fast) happens under the fill's.
+/* Who holds which lock: `lock` guards the segments that are free, queued or kept back; a fill's own its
+ * pack; and what is known of chunks has one. None is held while another is taken, or while anything
+ * is compressed or sent; sealing (which is fast) happens under the fill's.
  */
 #include "cli/store_packs.h"
 
-#include <assert.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "cli/store_fill.h"
 #include "cli/store_index.h"
+#include "cli/store_known.h"
 #include "coding/base/alloc.h"
-
-/* So many chunks of this store are known in memory; beyond, the cache is asked (about 20 MB). */
-#define KNOWN_MAX (256u * 1024)
 
 struct queued {
     struct queued *next;
@@ -27,10 +24,7 @@ struct packs {
     struct packs_options options;
     struct sender *sender;
 
-    pthread_mutex_t dedup;
-    struct id_map known; /* chunk -> place */
-    bool ask_cache;
-    uint64_t bytes_new;
+    struct known known;
 
     pthread_mutex_t lock;
     pthread_cond_t freed;
@@ -55,9 +49,7 @@ struct packing {
     uint32_t places[CHUNK_INDEX + 1];
 };
 
-/* ---- packs ----------------------------------------------------------------------------------- */
-
-/* A pack is stored: when too many chunks are known by heart, the cache is relied on for its. */
+/* Of a pack that is stored. */
 static void on_stored(void *ctx, const struct parcel *parcel)
 {
     struct packs *packs = ctx;
@@ -67,13 +59,7 @@ static void on_stored(void *ctx, const struct parcel *parcel)
         memcpy(packs->index_ids[packs->index_count++], parcel->id, ID_SIZE);
         pthread_mutex_unlock(&packs->lock);
     }
-    pthread_mutex_lock(&packs->dedup);
-    if (packs->known.count > KNOWN_MAX) {
-        packs->ask_cache = true;
-        for (size_t i = 0; i < parcel->entry_count; i++)
-            id_map_remove(&packs->known, parcel->entries[i].id);
-    }
-    pthread_mutex_unlock(&packs->dedup);
+    known_stored(&packs->known, parcel);
 }
 
 /* ---- segments -------------------------------------------------------------------------------- */
@@ -235,26 +221,6 @@ static void give_segment(struct packing *packing, enum chunk_kind kind)
         queue_segment(packing->packs, segment, kind, packing->places[kind]);
 }
 
-/* Is the chunk anywhere already? Then *place says where. */
-static int find_chunk(struct packs *packs, enum chunk_kind kind, const uint8_t *id, bool *found,
-                      uint32_t *place, struct err *err)
-{
-    pthread_mutex_lock(&packs->dedup);
-    *found = id_map_find(&packs->known, id, place);
-    /* Index chunks are made while the cache is being listed: it must not be asked then. */
-    bool ask = !*found && packs->ask_cache && kind != CHUNK_INDEX;
-    pthread_mutex_unlock(&packs->dedup);
-    if (!ask)
-        return 0;
-    struct chunk_place chunk;
-    if (cache_find(packs->options.send.cache, id, &chunk, err) != 0)
-        return err->code == ERR_NOT_FOUND ? 0 : -1;
-    *found = true;
-    *place = places_of_pack(packs->options.send.places, chunk.pack);
-    places_use(packs->options.send.places, *place);
-    return 0;
-}
-
 void packing_id(const struct packing *packing, const void *bytes, size_t size,
                 uint8_t id[CHUNK_ID_SIZE])
 {
@@ -268,7 +234,7 @@ int packing_add(struct packing *packing, enum chunk_kind kind, const void *bytes
     if (failure_check(packs->options.send.failure, err) != 0)
         return -1;
     bool found;
-    if (find_chunk(packs, kind, id, &found, place, err) != 0)
+    if (known_find(&packs->known, kind, id, &found, place, err) != 0)
         return -1;
     if (found)
         return 0;
@@ -278,17 +244,8 @@ int packing_add(struct packing *packing, enum chunk_kind kind, const void *bytes
         packing->segments[kind] = take_segment(packs);
         packing->places[kind] = places_new(packs->options.send.places);
     }
-    /* From here on the chunk is this thread's, unless another was faster. */
-    pthread_mutex_lock(&packs->dedup);
-    found = id_map_find(&packs->known, id, place);
-    if (!found) {
-        *place = packing->places[kind];
-        id_map_put(&packs->known, id, *place);
-        if (kind == CHUNK_DATA)
-            packs->bytes_new += size;
-    }
-    pthread_mutex_unlock(&packs->dedup);
-    if (!found)
+    *place = packing->places[kind];
+    if (known_claim(&packs->known, kind, id, size, place))
         segment_add(packing->segments[kind], id, kind, bytes, size);
     return 0;
 }
@@ -355,10 +312,7 @@ int packs_finish(struct packs *packs, uint8_t (**ids)[ID_SIZE], size_t *count, s
 
 uint64_t packs_bytes_new(struct packs *packs)
 {
-    pthread_mutex_lock(&packs->dedup);
-    uint64_t bytes = packs->bytes_new;
-    pthread_mutex_unlock(&packs->dedup);
-    return bytes;
+    return known_bytes_new(&packs->known);
 }
 
 int packs_new(struct packs **packs, const struct packs_options *options, struct err *err)
@@ -367,10 +321,9 @@ int packs_new(struct packs **packs, const struct packs_options *options, struct 
     new->options = *options;
     new->options.send.stored = on_stored;
     new->options.send.ctx = new;
-    new->ask_cache = !options->cache_is_new;
+    known_init(&new->known, options->send.cache, options->send.places, options->cache_is_new);
     new->queue_end = &new->queue;
     new->segment_max = PACKS_QUEUE;
-    pthread_mutex_init(&new->dedup, NULL);
     pthread_mutex_init(&new->lock, NULL);
     pthread_cond_init(&new->freed, NULL);
     fill_init(&new->data, PACK_DATA, &new->options.send, &new->sender);
@@ -408,13 +361,12 @@ void packs_destroy(struct packs **packs)
         segment_destroy(&old->free[i]);
     free(old->free);
     free(old->index_ids);
-    id_map_release(&old->known);
+    known_release(&old->known);
     fill_release(&old->data);
     fill_release(&old->tree);
     fill_release(&old->index);
     fill_release(&old->mixed);
     pthread_cond_destroy(&old->freed);
-    pthread_mutex_destroy(&old->dedup);
     pthread_mutex_destroy(&old->lock);
     free(old);
 }

@@ -85,10 +85,8 @@ static void *send_loop(void *argument)
         sender->busy++;
         pthread_cond_broadcast(&sender->changed);
         pthread_mutex_unlock(&sender->lock);
-        bool connected =
-            client != NULL || client_open(&client, sender->options.endpoint, &err) == 0;
-        if (connected)
-            client_set_patience(client, CLIENT_PATIENCE_MS);
+        bool connected = client != NULL || client_open_patient(&client, sender->options.endpoint,
+                                                               CLIENT_PATIENCE_MS, &err) == 0;
         if (!failure_met(sender->options.failure) &&
             (!connected || send_parcel(sender, client, &parcel, &err) != 0))
             failure_set(sender->options.failure, &err);

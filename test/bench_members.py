@@ -235,10 +235,9 @@ def arguments():
     parser.add_argument("--pause", type=float, default=40, help="seconds between two losses")
     parser.add_argument("--seed", type=int, default=1, help="which hosts are lost")
     parser.add_argument("--quick", action="store_true", help="a look at it in a minute or two: 8 hosts, 2 losses")
-    args = parser.parse_args()
-    if args.quick:
-        args.hosts, args.losses, args.settle, args.quiet, args.pause = 8, 2, 5, 10, 10
-    return args
+    if parser.parse_args().quick:  # only what is not said
+        parser.set_defaults(hosts=8, losses=2, settle=5, quiet=10, pause=10)
+    return parser.parse_args()
 
 
 def compare(args):

@@ -3,12 +3,14 @@
 import contextlib
 import glob
 import os
+import pathlib
+import re
 import shutil
 import subprocess
 import sys
 import time
 
-from lab import DONE, FAILED, INCOMPLETE, SLOW, Lab, compare, make_tree, run_tests, wait_until
+from lab import DONE, FAILED, HERE, INCOMPLETE, SLOW, Lab, compare, make_tree, run_tests, wait_until
 
 
 def a_holder_with_a_full_disk_is_passed_over():
@@ -131,8 +133,38 @@ def a_machine_whose_clock_was_never_set_is_a_member_nevertheless():
         lab.ecbak("store", make_tree(f"{lab.root}/tree", files=5, megabytes=0)).expect(DONE)
 
 
+def scheduled(profile):
+    """The commands that ecbak-store@.service runs, in its order."""
+    unit = (HERE.parent / "ansible/packaging/systemd/ecbak-store@.service").read_text(encoding="utf-8")
+    lines = re.findall(r"^ExecStart(?:Pre)?=@PREFIX@/bin/ecbak (.*)$", unit, re.MULTILINE)
+    return [line.replace("%i", profile).split() for line in lines]
+
+
+def a_scheduled_store_waits_for_its_node_and_a_person_is_told_at_once():
+    with Lab(3) as lab:
+        lab.init()
+        tree = make_tree(f"{lab.root}/tree", files=5, megabytes=0)
+        profile = pathlib.Path(lab.root, "profile")
+        profile.write_text(f"path {tree}\n", encoding="utf-8")
+        first, *others = scheduled(str(profile))
+        lab.kill("node-1")
+        assert "systemctl start ecbakd" in lab.ecbak("store", tree).expect(FAILED).err
+        with lab.start_ecbak(*first, stderr=subprocess.PIPE) as process:
+            try:
+                said = process.stderr.readline()
+                assert "waiting for it" in said, said
+                lab.start("node-1")
+                assert process.wait(60 * SLOW) == DONE, process.stderr.read()
+            finally:
+                process.kill()
+        for command in others:
+            lab.ecbak(*command).expect(DONE)
+        assert len(lab.snapshots()) == 1
+
+
 if __name__ == "__main__":
     sys.exit(run_tests(
+        a_scheduled_store_waits_for_its_node_and_a_person_is_told_at_once,
         a_holder_with_a_full_disk_is_passed_over,
         a_frozen_holder_does_not_hold_up_a_recovery,
         a_frozen_holder_does_not_stop_a_store,

@@ -92,6 +92,13 @@ int client_open(struct client **client, const char *endpoint, struct err *err)
     return 0;
 }
 
+int client_open_patient(struct client **client, const char *endpoint, int patience_ms,
+                        struct err *err)
+{
+    (void)patience_ms;
+    return client_open(client, endpoint, err);
+}
+
 void client_close(struct client **client)
 {
     for (size_t i = 0; *client != NULL && i < (*client)->count; i++)

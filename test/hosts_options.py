@@ -152,6 +152,31 @@ def a_profile_that_ends_leaves_nothing(cluster):
     host.run("systemctl", "start", "ecbak-store@stays.service")
 
 
+def a_store_that_is_due_waits_for_a_node_whose_start_fails_at_first(cluster):
+    """The next attempt comes after RestartSec=; systemd's own order has let the store go before."""
+    cluster.settle()
+    host, unit = cluster.hosts[0], "ecbak-store@due.service"
+
+    def play(profile):
+        return cluster.play("backup-profile.yml", "-e", json.dumps({"ecbak_profiles": [profile]}), hosts=[host]).expect_done()
+
+    def has_stored():
+        shown = host.run("systemctl", "show", "--property=ActiveState,Result", unit).stdout
+        return "ActiveState=inactive" in shown and "Result=success" in shown
+
+    def journal():
+        return host.run("journalctl", "-q", "-o", "cat", "-u", unit).stdout
+    play({"name": "due", "path": ["/srv/work"]})
+    host.run("systemctl", "stop", "ecbakd")
+    host.run("mv", "/etc/ecbak/authority.pub", "/etc/ecbak/authority.away")
+    host.run("systemctl", "start", "--no-block", unit)
+    wait_until(lambda: "waiting for it" in journal(), 60, lambda: "the store waits: " + journal())
+    host.run("mv", "/etc/ecbak/authority.away", "/etc/ecbak/authority.pub")
+    wait_until(has_stored, 60, lambda: "it has stored: " + journal(), pause=0.5)
+    play({"name": "due", "state": "absent"})
+    cluster.wait_alive()
+
+
 def a_host_that_left_with_all_it_kept_comes_back_as_a_new_machine(cluster):
     cluster.settle()
     host = cluster.hosts[1]
@@ -211,6 +236,7 @@ TESTS = [
     a_disk_that_is_missing_is_said_and_taken_again,
     limits_that_are_taken_back_are_those_of_the_package,
     a_profile_that_ends_leaves_nothing,
+    a_store_that_is_due_waits_for_a_node_whose_start_fails_at_first,
     a_host_that_left_with_all_it_kept_comes_back_as_a_new_machine,
     a_ticket_makes_a_bare_host_a_member_once,
     the_playbook_takes_a_host_over_that_came_with_a_ticket,

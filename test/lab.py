@@ -94,9 +94,9 @@ class Lab:
     def ecbak(self, *args, node="node-1", home=None, timeout=300):
         return self.run(*args, env=self.environment(node, home), timeout=timeout)
 
-    def start_ecbak(self, *args, node="node-1", home=None):
+    def start_ecbak(self, *args, node="node-1", home=None, stderr=subprocess.DEVNULL):
         return subprocess.Popen([ECBAK, *map(str, args)], env=self.environment(node, home), stdin=subprocess.DEVNULL,
-                                stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+                                stdout=subprocess.DEVNULL, stderr=stderr, text=True)
 
     def init(self):
         return self.ecbak("init", "--json").expect(DONE).json["phrase"]

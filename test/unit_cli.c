@@ -131,6 +131,7 @@ struct sample {
     const char *text;
     struct option_list list;
     uint64_t number, bytes, duration;
+    struct option options[8];
     struct command_line line;
     int code;
     bool go;
@@ -148,11 +149,12 @@ static void read_sample(struct sample *s, int argc, const char *const *argv)
         {0, "duration", OPTION_DURATION, &s->duration, "TIME", "a duration"},
         {0},
     };
+    memcpy(s->options, options, sizeof(options));
     s->line = (struct command_line){.name = "sample",
                                     .synopsis = "A [B]",
                                     .about = "",
                                     .examples = "",
-                                    .options = options,
+                                    .options = s->options,
                                     .uses = USES_NODE,
                                     .operands_min = 1,
                                     .operands_max = 2};
@@ -188,8 +190,8 @@ static void options_and_operands_may_be_mixed(void **state)
     assert_string_equal(s.line.socket, "ipc:///s");
     assert_int_equal(s.line.operand_count, 2);
     assert_string_equal(s.line.operands[1], "two");
-    option_list_release(&s.list);
-    command_line_release(&s.line);
+    assert_int_equal(command_end(&s.line, EXIT_DONE, NULL), EXIT_DONE);
+    assert_null(s.list.items);
 }
 
 static void two_dashes_end_the_options(void **state)
@@ -201,7 +203,7 @@ static void two_dashes_end_the_options(void **state)
     assert_false(s.flag);
     assert_string_equal(s.line.operands[0], "-f");
     assert_string_equal(s.line.operands[1], "--text");
-    command_line_release(&s.line);
+    assert_int_equal(command_end(&s.line, EXIT_DONE, NULL), EXIT_DONE);
 }
 
 static void wrong_command_lines_are_usage_errors(void **state)

@@ -387,6 +387,44 @@ static void patience_ends_with_a_node_that_stays_away(void **state)
     fake_stop(&fake);
 }
 
+static void *come_up(void *arg)
+{
+    fake_start(arg);
+    return NULL;
+}
+
+static void a_patient_client_waits_for_a_node_that_is_not_there_yet(void **state)
+{
+    (void)state;
+    struct fake fake = {.answer = answer_status};
+    struct err err = ERR_INIT;
+    struct node_status status;
+    struct client *client;
+    assert_int_equal(client_open_patient(&client, endpoint, 20000, &err), 0);
+    pthread_t operator;
+    assert_int_equal(pthread_create(&operator, NULL, come_up, &fake), 0);
+    assert_int_equal(client_status(client, &status, &err), 0);
+    assert_int_equal(status.members_alive, 3);
+    pthread_join(operator, NULL);
+    client_close(&client);
+    fake_stop(&fake);
+}
+
+static void a_node_that_never_came_is_said_how_to_start(void **state)
+{
+    (void)state;
+    struct err err = ERR_INIT;
+    struct node_status status;
+    struct client *client;
+    assert_int_equal(client_open_patient(&client, endpoint, 600, &err), 0);
+    int64_t start = now_ms();
+    assert_int_equal(client_status(client, &status, &err), -1);
+    assert_int_equal(err.code, ERR_TIMEOUT);
+    assert_non_null(strstr(err.text, "start it with"));
+    assert_in_range(now_ms() - start, 500, 10000);
+    client_close(&client);
+}
+
 static bool answer_wrong_held(struct fake *fake, const Ecbak__ClientRequest *request, void *router,
                               zmq_msg_t *route)
 {
@@ -490,6 +528,8 @@ int main(void)
         cmocka_unit_test(a_node_that_goes_away_ends_every_call),
         cmocka_unit_test(a_patient_client_asks_again_when_its_node_is_back),
         cmocka_unit_test(patience_ends_with_a_node_that_stays_away),
+        cmocka_unit_test(a_patient_client_waits_for_a_node_that_is_not_there_yet),
+        cmocka_unit_test(a_node_that_never_came_is_said_how_to_start),
         cmocka_unit_test(an_answer_about_another_pack_is_not_believed),
         cmocka_unit_test(records_without_end_are_refused),
     };

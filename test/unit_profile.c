@@ -22,6 +22,7 @@ struct sample {
     bool flag;
     const char *code;
     struct option_list list;
+    struct option options[8];
     struct command_line line;
     bool go;
     char said[1024]; /* on standard error */
@@ -48,10 +49,11 @@ static void read_words(struct sample *s, int argc, const char *const *argv)
                                   .synopsis = "",
                                   .about = "",
                                   .examples = "",
-                                  .options = options,
+                                  .options = s->options,
                                   .uses = USES_VAULT,
                                   .operands_min = 1,
                                   .operands_max = 4}};
+    memcpy(s->options, options, sizeof(options));
     int ends[2], code = -1;
     assert_int_equal(pipe(ends), 0);
     int saved = dup(STDERR_FILENO);
@@ -64,7 +66,6 @@ static void read_words(struct sample *s, int argc, const char *const *argv)
     ssize_t got = read(ends[0], s->said, sizeof(s->said) - 1);
     s->said[got > 0 ? got : 0] = '\0';
     close(ends[0]);
-    s->line.options = NULL;
     if (!s->go)
         assert_int_equal(code, EXIT_USAGE);
 }
@@ -79,8 +80,7 @@ static void read_words(struct sample *s, int argc, const char *const *argv)
 
 static void release(struct sample *s)
 {
-    option_list_release(&s->list);
-    command_line_release(&s->line);
+    assert_int_equal(command_end(&s->line, EXIT_DONE, NULL), EXIT_DONE);
 }
 
 static void its_lines_are_options_and_paths(void **state)

@@ -13,6 +13,7 @@
 #ifndef ECBAK_NODE_API_CLIENT_H
 #define ECBAK_NODE_API_CLIENT_H
 
+#include <limits.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -105,12 +106,18 @@ struct members_wanted {
 
 /* endpoint NULL: $ECBAK_SOCKET or the default. Does not wait for an answer. */
 int client_open(struct client **client, const char *endpoint, struct err *err) MUST_CHECK;
+/* The same, with client_set_patience from the start: the node need not be there yet. How to start it is the
+ * error of the calls then, when patience ends. */
+int client_open_patient(struct client **client, const char *endpoint, int patience_ms,
+                        struct err *err) MUST_CHECK;
 void client_close(struct client **client);
 /* How long the plain functions and client_next wait at most (default 120 s; 0 = for ever). */
 void client_set_timeout(struct client *client, int timeout_ms);
 /* How long a node that goes away while it is asked has to come back: an upgrade restarts it. What it
- * did not answer is asked again then; every request may be. Default 0: calls fail at once. */
-#define CLIENT_PATIENCE_MS 60000
+ * did not answer is asked again then; every request may be. Default 0: calls fail at once.
+ * CLIENT_PATIENCE_ENDLESS: only the time of each call bounds it. */
+#define CLIENT_PATIENCE_ENDLESS INT_MAX
+#define CLIENT_PATIENCE_MS      60000
 void client_set_patience(struct client *client, int patience_ms);
 
 int client_status(struct client *client, struct node_status *status, struct err *err) MUST_CHECK;

@@ -9,6 +9,29 @@
 #define RECORDS_BYTES_MAX ((size_t)512 << 20)
 #define NODES_MAX         65536
 
+struct client_call *client_ask(struct client *client, Ecbak__ClientRequest *request,
+                               uint8_t **payload, size_t payload_size,
+                               ProtobufCBinaryData *reply_payload, struct err *err)
+{
+    struct client_call *call;
+    if (client_call_start(client, request, payload, payload_size, &call, err) != 0)
+        return NULL;
+    if (client_call_wait(client, call, err) == NULL) {
+        client_call_end(call);
+        return NULL;
+    }
+    if (call->err.code != ERR_NONE) {
+        *err = call->err;
+        client_call_end(call);
+        return NULL;
+    }
+    if (reply_payload != NULL)
+        *reply_payload = call->has_reply_payload ? wire_view(zmq_msg_data(&call->reply_payload),
+                                                             zmq_msg_size(&call->reply_payload))
+                                                 : wire_view(NULL, 0);
+    return call;
+}
+
 static int makes_no_sense(struct client_call *call, const char *what, struct err *err)
 {
     client_call_end(call);

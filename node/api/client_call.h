@@ -40,6 +40,23 @@ struct client_call {
     zmq_msg_t reply_payload;
 };
 
+struct client {
+    char *endpoint;
+    void *context, *socket, *monitor;
+    int timeout_ms;
+    uint64_t last_number;
+    bool lost;       /* disconnected since the last answer */
+    bool never_met;  /* nobody was there when it was opened, and nobody answered since */
+    int patience_ms; /* for a node that is away to be there */
+    int64_t gone_ms; /* > 0: since when it is away, while patience lasts */
+    struct client_call calls[CLIENT_CALLS_MAX];
+};
+
+/* Is somebody at the door? ERR_TIMEOUT when not. Opens and closes a connection of its own. */
+int client_knock(const struct client *client, struct err *err) MUST_CHECK;
+/* ERR_TIMEOUT: how to start the node. */
+int client_no_answer(const struct client *client, struct err *err);
+
 /* Starts a request; its `call` field is filled in. payload (or NULL) is taken, also on failure:
  * *payload is nulled and freed when sent and answered. */
 int client_call_start(struct client *client, Ecbak__ClientRequest *request, uint8_t **payload,

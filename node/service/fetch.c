@@ -16,8 +16,8 @@
 
 #define TICK_MS       100
 #define GRACE_MS      3   /* for more answers, so that data rows can be preferred */
-#define LATE_FIRST_MS 700 /* a row is late, when nothing is there to compare with */
-#define LATE_FACTOR   3   /* against the median of those that came */
+#define LATE_FIRST_MS 700 /* see pace.h */
+#define LATE_FACTOR   3
 #define LATE_LEAST_MS 250
 #define QUIET_MS      300 /* then more nodes are asked who has it */
 #define BUSY_WAIT_MS  100
@@ -26,7 +26,11 @@
 void fetch_init(struct fetching *fetching, struct nodes *nodes, const uint8_t pack[ID_SIZE],
                 const uint8_t *only)
 {
-    *fetching = (struct fetching){.nodes = nodes, .pack = pack, .only = only};
+    *fetching = (struct fetching){
+        .nodes = nodes,
+        .pack = pack,
+        .only = only,
+        .pace = {.first_ms = LATE_FIRST_MS, .factor = LATE_FACTOR, .least_ms = LATE_LEAST_MS}};
     locate_init(&fetching->locating, nodes, pack);
 }
 
@@ -208,8 +212,7 @@ static void landed(struct fetching *f, struct fetch_flight *flight)
         f->kept[s->index] = flight->call;
         flight->call = NULL;
         nodes_succeeded(f->nodes, s->node);
-        if (f->took_count < FETCH_FLIGHTS_MAX)
-            f->took_ms[f->took_count++] = monotonic_ms() - flight->start_ms;
+        pace_took(&f->pace, monotonic_ms() - flight->start_ms);
         return;
     }
     call_destroy(&flight->call);
@@ -223,17 +226,6 @@ static void landed(struct fetching *f, struct fetch_flight *flight)
         note_damaged(f, s, &err);
     else if (err.code != ERR_NOT_FOUND)
         nodes_failed(f->nodes, s->node);
-}
-
-static int64_t late_after_ms(const struct fetching *f)
-{
-    if (f->took_count == 0)
-        return LATE_FIRST_MS;
-    int64_t sum = 0;
-    for (size_t i = 0; i < f->took_count; i++)
-        sum += f->took_ms[i];
-    int64_t late = LATE_FACTOR * sum / (int64_t)f->took_count;
-    return late < LATE_LEAST_MS ? LATE_LEAST_MS : late;
 }
 
 static int rank(const struct fetching *f, const struct sighting *s)
@@ -262,7 +254,7 @@ static int next_sighting(const struct fetching *f, const bool *coming, int64_t n
 static void launch(struct fetching *f)
 {
     bool coming[RS_TOTAL_MAX] = {false};
-    int64_t now = monotonic_ms(), late_ms = late_after_ms(f);
+    int64_t now = monotonic_ms(), late_ms = pace_late_ms(&f->pace);
     unsigned on_time = 0;
     for (size_t i = 0; i < FETCH_FLIGHTS_MAX; i++) {
         const struct fetch_flight *flight = &f->flights[i];

@@ -18,6 +18,7 @@
 #include "coding/object.h"
 #include "node/service/locate.h"
 #include "node/service/nodes.h"
+#include "node/service/pace.h"
 
 #define FETCH_FLIGHTS_MAX 32
 
@@ -44,8 +45,7 @@ struct fetching {
     unsigned have;
 
     struct fetch_flight flights[FETCH_FLIGHTS_MAX];
-    int64_t took_ms[FETCH_FLIGHTS_MAX];
-    size_t took_count;
+    struct pace pace;
     int64_t feasible_ms; /* since when enough rows were seen; 0: not so */
     uint32_t corrupt;    /* damaged fragments met */
 };

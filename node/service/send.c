@@ -12,11 +12,12 @@
 #include "node/service/ask.h"
 #include "node/service/choice.h"
 #include "node/service/holders.h"
+#include "node/service/pace.h"
 
 #define FLIGHTS_PER_SLOT 2
 #define TICK_MS          250
-#define LATE_FIRST_MS    3000 /* late, when nothing is there to compare with */
-#define LATE_FACTOR      5    /* late, against the median of its siblings */
+#define LATE_FIRST_MS    3000 /* see pace.h */
+#define LATE_FACTOR      5
 #define LATE_LEAST_MS    1000
 #define BUSY_WAIT_MS     100
 #define BUSY_TRIES       50
@@ -50,8 +51,7 @@ struct loop {
     struct choice choice;
     struct slot *slots;
     size_t count;
-    int64_t *took_ms; /* of those done */
-    size_t took_count;
+    struct pace pace;
     struct holders planned;
     int64_t only_doubtful_ms; /* since when nobody else is waited for; 0: not so */
 };
@@ -68,7 +68,10 @@ static void piece_release(void *bytes, void *hint)
 
 static void loop_init(struct loop *loop, struct sending *sending)
 {
-    *loop = (struct loop){.sending = sending, .nodes = sending->nodes};
+    *loop = (struct loop){
+        .sending = sending,
+        .nodes = sending->nodes,
+        .pace = {.first_ms = LATE_FIRST_MS, .factor = LATE_FACTOR, .least_ms = LATE_LEAST_MS}};
     choice_init(&loop->choice, loop->nodes, &sending->holders);
     loop->choice.pack = sending->pack;
     loop->choice.zone_max = sending->parity > 0 ? sending->parity : 1;
@@ -76,7 +79,6 @@ static void loop_init(struct loop *loop, struct sending *sending)
     loop->choice.doubtful_too = sending->doubtful_too;
     unsigned total = sending->data + sending->parity;
     loop->slots = alloc_zero(total, sizeof(*loop->slots));
-    loop->took_ms = alloc_zero(total, sizeof(*loop->took_ms));
     for (unsigned i = 0; i < total; i++) {
         if (sending->fragments[i] == NULL)
             continue;
@@ -98,7 +100,6 @@ static void loop_release(struct loop *loop)
     }
     choice_release(&loop->choice);
     free(loop->slots);
-    free(loop->took_ms);
 }
 
 static void place_done(struct loop *loop, struct slot *slot, size_t node, int64_t took_ms)
@@ -111,7 +112,7 @@ static void place_done(struct loop *loop, struct slot *slot, size_t node, int64_
     }
     memcpy(s->holders.node[slot->index], loop->choice.candidates[node].node, ID_SIZE);
     s->placed++;
-    loop->took_ms[loop->took_count++] = took_ms;
+    pace_took(&loop->pace, took_ms);
 }
 
 /* The node will not be tried again by this job. */
@@ -293,21 +294,6 @@ static void failed(struct loop *loop, struct slot *slot, struct flight *flight,
         fly_to_next(loop, slot);
 }
 
-static int by_value(const void *a, const void *b)
-{
-    int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
-    return (x > y) - (x < y);
-}
-
-static int64_t late_after_ms(struct loop *loop)
-{
-    if (loop->took_count == 0)
-        return LATE_FIRST_MS;
-    qsort(loop->took_ms, loop->took_count, sizeof(*loop->took_ms), by_value);
-    int64_t late = LATE_FACTOR * loop->took_ms[loop->took_count / 2];
-    return late < LATE_LEAST_MS ? LATE_LEAST_MS : late;
-}
-
 /* To the node that was busy, unless others overtook it. */
 static void fly_again(struct loop *loop, struct slot *slot)
 {
@@ -323,7 +309,7 @@ static void look_after(struct loop *loop)
 {
     static const struct err gone = {ERR_TIMEOUT, "it is dead by now"};
     static const struct err slow = {ERR_TIMEOUT, "it failed before, and does not answer"};
-    int64_t now = monotonic_ms(), late_ms = late_after_ms(loop);
+    int64_t now = monotonic_ms(), late_ms = pace_late_ms(&loop->pace);
     bool others = false;
     for (size_t i = 0; i < loop->count; i++) {
         struct slot *slot = &loop->slots[i];
