@@ -3,11 +3,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cli/command.h"
-#include "cli/issuer.h"
-#include "cli/options.h"
-#include "cli/output.h"
-#include "cli/text.h"
+#include "cli/admit/issuer.h"
+#include "cli/base/text.h"
+#include "cli/ui/command.h"
+#include "cli/ui/options.h"
+#include "cli/ui/output.h"
 #include "coding/base/bytes.h"
 #include "node/api/cert.h"
 

@@ -3,11 +3,11 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "cli/command.h"
-#include "cli/issuer.h"
-#include "cli/options.h"
-#include "cli/output.h"
+#include "cli/admit/issuer.h"
 #include "cli/publish.h"
+#include "cli/ui/command.h"
+#include "cli/ui/options.h"
+#include "cli/ui/output.h"
 
 struct revoking {
     struct issuer *issuer;

@@ -4,10 +4,10 @@
 
 #include <sodium.h>
 
-#include "cli/command.h"
-#include "cli/options.h"
-#include "cli/output.h"
-#include "cli/phrase_io.h"
+#include "cli/ui/command.h"
+#include "cli/ui/options.h"
+#include "cli/ui/output.h"
+#include "cli/ui/phrase_io.h"
 #include "cli/vault/home.h"
 #include "coding/base/bytes.h"
 

@@ -9,11 +9,11 @@
 
 #include <sodium.h>
 
-#include "cli/command.h"
-#include "cli/invite.h"
-#include "cli/options.h"
-#include "cli/output.h"
-#include "cli/text.h"
+#include "cli/admit/invite.h"
+#include "cli/base/text.h"
+#include "cli/ui/command.h"
+#include "cli/ui/options.h"
+#include "cli/ui/output.h"
 #include "coding/base/bytes.h"
 #include "node/api/client.h"
 

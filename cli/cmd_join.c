@@ -9,12 +9,12 @@
 
 #include <sodium.h>
 
-#include "cli/command.h"
-#include "cli/exit_code.h"
-#include "cli/join.h"
-#include "cli/options.h"
-#include "cli/output.h"
-#include "cli/text.h"
+#include "cli/admit/join.h"
+#include "cli/base/text.h"
+#include "cli/ui/command.h"
+#include "cli/ui/exit_code.h"
+#include "cli/ui/options.h"
+#include "cli/ui/output.h"
 #include "node/api/client.h"
 
 #define ALIVE_WAIT_S 30

@@ -5,13 +5,13 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "cli/command.h"
 #include "cli/lab/lab.h"
 #include "cli/lab/process.h"
 #include "cli/lab/show.h"
 #include "cli/lab/up.h"
-#include "cli/options.h"
-#include "cli/output.h"
+#include "cli/ui/command.h"
+#include "cli/ui/options.h"
+#include "cli/ui/output.h"
 
 #define END_TIMEOUT_MS  15000
 #define KILL_TIMEOUT_MS 5000

@@ -2,12 +2,13 @@
 #include <signal.h>
 #include <stdio.h>
 
-#include "cli/command.h"
+#include "cli/base/program.h"
 #include "cli/lab/lab.h"
 #include "cli/lab/process.h"
 #include "cli/lab/show.h"
 #include "cli/lab/up.h"
-#include "cli/options.h"
+#include "cli/ui/command.h"
+#include "cli/ui/options.h"
 
 #define START_TIMEOUT_MS 30000
 #define STOP_TIMEOUT_MS  15000
@@ -79,7 +80,7 @@ static int run_deed(int argc, char **argv, struct command_line *line, const stru
     if (status == 0)
         status = choose(chosen, &count, &lab, line, all, &err);
     if (status == 0 && deed->signal == 0)
-        status = process_find_program(program, &err);
+        status = program_find_daemon(program, &err);
     for (size_t i = 0; status == 0 && i < count; i++) {
         bool was_idle = false;
         status = do_one(&lab, chosen[i], deed, program, &was_idle, &err);

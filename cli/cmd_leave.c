@@ -3,10 +3,10 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "cli/command.h"
-#include "cli/options.h"
-#include "cli/output.h"
-#include "cli/text.h"
+#include "cli/base/text.h"
+#include "cli/ui/command.h"
+#include "cli/ui/options.h"
+#include "cli/ui/output.h"
 #include "node/api/client.h"
 
 /* The name is going to be printed: certificates know only harmless ones, but this came by a socket. */

@@ -4,12 +4,12 @@
 #include <string.h>
 #include <time.h>
 
-#include "cli/command.h"
+#include "cli/base/text.h"
 #include "cli/members_show.h"
 #include "cli/members_watch.h"
-#include "cli/options.h"
-#include "cli/output.h"
-#include "cli/text.h"
+#include "cli/ui/command.h"
+#include "cli/ui/options.h"
+#include "cli/ui/output.h"
 #include "node/api/client.h"
 
 #define POLL_MS 200

@@ -5,13 +5,13 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "cli/command.h"
-#include "cli/options.h"
-#include "cli/output.h"
-#include "cli/progress.h"
-#include "cli/recover.h"
-#include "cli/snapshots.h"
-#include "cli/text.h"
+#include "cli/base/text.h"
+#include "cli/engine/recover.h"
+#include "cli/engine/snapshots.h"
+#include "cli/ui/command.h"
+#include "cli/ui/options.h"
+#include "cli/ui/output.h"
+#include "cli/ui/progress.h"
 #include "cli/vault/home.h"
 #include "coding/base/alloc.h"
 #include "coding/base/bytes.h"

@@ -2,10 +2,10 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "cli/command.h"
-#include "cli/options.h"
-#include "cli/output.h"
 #include "cli/publish.h"
+#include "cli/ui/command.h"
+#include "cli/ui/options.h"
+#include "cli/ui/output.h"
 
 struct publishing {
     const struct command_line *line;

@@ -4,11 +4,11 @@
 #include <string.h>
 #include <time.h>
 
-#include "cli/command.h"
-#include "cli/options.h"
-#include "cli/output.h"
-#include "cli/snapshots.h"
-#include "cli/text.h"
+#include "cli/base/text.h"
+#include "cli/engine/snapshots.h"
+#include "cli/ui/command.h"
+#include "cli/ui/options.h"
+#include "cli/ui/output.h"
 #include "cli/vault/home.h"
 #include "coding/base/bytes.h"
 #include "node/api/client.h"

@@ -2,13 +2,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "cli/command.h"
-#include "cli/exclude.h"
-#include "cli/options.h"
-#include "cli/output.h"
-#include "cli/progress.h"
-#include "cli/store.h"
-#include "cli/text.h"
+#include "cli/base/text.h"
+#include "cli/engine/exclude.h"
+#include "cli/engine/store.h"
+#include "cli/ui/command.h"
+#include "cli/ui/options.h"
+#include "cli/ui/output.h"
+#include "cli/ui/progress.h"
 #include "cli/vault/home.h"
 #include "cli/vault/snapshot.h"
 #include "coding/base/bytes.h"

@@ -7,9 +7,9 @@
 
 #include <sodium.h>
 
-#include "cli/command.h"
-#include "cli/exit_code.h"
-#include "cli/output.h"
+#include "cli/ui/command.h"
+#include "cli/ui/exit_code.h"
+#include "cli/ui/output.h"
 
 static int cmd_version(int argc, char **argv);
 

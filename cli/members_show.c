@@ -6,7 +6,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "cli/text.h"
+#include "cli/base/text.h"
 #include "coding/base/alloc.h"
 #include "coding/base/bytes.h"
 

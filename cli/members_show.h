@@ -8,7 +8,7 @@
 
 #include <jansson.h>
 
-#include "cli/output.h"
+#include "cli/ui/output.h"
 #include "node/api/client.h"
 
 /* {"cluster", "members"}, and "events" when they are wanted. */

@@ -6,9 +6,9 @@
 #include <string.h>
 #include <time.h>
 
+#include "cli/base/text.h"
 #include "cli/members_show.h"
-#include "cli/screen.h"
-#include "cli/text.h"
+#include "cli/ui/screen.h"
 #include "coding/base/alloc.h"
 
 #define POLL_MS      250

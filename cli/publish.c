@@ -1,7 +1,7 @@
 /* Two commands publish: the one that signs, and the one that is given what was signed elsewhere. */
 #include "cli/publish.h"
 
-#include "cli/output.h"
+#include "cli/ui/output.h"
 
 int publish_revocation(struct client *client, const struct revocation *r, bool *known,
                        struct err *err)

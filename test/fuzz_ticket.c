@@ -5,7 +5,7 @@
 
 #include <sodium.h>
 
-#include "cli/ticket.h"
+#include "cli/admit/ticket.h"
 #include "coding/base/bytes.h"
 #include "node/api/armor.h"
 

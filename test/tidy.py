@@ -31,6 +31,11 @@ LAYERS = {
                      "coding"],
     "node": ["node", "gossip", "coding"],
     "cli/vault": ["cli/vault", "coding", "node/api"],
+    "cli/base": ["cli/base", "coding", "node/api"],
+    "cli/engine": ["cli/engine", "cli/vault", "cli/base", "coding", "node/api"],
+    "cli/ui": ["cli/ui", "cli/vault", "cli/base", "coding", "node/api"],
+    "cli/admit": ["cli/admit", "cli/base", "coding", "node/api"],
+    "cli/lab": ["cli/lab", "cli/admit", "cli/ui", "cli/base", "coding", "node/api"],
     "cli": ["cli", "coding", "node/api"],
     "test": ["test", "cli", "node", "gossip", "coding"],
 }

@@ -11,11 +11,11 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "cli/exit_code.h"
-#include "cli/options.h"
-#include "cli/progress.h"
-#include "cli/suggest.h"
-#include "cli/text.h"
+#include "cli/base/text.h"
+#include "cli/ui/exit_code.h"
+#include "cli/ui/options.h"
+#include "cli/ui/progress.h"
+#include "cli/ui/suggest.h"
 
 #define SAFE(bytes) (text_safe(safe, sizeof(safe), bytes, sizeof(bytes) - 1), safe)
 

@@ -10,7 +10,7 @@
 
 #include <cmocka.h>
 
-#include "cli/exclude.h"
+#include "cli/engine/exclude.h"
 
 static bool leaves_out(const char *pattern, const char *path, bool is_directory)
 {

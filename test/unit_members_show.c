@@ -11,8 +11,8 @@
 #include <string.h>
 #include <time.h>
 
+#include "cli/base/text.h"
 #include "cli/members_show.h"
-#include "cli/text.h"
 
 #define COUNT 100
 

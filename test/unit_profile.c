@@ -12,9 +12,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "cli/exit_code.h"
-#include "cli/options.h"
-#include "cli/profile.h"
+#include "cli/ui/exit_code.h"
+#include "cli/ui/options.h"
+#include "cli/ui/profile.h"
 
 static char file[] = "/tmp/ecbak-profile-XXXXXX";
 

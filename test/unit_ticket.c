@@ -10,7 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "cli/ticket.h"
+#include "cli/admit/ticket.h"
 
 static struct ticket sample(void)
 {

@@ -11,9 +11,9 @@
 
 #include <cmocka.h>
 
-#include "cli/buffer.h"
-#include "cli/store_count.h"
-#include "cli/walk.h"
+#include "cli/base/buffer.h"
+#include "cli/engine/store_count.h"
+#include "cli/engine/walk.h"
 #include "coding/base/alloc.h"
 #include "test/remove_tree.h"
 #include "test/wait_for.h"

@@ -14,8 +14,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "cli/issuer.h"
-#include "cli/lab/process.h"
+#include "cli/admit/issuer.h"
+#include "cli/base/program.h"
 #include "coding/base/bytes.h"
 #include "node/api/cert.h"
 
@@ -181,7 +181,7 @@ static int admit(const struct lab *lab, const struct lab_node *node, const char 
         return -1;
     lab_node_path(path, lab, node, "init.conf");
     const char *const words[] = {program, "--config", path, "--init", NULL};
-    if (process_ask(words, request, sizeof(request), err) != 0 ||
+    if (program_ask(words, request, sizeof(request), err) != 0 ||
         sign_node(lab, node, request, issuer, err) != 0)
         return err_context(err, "%s", node->name);
     unlink(path);

@@ -13,13 +13,6 @@
 
 #include "cli/lab/lab.h"
 
-/* The daemon's program: beside this one, in ../sbin, in $PATH, or in the sbin folders. */
-int process_find_program(char path[LAB_PATH_MAX], struct err *err) MUST_CHECK;
-
-/* Runs a program to its end and takes the first line that it prints; words[] is its argv, ended by
- * NULL. A status other than 0 is ERR_IO, with what it said on stderr. */
-int process_ask(const char *const *words, char *line, size_t room, struct err *err) MUST_CHECK;
-
 /* Its number while it runs, else 0. */
 pid_t process_running(const struct lab *lab, const struct lab_node *node);
 /* Starts it in the background, its output going to nodes/NAME/log. */

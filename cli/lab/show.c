@@ -4,7 +4,7 @@
 #include <stdio.h>
 
 #include "cli/lab/process.h"
-#include "cli/output.h"
+#include "cli/ui/output.h"
 
 static json_t *node_json(const struct lab *lab, const struct lab_node *node)
 {

@@ -4,7 +4,7 @@
 #define ECBAK_CLI_LAB_SHOW_H
 
 #include "cli/lab/lab.h"
-#include "cli/options.h"
+#include "cli/ui/options.h"
 
 #define LAB_DIR_OPTION(variable)                                                                   \
     {                                                                                              \

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "cli/base/program.h"
 #include "cli/lab/process.h"
 #include "node/api/client.h"
 
@@ -128,7 +129,7 @@ int lab_up(struct lab *lab, const char *dir, const struct up_options *options, s
 {
     char program[LAB_PATH_MAX];
     *lab = (struct lab){.lock = -1};
-    if (process_find_program(program, err) != 0 || prepare(lab, dir, options, program, err) != 0)
+    if (program_find_daemon(program, err) != 0 || prepare(lab, dir, options, program, err) != 0)
         return -1;
     for (size_t i = 0; i < lab->count; i++)
         if (process_running(lab, &lab->nodes[i]) == 0 &&
