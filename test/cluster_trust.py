@@ -256,8 +256,11 @@ def a_node_learns_whether_the_others_can_reach_it():
 def the_zone_is_what_is_configured_or_found_out():
     with Cluster(1) as cluster:
         node = cluster.nodes[0]
-        assert run("ecbakd", "--config", node.config, "--print-zone").stdout == "here\n"
-        found = run("ecbakd", "--config", cluster.dir / "none.conf", "--print-zone").stdout.strip()
+        said = run("ecbakd", "--config", node.config, "--print-zone")
+        assert said.stdout == "here\n" and said.stderr.startswith("here: "), said
+        said = run("ecbakd", "--config", cluster.dir / "none.conf", "--print-zone")
+        found = said.stdout.strip()
+        assert said.stderr.startswith(f"{found}: ") and len(said.stderr.splitlines()) == 1, said.stderr
         node.settings["zone"] = "auto"
         node.write_config([])
         node.request = run("ecbakd", "--config", node.config, "--print-request").stdout.strip()
