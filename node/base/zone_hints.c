@@ -31,11 +31,12 @@ static void read_hint(char to[ZONE_HINT_SIZE], const char *path)
 
 /* ---- a container, a virtual machine -------------------------------------------------------- */
 
-/* What systemd, Podman, Docker and LXD leave for whoever wants to know. */
+/* What systemd, Podman, Docker, LXD and Kubernetes leave for whoever wants to know. */
 static bool is_container(void)
 {
-    static const char *const marks[] = {"/run/systemd/container", "/run/.containerenv",
-                                        "/.dockerenv", "/dev/.lxd-mounts", "/dev/lxd/sock"};
+    static const char *const marks[] = {
+        "/run/systemd/container", "/run/.containerenv", "/.dockerenv",
+        "/dev/.lxd-mounts",       "/dev/lxd/sock",      "/run/secrets/kubernetes.io"};
     for (size_t i = 0; i < sizeof(marks) / sizeof(marks[0]); i++)
         if (access(marks[i], F_OK) == 0)
             return true;
