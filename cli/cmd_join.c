@@ -109,14 +109,23 @@ static int report(const struct command_line *line, const char *config, bool no_s
     bool good = no_start || (outcome->answers && (alone || outcome->alive > 1));
     if (line->json)
         output_json(json_pack(
-            "{s:o, s:o, s:o, s:o, s:o, s:b, s:i, s:o}", "name", json_text(joined->cert.name),
-            "zone", json_text(joined->cert.zone), "node", json_hex(joined->cert.node, CERT_ID_SIZE),
-            "address", json_text(joined->advertise), "config", json_text(config), "started",
-            outcome->started, "members_alive", (int)outcome->alive, "reachable",
+            "{s:o, s:o, s:b, s:o, s:o, s:o, s:b, s:i, s:o}", "name", json_text(joined->cert.name),
+            "zone", json_text(joined->cert.zone), "zone_guessed",
+            (int)cert_zone_guessed(joined->cert.zone), "node",
+            json_hex(joined->cert.node, CERT_ID_SIZE), "address", json_text(joined->advertise),
+            "config", json_text(config), "started", outcome->started, "members_alive",
+            (int)outcome->alive, "reachable",
             outcome->reach_asked == 0 ? json_null() : json_boolean(outcome->reach_failed == 0)));
     if (!line->json && !line->quiet) {
         printf("%s is admitted, in the zone %s; others reach it at %s.\n", joined->cert.name,
                joined->cert.zone, joined->advertise);
+        if (cert_zone_guessed(joined->cert.zone))
+            printf(
+                "That zone is a guess: which physical host this virtual machine runs on cannot be "
+                "found out, so it counts\nas one zone with all that it may share one with. Who "
+                "knows better sets `zone` in %s\nand has what `ecbakd --print-request` prints "
+                "signed.\n",
+                config);
         if (outcome->answers)
             printf("Its node runs and sees %u member%s alive.\n", outcome->alive,
                    outcome->alive == 1 ? "" : "s");

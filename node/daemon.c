@@ -162,35 +162,43 @@ int daemon_run(const struct config *config, struct err *err)
 
 /* ---- before the first start ---------------------------------------------------------------- */
 
-void daemon_zone(char zone[CERT_NAME_MAX + 1], const struct config *config)
+void daemon_zone(struct zone *zone, const struct config *config)
 {
-    if (strcmp(config->zone, ZONE_UNSAID) == 0)
-        zone_here(zone);
-    else
-        snprintf(zone, CERT_NAME_MAX + 1, "%s", config->zone);
+    struct zone_hints hints;
+    if (strcmp(config->zone, ZONE_UNSAID) == 0) {
+        zone_hints_read(&hints, config->advertise_address);
+        zone_from_hints(zone, &hints);
+    } else {
+        snprintf(zone->name, sizeof(zone->name), "%s", config->zone);
+        snprintf(zone->why, sizeof(zone->why), "the configuration says so");
+    }
 }
 
-static int print_request(const struct config *config, const char *zone,
+static int print_request(const struct config *config, const struct zone *zone,
                          const struct node_keys *keys, FILE *to, struct err *err)
 {
     char line[CERT_ARMOR_MAX];
-    if (cert_request(line, keys, config->name, zone, err) != 0)
+    if (cert_request(line, keys, config->name, zone->name, err) != 0)
         return -1;
     if (fprintf(to, "%s\n", line) < 0 || fflush(to) != 0)
         return err_errno(err, "printing the request");
+    if (strcmp(config->zone, ZONE_UNSAID) == 0 && cert_zone_guessed(zone->name))
+        log_warn("the request names the zone %s: %s. Whoever knows more says so with `zone` in the "
+                 "configuration, or when signing",
+                 zone->name, zone->why);
     return 0;
 }
 
 int daemon_print_request(const struct config *config, FILE *to, struct err *err)
 {
     struct node_keys *keys = NULL, *next = NULL;
-    char zone[CERT_NAME_MAX + 1];
-    daemon_zone(zone, config);
+    struct zone zone;
+    daemon_zone(&zone, config);
     int result = identity_keys(&keys, config, err);
     if (result == 0)
         result = identity_keys_waiting(&next, config, keys, err);
     if (result == 0)
-        result = print_request(config, zone, next != NULL ? next : keys, to, err);
+        result = print_request(config, &zone, next != NULL ? next : keys, to, err);
     node_keys_destroy(&next);
     node_keys_destroy(&keys);
     return result;
@@ -199,15 +207,15 @@ int daemon_print_request(const struct config *config, FILE *to, struct err *err)
 int daemon_rotate(const struct config *config, FILE *to, struct err *err)
 {
     struct node_keys *keys = NULL, *next = NULL;
-    char zone[CERT_NAME_MAX + 1];
-    daemon_zone(zone, config); /* root finds out more */
+    struct zone zone;
+    daemon_zone(&zone, config); /* root finds out more */
     if (owner_become(config->key_file, config->data_dir, err) != 0)
         return -1;
     int result = identity_keys(&keys, config, err);
     if (result == 0)
         result = identity_keys_renewed(&next, config, keys, err);
     if (result == 0)
-        result = print_request(config, zone, next, to, err);
+        result = print_request(config, &zone, next, to, err);
     node_keys_destroy(&next);
     node_keys_destroy(&keys);
     return result;
@@ -216,13 +224,20 @@ int daemon_rotate(const struct config *config, FILE *to, struct err *err)
 int daemon_init(const struct config *config, FILE *to, struct err *err)
 {
     struct stat st;
-    char zone[CERT_NAME_MAX + 1];
-    daemon_zone(zone, config); /* root finds out more */
+    struct zone zone;
+    daemon_zone(&zone, config); /* root finds out more */
     if (lstat(config->data_dir, &st) == 0)
         return err_set(err, ERR_EXISTS,
                        "%s is there already: nothing was changed (`ecbakd --print-request` prints "
                        "this node's request again)",
                        config->data_dir);
+    if (lstat(config->key_file, &st) == 0)
+        return err_set(
+            err, ERR_EXISTS,
+            "%s is there already, and belongs to another data directory than %s: nothing "
+            "was changed. What others store here lies where that one is: name it as "
+            "data_dir, or move it",
+            config->key_file, config->data_dir);
     if (owner_become(config->key_file, config->data_dir, err) != 0)
         return -1;
     struct node_keys *keys = node_keys_new();
@@ -233,7 +248,7 @@ int daemon_init(const struct config *config, FILE *to, struct err *err)
             unlink(config->key_file); /* made a moment ago, known to nobody */
     }
     if (result == 0)
-        result = print_request(config, zone, keys, to, err);
+        result = print_request(config, &zone, keys, to, err);
     node_keys_destroy(&keys);
     return result;
 }

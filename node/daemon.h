@@ -14,8 +14,8 @@
 #include <stdio.h>
 
 #include "coding/base/err.h"
-#include "node/api/cert.h"
 #include "node/base/config.h"
+#include "node/base/zone.h"
 
 /* New keys and an empty data directory; prints the request that the authority is to sign. Replaces
  * nothing. */
@@ -27,7 +27,7 @@ int daemon_rotate(const struct config *config, FILE *to, struct err *err) MUST_C
 /* Prints the request again: for the keys that wait, or for those in use. */
 int daemon_print_request(const struct config *config, FILE *to, struct err *err) MUST_CHECK;
 /* The zone that this request names: the configured one, or what the machine finds out. */
-void daemon_zone(char zone[CERT_NAME_MAX + 1], const struct config *config);
+void daemon_zone(struct zone *zone, const struct config *config);
 /* Serves until it is told to stop. */
 int daemon_run(const struct config *config, struct err *err) MUST_CHECK;
 

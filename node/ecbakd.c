@@ -38,7 +38,7 @@ static const char usage[] =
     "  --rotate         make a new key beside the one in use; print the request for it. The\n"
     "                   old one works until ecbakd starts with the new certificate\n"
     "  --print-zone     print the zone that the request names: what fails together with this\n"
-    "                   machine, as it is configured or can be found out\n"
+    "                   machine, as it is configured or can be found out; and why, on stderr\n"
     "  --check-config   say whether the configuration is good\n"
     "  --print-config   print a documented configuration\n"
     "  --version, --help\n"
@@ -69,9 +69,11 @@ static int act(enum action action, const char *path, struct err *err)
     case ACTION_ROTATE:
         return daemon_rotate(&config, stdout, err);
     case ACTION_PRINT_ZONE: {
-        char zone[CERT_NAME_MAX + 1];
-        daemon_zone(zone, &config);
-        printf("%s\n", zone);
+        struct zone zone;
+        daemon_zone(&zone, &config);
+        printf("%s\n", zone.name);
+        fflush(stdout);
+        fprintf(stderr, "%s: %s\n", zone.name, zone.why);
         return 0;
     }
     case ACTION_CHECK_CONFIG:

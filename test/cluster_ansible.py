@@ -6,6 +6,7 @@ The role's tasks run against this machine only as far as they are pure: argument
 import json
 import os
 import pathlib
+import re
 import shutil
 import subprocess
 import sys
@@ -31,11 +32,11 @@ def expect(done, *words, code=0):
         assert word in text, f"nothing says {word!r}:\n{done.stdout[-3000:]}"
 
 
-def play(tasks, *options, variables=None):
-    """Runs a few tasks on this machine, with variables of the role's."""
+def play(tasks, *options, variables=None, names=("here",)):
+    """Runs a few tasks on this machine, under one name or some, with variables of the role's."""
     path = SCRATCH / "play.json"
     path.write_text(json.dumps([{"hosts": "ecbak", "connection": "local", "gather_facts": False, "vars": variables or {}, "tasks": tasks}]))
-    return run("ansible-playbook", "-i", inventory("here"), path, *options, ANSIBLE_ROLES_PATH=str(ANSIBLE / "roles"))
+    return run("ansible-playbook", "-i", inventory(*names), path, *options, ANSIBLE_ROLES_PATH=str(ANSIBLE / "roles"))
 
 
 def inventory(*names):
@@ -50,7 +51,8 @@ def seen(**more):
               "os": {"id": "debian", "like": "", "name": "Debian 12", "architecture": "amd64"},
               "package": {"version": "1", "digest": ""}, "address": "192.0.2.7", "firewall": "none",
               "disk": {"free_bytes": 10**12, "folder": "/var/lib"},
-              "node": {"has_key": True, "has_data": True, "request": "", "certificate": {}, "authority": "", "seeds": [],
+              "node": {"has_key": True, "has_data": True, "data_of": "5e", "old_data_dir": "/var/lib/ecbak/data", "old_data_of": "5e",
+                       "zone": "host-1a2b3c4d", "request": "", "certificate": {}, "authority": "", "seeds": [],
                        "status": {"used_bytes": 0}, "active": True, "enabled": True, "failing": False}}
     answer["node"].update(more.pop("node", {}))
     answer.update(more)
@@ -116,9 +118,13 @@ def a_wrong_type_or_word_is_named_before_anything_is_done():
            "missing required arguments: name found in ecbak_profiles", code=2)
 
 
-def a_host_with_which_nothing_is_wrong_is_taken():
+def takes(answer, **variables):
     own = {"name": "here", "address": "192.0.2.7:7411", "seeded": False}
-    expect(play(CHECK, variables={"ecbak_probe": {"stdout": seen()}, "ecbak_self": own, "ecbak_deb": ""}), "failed=0")
+    expect(play(CHECK, variables={"ecbak_probe": {"stdout": answer}, "ecbak_self": own, "ecbak_deb": "", **variables}), "failed=0")
+
+
+def a_host_with_which_nothing_is_wrong_is_taken():
+    takes(seen())
 
 
 def what_is_wrong_with_a_host_is_a_sentence_each():
@@ -133,10 +139,47 @@ def what_is_wrong_with_a_host_is_a_sentence_each():
     refuses("the data is another node's", seen={"node": {"has_key": False, "has_data": True}})
 
 
+def a_node_never_begins_with_nothing_because_its_data_dir_is_said_anew():
+    member = {"certificate": {"name": "here", "zone": "a", "node": "5e", "not_after": 2**40}}
+    elsewhere = {"ecbak_data_dir": "/srv/new/ecbak", "ecbak_name": "here"}
+    refuses("systemctl stop ecbakd && mkdir -p /srv/new && mv -T /var/lib/ecbak/data /srv/new/ecbak",
+            seen={"node": {**member, "data_of": "", "has_data": False}}, **elsewhere)
+    refuses("mv -T", seen={"node": {**member, "data_of": "77"}}, **elsewhere)
+    refuses("mv -T", seen={"node": {"data_of": ""}}, **elsewhere)  # a run that was cut off before it had a certificate
+    refuses("Bring its disk back", seen={"node": {**member, "data_of": "", "old_data_of": ""}}, **elsewhere)
+    refuses("remove /var/lib/ecbak/node.key", seen={"node": {"data_of": "", "old_data_of": "", "old_data_dir": "/srv/old"}}, **elsewhere)
+    # It was moved; and a disk that is missing where it always was, which the node itself says.
+    for node in ({**member, "data_of": "5e", "old_data_of": ""}, {**member, "data_of": "", "old_data_dir": "/srv/new/ecbak", "old_data_of": ""}):
+        takes(seen(node=node), **elsewhere)
+
+
+def zones_that_are_guesses_are_said_once_and_by_zone():
+    def said(in_force, **more):
+        """What is said of hosts h1, h2, ... that have these zones in their certificates."""
+        names = [f"h{i + 1}" for i in range(len(in_force))]
+        answer = seen(node={"certificate": {"zone": "@"}, "zone": more.pop("found", "@")})
+        variables = {"in_force": dict(zip(names, in_force)), "ecbak_deb": "",
+                     # The space keeps Ansible from taking the text for a dictionary.
+                     "ecbak_probe": {"stdout": " " + answer.replace("@", "{{ in_force[inventory_hostname] }}")}, **more}
+        done = play([{"import_role": {"name": "ecbak", "tasks_from": "zones"}}], variables=variables, names=names)
+        expect(done)
+        found = re.findall(r"msg: '(.*?)'", " ".join(done.stdout.split()))
+        assert len(found) <= 1, done.stdout
+        return found[0] if found else ""
+
+    lan, other = "lan-1a2b3c4d", "lan-5e6f7a8b"
+    one = said([lan, lan, lan])
+    assert one.startswith("h1, h2, h3 are in virtual machines") and f"1 zone: {lan} with h1, h2, h3." in one, one
+    assert f"2 zones: {lan} with h1, h3; {other} with h2." in said([lan, other, lan])
+    assert "vm with h2, h3." in said(["rack1", "vm", "vm"])
+    assert said([lan, "rack1"]) == "" and said(["host-1a2b3c4d", "machine-1a2b3c4d"]) == ""
+    assert said([lan, lan], ecbak_zone="{{ in_force[inventory_hostname] }}") == "", "it was said by a person"
+    # Certified before the machine was known to be virtual: each a zone still, and nobody was asked.
+    assert "2 zones: host-1a2b3c4d with h1; host-5e6f7a8b with h2." in said(["host-1a2b3c4d", "host-5e6f7a8b"], found=lan)
+
+
 def a_size_counts_what_the_node_uses_already():
-    own = {"name": "here", "address": "192.0.2.7:7411", "seeded": False}
-    answer = seen(disk={"free_bytes": 2**30, "folder": "/"}, node={"status": {"used_bytes": 2**30}})
-    expect(play(CHECK, variables={"ecbak_probe": {"stdout": answer}, "ecbak_self": own, "ecbak_deb": "", "ecbak_capacity": "2G"}), "failed=0")
+    takes(seen(disk={"free_bytes": 2**30, "folder": "/"}, node={"status": {"used_bytes": 2**30}}), ecbak_capacity="2G")
 
 
 def a_node_takes_the_configuration_that_is_written():
@@ -157,7 +200,7 @@ def a_node_takes_the_configuration_that_is_written():
 
 def the_controller_signs_each_host_under_the_inventorys_name():
     for name in ("one", "two"):
-        (SCRATCH / f"{name}.conf").write_text(f'name = {name}\ndata_dir = "{SCRATCH}/{name}.data"\nkey_file = "{SCRATCH}/{name}.key"\n')
+        (SCRATCH / f"{name}.conf").write_text(f'name = {name}\nzone = attic\ndata_dir = "{SCRATCH}/{name}.data"\nkey_file = "{SCRATCH}/{name}.key"\n')
     requests = [run(BUILD / "ecbakd", "--config", SCRATCH / f"{name}.conf", "--init").stdout.strip() for name in ("one", "two")]
     lines = f"\nh1 first a 30 new {requests[0]}\nh2 second - 30 new {requests[1]}\nh3 third - 30 new ecbak-request-1:rubbish\n"
     answer = controller("sign", lines)
@@ -213,6 +256,7 @@ TESTS = [yamllint_has_nothing_to_say, ansible_lint_has_nothing_to_say, every_pla
          every_playbook_has_its_section_in_the_readme, the_inventories_have_the_machines_that_they_say,
          every_variable_is_specified_and_explained, a_wrong_type_or_word_is_named_before_anything_is_done,
          a_host_with_which_nothing_is_wrong_is_taken, what_is_wrong_with_a_host_is_a_sentence_each,
+         a_node_never_begins_with_nothing_because_its_data_dir_is_said_anew, zones_that_are_guesses_are_said_once_and_by_zone,
          a_size_counts_what_the_node_uses_already, a_node_takes_the_configuration_that_is_written,
          the_controller_signs_each_host_under_the_inventorys_name, no_second_authority_is_made_for_a_cluster_that_has_one,
          a_key_from_a_vault_leaves_no_copy, machines_in_a_cloud_are_checked_before_it_is_asked]

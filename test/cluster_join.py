@@ -86,6 +86,7 @@ def a_ticket_makes_a_machine_a_member_and_the_operator_is_told():
             assert joined.returncode == 0, joined
             said = json.loads(joined.stdout)
             assert (said["name"], said["zone"], said["address"]) == ("attic", "here", "127.0.0.1"), said
+            assert said["zone_guessed"] is False, said
             status, guest, _ = invitation.end()
             assert status == 0 and guest["name"] == "attic" and guest["confirmed"], guest
         assert (machine.dir / "node.key").stat().st_mode & 0o777 == 0o600
@@ -94,6 +95,16 @@ def a_ticket_makes_a_machine_a_member_and_the_operator_is_told():
                        "the machine sees all")
             cluster.wait_states({"node-1": "alive", "node-2": "alive", "attic": "alive"})
         assert "used by attic" in (cluster.authority / "tickets").read_text()
+
+
+def a_zone_that_is_a_guess_is_said_to_be_one():
+    with Cluster(1) as cluster:
+        for zone, shown in (("lan-1a2b3c4d", lambda out: json.loads(out)["zone_guessed"] is True), ("vm", lambda out: "is a guess" in out)):
+            machine = Machine(cluster, zone)
+            with Invitation(cluster) as invitation:
+                words = [word for word in machine.arguments(invitation.ticket, "--zone", zone) if zone != "vm" or word != "--json"]
+                joined = run("ecbak", *words)
+                assert shown(joined.stdout), joined.stdout
 
 
 def of_two_machines_with_one_ticket_exactly_one_joins():
@@ -191,6 +202,7 @@ def a_name_that_is_taken_does_not_use_up_the_ticket():
 if __name__ == "__main__":
     sys.exit(main([
         a_ticket_makes_a_machine_a_member_and_the_operator_is_told,
+        a_zone_that_is_a_guess_is_said_to_be_one,
         of_two_machines_with_one_ticket_exactly_one_joins,
         a_ticket_ends_with_its_time_and_with_its_process,
         whose_name_is_taken_over_is_said,

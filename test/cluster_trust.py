@@ -190,6 +190,19 @@ def nothing_is_written_into_another_nodes_data_directory():
         assert (data / "clock.state").read_bytes() == date
 
 
+def a_data_directory_that_is_said_anew_is_not_begun_with_nothing():
+    with Cluster(1) as cluster:
+        node, new = cluster.nodes[0], cluster.dir / "elsewhere"
+        old, node.settings["data_dir"] = node.settings["data_dir"], new
+        node.write_config([])
+        for action, word in (([], "data_dir was changed"), (["--init"], "nothing was changed"), ([], "data_dir was changed")):
+            refused = run("ecbakd", "--config", node.config, *action, check=False)
+            assert refused.returncode == 1 and word in refused.stderr, refused
+            assert not new.exists(), action
+        old.rename(new)
+        node.start()
+
+
 def what_a_revoked_node_holds_is_still_fetched_and_nothing_new_goes_to_it():
     with Cluster(4) as cluster:
         cluster.start()
@@ -256,8 +269,11 @@ def a_node_learns_whether_the_others_can_reach_it():
 def the_zone_is_what_is_configured_or_found_out():
     with Cluster(1) as cluster:
         node = cluster.nodes[0]
-        assert run("ecbakd", "--config", node.config, "--print-zone").stdout == "here\n"
-        found = run("ecbakd", "--config", cluster.dir / "none.conf", "--print-zone").stdout.strip()
+        said = run("ecbakd", "--config", node.config, "--print-zone")
+        assert said.stdout == "here\n" and said.stderr.startswith("here: "), said
+        said = run("ecbakd", "--config", cluster.dir / "none.conf", "--print-zone")
+        found = said.stdout.strip()
+        assert said.stderr.startswith(f"{found}: ") and len(said.stderr.splitlines()) == 1, said.stderr
         node.settings["zone"] = "auto"
         node.write_config([])
         node.request = run("ecbakd", "--config", node.config, "--print-request").stdout.strip()
@@ -341,6 +357,7 @@ if __name__ == "__main__":
         one_certificate_alone_is_revoked_and_the_node_goes_on_with_a_newer_one,
         forged_and_foreign_revocations_change_nothing,
         nothing_is_written_into_another_nodes_data_directory,
+        a_data_directory_that_is_said_anew_is_not_begun_with_nothing,
         what_a_revoked_node_holds_is_still_fetched_and_nothing_new_goes_to_it,
         a_node_learns_whether_the_others_can_reach_it,
         the_zone_is_what_is_configured_or_found_out,

@@ -1,6 +1,8 @@
 #!/usr/bin/env python3
 """What an operator may want beside the straight road: packet filters, limits, other disks, profiles that end, tickets."""
 import json
+import pathlib
+import re
 import shutil
 import socket
 import sys
@@ -228,6 +230,64 @@ def the_playbook_takes_a_host_over_that_came_with_a_ticket(cluster):
     assert not report.changed(), f"{report.changed()}\n{report.text[-6000:]}"
 
 
+def a_host_that_was_refused_is_taken_with_another_folder(cluster):
+    cluster.settle()
+    host = cluster.hosts[7]
+    variables = cluster.operator.host_variables.setdefault(host.name, {})
+    variables.update(ecbak_name=cluster.hosts[0].name, ecbak_data_dir="/srv/first/ecbak")
+    cluster.play(JOIN, hosts=[host]).expect_broken(host.name).says("replace.yml -e host=")
+    assert not host.path("/srv/first/ecbak").exists() and not host.path("/var/lib/ecbak/node.key").exists()
+    # A run that was cut off between the keys and the certificate leaves them.
+    host.path("/root/conf").write_text('name = x\ndata_dir = "/srv/first/ecbak"\n')
+    host.run("ecbakd", "--config", "/root/conf", "--init")
+    variables.update(ecbak_name=host.name, ecbak_data_dir="/srv/second/ecbak")
+    cluster.play(JOIN, hosts=[host]).expect_broken(host.name).says("remove /var/lib/ecbak/node.key")
+    assert not host.path("/srv/second").exists()
+    host.run("rm", "/var/lib/ecbak/node.key")
+    cluster.join(host)
+    assert host.run("stat", "--format=%U", "/srv/second/ecbak/sentinel").stdout.strip() == "ecbak"
+
+
+def a_member_whose_folder_is_said_anew_keeps_what_others_stored(cluster):
+    cluster.settle()
+    host, old, new = cluster.hosts[5], "/srv/disk/ecbak", "/srv/larger/disk/ecbak"
+
+    def fragments(folder):
+        return host.run("find", f"{folder}/fragments", "-type", "f", "-printf", "%f\\n").stdout.split()
+
+    variables = cluster.operator.host_variables[host.name]
+    variables["ecbak_data_dir"] = new
+    report = cluster.play(JOIN).expect_broken(host.name)
+    assert not host.path("/srv/larger").exists(), "it began with nothing"
+    cluster.wait_alive()
+    commands = re.search(r"on the host: (.*) -- and run this again", " ".join(report.text.split()))[1]
+    kept = fragments(old)
+    assert kept and old in commands and new in commands, (kept, commands)
+    host.run("sh", "-c", commands)
+    cluster.play(JOIN).expect_done()
+    cluster.wait_alive()
+    assert set(kept) <= set(fragments(new)) and not host.path(old).exists()
+    cluster.store(cluster.hosts[0], "/srv/work").expect(DONE)
+    assert not cluster.play(JOIN).expect_done().changed()
+
+
+def virtual_machines_of_one_network_are_said_to_be_one_zone(cluster):
+    """What these hosts are depends on this machine: containers in a VM, or on hardware."""
+    cluster.settle()
+    zones = {member.name: cluster.member(cluster.hosts[0], member.name)["zone"] for member in cluster.members}
+    assert len(set(zones.values())) == 1, zones
+    report, zone = cluster.play(JOIN).expect_done(), zones[cluster.hosts[0].name]
+    guessed = "hypervisor" in pathlib.Path("/proc/cpuinfo").read_text()
+    assert zone.startswith("lan-" if guessed else "host-"), zone
+    assert (f"1 zone: {zone} with" in " ".join(report.text.split())) == guessed, report.text
+    variables = cluster.operator.variables
+    variables["ecbak_zone"] = "attic"
+    report = cluster.play(JOIN).expect_done()
+    del variables["ecbak_zone"]
+    assert "physical host" not in report.text, report.text
+    assert cluster.member(cluster.hosts[0], cluster.hosts[1].name)["zone"] == "attic"
+
+
 TESTS = [
     hosts_behind_packet_filters_become_a_cluster,
     a_second_run_changes_nothing,
@@ -240,6 +300,9 @@ TESTS = [
     a_host_that_left_with_all_it_kept_comes_back_as_a_new_machine,
     a_ticket_makes_a_bare_host_a_member_once,
     the_playbook_takes_a_host_over_that_came_with_a_ticket,
+    a_host_that_was_refused_is_taken_with_another_folder,
+    a_member_whose_folder_is_said_anew_keeps_what_others_stored,
+    virtual_machines_of_one_network_are_said_to_be_one_zone,
 ]
 
 

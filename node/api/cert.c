@@ -43,6 +43,15 @@ bool cert_name_valid(const char *name)
     return length >= 1 && length <= CERT_NAME_MAX && strspn(name, allowed) == length;
 }
 
+bool cert_zone_guessed(const char *zone)
+{
+    static const char lan[] = CERT_ZONE_LAN "-";
+    const size_t size = sizeof(lan) - 1;
+    return strcmp(zone, CERT_ZONE_VM) == 0 ||
+           (strncmp(zone, lan, size) == 0 && strlen(zone) == size + 8 &&
+            strspn(zone + size, "0123456789abcdef") == 8);
+}
+
 /* Names and dates that no certificate may have, whoever signed it. */
 static int check_fields(const struct cert *c, struct err *err)
 {

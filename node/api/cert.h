@@ -61,6 +61,13 @@ int cert_load(struct cert *c, const char *path, struct err *err) MUST_CHECK;
 /* What may be a name or a zone. */
 bool cert_name_valid(const char *name);
 
+/* What a node in a virtual machine calls its zone that cannot find out its physical host (see
+ * node/base/zone.h): CERT_ZONE_LAN with "-" and 8 digits, or CERT_ZONE_VM. Whoever shows a zone may
+ * say then that somebody may know better. */
+#define CERT_ZONE_LAN "lan"
+#define CERT_ZONE_VM  "vm"
+bool cert_zone_guessed(const char *zone);
+
 void cluster_id(uint8_t cluster[CERT_ID_SIZE], const uint8_t authority_public[32]);
 
 /* A node's secrets: file `node.key`, mode 0600. */

@@ -24,8 +24,9 @@ const struct config_key config_keys[] = {
     {"zone", TYPE_NAME, FIELD(zone), 0, 0, "auto",
      "What fails together with this node: a room, a house, a power supply. Fragments of one pack\n"
      "are spread over zones. It goes into the request for the certificate too. With auto, a\n"
-     "host and its containers are one zone and every other machine is its own (see\n"
-     "`ecbakd --print-zone`): say it where VMs share a host, or machines a room."},
+     "host and its containers are one zone, and so are all VMs of one network, since any of\n"
+     "them may share a host; every other machine is its own (see `ecbakd --print-zone`).\n"
+     "Say it where machines share a room, or where it is known on which host a VM runs."},
     {"data_dir", TYPE_PATH, FIELD(data_dir), 0, 0, "/var/lib/ecbak/data",
      "Where fragments and records of others are kept. Made by `ecbakd --init`; when it is missing\n"
      "or another node's, storage is out of service until it is back."},

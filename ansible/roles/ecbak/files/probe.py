@@ -107,12 +107,29 @@ def seeds():
             re.findall(r'^seed\n    address = "?([^"\n]+?)"?\n    key = "?([^"\n]+?)"?$', text(CONF), re.M)]
 
 
+def data_dir():
+    """Where the node looks for its data, by the configuration that is there."""
+    found = re.search(r'^data_dir = "?([^"\n]+?)"?$', text(CONF), re.M)
+    return found[1] if found else "/var/lib/ecbak/data"
+
+
+def owner_of(folder):
+    """The id of the node whose data directory this is, by its sentinel (node/FORMAT.md); "" when it is nobody's."""
+    try:
+        with open(os.path.join(folder, "sentinel"), "rb") as file:
+            head = file.read(48)
+    except OSError:
+        return ""
+    return head[16:].hex() if len(head) == 48 and head.startswith(b"ecbksent") else ""
+
+
 def node():
     """Keys, certificate and state. A request is a signature by the node's own key: asked for only where it may be needed."""
     key = glob.glob("/var/lib/ecbak/node.key")
     status = as_json(run("ecbak", "status", "--json")) or {}
     certificate = as_json(run("ecbak", "authority", "show", "--json", CERT)) or {}
-    return {"has_key": bool(key), "has_data": os.path.exists(os.environ["ECBAK_DATA_DIR"]),
+    return {"has_key": bool(key), "has_data": os.path.exists(os.environ["ECBAK_DATA_DIR"]), "data_of": owner_of(os.environ["ECBAK_DATA_DIR"]),
+            "old_data_dir": data_dir(), "old_data_of": owner_of(data_dir()), "zone": run("ecbakd", "--print-zone")[1],
             "request": run("ecbakd", "--print-request")[1] if key else "",
             "certificate": certificate, "authority": text("/etc/ecbak/authority.pub").strip(), "seeds": seeds(),
             "status": {name: status.get(name) for name in ("name", "node", "state", "version", "used_bytes")},
