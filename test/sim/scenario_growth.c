@@ -15,7 +15,7 @@ static double run_join_many(struct world *world)
     world_until(world, SWIM_ALIVE, 0);
     world_run(world, 10 * SECOND);
     for (uint32_t i = first; i < world->count; i++)
-        node_start(world, i, i % first);
+        node_start(world, i, i - first); /* newcomers are fewer than the first */
     return world_until(world, SWIM_ALIVE, 0);
 }
 
