@@ -6,14 +6,15 @@
  * alive or suspect; so nothing old revives the dead, and no liar can name an incarnation of the
  * future;
  *   - a member that we do not know enters by a statement of its own, alive or away, and no other
- * way: tombstones that were forgotten here do not come back from a member that forgets later. */
+ * way: tombstones that were forgotten here do not come back from a member that forgets later;
+ *   - whoever speaks no protocol version that we speak is no member here, whatever others hold of it:
+ * we could neither ask it anything nor hear it refute, so it is forgotten, and never accused. */
 #include <assert.h>
 #include <string.h>
 
 #include "gossip/core.h"
 
-#define REFUSED_EVENT_MS 60000
-#define FORGET_TICK_MS   1000
+#define FORGET_TICK_MS 1000
 
 void news_forged(struct swim *swim, const struct swim_id *from)
 {
@@ -41,13 +42,19 @@ bool news_away(const struct swim *swim, const struct member *member)
     return swim->now_ms < member->since_ms + away_ms;
 }
 
-static void forget(struct swim *swim, struct member *member)
+static void drop(struct swim *swim, struct member *member)
 {
-    order_event(swim, SWIM_EVENT_FORGOTTEN, &member->id, NULL);
+    suspicion_end(swim, member);
     probe_forget(swim, member);
     rumour_cancel(swim, member);
     swim->ops.drop(swim->ops.context, member->statement, member->statement_size);
     roster_remove(&swim->roster, member);
+}
+
+static void forget(struct swim *swim, struct member *member)
+{
+    order_event(swim, SWIM_EVENT_FORGOTTEN, &member->id, NULL);
+    drop(swim, member);
 }
 
 static bool tombstone(const struct member *member)
@@ -95,18 +102,6 @@ static bool make_room(struct swim *swim)
         return false;
     forget(swim, oldest);
     return true;
-}
-
-static bool version_fits(struct swim *swim, const struct statement *statement)
-{
-    if (statement->version_min <= SWIM_VERSION_MAX && statement->version_max >= SWIM_VERSION_MIN)
-        return true;
-    swim->stats.refused_count++;
-    if (swim->refused_ms == 0 || swim->now_ms >= swim->refused_ms + REFUSED_EVENT_MS) {
-        order_event(swim, SWIM_EVENT_REFUSED, &statement->id, NULL);
-        swim->refused_ms = swim->now_ms;
-    }
-    return false;
 }
 
 static bool admitted(struct swim *swim, const struct swim_id *from, const struct statement *s,
@@ -167,7 +162,7 @@ static void keep(struct swim *swim, struct member *member, const struct statemen
     member->statement = swim->ops.keep(swim->ops.context, bytes, size);
     member->statement_size = (uint16_t)size;
     member->incarnation = statement->incarnation;
-    member->version = statement->version;
+    member->protocol = statement_protocol(statement);
     if (old != NULL)
         swim->ops.drop(swim->ops.context, old, old_size);
 }
@@ -226,11 +221,27 @@ enum news news_statement(struct swim *swim, const struct swim_id *from, const ui
         return NEWS_NONE;
     if (member != NULL && !roster_within(member, swim->now_ms, RATE_NEWS, NEWS_PER_SECOND))
         return NEWS_NONE;
-    if (!version_fits(swim, &statement) || !admitted(swim, from, &statement, bytes, size) ||
-        (member == NULL && !make_room(swim)))
+    if (!admitted(swim, from, &statement, bytes, size))
+        return NEWS_NONE;
+    if (!protocol_meets(statement_protocol(&statement), swim->config.protocol)) {
+        swim->stats.refused_count++;
+        order_refused(swim, bytes, size);
+        if (member != NULL)
+            drop(swim, member);
+        return NEWS_NONE;
+    }
+    if (member == NULL && !make_room(swim))
         return NEWS_NONE;
     apply(swim, member, &statement, bytes, size);
     return NEWS_LEARNT;
+}
+
+void swim_refuse(struct swim *swim, uint64_t now_ms, const struct swim_id *id)
+{
+    swim_advance(swim, now_ms);
+    struct member *member = roster_find(&swim->roster, id);
+    if (member != NULL && member != self_of(swim))
+        drop(swim, member);
 }
 
 void swim_expel(struct swim *swim, uint64_t now_ms, const struct swim_id *id)

@@ -10,10 +10,18 @@ void packet_init(struct packet *packet, struct swim *swim, size_t budget)
 {
     *packet = (struct packet){.swim = swim, .budget = budget};
     ecbak__gossip__packet__init(&packet->message);
-    packet->message.version = SWIM_VERSION_MAX;
-    packet->message.version_min = SWIM_VERSION_MIN;
-    packet->message.version_max = SWIM_VERSION_MAX;
+    packet->message.version = swim->config.protocol.lowest;
+    packet->message.version_min = swim->config.protocol.lowest;
+    packet->message.version_max = swim->config.protocol.highest;
     packet->message.incarnation = swim->own.incarnation;
+}
+
+void packet_answers(struct packet *packet, const Ecbak__Gossip__Packet *question)
+{
+    struct protocol theirs = protocol_of(question->version_min, question->version_max);
+    uint8_t common = protocol_common(theirs, packet->swim->config.protocol);
+    if (common != 0)
+        packet->message.version = common;
 }
 
 void packet_measure(struct packet *packet)
@@ -108,6 +116,7 @@ void packet_to(struct packet *packet, const struct member *member, bool rumours,
 {
     const struct swim *swim = packet->swim;
     uint8_t dead[ACCUSATION_SIZE];
+    packet->message.version = protocol_common(member->protocol, swim->config.protocol);
     if (member->state == SWIM_DEAD) {
         suspicion_sign(swim, member, SWIM_DEAD, dead);
         packet_accusation(packet, dead);

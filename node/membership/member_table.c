@@ -21,6 +21,8 @@ const char *member_state_name(enum member_state state)
         return "left";
     case MEMBER_REVOKED:
         return "revoked";
+    case MEMBER_INCOMPATIBLE:
+        return "incompatible";
     }
     return "unknown";
 }
@@ -61,6 +63,7 @@ int member_describe(struct member *to, const struct swim_member *from, int64_t n
     to->store_epoch = meta.offer.store_epoch;
     to->revocations = meta.revocations;
     memcpy(to->version, meta.version, sizeof(to->version));
+    to->protocol = from->protocol;
     to->rtt_ms = from->rtt_ms;
     to->since_s = wall_s() - (now_ms - (int64_t)from->since_ms) / 1000;
     return 0;
@@ -125,6 +128,13 @@ static void add_revoked(struct member_table *table, const struct revoked *list, 
     }
 }
 
+static void add_incompatible(struct member_table *table, const struct incompatible *list)
+{
+    for (size_t i = 0; i < list->count; i++)
+        if (member_find(table, list->members[i].cert.node) == NULL)
+            table->members[table->count++] = list->members[i];
+}
+
 static void mark_revoked(struct member_table *table, struct revocations *revocations)
 {
     for (size_t i = 0; i < table->count; i++) {
@@ -139,6 +149,7 @@ static void mark_revoked(struct member_table *table, struct revocations *revocat
 }
 
 struct member_table *member_table_build(const struct swim *swim, struct revocations *revocations,
+                                        const struct incompatible *incompatible,
                                         uint64_t generation, int64_t now_ms)
 {
     size_t count = swim_member_count(swim);
@@ -147,7 +158,8 @@ struct member_table *member_table_build(const struct swim *swim, struct revocati
     struct member_table *table = alloc_zero(1, sizeof(*table));
     table->generation = generation;
     table->references = 1;
-    table->members = alloc_zero(count + revoked_count, sizeof(*table->members));
+    table->members =
+        alloc_zero(count + revoked_count + incompatible->count, sizeof(*table->members));
     for (size_t i = 0; i < count; i++) {
         struct swim_member member;
         swim_member(swim, i, &member);
@@ -155,6 +167,7 @@ struct member_table *member_table_build(const struct swim *swim, struct revocati
             table->count++;
     }
     add_revoked(table, revoked, revoked_count);
+    add_incompatible(table, incompatible);
     if (revoked_count > 0)
         mark_revoked(table, revocations);
     free(revoked);

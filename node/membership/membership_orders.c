@@ -76,7 +76,14 @@ static void send_order(struct membership *m, const struct swim_order *order)
 static void take_event(struct membership *m, const struct swim_order *order)
 {
     struct link_peer peer;
+    if (order->event.event == SWIM_EVENT_REFUSED) {
+        struct member member;
+        if (member_describe(&member, &order->event.refused, boottime_ms()) == 0)
+            membership_note_incompatible(m, &member);
+        return;
+    }
     m->changed = true;
+    incompatible_remove(&m->incompatible, order->event.id.bytes);
     membership_note(m, order);
     bool gone = order->event.event == SWIM_EVENT_DEAD || order->event.event == SWIM_EVENT_LEFT ||
                 order->event.event == SWIM_EVENT_AWAY;
