@@ -8,7 +8,8 @@
  *   - a member that we do not know enters by a statement of its own, alive or away, and no other
  * way: tombstones that were forgotten here do not come back from a member that forgets later;
  *   - whoever speaks no protocol version that we speak is no member here, whatever others hold of it:
- * we could neither ask it anything nor hear it refute, so it is forgotten, and never accused. */
+ * we could neither ask it anything nor hear it refute. It counts as left, so that what it said before
+ * does not bring it back, and is never accused. */
 #include <assert.h>
 #include <string.h>
 
@@ -42,19 +43,13 @@ bool news_away(const struct swim *swim, const struct member *member)
     return swim->now_ms < member->since_ms + away_ms;
 }
 
-static void drop(struct swim *swim, struct member *member)
+static void forget(struct swim *swim, struct member *member)
 {
-    suspicion_end(swim, member);
+    order_event(swim, SWIM_EVENT_FORGOTTEN, &member->id, NULL);
     probe_forget(swim, member);
     rumour_cancel(swim, member);
     swim->ops.drop(swim->ops.context, member->statement, member->statement_size);
     roster_remove(&swim->roster, member);
-}
-
-static void forget(struct swim *swim, struct member *member)
-{
-    order_event(swim, SWIM_EVENT_FORGOTTEN, &member->id, NULL);
-    drop(swim, member);
 }
 
 static bool tombstone(const struct member *member)
@@ -204,6 +199,45 @@ static void apply(struct swim *swim, struct member *member, const struct stateme
     swim->learnt = true;
 }
 
+/* It is no member from now on, and nothing of it is told on. */
+static void shut_out(struct swim *swim, struct member *member)
+{
+    suspicion_end(swim, member);
+    probe_forget(swim, member);
+    rumour_cancel(swim, member);
+    member->since_ms = swim->now_ms;
+    roster_state(&swim->roster, member, SWIM_LEFT);
+}
+
+static void refuse(struct swim *swim, struct member *member, const struct statement *statement,
+                   const uint8_t *bytes, size_t size)
+{
+    swim->stats.refused_count++;
+    order_refused(swim, bytes, size);
+    if (member == NULL && !make_room(swim))
+        return;
+    if (member == NULL)
+        member = roster_add(&swim->roster, &statement->id, swim->roster.count);
+    keep(swim, member, statement, bytes, size);
+    roster_name(&swim->roster, member, statement->name);
+    shut_out(swim, member);
+}
+
+/* One with the incarnation that we hold, or a lower one. Of somebody refused it says that this one is
+ * still there; what is told of it then is what was proven. */
+static enum news known_already(struct swim *swim, struct member *member,
+                               const struct statement *statement)
+{
+    if (!protocol_meets(member->protocol, swim->config.protocol) &&
+        statement->incarnation == member->incarnation) {
+        swim->stats.refused_count++;
+        member->since_ms = swim->now_ms;
+        order_refused(swim, member->statement, member->statement_size);
+        return NEWS_NONE;
+    }
+    return tombstone(member) && statement->state != SWIM_LEFT ? NEWS_OBSOLETE : NEWS_NONE;
+}
+
 enum news news_statement(struct swim *swim, const struct swim_id *from, const uint8_t *bytes,
                          size_t size)
 {
@@ -216,7 +250,7 @@ enum news news_statement(struct swim *swim, const struct swim_id *from, const ui
         return self_heard(swim, from, &statement, bytes, size);
     struct member *member = roster_find(&swim->roster, &statement.id);
     if (member != NULL && statement.incarnation <= member->incarnation)
-        return tombstone(member) && statement.state != SWIM_LEFT ? NEWS_OBSOLETE : NEWS_NONE;
+        return known_already(swim, member, &statement);
     if (member == NULL && statement.state == SWIM_LEFT)
         return NEWS_NONE;
     if (member != NULL && !roster_within(member, swim->now_ms, RATE_NEWS, NEWS_PER_SECOND))
@@ -224,10 +258,7 @@ enum news news_statement(struct swim *swim, const struct swim_id *from, const ui
     if (!admitted(swim, from, &statement, bytes, size))
         return NEWS_NONE;
     if (!protocol_meets(statement_protocol(&statement), swim->config.protocol)) {
-        swim->stats.refused_count++;
-        order_refused(swim, bytes, size);
-        if (member != NULL)
-            drop(swim, member);
+        refuse(swim, member, &statement, bytes, size);
         return NEWS_NONE;
     }
     if (member == NULL && !make_room(swim))
@@ -240,8 +271,8 @@ void swim_refuse(struct swim *swim, uint64_t now_ms, const struct swim_id *id)
 {
     swim_advance(swim, now_ms);
     struct member *member = roster_find(&swim->roster, id);
-    if (member != NULL && member != self_of(swim))
-        drop(swim, member);
+    if (member != NULL && member != self_of(swim) && member->state != SWIM_LEFT)
+        shut_out(swim, member);
 }
 
 void swim_expel(struct swim *swim, uint64_t now_ms, const struct swim_id *id)
@@ -250,10 +281,8 @@ void swim_expel(struct swim *swim, uint64_t now_ms, const struct swim_id *id)
     struct member *member = roster_find(&swim->roster, id);
     if (member == NULL || member == self_of(swim) || member->state == SWIM_LEFT)
         return;
-    suspicion_end(swim, member);
-    probe_forget(swim, member);
-    rumour_cancel(swim, member);
-    announce_state(swim, member, (enum swim_state)member->state, SWIM_LEFT);
+    shut_out(swim, member);
+    order_event(swim, SWIM_EVENT_LEFT, &member->id, NULL);
 }
 
 /* Whoever gets accused is perhaps not well; but one accuser does not say so again and again. */

@@ -16,12 +16,16 @@ void packet_init(struct packet *packet, struct swim *swim, size_t budget)
     packet->message.incarnation = swim->own.incarnation;
 }
 
-void packet_answers(struct packet *packet, const Ecbak__Gossip__Packet *question)
+static void speak(struct packet *packet, struct protocol theirs)
 {
-    struct protocol theirs = protocol_of(question->version_min, question->version_max);
     uint8_t common = protocol_common(theirs, packet->swim->config.protocol);
     if (common != 0)
         packet->message.version = common;
+}
+
+void packet_answers(struct packet *packet, const Ecbak__Gossip__Packet *question)
+{
+    speak(packet, protocol_of(question->version_min, question->version_max));
 }
 
 void packet_measure(struct packet *packet)
@@ -116,7 +120,7 @@ void packet_to(struct packet *packet, const struct member *member, bool rumours,
 {
     const struct swim *swim = packet->swim;
     uint8_t dead[ACCUSATION_SIZE];
-    packet->message.version = protocol_common(member->protocol, swim->config.protocol);
+    speak(packet, member->protocol);
     if (member->state == SWIM_DEAD) {
         suspicion_sign(swim, member, SWIM_DEAD, dead);
         packet_accusation(packet, dead);

@@ -171,9 +171,8 @@ enum swim_event {
     SWIM_EVENT_FORGOTTEN = 7, /* its tombstone expired */
     SWIM_EVENT_CONFLICT = 8,  /* `other` uses the same name; or, id == other == ours, our own key
                                  speaks elsewhere too: a cloned identity */
-    SWIM_EVENT_REFUSED =
-        9, /* `id` speaks no protocol version that we speak, says `refused`: it is no
-                                 member here. Told each time that we hear of it */
+    SWIM_EVENT_REFUSED = 9,   /* `id` speaks no protocol version that we speak, says `refused`:
+                                 it counts as left. Told each time that we hear of it */
 };
 
 enum swim_order_kind {
@@ -270,8 +269,8 @@ void swim_leave(struct swim *swim, uint64_t now_ms);
  * decides that for itself. Does nothing to a member that is not known, or to ourselves. */
 void swim_expel(struct swim *swim, uint64_t now_ms, const struct swim_id *id);
 
-/* The shell learnt from the member itself that it speaks no protocol version that we speak: it is
- * forgotten, and nobody is accused. What the shell heard so is not reported again. */
+/* The shell learnt from the member itself that it speaks no protocol version that we speak: it counts
+ * as left until it says something newer. What the shell told us so is not told back. */
 void swim_refuse(struct swim *swim, uint64_t now_ms, const struct swim_id *id);
 
 /* Away for at most duration_ms (bounded by away_max_ms): nobody suspects this member before that

@@ -70,8 +70,7 @@ void membership_publish(struct membership *m)
 {
     if (m->changed)
         m->generation++;
-    struct member_table *table = member_table_build(m->swim, m->trust.revocations, &m->incompatible,
-                                                    m->generation, boottime_ms());
+    struct member_table *table = member_table_build(m, boottime_ms());
     pthread_mutex_lock(&m->lock);
     struct member_table *before = m->table;
     m->table = table;
@@ -158,7 +157,7 @@ static int turn(struct membership *m, int64_t wait_ms)
     m->changed |= incompatible_expire(&m->incompatible, boottime_ms());
     if (m->changed || boottime_ms() - m->published_ms >= PUBLISH_MS)
         membership_publish(m);
-    if (boottime_ms() - m->remembered_ms >= REMEMBER_MS && swim_member_count(m->swim) > 1)
+    if (boottime_ms() - m->remembered_ms >= REMEMBER_MS && membership_in_company(m))
         membership_persist_or_complain(m);
     return 0;
 }

@@ -86,6 +86,8 @@ void membership_publish(struct membership *m);
 void membership_note(struct membership *m, const struct swim_order *order);
 /* Somebody of this cluster speaks none of our protocol versions. */
 void membership_note_incompatible(struct membership *m, const struct member *member);
+/* Others are there: worth remembering instead of those who were. */
+bool membership_in_company(const struct membership *m);
 int membership_persist(struct membership *m, struct err *err) MUST_CHECK;
 void membership_persist_or_complain(struct membership *m);
 /* [thread] link's: a message came; a connection is gone. */
@@ -94,10 +96,8 @@ void membership_lost(void *ctx, const uint8_t curve[32], const struct err *why);
 void membership_incompatible(void *ctx, const struct cert *cert, struct protocol protocol,
                              const char *address);
 
-/* [thread] A new table from the core's members, and those who cannot be. */
-struct member_table *member_table_build(const struct swim *swim, struct revocations *revocations,
-                                        const struct incompatible *incompatible,
-                                        uint64_t generation, int64_t now_ms);
+/* [thread] A new table from the core's members, and those who cannot be members. */
+struct member_table *member_table_build(const struct membership *m, int64_t now_ms);
 /* Gives those without a round trip of their own the median of what was measured in their zone. */
 void member_table_estimate(struct member *members, size_t count);
 /* [thread] What is known of a member: -1 when its description cannot be read. */

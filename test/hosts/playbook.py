@@ -35,8 +35,9 @@ class Report:
         return self
 
     def says(self, *words):
+        text = " ".join(self.text.split()).replace("''", "'")  # a long sentence is wrapped, and quoted
         for word in words:
-            assert word in self.text, f"nothing says {word!r}:\n{self.text[-6000:]}"
+            assert word in text, f"nothing says {word!r}:\n{self.text[-6000:]}"
         return self
 
 

@@ -42,10 +42,10 @@ def apart(host, others):
     only = f"protocol {text(host['next'])} only, but {who_speaks_what(others)}"
     if host["next"] != host["now"]:
         return f"{host['package']}, which this host would get, speaks {only}. " + (
-            "Set ecbak_deb to their version's package for it; nothing was done here." if is_old else
+            "Set ecbak_deb to a package of their version for it; nothing was done here." if is_old else
             "Upgrade those first (upgrade.yml), through a version that speaks both; nothing was done here.")
     return f"This host has ecbak {host['version']}, which speaks {only}; they are no members to each other. " + (
-        "This run brings it no other: set ecbak_deb to their version's package for it, and run this again; nothing was done here." if is_old
+        "This run brings it no other: set ecbak_deb to a package of their version for it, and run this again; nothing was done here." if is_old
         else "Upgrade those (upgrade.yml), or bring this host back to their version (ecbak_deb); nothing was done here.")
 
 
