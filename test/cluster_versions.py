@@ -3,13 +3,15 @@
 
 The daemons are those of `make test`: protocol 1 as it is, 1 to 2 (the release in between) and 2 (the one after).
 """
+import json
 import os
 import pathlib
 import subprocess
 import sys
 
-from harness import BUILD, Cluster, main, run, wait_until
+from harness import BUILD, HERE, Cluster, main, run, wait_until
 
+ANSIBLE = HERE.parent / "ansible"
 OLD, BETWEEN, NEW = BUILD / "ecbakd", BUILD / "protocol-1-2/ecbakd", BUILD / "protocol-2-2/ecbakd"
 
 
@@ -61,6 +63,29 @@ def an_old_node_among_newer_ones_knows_that_it_is_too_old_and_they_know_it():
         assert first.status()["incompatible"] == []
 
 
+def wait_for(node, names, seconds, company=""):
+    """What the playbooks' wait.py says on that node's machine."""
+    env = dict(os.environ, ECBAK_SOCKET=node.socket, PATH=f"{BUILD}:{os.environ['PATH']}", NAMES=names, WAIT_S=str(seconds), ADDRESSES="",
+               COMPANY=company)
+    done = subprocess.run([sys.executable, ANSIBLE / "roles/ecbak/files/wait.py"], env=env, stdout=subprocess.PIPE, text=True, check=True)
+    return json.loads(done.stdout)["unseen"]
+
+
+def the_playbooks_name_the_version_and_no_packet_filter():
+    with Cluster(3) as cluster:
+        first, second, old = cluster.nodes
+        speaking(cluster, NEW, NEW, OLD)
+        cluster.start()
+        cluster.wait_states({"node-1": "alive", "node-2": "alive", "node-3": "incompatible"}, by=[first, second])
+        cluster.wait_states({"node-1": "incompatible", "node-2": "incompatible", "node-3": "alive"}, by=[old])
+        what_to_do = "(upgrade.yml, or site.yml with another ecbak_deb)"
+        assert wait_for(first, "node-1 node-2", 20) == []
+        assert wait_for(first, "node-1 node-3", 1) == [f"node-3: it speaks protocol 1, this node 2: upgrade it {what_to_do}"]
+        assert wait_for(old, "node-1 node-3", 1) == [f"node-1: it speaks protocol 2, this node 1: upgrade this node {what_to_do}"]
+        alone = wait_for(old, "node-3", 1, company="192.0.2.1:7411")
+        assert f"anybody: node-1 speaks protocol 2, this node 1: upgrade this node {what_to_do}" in alone, alone
+
+
 def an_upgrade_leads_from_one_version_to_the_next_through_the_one_in_between():
     alive = {f"node-{i}": "alive" for i in (1, 2, 3, 4)}
     with Cluster(4) as cluster:
@@ -109,6 +134,7 @@ if __name__ == "__main__":
     sys.exit(main([
         a_daemon_says_what_it_speaks,
         an_old_node_among_newer_ones_knows_that_it_is_too_old_and_they_know_it,
+        the_playbooks_name_the_version_and_no_packet_filter,
         an_upgrade_leads_from_one_version_to_the_next_through_the_one_in_between,
         who_speaks_with_both_sides_holds_them_together_and_nobody_is_taken_for_dead,
     ]))
