@@ -151,6 +151,8 @@ def hosts_that_speak_with_each_other_are_taken():
     assert versions({}) == {}
     assert versions({"a": (ONE, ONE), "b": (NONE, BOTH), "c": (ONE, BOTH)}) == {}
     assert versions({"a": (ONE, TWO), "b": (ONE, TWO), "c": (NONE, TWO)}) == {}, "all are changed in this run"
+    assert versions({"a": (ONE, TWO, [("b", ONE, True)]), "b": (ONE, TWO, [("a", ONE, True)])}) == {}, "they lose nobody by it"
+    assert versions({"a": (TWO, (2, 3), [("b", BOTH, True)]), "b": (BOTH, BOTH, [("x", ONE, True), ("a", TWO, True)])}) == {}, "a never spoke with x"
     assert versions({"a": (NONE, NONE), "b": (TWO, TWO)}) == {}, "what a repository has is not known"
     assert versions({"a": (BOTH, TWO, [("x", BOTH, True), ("y", ONE, False)])}) == {}, "y is lost already"
 
@@ -163,6 +165,7 @@ def of_two_sides_the_smaller_one_stops_and_at_equality_the_older():
     assert set(fault) == {"c"} and "new.deb, which this host would get, speaks protocol 2 only, but a, b speak 1." in fault["c"], fault
     assert "Upgrade those first (upgrade.yml)" in fault["c"], fault
     assert set(versions({"a": (ONE, ONE), "b": (TWO, TWO)})) == {"a"}
+    assert set(versions({"a": (ONE, ONE, [("b", ONE, True)]), "b": (ONE, ONE, [("a", ONE, True)]), "c": (NONE, TWO), "d": (NONE, TWO)})) == {"a", "b"}
     assert set(versions({"a": (ONE, ONE), "b": (BOTH, BOTH), "c": (TWO, TWO), "d": (TWO, TWO)})) == {"a"}
     fault = versions({"a": (ONE, ONE, [("x", TWO, False), ("y", (2, 3), False)])})
     assert "but x speaks 2; y speaks 2 to 3" in fault["a"], "a host that runs alone in this play, and is too old"
