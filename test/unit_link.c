@@ -281,6 +281,28 @@ static void who_speaks_none_of_our_versions_is_refused_and_both_know_whom_and_wh
     node_destroy(caller);
 }
 
+static void what_is_no_range_is_malformed_and_nobody_is_told(void **state)
+{
+    (void)state;
+    start(NEVER_IDLE_MS);
+    struct node *caller = node_speaking((struct protocol){3, 2}, NEVER_IDLE_MS), *old = hub;
+    struct link_counters counters = {0};
+    int64_t end_ms = monotonic_ms() + DEADLINE_MS;
+    hub = caller;
+    say(&(struct node){.peer = old->peer}, 0);
+    while ((counters.malformed == 0 || link_peer_count(caller->link) > 0) &&
+           monotonic_ms() < end_ms) {
+        link_process(old->link);
+        turn();
+        link_counters(old->link, &counters);
+    }
+    hub = old;
+    assert_int_equal(counters.malformed, 1);
+    assert_int_equal(link_peer_count(caller->link), 0); /* it is told, too */
+    assert_int_equal(old->incompatible_count + caller->incompatible_count, 0);
+    node_destroy(caller);
+}
+
 static void ranges_that_meet_are_enough(void **state)
 {
     (void)state;
@@ -309,6 +331,7 @@ int main(void)
         TEST(what_nobody_uses_is_closed_by_who_made_it),
         TEST(what_waited_longer_than_it_may_is_not_handed_up),
         TEST(who_speaks_none_of_our_versions_is_refused_and_both_know_whom_and_why),
+        TEST(what_is_no_range_is_malformed_and_nobody_is_told),
         TEST(ranges_that_meet_are_enough),
     };
     return cmocka_run_group_tests(tests, setup, NULL);

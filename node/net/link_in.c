@@ -111,6 +111,13 @@ static void take_hello(struct link *link, const struct route *route, const uint8
         return;
     }
     struct protocol theirs = protocol_of(hello->version_min, hello->version_max);
+    if (theirs.lowest == 0) {
+        count(link, COUNT_MALFORMED);
+        err_set(&err, ERR_FORMAT, "versions %u to %u are no range", hello->version_min,
+                hello->version_max);
+        refuse_hello(link, route, curve, &err);
+        return;
+    }
     if (!protocol_meets(theirs, link->protocol)) {
         refuse_protocol(link, route, &cert, theirs);
         return;
