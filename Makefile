@@ -109,6 +109,21 @@ $(BUILD)/ecbakd: $(BUILD)/node/ecbakd.o $(ARCHIVES)
 $(BUILD)/ecbak: $(BUILD)/cli/ecbak.o $(ARCHIVES)
 	$(CC) $(LDFLAGS_ALL) -o $@ $< $(ARCHIVES) $(LIBS)
 
+# ecbakd as releases with other versions of the protocol would be, for tests of upgrades. Only what sees the range is compiled
+# again: an object that is linked before the archives takes the place of theirs.
+PROTOCOLS    = 1-2 2-2
+PROTOCOL_SRC = $(shell grep -lE '\bPROTOCOL_(LOWEST|HIGHEST|OURS)\b' $(wildcard */*.c */*/*.c))
+define protocol
+$$(BUILD)/protocol-$(1)/%.o: %.c | $$(PB_H)
+	@mkdir -p $$(@D)
+	$$(CC) $$(CPPFLAGS_ALL) -DPROTOCOL_LOWEST=$(firstword $(subst -, ,$(1))) -DPROTOCOL_HIGHEST=$(lastword $(subst -, ,$(1))) \
+		$$(CFLAGS_ALL) -MMD -MP -c -o $$@ $$<
+$$(BUILD)/protocol-$(1)/ecbakd: $$(patsubst %.c,$$(BUILD)/protocol-$(1)/%.o,$$(filter coding/% gossip/% node/%,$$(PROTOCOL_SRC))) $$(ARCHIVES)
+	$$(CC) $$(LDFLAGS_ALL) -o $$@ $$^ $$(LIBS)
+endef
+$(foreach range,$(PROTOCOLS),$(eval $(call protocol,$(range))))
+PROTOCOL_PROGRAMS = $(PROTOCOLS:%=$(BUILD)/protocol-%/ecbakd)
+
 # Tests link only the archives that they pull symbols from.
 $(UNIT) $(SIM): $(BUILD)/test/%: $(BUILD)/test/%.o $(ARCHIVES)
 	$(CC) $(LDFLAGS_ALL) -o $@ $(filter %.o,$^) $(ARCHIVES) $(LIBS) -lcmocka
@@ -129,7 +144,7 @@ demo:
 
 test:
 	@$(MAKE) --no-print-directory deps
-	@$(MAKE) --no-print-directory all $(UNIT) $(SIM) $(patsubst %.c,$(BUILD)/%,$(TOOL_SRC))
+	@$(MAKE) --no-print-directory all $(UNIT) $(SIM) $(PROTOCOL_PROGRAMS) $(patsubst %.c,$(BUILD)/%,$(TOOL_SRC))
 	@[ "$$(id -u)" != 0 ] || [ -n "$(SAN)" ] || $(MAKE) --no-print-directory ready-for-hosts
 	@$(PYTHON) test/run.py --build $(BUILD)
 
@@ -141,6 +156,7 @@ ready-for-hosts:
 # ONLY: words of the names of the programs to run.
 test-hosts: ready-for-hosts
 	@$(MAKE) --no-print-directory BUILD=$(BUILD)/hosts/next DEB_VERSION=$(VERSION)+next deb
+	@$(MAKE) --no-print-directory BUILD=$(BUILD)/hosts/protocol-2 DEB_VERSION=$(VERSION)+protocol2 DEB_PROTOCOL="2 2" deb
 	@$(PYTHON) test/run.py --build $(BUILD) --hosts $(ONLY)
 
 bench-hosts: ready-for-hosts
@@ -213,11 +229,12 @@ install: all
 	@BUILD="$(BUILD)" DESTDIR="$(DESTDIR)" PREFIX="$(PREFIX)" UNITS="$(UNITS)" ansible/packaging/install.sh
 
 # ---- packages ------------------------------------------------------------------------------------------------
-# DEB_VERSION: for a test of upgrades, another version of the same sources.
-DEB_VERSION = $(VERSION)
+# For tests of upgrades, of the same sources: DEB_VERSION, another version; DEB_PROTOCOL, "LOWEST HIGHEST", another range.
+DEB_VERSION  = $(VERSION)
+DEB_PROTOCOL =
 deb:
 	@test/deps.sh $(DEPS_BUILD) $(DEPS_DEB)
-	@ansible/packaging/deb.sh "$(abspath $(BUILD))" "$(DEB_VERSION)" $(DEPS_BUILD)
+	@DEB_PROTOCOL="$(DEB_PROTOCOL)" ansible/packaging/deb.sh "$(abspath $(BUILD))" "$(DEB_VERSION)" $(DEPS_BUILD)
 
 # What is wrong with ansible/, in style and syntax.
 lint-ansible:

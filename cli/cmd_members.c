@@ -17,7 +17,7 @@
 /* "--wait-for 6=alive": that many members in that state; "--wait-for node-3=dead": that one is. */
 struct awaited {
     char who[32];
-    char state[8];
+    char state[16];
     bool is_count;
     uint64_t count;
 };
@@ -37,7 +37,8 @@ static int read_awaited(struct awaited *awaited, const char *text, struct err *e
             return 0;
         }
     return err_set(err, ERR_USAGE,
-                   "'%s' is not a state: alive, suspect, away, dead, left or revoked", equals + 1);
+                   "'%s' is not a state: alive, suspect, away, dead, left, revoked or incompatible",
+                   equals + 1);
 }
 
 static bool is_met(const struct awaited *awaited, const struct member_list *list)

@@ -21,11 +21,16 @@ static void print_json(const struct node_status *s)
             json_object_set(counters, "?", value);
         json_decref(value);
     }
+    json_t *incompatible = json_array();
+    for (size_t i = 0; i < s->incompatible_count; i++)
+        json_array_append_new(incompatible, json_text(s->incompatible[i]));
     json_t *object = json_object();
     json_object_set_new(object, "cluster", json_hex(s->cluster, ID_SIZE));
     json_object_set_new(object, "node", json_hex(s->node, ID_SIZE));
     json_object_set_new(object, "name", json_text(s->name));
     json_object_set_new(object, "version", json_text(s->version));
+    json_object_set_new(object, "protocol_min", json_integer(s->protocol.lowest));
+    json_object_set_new(object, "protocol_max", json_integer(s->protocol.highest));
     json_object_set_new(object, "state", json_text(s->state));
     json_object_set_new(object, "members_known", json_integer(s->members_known));
     json_object_set_new(object, "members_alive", json_integer(s->members_alive));
@@ -42,6 +47,7 @@ static void print_json(const struct node_status *s)
     json_object_set_new(object, "reach_asked", json_integer(s->reach_asked));
     json_object_set_new(object, "reach_failed", json_integer(s->reach_failed));
     json_object_set_new(object, "reach", json_text(s->reach));
+    json_object_set_new(object, "incompatible", incompatible);
     json_object_set_new(object, "counters", counters);
     output_json(object);
 }
@@ -86,6 +92,16 @@ static void add_reach(struct table *table, const struct node_status *s)
         table_add(table, STYLE_BAD, "%s", s->reach);
 }
 
+static void add_version(struct table *table, const struct node_status *s)
+{
+    char range[PROTOCOL_TEXT_MAX];
+    if (s->protocol.lowest == 0) /* an older node did not say */
+        table_add(table, STYLE_PLAIN, "%s", s->version);
+    else
+        table_add(table, STYLE_PLAIN, "%s, protocol %s", s->version,
+                  protocol_text(range, s->protocol));
+}
+
 static void print_text(const struct node_status *s)
 {
     char used[TEXT_SHORT_MAX], capacity[TEXT_SHORT_MAX], bar[BAR_TEXT_MAX];
@@ -98,7 +114,7 @@ static void print_text(const struct node_status *s)
     table_add(&table, STYLE_DIM, "state");
     table_add(&table, serving ? STYLE_GOOD : STYLE_BAD, "%s", s->state);
     table_add(&table, STYLE_DIM, "version");
-    table_add(&table, STYLE_PLAIN, "%s", s->version);
+    add_version(&table, s);
     table_add(&table, STYLE_DIM, "id");
     table_add(&table, STYLE_PLAIN, "%s", hex_encode(id, s->node, ID_SIZE));
     table_add(&table, STYLE_DIM, "cluster");
@@ -106,6 +122,10 @@ static void print_text(const struct node_status *s)
     table_add(&table, STYLE_DIM, "members");
     table_add(&table, s->members_alive < s->members_known ? STYLE_WARN : STYLE_PLAIN,
               "%u alive of %u", s->members_alive, s->members_known);
+    for (size_t i = 0; i < s->incompatible_count; i++) {
+        table_add(&table, STYLE_DIM, "incompatible");
+        table_add(&table, STYLE_BAD, "%s", s->incompatible[i]);
+    }
     add_certificate(&table, s);
     add_reach(&table, s);
     add_coding(&table, s);

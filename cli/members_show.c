@@ -12,8 +12,8 @@
 
 #define BAR_WIDTH 8
 
-const char *const members_states[MEMBERS_STATES] = {"alive", "suspect", "away",
-                                                    "dead",  "left",    "revoked"};
+const char *const members_states[MEMBERS_STATES] = {"alive", "suspect", "away",        "dead",
+                                                    "left",  "revoked", "incompatible"};
 
 enum column {
     COLUMN_SELF,
@@ -38,6 +38,11 @@ static bool is_alive(const struct member_info *member)
     return strcmp(member->state, "alive") == 0;
 }
 
+static bool is_incompatible(const char *state)
+{
+    return strcmp(state, "incompatible") == 0;
+}
+
 /* ---- for programs -------------------------------------------------------------------------- */
 
 static json_t *member_json(const struct member_info *m)
@@ -54,6 +59,8 @@ static json_t *member_json(const struct member_info *m)
     json_object_set_new(object, "capacity_bytes", json_integer((json_int_t)m->capacity_bytes));
     json_object_set_new(object, "used_bytes", json_integer((json_int_t)m->used_bytes));
     json_object_set_new(object, "version", json_text(m->version));
+    json_object_set_new(object, "protocol_min", json_integer(m->protocol.lowest));
+    json_object_set_new(object, "protocol_max", json_integer(m->protocol.highest));
     json_object_set_new(object, "since", json_integer((json_int_t)m->since_s));
     return object;
 }
@@ -96,7 +103,9 @@ enum style member_state_style(const char *state)
         return STYLE_GOOD;
     if (strcmp(state, "suspect") == 0)
         return STYLE_WARN;
-    return strcmp(state, "dead") == 0 || strcmp(state, "revoked") == 0 ? STYLE_BAD : STYLE_DIM;
+    if (strcmp(state, "dead") == 0 || strcmp(state, "revoked") == 0 || is_incompatible(state))
+        return STYLE_BAD;
+    return STYLE_DIM;
 }
 
 void members_count(const struct member_list *list, size_t counts[MEMBERS_STATES])
@@ -189,6 +198,19 @@ static void build(struct table *table, const struct member_list *list, const boo
             add_cell(table, &list->members[i], set[c]);
 }
 
+static void print_advice(const struct member_list *list)
+{
+    struct protocol ours = {0, 0};
+    char advice[PROTOCOL_ADVICE_MAX];
+    for (size_t i = 0; i < list->count; i++)
+        if (list->members[i].self)
+            ours = list->members[i].protocol;
+    for (size_t i = 0; i < list->count; i++)
+        if (is_incompatible(list->members[i].state))
+            printf("%s %s\n", list->members[i].name,
+                   protocol_advice(advice, list->members[i].protocol, ours));
+}
+
 void members_print(const struct member_list *list)
 {
     struct table table;
@@ -206,6 +228,7 @@ void members_print(const struct member_list *list)
             comma = ", ";
         }
     putchar('\n');
+    print_advice(list);
 }
 
 /* Marks at most `rows` members: those that are not alive, then the first of the others. */

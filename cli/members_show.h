@@ -17,11 +17,11 @@ json_t *member_event_json(const struct member_event_info *event);
 
 enum style member_state_style(const char *state);
 /* How many are in each of members_states. */
-#define MEMBERS_STATES 6
+#define MEMBERS_STATES 7
 extern const char *const members_states[MEMBERS_STATES];
 void members_count(const struct member_list *list, size_t counts[MEMBERS_STATES]);
 
-/* Every member and, below, how many are alive. */
+/* Every member and, below, how many are alive, and what to do about those that are incompatible. */
 void members_print(const struct member_list *list);
 
 /* Where there is little room: lines of at most `columns`, columns left out from the least important

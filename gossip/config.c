@@ -8,6 +8,7 @@
 #define DAY_MS (24u * 60 * 60 * 1000)
 
 static const struct swim_config lan = {
+    .protocol = {PROTOCOL_LOWEST, PROTOCOL_HIGHEST},
     .probe_interval_ms = 1000,
     .probe_timeout_ms = 500,
     .indirect_count = 3,
@@ -93,6 +94,7 @@ int swim_config_check(const struct swim_config *c, struct err *err)
         {"members_max", c->members_max, 1, 100 * 1000},
         {"orders_max", c->orders_max, 64, 1024 * 1024},
         {"awareness_max", c->awareness_max, 0, 32},
+        {"the lowest protocol", c->protocol.lowest, 1, c->protocol.highest},
     };
     for (size_t i = 0; i < sizeof(ranges) / sizeof(ranges[0]); i++)
         if (ranges[i].value < ranges[i].min || ranges[i].value > ranges[i].max)

@@ -75,8 +75,8 @@ struct member {
     uint32_t rate_second;
     float rtt_ms;
     uint16_t statement_size;
-    uint8_t state; /* enum swim_state */
-    uint8_t version;
+    uint8_t state;             /* enum swim_state */
+    struct protocol protocol;  /* the statement's */
     uint8_t rates[RATE_COUNT]; /* how often in rate_second */
 };
 
@@ -189,7 +189,6 @@ struct swim {
     uint64_t probe_ms, gossip_ms, sync_ms, reconnect_ms, join_ms, forget_ms; /* next time of each */
     uint64_t suspicion_ms; /* no suspicion ends before */
     uint64_t deadline_ms;  /* no probe or relay has anything to do before */
-    uint64_t refused_ms;   /* when SWIM_EVENT_REFUSED was last said */
     uint32_t join_tries;
     uint32_t early_syncs,
         early_quiet; /* made soon after the start; of these, that brought nothing */
@@ -259,6 +258,8 @@ uint32_t rumour_limit(const struct swim *swim);
 
 void order_event(struct swim *swim, enum swim_event event, const struct swim_id *id,
                  const struct swim_id *other);
+/* SWIM_EVENT_REFUSED, with what the statement says. */
+void order_refused(struct swim *swim, const uint8_t *bytes, size_t size);
 void order_persist(struct swim *swim, uint64_t incarnation);
 /* Room for size bytes to send; NULL when too many sends wait. id or address may be NULL. */
 uint8_t *order_send(struct swim *swim, const struct swim_id *id, const char *address, size_t size,

@@ -6,14 +6,16 @@
  * alive or suspect; so nothing old revives the dead, and no liar can name an incarnation of the
  * future;
  *   - a member that we do not know enters by a statement of its own, alive or away, and no other
- * way: tombstones that were forgotten here do not come back from a member that forgets later. */
+ * way: tombstones that were forgotten here do not come back from a member that forgets later;
+ *   - whoever speaks no protocol version that we speak is no member here, whatever others hold of it:
+ * we could neither ask it anything nor hear it refute. It counts as left, so that what it said before
+ * does not bring it back, and is never accused. */
 #include <assert.h>
 #include <string.h>
 
 #include "gossip/core.h"
 
-#define REFUSED_EVENT_MS 60000
-#define FORGET_TICK_MS   1000
+#define FORGET_TICK_MS 1000
 
 void news_forged(struct swim *swim, const struct swim_id *from)
 {
@@ -97,18 +99,6 @@ static bool make_room(struct swim *swim)
     return true;
 }
 
-static bool version_fits(struct swim *swim, const struct statement *statement)
-{
-    if (statement->version_min <= SWIM_VERSION_MAX && statement->version_max >= SWIM_VERSION_MIN)
-        return true;
-    swim->stats.refused_count++;
-    if (swim->refused_ms == 0 || swim->now_ms >= swim->refused_ms + REFUSED_EVENT_MS) {
-        order_event(swim, SWIM_EVENT_REFUSED, &statement->id, NULL);
-        swim->refused_ms = swim->now_ms;
-    }
-    return false;
-}
-
 static bool admitted(struct swim *swim, const struct swim_id *from, const struct statement *s,
                      const uint8_t *bytes, size_t size)
 {
@@ -167,7 +157,7 @@ static void keep(struct swim *swim, struct member *member, const struct statemen
     member->statement = swim->ops.keep(swim->ops.context, bytes, size);
     member->statement_size = (uint16_t)size;
     member->incarnation = statement->incarnation;
-    member->version = statement->version;
+    member->protocol = statement_protocol(statement);
     if (old != NULL)
         swim->ops.drop(swim->ops.context, old, old_size);
 }
@@ -209,6 +199,45 @@ static void apply(struct swim *swim, struct member *member, const struct stateme
     swim->learnt = true;
 }
 
+/* It is no member from now on, and nothing of it is told on. */
+static void shut_out(struct swim *swim, struct member *member)
+{
+    suspicion_end(swim, member);
+    probe_forget(swim, member);
+    rumour_cancel(swim, member);
+    member->since_ms = swim->now_ms;
+    roster_state(&swim->roster, member, SWIM_LEFT);
+}
+
+static void refuse(struct swim *swim, struct member *member, const struct statement *statement,
+                   const uint8_t *bytes, size_t size)
+{
+    swim->stats.refused_count++;
+    order_refused(swim, bytes, size);
+    if (member == NULL && !make_room(swim))
+        return;
+    if (member == NULL)
+        member = roster_add(&swim->roster, &statement->id, swim->roster.count);
+    keep(swim, member, statement, bytes, size);
+    roster_name(&swim->roster, member, statement->name);
+    shut_out(swim, member);
+}
+
+/* One with the incarnation that we hold, or a lower one. Of somebody refused it says that this one is
+ * still there; what is told of it then is what was proven. */
+static enum news known_already(struct swim *swim, struct member *member,
+                               const struct statement *statement)
+{
+    if (!protocol_meets(member->protocol, swim->config.protocol) &&
+        statement->incarnation == member->incarnation) {
+        swim->stats.refused_count++;
+        member->since_ms = swim->now_ms;
+        order_refused(swim, member->statement, member->statement_size);
+        return NEWS_NONE;
+    }
+    return tombstone(member) && statement->state != SWIM_LEFT ? NEWS_OBSOLETE : NEWS_NONE;
+}
+
 enum news news_statement(struct swim *swim, const struct swim_id *from, const uint8_t *bytes,
                          size_t size)
 {
@@ -221,16 +250,29 @@ enum news news_statement(struct swim *swim, const struct swim_id *from, const ui
         return self_heard(swim, from, &statement, bytes, size);
     struct member *member = roster_find(&swim->roster, &statement.id);
     if (member != NULL && statement.incarnation <= member->incarnation)
-        return tombstone(member) && statement.state != SWIM_LEFT ? NEWS_OBSOLETE : NEWS_NONE;
+        return known_already(swim, member, &statement);
     if (member == NULL && statement.state == SWIM_LEFT)
         return NEWS_NONE;
     if (member != NULL && !roster_within(member, swim->now_ms, RATE_NEWS, NEWS_PER_SECOND))
         return NEWS_NONE;
-    if (!version_fits(swim, &statement) || !admitted(swim, from, &statement, bytes, size) ||
-        (member == NULL && !make_room(swim)))
+    if (!admitted(swim, from, &statement, bytes, size))
+        return NEWS_NONE;
+    if (!protocol_meets(statement_protocol(&statement), swim->config.protocol)) {
+        refuse(swim, member, &statement, bytes, size);
+        return NEWS_NONE;
+    }
+    if (member == NULL && !make_room(swim))
         return NEWS_NONE;
     apply(swim, member, &statement, bytes, size);
     return NEWS_LEARNT;
+}
+
+void swim_refuse(struct swim *swim, uint64_t now_ms, const struct swim_id *id)
+{
+    swim_advance(swim, now_ms);
+    struct member *member = roster_find(&swim->roster, id);
+    if (member != NULL && member != self_of(swim) && member->state != SWIM_LEFT)
+        shut_out(swim, member);
 }
 
 void swim_expel(struct swim *swim, uint64_t now_ms, const struct swim_id *id)
@@ -239,10 +281,8 @@ void swim_expel(struct swim *swim, uint64_t now_ms, const struct swim_id *id)
     struct member *member = roster_find(&swim->roster, id);
     if (member == NULL || member == self_of(swim) || member->state == SWIM_LEFT)
         return;
-    suspicion_end(swim, member);
-    probe_forget(swim, member);
-    rumour_cancel(swim, member);
-    announce_state(swim, member, (enum swim_state)member->state, SWIM_LEFT);
+    shut_out(swim, member);
+    order_event(swim, SWIM_EVENT_LEFT, &member->id, NULL);
 }
 
 /* Whoever gets accused is perhaps not well; but one accuser does not say so again and again. */

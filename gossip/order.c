@@ -28,6 +28,29 @@ void order_event(struct swim *swim, enum swim_event event, const struct swim_id 
         order->order.event.other = *other;
 }
 
+void order_refused(struct swim *swim, const uint8_t *bytes, size_t size)
+{
+    struct order *order = append(swim, SWIM_EVENT, size);
+    struct statement statement;
+    memcpy(order->bytes, bytes, size);
+    if (statement_parse(&statement, order->bytes, size) != 0)
+        abort(); /* it was parsed before */
+    order->order.event.event = SWIM_EVENT_REFUSED;
+    order->order.event.id = statement.id;
+    order->order.event.refused = (struct swim_member){
+        .id = statement.id,
+        .name = statement.name,
+        .address = statement.address,
+        .metadata = statement.metadata,
+        .metadata_size = statement.metadata_size,
+        .state = statement.state,
+        .incarnation = statement.incarnation,
+        .since_ms = swim->now_ms,
+        .rtt_ms = -1,
+        .protocol = statement_protocol(&statement),
+    };
+}
+
 void order_persist(struct swim *swim, uint64_t incarnation)
 {
     append(swim, SWIM_PERSIST, 0)->order.persist.incarnation = incarnation;

@@ -10,10 +10,22 @@ void packet_init(struct packet *packet, struct swim *swim, size_t budget)
 {
     *packet = (struct packet){.swim = swim, .budget = budget};
     ecbak__gossip__packet__init(&packet->message);
-    packet->message.version = SWIM_VERSION_MAX;
-    packet->message.version_min = SWIM_VERSION_MIN;
-    packet->message.version_max = SWIM_VERSION_MAX;
+    packet->message.version = swim->config.protocol.lowest;
+    packet->message.version_min = swim->config.protocol.lowest;
+    packet->message.version_max = swim->config.protocol.highest;
     packet->message.incarnation = swim->own.incarnation;
+}
+
+static void speak(struct packet *packet, struct protocol theirs)
+{
+    uint8_t common = protocol_common(theirs, packet->swim->config.protocol);
+    if (common != 0)
+        packet->message.version = common;
+}
+
+void packet_answers(struct packet *packet, const Ecbak__Gossip__Packet *question)
+{
+    speak(packet, protocol_of(question->version_min, question->version_max));
 }
 
 void packet_measure(struct packet *packet)
@@ -108,6 +120,7 @@ void packet_to(struct packet *packet, const struct member *member, bool rumours,
 {
     const struct swim *swim = packet->swim;
     uint8_t dead[ACCUSATION_SIZE];
+    speak(packet, member->protocol);
     if (member->state == SWIM_DEAD) {
         suspicion_sign(swim, member, SWIM_DEAD, dead);
         packet_accusation(packet, dead);

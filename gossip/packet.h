@@ -3,6 +3,9 @@
  *     packet_init(&packet, swim, swim->config.packet_size_max);
  *     packet.message.body_case = ...;
  *     packet_to(&packet, member) or packet_to_id(...) or packet_to_seed(...);
+ *
+ * Its version is the highest that its receiver speaks too. To somebody of whom that is not known it
+ * is the lowest of ours: then what it carries is understood at least, as all versions do.
  */
 #ifndef ECBAK_GOSSIP_PACKET_H
 #define ECBAK_GOSSIP_PACKET_H
@@ -29,6 +32,10 @@ struct packet {
 };
 
 void packet_init(struct packet *packet, struct swim *swim, size_t budget);
+
+/* The packet answers this one: it is of the version that both speak, even where we hold no
+ * statement of the sender. */
+void packet_answers(struct packet *packet, const Ecbak__Gossip__Packet *question);
 
 /* Account for the body, after it is complete and before anything is attached. */
 void packet_measure(struct packet *packet);

@@ -52,6 +52,7 @@ static void send_ack(struct swim *swim, const struct swim_id *to, uint32_t seque
     Ecbak__Gossip__Ack ack = ECBAK__GOSSIP__ACK__INIT;
     struct packet packet;
     packet_init(&packet, swim, swim->config.packet_size_max);
+    packet_answers(&packet, question);
     ack.sequence = sequence;
     packet.message.body_case = ECBAK__GOSSIP__PACKET__BODY_ACK;
     packet.message.ack = &ack;
@@ -168,10 +169,12 @@ bool probe_confirm(struct swim *swim, struct member *member)
     return true;
 }
 
-static bool can_help(const struct swim *swim, const struct member *member, const void *target)
+static bool can_help(const struct swim *swim, const struct member *member, const void *detail)
 {
+    const struct member *target = detail;
     (void)swim;
-    return member->state == SWIM_ALIVE && member != target;
+    return member->state == SWIM_ALIVE && member != target &&
+           protocol_meets(member->protocol, target->protocol);
 }
 
 static void ask_helpers(struct swim *swim, struct probe *probe)

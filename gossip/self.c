@@ -38,7 +38,7 @@ static void replace_statement(struct swim *swim, const uint8_t *bytes, size_t si
         swim->ops.drop(swim->ops.context, old, self->statement_size);
     self->statement_size = (uint16_t)size;
     self->incarnation = swim->own.incarnation;
-    self->version = SWIM_VERSION_MAX;
+    self->protocol = swim->config.protocol;
 }
 
 void self_announce(struct swim *swim, uint64_t above)
@@ -51,9 +51,9 @@ void self_announce(struct swim *swim, uint64_t above)
         own->incarnation++;
     struct statement statement = {
         .state = own->state,
-        .version_min = SWIM_VERSION_MIN,
-        .version = SWIM_VERSION_MAX,
-        .version_max = SWIM_VERSION_MAX,
+        .version_min = swim->config.protocol.lowest,
+        .version = swim->config.protocol.highest,
+        .version_max = swim->config.protocol.highest,
         .incarnation = own->incarnation,
         .session = own->session,
         .away_ms = own->away_ms,

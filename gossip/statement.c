@@ -74,6 +74,11 @@ int statement_parse(struct statement *s, const uint8_t *bytes, size_t size)
     return 0;
 }
 
+struct protocol statement_protocol(const struct statement *s)
+{
+    return (struct protocol){s->version_min, s->version_max};
+}
+
 static void write_text(struct writer *w, const char *text)
 {
     size_t size = strlen(text);

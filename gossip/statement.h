@@ -67,6 +67,8 @@ struct accusation {
 /* 0 when the bytes are a well-formed statement within all limits; says nothing of its signature. */
 int statement_parse(struct statement *statement, const uint8_t *bytes, size_t size) MUST_CHECK;
 
+struct protocol statement_protocol(const struct statement *statement);
+
 /* Lay out and sign; `bytes` holds SWIM_STATEMENT_MAX. Returns the size. */
 size_t statement_encode(const struct statement *statement, const struct swim_ops *ops,
                         uint8_t *bytes);

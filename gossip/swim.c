@@ -203,20 +203,25 @@ static void introduce(struct swim *swim, const struct swim_id *from,
         (member != NULL && !roster_within(member, swim->now_ms, RATE_TALK, TALKS_PER_SECOND)))
         return;
     packet_init(&packet, swim, swim->config.packet_size_max);
+    packet_answers(&packet, message);
     packet.message.want = want;
     if (message->want)
         packet_own_statement(&packet);
     packet_to_id(&packet, from, false, swim->now_ms + swim->config.probe_interval_ms);
 }
 
+/* What a packet carries is the same in all versions; its body is for those who speak the packet's. */
 static void dispatch(struct swim *swim, const struct swim_id *from,
                      const Ecbak__Gossip__Packet *packet)
 {
     struct merged merged = {.obsolete = alloc_zero(packet->n_statements / 8 + 1, 1)};
     merge(swim, from, packet, &merged);
     introduce(swim, from, packet);
-    probe_receive(swim, from, packet);
-    sync_receive(swim, from, packet, &merged);
+    if (packet->version >= swim->config.protocol.lowest &&
+        packet->version <= swim->config.protocol.highest) {
+        probe_receive(swim, from, packet);
+        sync_receive(swim, from, packet, &merged);
+    }
     free(merged.obsolete);
 }
 
@@ -240,7 +245,8 @@ void swim_receive(struct swim *swim, uint64_t now_ms, const struct swim_id *from
         packet = ecbak__gossip__packet__unpack(NULL, size, bytes);
     if (packet == NULL)
         swim->stats.malformed_count++;
-    else if (packet->version < SWIM_VERSION_MIN || packet->version > SWIM_VERSION_MAX)
+    else if (!protocol_meets(protocol_of(packet->version_min, packet->version_max),
+                             swim->config.protocol))
         swim->stats.refused_count++;
     else
         dispatch(swim, from, packet);
@@ -294,7 +300,7 @@ static void describe(const struct member *member, struct swim_member *out)
         .incarnation = member->incarnation,
         .since_ms = member->since_ms,
         .rtt_ms = (double)member->rtt_ms,
-        .version = member->version,
+        .protocol = member->protocol,
         .self = member->position == 0,
     };
 }

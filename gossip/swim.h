@@ -25,6 +25,7 @@
 #include <stdint.h>
 
 #include "coding/base/err.h"
+#include "coding/base/protocol.h"
 
 struct swim;
 
@@ -36,10 +37,6 @@ struct swim;
 #define SWIM_STATEMENT_MAX   1024 /* an encoded, signed statement */
 #define SWIM_SEEDS_MAX       64
 #define SWIM_INCARNATION_MAX ((uint64_t)1 << 62)
-
-/* The protocol versions that this core speaks. */
-#define SWIM_VERSION_MIN 1
-#define SWIM_VERSION_MAX 1
 
 struct swim_id {
     uint8_t bytes[SWIM_ID_SIZE];
@@ -55,6 +52,8 @@ enum swim_state {
 
 /* Every knob, with what it costs both ways. swim_profile() fills it. */
 struct swim_config {
+    /* The versions that we speak: this program's, but for tests. */
+    struct protocol protocol;
     /* One direct probe an interval: first detection of a crash takes about 1.58 intervals whatever
      * the size of the cluster; halving it doubles the probe traffic. */
     uint32_t probe_interval_ms;
@@ -155,9 +154,9 @@ struct swim_member {
     size_t metadata_size;
     enum swim_state state;
     uint64_t incarnation;
-    uint64_t since_ms; /* in this state */
-    double rtt_ms;     /* smoothed round trip; negative while unknown, and for ourselves */
-    uint32_t version;  /* of the protocol, as it last said */
+    uint64_t since_ms;        /* in this state */
+    double rtt_ms;            /* smoothed round trip; negative while unknown, and for ourselves */
+    struct protocol protocol; /* the versions that it speaks */
     bool self;
 };
 
@@ -172,7 +171,8 @@ enum swim_event {
     SWIM_EVENT_FORGOTTEN = 7, /* its tombstone expired */
     SWIM_EVENT_CONFLICT = 8,  /* `other` uses the same name; or, id == other == ours, our own key
                                  speaks elsewhere too: a cloned identity */
-    SWIM_EVENT_REFUSED = 9,   /* `id` speaks no protocol version that we speak */
+    SWIM_EVENT_REFUSED = 9,   /* `id` speaks no protocol version that we speak, says `refused`:
+                                 it counts as left. Told each time that we hear of it */
 };
 
 enum swim_order_kind {
@@ -199,6 +199,7 @@ struct swim_order {
             enum swim_event event;
             struct swim_id id;
             struct swim_id other;
+            struct swim_member refused; /* of SWIM_EVENT_REFUSED; the rest of it is zero */
         } event;
         struct {
             uint64_t incarnation;
@@ -212,7 +213,7 @@ struct swim_stats {
     uint64_t received_count, received_bytes;
     uint64_t malformed_count; /* messages that did not decode or broke a limit */
     uint64_t forged_count;    /* signatures that did not hold, statements not admitted */
-    uint64_t refused_count;   /* messages of a version outside ours */
+    uint64_t refused_count;   /* messages and statements of those whose versions do not meet ours */
     uint64_t dropped_count;   /* sends beyond orders_max */
     uint64_t probe_count, probe_failed_count;
     uint64_t suspect_count;    /* suspicions that we raised ourselves */
@@ -267,6 +268,10 @@ void swim_leave(struct swim *swim, uint64_t now_ms);
  * it is told on. What it says later is a matter of ops.admit. Nobody else is told: each member
  * decides that for itself. Does nothing to a member that is not known, or to ourselves. */
 void swim_expel(struct swim *swim, uint64_t now_ms, const struct swim_id *id);
+
+/* The shell learnt from the member itself that it speaks no protocol version that we speak: it counts
+ * as left until it says something newer. What the shell told us so is not told back. */
+void swim_refuse(struct swim *swim, uint64_t now_ms, const struct swim_id *id);
 
 /* Away for at most duration_ms (bounded by away_max_ms): nobody suspects this member before that
  * time is over, or it is back. Like swim_leave, tells members directly. */

@@ -41,7 +41,9 @@ static const char usage[] =
     "                   machine, as it is configured or can be found out; and why, on stderr\n"
     "  --check-config   say whether the configuration is good\n"
     "  --print-config   print a documented configuration\n"
-    "  --version, --help\n"
+    "  --version        print the version, and the protocol versions that it speaks with other\n"
+    "                   nodes: \"protocol 1\" or \"protocol 1 to 2\"\n"
+    "  --help\n"
     "\n"
     "Options:\n"
     "  -c, --config FILE  the configuration (default: " CONFIG_DEFAULT ")\n"
@@ -123,7 +125,8 @@ int main(int argc, char **argv)
         return EXIT_DONE;
     }
     if (action == ACTION_VERSION) {
-        printf("ecbakd %s\n", ECBAK_VERSION);
+        char range[PROTOCOL_TEXT_MAX];
+        printf("ecbakd %s, protocol %s\n", ECBAK_VERSION, protocol_text(range, PROTOCOL_OURS));
         return EXIT_DONE;
     }
     if (sodium_init() < 0) {

@@ -49,9 +49,9 @@ def seen(**more):
     """A probe's answer, of a host with which nothing is wrong."""
     answer = {"clock_ahead_s": 0, "root": True, "systemd": True, "hostname": "here", "has_limits": False,
               "os": {"id": "debian", "like": "", "name": "Debian 12", "architecture": "amd64"},
-              "package": {"version": "1", "digest": ""}, "address": "192.0.2.7", "firewall": "none",
+              "package": {"version": "1", "digest": "", "protocol": [1, 1]}, "address": "192.0.2.7", "firewall": "none",
               "disk": {"free_bytes": 10**12, "folder": "/var/lib"},
-              "node": {"has_key": True, "has_data": True, "data_of": "5e", "old_data_dir": "/var/lib/ecbak/data", "old_data_of": "5e",
+              "node": {"has_key": True, "members": [], "has_data": True, "data_of": "5e", "old_data_dir": "/var/lib/ecbak/data", "old_data_of": "5e",
                        "zone": "host-1a2b3c4d", "request": "", "certificate": {}, "authority": "", "seeds": [],
                        "status": {"used_bytes": 0}, "active": True, "enabled": True, "failing": False}}
     answer["node"].update(more.pop("node", {}))
@@ -178,6 +178,87 @@ def zones_that_are_guesses_are_said_once_and_by_zone():
     assert "2 zones: host-1a2b3c4d with h1; host-5e6f7a8b with h2." in said(["host-1a2b3c4d", "host-5e6f7a8b"], found=lan)
 
 
+def versions(hosts):
+    """What versions.py says: hosts is name -> (now, next) or (now, next, members that it sees), a member being (name, range, alive)."""
+    told = []
+    for name, (now, next_, *seen_by_it) in hosts.items():
+        members = [{"name": who, "protocol": list(protocol), "alive": alive} for who, protocol, alive in (seen_by_it or [[]])[0]]
+        told.append({"host": name, "name": name, "version": "0.0.9", "now": list(now), "next": list(next_), "package": "new.deb", "members": members})
+    done = subprocess.run([sys.executable, ANSIBLE / "roles/ecbak/files/versions.py"], input=json.dumps({"hosts": told}), text=True,
+                          stdout=subprocess.PIPE, timeout=60, check=True)
+    return json.loads(done.stdout)
+
+
+ONE, BOTH, TWO, NONE = (1, 1), (1, 2), (2, 2), ()
+
+
+def hosts_that_speak_with_each_other_are_taken():
+    assert versions({}) == {}
+    assert versions({"a": (ONE, ONE), "b": (NONE, BOTH), "c": (ONE, BOTH)}) == {}
+    assert versions({"a": (ONE, TWO), "b": (ONE, TWO), "c": (NONE, TWO)}) == {}, "all are changed in this run"
+    assert versions({"a": (ONE, TWO, [("b", ONE, True)]), "b": (ONE, TWO, [("a", ONE, True)])}) == {}, "they lose nobody by it"
+    assert versions({"a": (TWO, (2, 3), [("b", BOTH, True)]), "b": (BOTH, BOTH, [("x", ONE, True), ("a", TWO, True)])}) == {}, "a never spoke with x"
+    assert versions({"a": (NONE, NONE), "b": (TWO, TWO)}) == {}, "what a repository has is not known"
+    assert versions({"a": (BOTH, TWO, [("x", BOTH, True), ("y", ONE, False)])}) == {}, "y is lost already"
+
+
+def of_two_sides_the_smaller_one_stops_and_at_equality_the_older():
+    fault = versions({"a": (TWO, TWO), "b": (NONE, TWO), "c": (ONE, ONE)})
+    assert set(fault) == {"c"} and "This host has ecbak 0.0.9, which speaks protocol 1 only, but a, b speak 2;" in fault["c"], fault
+    assert "set ecbak_deb" in fault["c"], fault
+    fault = versions({"a": (ONE, ONE), "b": (ONE, ONE), "c": (NONE, TWO)})
+    assert set(fault) == {"c"} and "new.deb, which this host would get, speaks protocol 2 only, but a, b speak 1." in fault["c"], fault
+    assert "Upgrade those first (upgrade.yml)" in fault["c"], fault
+    assert set(versions({"a": (ONE, ONE), "b": (TWO, TWO)})) == {"a"}
+    assert set(versions({"a": (ONE, ONE, [("b", ONE, True)]), "b": (ONE, ONE, [("a", ONE, True)]), "c": (NONE, TWO), "d": (NONE, TWO)})) == {"a", "b"}
+    assert set(versions({"a": (ONE, ONE), "b": (BOTH, BOTH), "c": (TWO, TWO), "d": (TWO, TWO)})) == {"a"}
+    fault = versions({"a": (ONE, ONE, [("x", TWO, False), ("y", (2, 3), False)])})
+    assert "but x speaks 2; y speaks 2 to 3" in fault["a"], "a host that runs alone in this play, and is too old"
+    assert versions({"a": (TWO, TWO, [("x", ONE, False)]), "b": (TWO, TWO)}) == {}, "a member that is too old is left where it is"
+
+
+def no_host_is_changed_that_would_lose_a_member_by_it():
+    roll = {"a": (BOTH, (3, 3), [("b", BOTH, True), ("c", BOTH, True)])}
+    assert "new.deb speaks protocol 3 only, but b, c speak 1 to 2 and would be lost" in versions(roll)["a"], versions(roll)
+    assert "Upgrade first to a version that speaks both; nothing was done here." in versions(roll)["a"]
+    assert versions({"a": (BOTH, TWO, [("b", BOTH, True)])}) == {}
+    outside = [("x", ONE, True)]
+    fault = versions({"a": (BOTH, TWO, outside), "b": (BOTH, TWO, outside), "c": (BOTH, BOTH, outside), "d": (NONE, TWO)})
+    assert set(fault) == {"a", "b", "d"}, fault
+    seen_by = {name: [(other, BOTH if other != "c" else ONE, True) for other in "abc" if other != name] for name in "abc"}
+    fault = versions({"a": (BOTH, TWO, seen_by["a"]), "b": (BOTH, TWO, seen_by["b"]), "c": (ONE, ONE, seen_by["c"])})
+    assert set(fault) == {"a", "b", "c"} and "c speaks 1 and would be lost" in fault["a"], "one that is in the run and is not changed"
+
+
+def a_host_is_told_before_anything_is_done_to_it():
+    look = [{"import_role": {"name": "ecbak", "tasks_from": "versions"}}]
+    speaker = {"host": "here", "name": "here", "version": "0.1.0", "now": [1, 1], "next": [1, 1], "package": "", "members": []}
+
+    def told(**more):
+        return play(look, "-e", json.dumps({"ecbak_deb": "", "ecbak_speaker": {**speaker, **more}}), variables={"ecbak_probe": {"stdout": seen()}})
+
+    done = told()
+    expect(done, "failed=0")
+    assert "skipping" in done.stdout, "nothing is compared where there is one range"
+    members = [{"name": "h2", "protocol": [2, 3], "alive": False}]
+    expect(told(members=members), "This host has ecbak 0.1.0, which speaks protocol 1 only, but h2 speaks 2 to 3", code=2)
+    expect(told(members=members, next=[1, 2]), "failed=0")
+
+
+def a_package_says_what_it_speaks():
+    folder = SCRATCH / "package"
+    (folder / "DEBIAN").mkdir(parents=True)
+    (folder / "DEBIAN/md5sums").write_text("")
+    for name, provides in (("silent", ""), ("speaking", "Provides: ecbak-protocol-2, ecbak-protocol-10, ecbak-protocol-3\n")):
+        (folder / "DEBIAN/control").write_text(f"Package: ecbak\nVersion: 1\nArchitecture: all\nMaintainer: x <x@x>\nDescription: x\n{provides}")
+        expect(run("dpkg-deb", "--build", folder, SCRATCH / f"{name}.deb"))
+    # What else the role has to say of this machine does not matter here.
+    look = [{"block": [{"import_role": {"name": "ecbak", "tasks_from": "look"}}], "rescue": [{"debug": {"msg": "refused"}}]},
+            {"debug": {"msg": "next {{ ecbak_speaker.next | join(' to ') }}"}}]
+    for name, words in (("silent", "next 1 to 1"), ("speaking", "next 2 to 10")):
+        expect(play(look, variables={"ecbak_deb": str(SCRATCH / f"{name}.deb"), "ecbak_data_dir": "/nonexistent/data"}), words)
+
+
 def a_size_counts_what_the_node_uses_already():
     takes(seen(disk={"free_bytes": 2**30, "folder": "/"}, node={"status": {"used_bytes": 2**30}}), ecbak_capacity="2G")
 
@@ -257,6 +338,8 @@ TESTS = [yamllint_has_nothing_to_say, ansible_lint_has_nothing_to_say, every_pla
          every_variable_is_specified_and_explained, a_wrong_type_or_word_is_named_before_anything_is_done,
          a_host_with_which_nothing_is_wrong_is_taken, what_is_wrong_with_a_host_is_a_sentence_each,
          a_node_never_begins_with_nothing_because_its_data_dir_is_said_anew, zones_that_are_guesses_are_said_once_and_by_zone,
+         hosts_that_speak_with_each_other_are_taken, of_two_sides_the_smaller_one_stops_and_at_equality_the_older,
+         no_host_is_changed_that_would_lose_a_member_by_it, a_host_is_told_before_anything_is_done_to_it, a_package_says_what_it_speaks,
          a_size_counts_what_the_node_uses_already, a_node_takes_the_configuration_that_is_written,
          the_controller_signs_each_host_under_the_inventorys_name, no_second_authority_is_made_for_a_cluster_that_has_one,
          a_key_from_a_vault_leaves_no_copy, machines_in_a_cloud_are_checked_before_it_is_asked]

@@ -31,6 +31,9 @@ struct seen {
     uint64_t persisted;
     bool sent_before_persisted;
     struct swim_id pinged;
+    uint32_t pinged_version;
+    uint32_t version; /* of the last packet */
+    struct swim_member refused;
     uint32_t sequence;
     struct swim_id asked[HELPERS_MAX];
     bool own_statement; /* some message carried our own */
@@ -72,10 +75,12 @@ static inline void note_send(struct bench *bench, const struct swim_order *order
         ecbak__gossip__packet__unpack(NULL, order->send.size, order->send.bytes);
     assert_non_null(packet);
     seen->sends++;
+    seen->version = packet->version;
     switch (packet->body_case) {
     case ECBAK__GOSSIP__PACKET__BODY_PING:
         seen->pings++;
         seen->pinged = order->send.id;
+        seen->pinged_version = packet->version;
         seen->sequence = packet->ping->sequence;
         break;
     case ECBAK__GOSSIP__PACKET__BODY_ASK:
@@ -119,8 +124,11 @@ static inline void drain(struct bench *bench)
             note_send(bench, &order);
         else if (order.kind == SWIM_PERSIST)
             bench->seen.persisted = order.persist.incarnation;
-        else
+        else {
             bench->seen.events[order.event.event]++;
+            if (order.event.event == SWIM_EVENT_REFUSED)
+                bench->seen.refused = order.event.refused; /* but what it points to */
+        }
     }
 }
 
@@ -163,17 +171,18 @@ static inline int tear_down(void **state)
 
 /* ---- what others say */
 
-static inline size_t statement_by(unsigned number, enum swim_state member_state,
-                                  uint64_t incarnation, const char *name, uint8_t *bytes)
+static inline size_t statement_speaking(unsigned number, struct protocol protocol,
+                                        enum swim_state member_state, uint64_t incarnation,
+                                        const char *name, uint8_t *bytes)
 {
     struct sim_context context;
     struct swim_ops ops = ops_of(&context, number);
     static const uint8_t metadata[] = "metadata";
     struct statement s = {
         .state = member_state,
-        .version_min = 1,
-        .version = 1,
-        .version_max = 1,
+        .version_min = protocol.lowest,
+        .version = protocol.highest,
+        .version_max = protocol.highest,
         .incarnation = incarnation,
         .session = number,
         .away_ms = member_state == SWIM_AWAY ? 60000 : 0,
@@ -186,11 +195,19 @@ static inline size_t statement_by(unsigned number, enum swim_state member_state,
     return statement_encode(&s, &ops, bytes);
 }
 
+static inline size_t statement_by(unsigned number, enum swim_state member_state,
+                                  uint64_t incarnation, const char *name, uint8_t *bytes)
+{
+    return statement_speaking(number, (struct protocol){1, 1}, member_state, incarnation, name,
+                              bytes);
+}
+
 static inline void receive(struct bench *bench, unsigned from, Ecbak__Gossip__Packet *packet)
 {
     uint8_t bytes[8192];
     struct swim_id id = id_of(from);
-    packet->version = packet->version_min = packet->version_max = 1;
+    if (packet->version == 0)
+        packet->version = packet->version_min = packet->version_max = 1;
     assert_true(ecbak__gossip__packet__get_packed_size(packet) <= sizeof(bytes));
     size_t size = ecbak__gossip__packet__pack(packet, bytes);
     swim_receive(bench->swim, bench->now_ms, &id, bytes, size);
@@ -213,6 +230,16 @@ static inline void hear(struct bench *bench, unsigned number, enum swim_state st
     char name[16];
     snprintf(name, sizeof(name), "m%u", number);
     hear_statement(bench, number, bytes, statement_by(number, state, incarnation, name, bytes));
+}
+
+static inline void hear_speaking(struct bench *bench, unsigned from, unsigned number,
+                                 struct protocol protocol, uint64_t incarnation)
+{
+    uint8_t bytes[SWIM_STATEMENT_MAX];
+    char name[16];
+    snprintf(name, sizeof(name), "m%u", number);
+    hear_statement(bench, from, bytes,
+                   statement_speaking(number, protocol, SWIM_ALIVE, incarnation, name, bytes));
 }
 
 static inline void tell_accusation(struct bench *bench, unsigned from, unsigned accuser,

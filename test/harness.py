@@ -69,6 +69,7 @@ class Node:
         self.certificate = self.dir / "node.cert"
         self.socket = f"ipc://{self.dir}/client.sock"
         self.process = None
+        self.program = BUILD / "ecbakd"
         self.settings = {
             "name": self.name, "zone": "here", "data_dir": self.dir / "data", "capacity": "1G",
             "key_file": self.dir / "node.key", "certificate_file": self.certificate,
@@ -101,7 +102,7 @@ class Node:
         with open(self.log, "a", encoding="utf-8") as log:
             to = log if output is None else output
             self.process = subprocess.Popen(
-                [*self.enter, str(BUILD / "ecbakd"), "--config", str(self.config), *options], env=env,
+                [*self.enter, str(self.program), "--config", str(self.config), *options], env=env,
                 stdin=subprocess.DEVNULL, stdout=to, stderr=to)
         if wait:
             wait_until(lambda: self.process.poll() is not None or "serving as" in self.log_text()[before:], 20,

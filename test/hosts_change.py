@@ -5,7 +5,7 @@ import sys
 import threading
 import time
 
-from hosts.cluster import BUILD, next_package, run_tests
+from hosts.cluster import BUILD, incompatible_package, next_package, run_tests
 from hosts.shell import run, wait_until
 from lab import DONE, FAILED, INCOMPLETE, TOO_FEW
 
@@ -37,6 +37,21 @@ def a_timer_stores_what_its_profile_says(cluster):
     assert host.run("systemctl", "is-failed", "ecbak-store@often.service", check=False).stdout.strip() != "failed"
     cluster.recover_and_compare(cluster.hosts[6], host, path, tagged()[-1]["id"])
     host.run("systemctl", "disable", "--now", "ecbak-store@often.timer")
+
+
+def an_upgrade_that_the_others_could_not_speak_with_stops_before_the_first_host(cluster):
+    def installed():
+        return {host.name: host.run("dpkg-query", "-W", "-f", "${Version}", "ecbak").stdout for host in cluster.members}
+
+    cluster.settle()
+    before = installed()
+    first, *others = [host.name for host in cluster.members]
+    report = cluster.play("upgrade.yml", "-e", f"ecbak_deb={incompatible_package()}").expect_broken(first)
+    report.says(f"{incompatible_package().name} speaks protocol 2 only, but {', '.join(others)} speak 1 and would be lost",
+                "Upgrade first to a version that speaks both; nothing was done here")
+    assert not report.changed() and set(report.hosts) == {first}, report.hosts
+    assert installed() == before
+    cluster.wait_alive()
 
 
 def an_upgrade_rolls_through_while_hosts_store(cluster):
@@ -156,6 +171,7 @@ def a_revoked_host_is_shut_out(cluster):
 TESTS = [
     seven_hosts_are_a_cluster,
     a_timer_stores_what_its_profile_says,
+    an_upgrade_that_the_others_could_not_speak_with_stops_before_the_first_host,
     an_upgrade_rolls_through_while_hosts_store,
     nodes_with_new_keys_are_who_they_were,
     a_host_leaves_for_good_and_the_others_make_up_for_it,

@@ -2,8 +2,9 @@
 """Inventories and hosts that are wrong: each wrong host stops with a sentence that says what to do, the others become a cluster."""
 import sys
 
-from hosts.cluster import JOIN, run_tests
+from hosts.cluster import JOIN, incompatible_package, run_tests
 from hosts.disk import SmallDisk
+from hosts.shell import wait_until
 from lab import DONE
 
 # A host whose clock is an hour ahead for all that Ansible runs on it: nobody can set the clock of only one host here.
@@ -43,9 +44,34 @@ def when_it_is_put_right_the_next_run_takes_them_too(cluster):
     cluster.join(*cluster.hosts)
 
 
+def a_host_that_was_off_while_the_others_were_upgraded_stops_with_a_sentence_and_is_brought_back(cluster):
+    """Their new version speaks nothing that its old one does."""
+    *others, old = cluster.members
+    old.shut_down()
+    cluster.members = others
+    cluster.operator.variables["ecbak_deb"] = incompatible_package()
+    cluster.play(JOIN).expect_done()
+    cluster.wait_alive()
+    cluster.boot(old)
+    cluster.wait_seen("incompatible", old, by=others)
+    wait_until(lambda: "upgrade this node" in cluster.ecbak(old, "status").out, 60, "the old node knows that it is too old")
+    assert f"{old.name} speaks protocol 1, this node 2: upgrade it" in cluster.ecbak(others[0], "members").out
+
+    cluster.operator.host_variables = {old.name: {"ecbak_deb": "''"}}
+    report = cluster.play(JOIN, hosts=[*others, old]).expect_broken(old.name)
+    report.says("This host has ecbak", "which speaks protocol 1 only, but", "speak 2; they are no members to each other",
+                "set ecbak_deb to a package of their version for it")
+    assert not report.changed(), report.changed()
+    cluster.wait_alive()
+
+    cluster.operator.host_variables = {}
+    cluster.join(old)
+
+
 TESTS = [
     each_wrong_host_stops_with_a_sentence_and_the_others_join,
     when_it_is_put_right_the_next_run_takes_them_too,
+    a_host_that_was_off_while_the_others_were_upgraded_stops_with_a_sentence_and_is_brought_back,
 ]
 
 

@@ -48,6 +48,7 @@ static inline struct node *node_made(struct node *seed)
     config->member_port = free_port();
     config->bulk_port = 1;
     config->members_max = 100;
+    config->protocol = PROTOCOL_OURS;
     config->connections_max = 64;
     if (seed != NULL) {
         snprintf(config->seeds[0].address, sizeof(config->seeds[0].address), "127.0.0.1:%u",
@@ -112,6 +113,29 @@ static inline int64_t until(struct node *by, struct node *of, bool (*so)(const s
             fail_msg("%s does not see %s so", by->config.name, of->config.name);
         usleep(5000);
     }
+}
+
+/* The newest event about `of` that `by` noted, of that kind (NULL: any); false: none. */
+static inline bool find_event(struct member_event *event, struct node *by, struct node *of,
+                              const char *kind)
+{
+    static struct member_event events[MEMBER_EVENTS_MAX];
+    uint64_t newest;
+    size_t count = membership_events(by->membership, 0, MEMBER_EVENTS_MAX, events, &newest);
+    while (count-- > 0) {
+        *event = events[count];
+        if ((kind == NULL || strcmp(event->kind, kind) == 0) &&
+            memcmp(event->id, of->keys->node, CERT_ID_SIZE) == 0)
+            return true;
+    }
+    return false;
+}
+
+static inline struct member_event event_of(struct node *by, struct node *of, const char *kind)
+{
+    struct member_event event;
+    WAIT_FOR(find_event(&event, by, of, kind));
+    return event;
 }
 
 static inline int set_up(void **state)

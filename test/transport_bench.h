@@ -94,6 +94,7 @@ static inline struct node *node_made(void)
     struct node *node = calloc(1, sizeof(*node));
     pthread_mutex_init(&node->lock, NULL);
     node->config.members_max = 100;
+    node->config.protocol = PROTOCOL_OURS;
     snprintf(node->config.listen_address, sizeof(node->config.listen_address), "%s", "127.0.0.1");
     node->config.bulk_port = free_port();
     snprintf(node->config.client_endpoint, sizeof(node->config.client_endpoint), "ipc://%s/%d",

@@ -13,6 +13,7 @@
 #include "coding/base/alloc.h"
 #include "coding/base/bytes.h"
 #include "coding/base/err.h"
+#include "coding/base/protocol.h"
 
 static void context_is_put_before_the_reason(void **state)
 {
@@ -148,6 +149,31 @@ static void small_memory_is_zeroed_copied_grown_and_formatted(void **state)
     free(nothing);
 }
 
+static void ranges_of_versions_meet_or_not(void **state)
+{
+    (void)state;
+    const struct protocol one = {1, 1}, both = {1, 2}, two = {2, 2}, none = {0, 0};
+    assert_int_equal(protocol_common(one, both), 1);
+    assert_int_equal(protocol_common(two, both), 2);
+    assert_int_equal(protocol_common(both, both), 2);
+    assert_int_equal(protocol_common(one, two), 0);
+    assert_true(protocol_meets(both, one));
+    assert_false(protocol_meets(two, one));
+    assert_false(protocol_meets(none, both) || protocol_meets(both, none) ||
+                 protocol_meets(none, none));
+    assert_int_equal(protocol_of(3, 255).highest, 255);
+    assert_int_equal(
+        protocol_of(3, 2).highest + protocol_of(0, 2).highest + protocol_of(1, 256).highest, 0);
+    char text[PROTOCOL_TEXT_MAX], advice[PROTOCOL_ADVICE_MAX];
+    assert_string_equal(protocol_text(text, one), "1");
+    assert_string_equal(protocol_text(text, both), "1 to 2");
+    assert_string_equal(protocol_advice(advice, one, (struct protocol){2, 3}),
+                        "speaks protocol 1, this node 2 to 3: upgrade it");
+    assert_string_equal(
+        protocol_advice(advice, (struct protocol){200, 255}, (struct protocol){100, 199}),
+        "speaks protocol 200 to 255, this node 100 to 199: upgrade this node");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -158,6 +184,7 @@ int main(void)
         cmocka_unit_test(reserved_bytes_must_be_zero),
         cmocka_unit_test(a_full_writer_writes_nothing_more),
         cmocka_unit_test(hex_is_exact),
+        cmocka_unit_test(ranges_of_versions_meet_or_not),
         cmocka_unit_test(large_buffers_are_aligned_and_none_is_an_error),
         cmocka_unit_test(small_memory_is_zeroed_copied_grown_and_formatted),
     };

@@ -28,6 +28,11 @@ struct node {
     struct node_keys *keys;
     struct cert cert;
     struct link_peer peer; /* how others reach it */
+    struct protocol protocol;
+    size_t incompatible_count;       /* how often it was told of one, */
+    struct cert incompatible;        /* the last one, */
+    struct protocol incompatible_at; /* what that speaks, */
+    char incompatible_address[64];   /* and where it is, if that is known */
     size_t received_count;
 };
 
@@ -47,9 +52,21 @@ static void lost(void *ctx, const uint8_t curve[32], const struct err *why)
     (void)why;
 }
 
-static struct node *node_new(int64_t idle_ms)
+static void incompatible(void *ctx, const struct cert *cert, struct protocol protocol,
+                         const char *address)
+{
+    struct node *node = ctx;
+    node->incompatible_count++;
+    node->incompatible = *cert;
+    node->incompatible_at = protocol;
+    snprintf(node->incompatible_address, sizeof(node->incompatible_address), "%s",
+             address != NULL ? address : "");
+}
+
+static struct node *node_speaking(struct protocol protocol, int64_t idle_ms)
 {
     struct node *node = calloc(1, sizeof(*node));
+    node->protocol = protocol;
     struct err err = ERR_INIT;
     node->keys = node_keys_new();
     certify_now(&node->cert, node->keys, "node");
@@ -59,16 +76,23 @@ static struct node *node_new(int64_t idle_ms)
                                          .keys = node->keys,
                                          .cert = &node->cert,
                                          .authority_public = authority_public,
+                                         .protocol = node->protocol,
                                          .message_max = 4096,
                                          .sessions_max = 100,
                                          .peers_max = POOL,
                                          .idle_ms = idle_ms,
                                          .receive_hwm = 64,
                                          .send_hwm = 32};
-    const struct link_ops ops = {.ctx = node, .received = received, .lost = lost};
+    const struct link_ops ops = {
+        .ctx = node, .received = received, .lost = lost, .incompatible = incompatible};
     if (link_new(&node->link, &options, &ops, &err) != 0)
         fail_msg("%s", err.text);
     return node;
+}
+
+static struct node *node_new(int64_t idle_ms)
+{
+    return node_speaking(PROTOCOL_OURS, idle_ms);
 }
 
 static void node_destroy(struct node *node)
@@ -217,6 +241,72 @@ static void what_waited_longer_than_it_may_is_not_handed_up(void **state)
     assert_int_equal(peers[0]->received_count, before + 2);
 }
 
+/* Both ends learn who the other is and what it speaks, whichever of them is the older. */
+static void who_speaks_none_of_our_versions_is_refused_and_both_know_whom_and_why(void **state)
+{
+    (void)state;
+    start(NEVER_IDLE_MS);
+    struct node *caller = node_speaking((struct protocol){2, 3}, NEVER_IDLE_MS);
+    struct node *old = hub;
+    hub = caller; /* say() speaks for the hub */
+    say(&(struct node){.peer = old->peer}, 0);
+    int64_t end_ms = monotonic_ms() + DEADLINE_MS;
+    while (caller->incompatible_count == 0 && monotonic_ms() < end_ms) {
+        link_process(old->link);
+        turn();
+    }
+    hub = old;
+    assert_int_equal(caller->incompatible_count, 1);
+    assert_memory_equal(caller->incompatible.node, old->cert.node, CERT_ID_SIZE);
+    assert_int_equal(caller->incompatible_at.highest, PROTOCOL_HIGHEST);
+    assert_string_equal(caller->incompatible_address, old->peer.endpoint + strlen("tcp://"));
+    assert_int_equal(old->incompatible_count, 1);
+    assert_memory_equal(old->incompatible.node, caller->cert.node, CERT_ID_SIZE);
+    assert_int_equal(old->incompatible_at.lowest, 2);
+    assert_int_equal(old->incompatible_at.highest, 3);
+    assert_string_equal(old->incompatible_address, "");
+    assert_int_equal(old->received_count, 0);
+    struct link_counters counters;
+    link_counters(old->link, &counters);
+    assert_int_equal(counters.incompatible, 1);
+    assert_int_equal(counters.bad_certificate, 0);
+    node_destroy(caller);
+}
+
+static void what_is_no_range_is_malformed_and_nobody_is_told(void **state)
+{
+    (void)state;
+    start(NEVER_IDLE_MS);
+    struct node *caller = node_speaking((struct protocol){3, 2}, NEVER_IDLE_MS), *old = hub;
+    struct link_counters counters = {0};
+    int64_t end_ms = monotonic_ms() + DEADLINE_MS;
+    hub = caller;
+    say(&(struct node){.peer = old->peer}, 0);
+    while ((counters.malformed == 0 || link_peer_count(caller->link) > 0) &&
+           monotonic_ms() < end_ms) {
+        link_process(old->link);
+        turn();
+        link_counters(old->link, &counters);
+    }
+    hub = old;
+    assert_int_equal(counters.malformed, 1);
+    assert_int_equal(link_peer_count(caller->link), 0); /* it is told, too */
+    assert_int_equal(old->incompatible_count + caller->incompatible_count, 0);
+    node_destroy(caller);
+}
+
+static void ranges_that_meet_are_enough(void **state)
+{
+    (void)state;
+    start(NEVER_IDLE_MS);
+    struct node *both = node_speaking((struct protocol){1, 2}, NEVER_IDLE_MS), *mine = peers[0];
+    peers[0] = both;
+    reach(both);
+    assert_int_equal(both->incompatible_count + hub->incompatible_count, 0);
+    peers[0] = mine;
+    node_destroy(both);
+}
+
 static int setup(void **state)
 {
     (void)state;
@@ -232,6 +322,9 @@ int main(void)
         TEST(what_waits_for_a_handshake_is_not_thrown_away),
         TEST(what_nobody_uses_is_closed_by_who_made_it),
         TEST(what_waited_longer_than_it_may_is_not_handed_up),
+        TEST(who_speaks_none_of_our_versions_is_refused_and_both_know_whom_and_why),
+        TEST(what_is_no_range_is_malformed_and_nobody_is_told),
+        TEST(ranges_that_meet_are_enough),
     };
     return cmocka_run_group_tests(tests, setup, NULL);
 }

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "cli/base/text.h"
 #include "cli/members_show.h"
@@ -108,6 +109,50 @@ static void narrow_windows_lose_columns_and_keep_what_matters(void **state)
     lines_within(200, 0);
 }
 
+/* What members_print() writes of the first `count` members. */
+static void print_all(size_t count)
+{
+    const struct member_list few = {.members = members, .count = count};
+    int out = dup(STDOUT_FILENO);
+    FILE *file = tmpfile();
+    assert_non_null(file);
+    fflush(stdout);
+    dup2(fileno(file), STDOUT_FILENO);
+    members_print(&few);
+    fflush(stdout);
+    dup2(out, STDOUT_FILENO);
+    close(out);
+    long size = ftell(file);
+    rewind(file);
+    printed = calloc(1, (size_t)size + 1);
+    assert_int_equal(fread(printed, 1, (size_t)size, file), size);
+    fclose(file);
+}
+
+static void what_to_do_about_the_incompatible_stands_below(void **state)
+{
+    (void)state;
+    members[0].self = true;
+    members[0].protocol = (struct protocol){2, 3};
+    members[1].protocol = (struct protocol){2, 2};
+    members[2].protocol = (struct protocol){1, 1};
+    snprintf(members[2].state, sizeof(members[2].state), "incompatible");
+    print_all(3);
+    assert_non_null(strstr(printed, "3 members: 2 alive, 1 incompatible\n"
+                                    "node-002 speaks protocol 1, this node 2 to 3: upgrade it\n"));
+    members[2].protocol = (struct protocol){4, 4};
+    free(printed);
+    print_all(3);
+    assert_non_null(
+        strstr(printed, "node-002 speaks protocol 4, this node 2 to 3: upgrade this node\n"));
+    json_t *all = members_json(&list, false);
+    const json_t *third = json_array_get(json_object_get(all, "members"), 2);
+    assert_int_equal(json_integer_value(json_object_get(third, "protocol_min")), 4);
+    assert_int_equal(json_integer_value(json_object_get(third, "protocol_max")), 4);
+    assert_string_equal(json_string_value(json_object_get(third, "state")), "incompatible");
+    json_decref(all);
+}
+
 static void an_event_reads_as_a_sentence(void **state)
 {
     (void)state;
@@ -147,6 +192,7 @@ int main(void)
         TEST(all_are_shown_where_there_is_room),
         TEST(those_that_are_not_alive_are_shown_first),
         TEST(narrow_windows_lose_columns_and_keep_what_matters),
+        TEST(what_to_do_about_the_incompatible_stands_below),
         TEST(an_event_reads_as_a_sentence),
         TEST(text_is_cut_between_characters),
     };

@@ -25,30 +25,6 @@ static bool has_measured_round_trip(const struct member *member)
     return member != NULL && member->rtt_ms >= 0 && !member->rtt_estimated;
 }
 
-static struct member_event events[MEMBER_EVENTS_MAX];
-
-/* The newest event about `of` that `by` noted, of that kind (NULL: any); false: none. */
-static bool find_event(struct member_event *event, struct node *by, struct node *of,
-                       const char *kind)
-{
-    uint64_t newest;
-    size_t count = membership_events(by->membership, 0, MEMBER_EVENTS_MAX, events, &newest);
-    while (count-- > 0) {
-        *event = events[count];
-        if ((kind == NULL || strcmp(event->kind, kind) == 0) &&
-            memcmp(event->id, of->keys->node, CERT_ID_SIZE) == 0)
-            return true;
-    }
-    return false;
-}
-
-static struct member_event event_of(struct node *by, struct node *of, const char *kind)
-{
-    struct member_event event;
-    WAIT_FOR(find_event(&event, by, of, kind));
-    return event;
-}
-
 static void nodes_find_each_other_through_one_seed(void **state)
 {
     (void)state;

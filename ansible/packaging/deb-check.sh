@@ -88,7 +88,8 @@ say "installed: a user, its folders, a configuration, a node"
 echo '# ours' >>"$root/etc/ecbak/ecbakd.conf"
 echo 'path /etc' >"$root/etc/ecbak/store.d/etc.conf"
 inside dpkg -i "/ecbak_${newer}_amd64.deb" >/dev/null
-expect "version after the upgrade" "$(inside ecbakd --version)" "ecbakd $newer"
+expect "version after the upgrade" "$(inside ecbakd --version)" "ecbakd $newer, protocol $(inside dpkg-query -W -f '${Provides}' ecbak |
+    sed 's/ecbak-protocol-//g; s/,.*,\|,/ to/')"
 expect "the configuration" "$(tail -n 1 "$root/etc/ecbak/ecbakd.conf")" "# ours"
 expect "the key" "$(owner /var/lib/ecbak/node.key)" "ecbak:ecbak 600"
 grep -q 'deb-systemd-invoke' "$root/var/lib/dpkg/info/ecbak.postinst" || fail "an upgrade does not restart the service"

@@ -2,6 +2,7 @@
 # Builds the Debian package from a clean copy of the sources, the same bytes wherever and whenever that is done.
 #
 # usage: deb.sh BUILD VERSION PACKAGES-TO-BUILD-WITH...   (for make deb)
+# DEB_PROTOCOL, "LOWEST HIGHEST": another range of protocol versions than the sources', for tests
 set -eu
 umask 022
 export LC_ALL=C.UTF-8 TZ=UTC0
@@ -25,6 +26,8 @@ for package in "$@"; do
 done
 sed -i "s/@DEPS_BUILD@/$depends/" debian/control
 sed -i "s/^VERSION = .*/VERSION = $version/" Makefile
+[ -z "${DEB_PROTOCOL:-}" ] || sed -i "s/^\(#define PROTOCOL_LOWEST\) .*/\1 ${DEB_PROTOCOL% *}/
+    s/^\(#define PROTOCOL_HIGHEST\) .*/\1 ${DEB_PROTOCOL#* }/" coding/base/protocol.h
 cat >debian/changelog <<END
 ecbak ($version) unstable; urgency=medium
 

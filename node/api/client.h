@@ -19,6 +19,7 @@
 #include <stdint.h>
 
 #include "coding/base/err.h"
+#include "coding/base/protocol.h"
 #include "node/api/statement.h"
 
 #define CLIENT_CALLS_MAX      16
@@ -49,6 +50,8 @@ struct counter {
 };
 #define CLIENT_COUNTERS_MAX 32
 
+#define CLIENT_INCOMPATIBLE_MAX 64
+
 struct node_status {
     uint8_t cluster[ID_SIZE];
     uint8_t node[ID_SIZE];
@@ -63,13 +66,17 @@ struct node_status {
     int64_t certificate_until_s;        /* 0: an older node did not say */
     struct counter counters[CLIENT_COUNTERS_MAX];
     size_t counter_count;
+    struct protocol protocol;
+    char incompatible[CLIENT_INCOMPATIBLE_MAX][112]; /* a sentence each */
+    size_t incompatible_count;
 };
 
 struct member_info {
     uint8_t id[ID_SIZE];
     uint8_t curve[32]; /* zeros: an older node did not say */
     char name[32], zone[32], address[64], version[32];
-    char state[8]; /* alive suspect away dead left revoked */
+    char state[16];           /* alive suspect away dead left revoked incompatible */
+    struct protocol protocol; /* {0, 0}: not known */
     uint64_t incarnation, capacity_bytes, used_bytes;
     double rtt_ms;      /* < 0: not known */
     bool rtt_estimated; /* not measured: what others of its zone are away */

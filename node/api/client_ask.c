@@ -69,6 +69,7 @@ int client_status(struct client *client, struct node_status *status, struct err 
                                    .fragments = s->fragments,
                                    .records = s->records,
                                    .certificate_until_s = s->certificate_until_s,
+                                   .protocol = protocol_of(s->protocol_min, s->protocol_max),
                                    .reach_asked = s->reach_asked,
                                    .reach_failed = s->reach_failed};
     if (!wire_take(status->cluster, ID_SIZE, s->cluster) ||
@@ -83,6 +84,9 @@ int client_status(struct client *client, struct node_status *status, struct err 
         wire_text(counter->name, sizeof(counter->name), s->counters[i]->name);
         counter->value = s->counters[i]->value;
     }
+    for (size_t i = 0; i < s->n_incompatible && i < CLIENT_INCOMPATIBLE_MAX; i++)
+        wire_text(status->incompatible[status->incompatible_count++],
+                  sizeof(status->incompatible[0]), s->incompatible[i]);
     client_call_end(call);
     return 0;
 }
@@ -98,6 +102,7 @@ static bool read_member(struct member_info *to, const Ecbak__Member *from)
     wire_text(to->address, sizeof(to->address), from->address);
     wire_text(to->version, sizeof(to->version), from->version);
     wire_text(to->state, sizeof(to->state), from->state);
+    to->protocol = protocol_of(from->protocol_min, from->protocol_max);
     to->incarnation = from->incarnation;
     to->capacity_bytes = from->capacity_bytes;
     to->used_bytes = from->used_bytes;

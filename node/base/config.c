@@ -43,6 +43,7 @@ void config_defaults(struct config *config)
     char name[32] = "";
     memset(config, 0, sizeof(*config));
     host_name(name);
+    config->protocol = PROTOCOL_OURS;
     for (size_t i = 0; i < CONFIG_KEYS; i++) {
         bool set = config_key_set(config, &config_keys[i],
                                   config_keys[i].standard != NULL ? config_keys[i].standard : name);

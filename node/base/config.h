@@ -13,6 +13,7 @@
 #include <stdio.h>
 
 #include "coding/base/err.h"
+#include "coding/base/protocol.h"
 
 #define CONFIG_PATH_MAX  1024
 #define CONFIG_SEEDS_MAX 16
@@ -40,6 +41,7 @@ struct config {
     uint32_t client_jobs, peer_jobs;
     uint32_t members_max;
     uint32_t connections_max;
+    struct protocol protocol; /* no key: the versions that this program speaks; tests say others */
     struct config_seed seeds[CONFIG_SEEDS_MAX];
     size_t seed_count;
 };

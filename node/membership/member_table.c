@@ -21,6 +21,8 @@ const char *member_state_name(enum member_state state)
         return "left";
     case MEMBER_REVOKED:
         return "revoked";
+    case MEMBER_INCOMPATIBLE:
+        return "incompatible";
     }
     return "unknown";
 }
@@ -61,6 +63,7 @@ int member_describe(struct member *to, const struct swim_member *from, int64_t n
     to->store_epoch = meta.offer.store_epoch;
     to->revocations = meta.revocations;
     memcpy(to->version, meta.version, sizeof(to->version));
+    to->protocol = from->protocol;
     to->rtt_ms = from->rtt_ms;
     to->since_s = wall_s() - (now_ms - (int64_t)from->since_ms) / 1000;
     return 0;
@@ -125,6 +128,16 @@ static void add_revoked(struct member_table *table, const struct revoked *list, 
     }
 }
 
+/* The core counts them as left; here they are as long as they are heard of. */
+static void add_incompatible(struct member_table *table, const struct incompatible *list)
+{
+    for (size_t i = 0; i < list->count; i++) {
+        const struct member *left = member_find(table, list->members[i].cert.node);
+        size_t at = left == NULL ? table->count++ : (size_t)(left - table->members);
+        table->members[at] = list->members[i];
+    }
+}
+
 static void mark_revoked(struct member_table *table, struct revocations *revocations)
 {
     for (size_t i = 0; i < table->count; i++) {
@@ -138,25 +151,27 @@ static void mark_revoked(struct member_table *table, struct revocations *revocat
     }
 }
 
-struct member_table *member_table_build(const struct swim *swim, struct revocations *revocations,
-                                        uint64_t generation, int64_t now_ms)
+struct member_table *member_table_build(const struct membership *m, int64_t now_ms)
 {
-    size_t count = swim_member_count(swim);
+    size_t count = swim_member_count(m->swim);
     struct revoked *revoked;
-    size_t revoked_count = revocations_list(revocations, &revoked);
+    size_t revoked_count = revocations_list(m->trust.revocations, &revoked);
     struct member_table *table = alloc_zero(1, sizeof(*table));
-    table->generation = generation;
+    table->generation = m->generation;
     table->references = 1;
-    table->members = alloc_zero(count + revoked_count, sizeof(*table->members));
+    table->members =
+        alloc_zero(count + revoked_count + m->incompatible.count, sizeof(*table->members));
     for (size_t i = 0; i < count; i++) {
         struct swim_member member;
-        swim_member(swim, i, &member);
-        if (member_describe(&table->members[table->count], &member, now_ms) == 0)
+        swim_member(m->swim, i, &member);
+        if (protocol_meets(member.protocol, m->protocol) &&
+            member_describe(&table->members[table->count], &member, now_ms) == 0)
             table->count++;
     }
     add_revoked(table, revoked, revoked_count);
+    add_incompatible(table, &m->incompatible);
     if (revoked_count > 0)
-        mark_revoked(table, revocations);
+        mark_revoked(table, m->trust.revocations);
     free(revoked);
     member_table_estimate(table->members, table->count);
     return table;

@@ -3,6 +3,7 @@
 #include "node/membership/membership_core.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -40,7 +41,7 @@ void membership_lost(void *ctx, const uint8_t curve[32], const struct err *why)
 {
     struct membership *m = ctx;
     (void)curve;
-    if (why->code != ERR_DENIED) {
+    if (why->code != ERR_DENIED) { /* what is incompatible is said by name, and once */
         log_debug("membership: %s", why->text);
         return;
     }
@@ -50,14 +51,26 @@ void membership_lost(void *ctx, const uint8_t curve[32], const struct err *why)
     log_warn("membership: %s", why->text);
 }
 
+void membership_incompatible(void *ctx, const struct cert *cert, struct protocol protocol,
+                             const char *address)
+{
+    struct membership *m = ctx;
+    struct member member = {.cert = *cert, .rtt_ms = -1, .since_s = wall_s(), .protocol = protocol};
+    struct swim_id id;
+    if (address != NULL)
+        snprintf(member.address, sizeof(member.address), "%s", address);
+    memcpy(id.bytes, cert->node, sizeof(id.bytes));
+    swim_refuse(m->swim, (uint64_t)boottime_ms(), &id);
+    membership_note_incompatible(m, &member);
+}
+
 /* ---- the thread ---------------------------------------------------------------------------- */
 
 void membership_publish(struct membership *m)
 {
     if (m->changed)
         m->generation++;
-    struct member_table *table =
-        member_table_build(m->swim, m->trust.revocations, m->generation, boottime_ms());
+    struct member_table *table = member_table_build(m, boottime_ms());
     pthread_mutex_lock(&m->lock);
     struct member_table *before = m->table;
     m->table = table;
@@ -141,9 +154,10 @@ static int turn(struct membership *m, int64_t wait_ms)
     tell_offer(m);
     swim_tick(m->swim, (uint64_t)boottime_ms());
     membership_carry_out(m);
+    m->changed |= incompatible_expire(&m->incompatible, boottime_ms());
     if (m->changed || boottime_ms() - m->published_ms >= PUBLISH_MS)
         membership_publish(m);
-    if (boottime_ms() - m->remembered_ms >= REMEMBER_MS && swim_member_count(m->swim) > 1)
+    if (boottime_ms() - m->remembered_ms >= REMEMBER_MS && membership_in_company(m))
         membership_persist_or_complain(m);
     return 0;
 }
@@ -289,6 +303,7 @@ void membership_counters(struct membership *m, struct membership_counters *c)
         .bad_certificate =
             link.bad_certificate + link.denied_key + atomic_load(&m->trust.refused_count),
         .foreign = link.foreign + atomic_load(&m->trust.foreign_count),
+        .incompatible = link.incompatible,
         .expired = link.expired + atomic_load(&m->trust.expired_count),
         .revoked = link.revoked + atomic_load(&m->trust.revoked_count),
         .malformed = link.malformed + link.no_hello + atomic_load(&m->malformed),

@@ -29,7 +29,8 @@ enum member_state {
     MEMBER_SUSPECT,
     MEMBER_DEAD,
     MEMBER_LEFT,
-    MEMBER_REVOKED, /* whatever it does: it may be asked for what it holds, and nothing else */
+    MEMBER_REVOKED,      /* whatever it does: it may be asked for what it holds, and nothing else */
+    MEMBER_INCOMPATIBLE, /* speaks none of our protocol versions: it may be asked nothing */
 };
 
 struct member {
@@ -42,6 +43,7 @@ struct member {
     char bulk_endpoint[80]; /* tcp://host:port */
     uint64_t capacity_bytes, used_bytes, store_epoch;
     char version[32];
+    struct protocol protocol;             /* the versions that it speaks; {0, 0}: not known */
     struct revocation_digest revocations; /* that it knows */
     double rtt_ms;                        /* < 0: not known */
     bool rtt_estimated; /* rtt_ms is what others of its zone are away, not measured */
@@ -95,7 +97,7 @@ size_t membership_events(struct membership *membership, uint64_t after, size_t m
 struct heartbeat *membership_heart(struct membership *membership);
 
 struct membership_counters {
-    uint64_t no_user_id, bad_certificate, foreign, expired, revoked, malformed;
+    uint64_t no_user_id, bad_certificate, foreign, incompatible, expired, revoked, malformed;
     uint64_t suspected; /* others, by this node first */
     uint64_t refuted;   /* suspicions of this node */
     uint64_t died;      /* others, as this node concluded */

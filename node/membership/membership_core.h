@@ -15,6 +15,7 @@
 
 #include "gossip/swim.h"
 #include "node/base/heartbeat.h"
+#include "node/membership/incompatible.h"
 #include "node/membership/member_events.h"
 #include "node/membership/member_notes.h"
 #include "node/membership/membership.h"
@@ -67,6 +68,8 @@ struct membership {
     char notes_path[1100];
     struct seed seeds[SWIM_SEEDS_MAX];
     size_t seed_count;
+    struct protocol protocol; /* what we speak */
+    struct incompatible incompatible;
     struct revocation_digest heeded; /* whom these are about was expelled */
     bool changed;                    /* the table is behind the core */
     int64_t published_ms, offered_ms, remembered_ms, complained_ms;
@@ -81,15 +84,20 @@ void membership_carry_out(struct membership *m);
 void membership_publish(struct membership *m);
 /* Writes an event of the core into the log and among the newest events. */
 void membership_note(struct membership *m, const struct swim_order *order);
+/* Somebody of this cluster speaks none of our protocol versions. */
+void membership_note_incompatible(struct membership *m, const struct member *member);
+/* Others are there: worth remembering instead of those who were. */
+bool membership_in_company(const struct membership *m);
 int membership_persist(struct membership *m, struct err *err) MUST_CHECK;
 void membership_persist_or_complain(struct membership *m);
 /* [thread] link's: a message came; a connection is gone. */
 void membership_received(void *ctx, struct link_message *message);
 void membership_lost(void *ctx, const uint8_t curve[32], const struct err *why);
+void membership_incompatible(void *ctx, const struct cert *cert, struct protocol protocol,
+                             const char *address);
 
-/* [thread] A new table from the core's members. */
-struct member_table *member_table_build(const struct swim *swim, struct revocations *revocations,
-                                        uint64_t generation, int64_t now_ms);
+/* [thread] A new table from the core's members, and those who cannot be members. */
+struct member_table *member_table_build(const struct membership *m, int64_t now_ms);
 /* Gives those without a round trip of their own the median of what was measured in their zone. */
 void member_table_estimate(struct member *members, size_t count);
 /* [thread] What is known of a member: -1 when its description cannot be read. */

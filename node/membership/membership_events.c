@@ -51,9 +51,6 @@ static void write_log(const struct swim_order *order, const struct member_event 
         else
             log_warn("member %s: the name %s is used by another node, %s", id, name, other);
         break;
-    case SWIM_EVENT_REFUSED:
-        log_warn("member %s speaks no protocol version that this node speaks", id);
-        break;
     case SWIM_EVENT_SUSPECT:
         log_debug("member %s (%s) is suspect, says %s", name, event->address, event->detail);
         break;
@@ -105,6 +102,28 @@ void membership_note(struct membership *m, const struct swim_order *order)
         snprintf(event.detail, sizeof(event.detail), "%s",
                  order->event.event == SWIM_EVENT_SUSPECT ? other.cert.name : other.address);
     write_log(order, &event);
+    pthread_mutex_lock(&m->lock);
+    member_events_add(&m->events, &event);
+    pthread_mutex_unlock(&m->lock);
+}
+
+void membership_note_incompatible(struct membership *m, const struct member *member)
+{
+    char advice[PROTOCOL_ADVICE_MAX];
+    if (revocations_cover(m->trust.revocations, member->cert.node, member->cert.curve,
+                          member->cert.serial, NULL) ||
+        !incompatible_note(&m->incompatible, member, boottime_ms()))
+        return;
+    m->changed = true;
+    struct member_event event = {.time_ms = wall_ms(), .kind = swim_event_name(SWIM_EVENT_REFUSED)};
+    memcpy(event.id, member->cert.node, sizeof(event.id));
+    memcpy(event.name, member->cert.name, sizeof(event.name));
+    memcpy(event.address, member->address, sizeof(event.address));
+    snprintf(event.detail, sizeof(event.detail), "%s",
+             protocol_advice(advice, member->protocol, m->protocol));
+    const char *place = member->address[0] != '\0' ? member->address : "which came to us";
+    log_warn("node %s (%s%s%s) %s", event.name, place, member->version[0] != '\0' ? ", " : "",
+             member->version, event.detail);
     pthread_mutex_lock(&m->lock);
     member_events_add(&m->events, &event);
     pthread_mutex_unlock(&m->lock);

@@ -76,7 +76,16 @@ static void send_order(struct membership *m, const struct swim_order *order)
 static void take_event(struct membership *m, const struct swim_order *order)
 {
     struct link_peer peer;
+    if (order->event.event == SWIM_EVENT_REFUSED) {
+        struct member member;
+        if (order->event.refused.state == SWIM_LEFT)
+            incompatible_remove(&m->incompatible, order->event.id.bytes);
+        else if (member_describe(&member, &order->event.refused, boottime_ms()) == 0)
+            membership_note_incompatible(m, &member);
+        return;
+    }
     m->changed = true;
+    incompatible_remove(&m->incompatible, order->event.id.bytes);
     membership_note(m, order);
     bool gone = order->event.event == SWIM_EVENT_DEAD || order->event.event == SWIM_EVENT_LEFT ||
                 order->event.event == SWIM_EVENT_AWAY;
@@ -104,9 +113,14 @@ static void remember_members(struct membership *m)
     m->remembered_ms = boottime_ms();
 }
 
+bool membership_in_company(const struct membership *m)
+{
+    return swim_count(m->swim, SWIM_ALIVE) + swim_count(m->swim, SWIM_AWAY) > 1;
+}
+
 int membership_persist(struct membership *m, struct err *err)
 {
-    if (swim_member_count(m->swim) > 1)
+    if (membership_in_company(m))
         remember_members(m);
     return member_notes_save(&m->notes, m->notes_path, err);
 }

@@ -73,6 +73,7 @@ static int start_core(struct membership *m, const struct config *config, const s
                        config->advertise_address);
     if (swim_profile(&knobs, config->profile, err) != 0)
         return -1;
+    m->protocol = knobs.protocol = config->protocol;
     knobs.members_max = config->members_max;
     /* The others are for news and anti-entropy, which go to anybody. */
     knobs.neighbours = config->connections_max - config->connections_max / 4;
@@ -120,14 +121,17 @@ static int start(struct membership *m, const struct config *config, const struct
                                          .cert = cert,
                                          .authority_public = authority_public,
                                          .revocations = m->trust.revocations,
+                                         .protocol = m->protocol,
                                          .message_max = MESSAGE_MAX,
                                          .sessions_max = config->members_max,
                                          .peers_max = config->connections_max,
                                          .idle_ms = IDLE_MS,
                                          .receive_hwm = RECEIVE_HWM,
                                          .send_hwm = SEND_HWM};
-    const struct link_ops ops = {
-        .ctx = m, .received = membership_received, .lost = membership_lost};
+    const struct link_ops ops = {.ctx = m,
+                                 .received = membership_received,
+                                 .lost = membership_lost,
+                                 .incompatible = membership_incompatible};
     if (link_new(&m->link, &options, &ops, err) != 0)
         return -1;
     /* A folder that cannot be written stops us here, not in the middle of something. */

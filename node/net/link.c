@@ -23,6 +23,7 @@ void link_counters(struct link *link, struct link_counters *c)
     c->no_hello = atomic_load(&link->counts[COUNT_NO_HELLO]);
     c->bad_certificate = atomic_load(&link->counts[COUNT_BAD_CERTIFICATE]);
     c->foreign = atomic_load(&link->counts[COUNT_FOREIGN]);
+    c->incompatible = atomic_load(&link->counts[COUNT_INCOMPATIBLE]);
     c->expired = atomic_load(&link->counts[COUNT_EXPIRED]);
     c->revoked = atomic_load(&link->counts[COUNT_REVOKED]);
     c->denied_key = zap_denied_count(link->zap);
@@ -118,6 +119,7 @@ int link_new(struct link **link, const struct link_options *options, const struc
     cluster_id(l->cluster, l->authority_public);
     l->revocations = options->revocations;
     l->asks_revoked = options->asks_revoked;
+    l->protocol = options->protocol;
     l->sessions = session_table_new(options->sessions_max);
     l->pool_max = options->peers_max;
     l->idle_ms = options->idle_ms;

@@ -15,6 +15,9 @@
  * connection closes it: the least recently used one when there are peers_max, and any that was not
  * used for idle_ms.
  *
+ * A node that speaks no protocol version that we speak is refused like one without a certificate, and
+ * both sides learn who it is and what it speaks (incompatible).
+ *
  * A revoked node may say nothing to us, from the message after its revocation came on. Whether we
  * may still ask it something, to fetch what it holds, is the link's choice (asks_revoked).
  *
@@ -32,15 +35,13 @@
 #include <zmq.h>
 
 #include "coding/base/err.h"
+#include "coding/base/protocol.h"
 #include "node/api/cert.h"
 #include "node/net/revocations.h"
 #include "node/net/session.h"
 
 #define LINK_ENDPOINT_MAX 128
 #define LINK_POLL_ITEMS   3
-/* The protocol versions that this link speaks. */
-#define LINK_VERSION_MIN 1
-#define LINK_VERSION_MAX 1
 
 struct link;
 
@@ -51,6 +52,7 @@ struct link_options {
     const uint8_t *authority_public; /* 32 bytes */
     struct revocations *revocations; /* borrowed; NULL: nobody is revoked */
     bool asks_revoked;
+    struct protocol protocol; /* the versions that we speak */
     size_t message_max;
     size_t sessions_max, peers_max;
     int receive_hwm, send_hwm; /* messages waiting on one connection */
@@ -82,8 +84,13 @@ struct link_ops {
     void *ctx;
     void (*received)(void *ctx, struct link_message *message);
     /* Our connection to the peer with this key is gone: what was sent on it and not answered is
-     * lost. `why` says how; its code is ERR_DENIED when the peer refused us. */
+     * lost. `why` says how; its code is ERR_DENIED when the peer refused us, ERR_VERSION when that was
+     * for our protocol. */
     void (*lost)(void *ctx, const uint8_t curve[32], const struct err *why);
+    /* A node of this cluster speaks none of our protocol versions. `address` is where we reached it,
+     * host:port, or NULL: it came to us. May be NULL. */
+    void (*incompatible)(void *ctx, const struct cert *cert, struct protocol protocol,
+                         const char *address);
     /* Whether answers of this peer are waited for, so that its connection is neither closed as idle
      * nor the one to go when the pool is full. May be NULL. */
     bool (*in_use)(void *ctx, const uint8_t curve[32]);
@@ -128,6 +135,7 @@ struct link_counters {
     uint64_t no_hello;        /* spoke before a certificate was accepted */
     uint64_t bad_certificate; /* malformed, not signed by our authority, or of another CURVE key */
     uint64_t foreign;         /* of another cluster */
+    uint64_t incompatible;    /* speaks none of our protocol versions */
     uint64_t expired;         /* outside the certificate's dates */
     uint64_t revoked;
     uint64_t denied_key; /* came back within seconds after it was refused */

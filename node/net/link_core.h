@@ -26,6 +26,7 @@ enum link_count {
     COUNT_NO_HELLO,
     COUNT_BAD_CERTIFICATE,
     COUNT_FOREIGN,
+    COUNT_INCOMPATIBLE,
     COUNT_EXPIRED,
     COUNT_REVOKED,
     COUNT_MALFORMED,
@@ -57,6 +58,7 @@ struct link {
     size_t certificate_size;
     struct revocations *revocations;
     bool asks_revoked;
+    struct protocol protocol;
     struct session_table *sessions;
     struct pooled *pool;
     size_t pool_count, pool_max;

@@ -58,11 +58,41 @@ static void welcome(struct link *link, const struct route *route, uint32_t versi
         count(link, COUNT_DROPPED);
 }
 
+static void send_refusal(struct link *link, const struct route *route, uint64_t call,
+                         Ecbak__LinkRefusal *refusal)
+{
+    Ecbak__LinkEnvelope envelope;
+    wire_stamp(&envelope, call, 0);
+    envelope.control_case = ECBAK__LINK_ENVELOPE__CONTROL_REFUSAL;
+    envelope.refusal = refusal;
+    if (wire_send(link->inbox, route, &envelope, NULL, NULL, NULL) != 0)
+        count(link, COUNT_DROPPED);
+}
+
 static void refuse_hello(struct link *link, const struct route *route, const uint8_t curve[32],
                          const struct err *why)
 {
     zap_deny(link->zap, curve, monotonic_ms() + LINK_DENY_MS);
     link_refuse(link, route, 0, why->code, why->text);
+}
+
+/* The refused learns who refuses it and what that one speaks: it may be the one that is too old. */
+static void refuse_protocol(struct link *link, const struct route *route, const struct cert *cert,
+                            struct protocol theirs)
+{
+    char advice[PROTOCOL_ADVICE_MAX];
+    Ecbak__LinkRefusal refusal = ECBAK__LINK_REFUSAL__INIT;
+    count(link, COUNT_INCOMPATIBLE);
+    zap_deny(link->zap, cert->curve, monotonic_ms() + LINK_DENY_MS);
+    refusal.error = ERR_VERSION;
+    refusal.text = protocol_advice(advice, link->protocol, theirs);
+    refusal.version_min = link->protocol.lowest;
+    refusal.version_max = link->protocol.highest;
+    refusal.certificate.data = link->certificate;
+    refusal.certificate.len = link->certificate_size;
+    send_refusal(link, route, 0, &refusal);
+    if (link->ops.incompatible != NULL)
+        link->ops.incompatible(link->ops.ctx, cert, theirs, NULL);
 }
 
 static void take_hello(struct link *link, const struct route *route, const uint8_t curve[32],
@@ -80,18 +110,21 @@ static void take_hello(struct link *link, const struct route *route, const uint8
         refuse_hello(link, route, curve, &err);
         return;
     }
-    if (hello->version_min > LINK_VERSION_MAX || hello->version_max < LINK_VERSION_MIN ||
-        hello->version_min > hello->version_max) {
-        count(link, COUNT_BAD_CERTIFICATE);
-        err_set(&err, ERR_VERSION, "this node speaks protocol versions %d to %d, you %u to %u",
-                LINK_VERSION_MIN, LINK_VERSION_MAX, hello->version_min, hello->version_max);
+    struct protocol theirs = protocol_of(hello->version_min, hello->version_max);
+    if (theirs.lowest == 0) {
+        count(link, COUNT_MALFORMED);
+        err_set(&err, ERR_FORMAT, "versions %u to %u are no range", hello->version_min,
+                hello->version_max);
         refuse_hello(link, route, curve, &err);
+        return;
+    }
+    if (!protocol_meets(theirs, link->protocol)) {
+        refuse_protocol(link, route, &cert, theirs);
         return;
     }
     struct session *session = session_add(link->sessions, &cert, monotonic_ms());
     session->route = *route;
-    welcome(link, route,
-            hello->version_max < LINK_VERSION_MAX ? hello->version_max : LINK_VERSION_MAX);
+    welcome(link, route, protocol_common(theirs, link->protocol));
 }
 
 void link_hand_up(struct link *link, struct frames *frames, const Ecbak__LinkEnvelope *envelope,
@@ -194,12 +227,7 @@ void link_refuse(struct link *link, const struct route *route, uint64_t call, en
     Ecbak__LinkRefusal refusal = ECBAK__LINK_REFUSAL__INIT;
     refusal.error = (uint32_t)code;
     refusal.text = short_text;
-    Ecbak__LinkEnvelope envelope;
-    wire_stamp(&envelope, call, 0);
-    envelope.control_case = ECBAK__LINK_ENVELOPE__CONTROL_REFUSAL;
-    envelope.refusal = &refusal;
-    if (wire_send(link->inbox, route, &envelope, NULL, NULL, NULL) != 0)
-        count(link, COUNT_DROPPED);
+    send_refusal(link, route, call, &refusal);
 }
 
 bool link_route_to(struct link *link, const uint8_t node[CERT_ID_SIZE], int64_t within_ms,

@@ -117,8 +117,8 @@ void link_close_idle(struct link *link)
 static int say_hello(struct link *link, const struct route *route, struct err *err)
 {
     Ecbak__LinkHello hello = ECBAK__LINK_HELLO__INIT;
-    hello.version_min = LINK_VERSION_MIN;
-    hello.version_max = LINK_VERSION_MAX;
+    hello.version_min = link->protocol.lowest;
+    hello.version_max = link->protocol.highest;
     hello.certificate.data = link->certificate;
     hello.certificate.len = link->certificate_size;
     Ecbak__LinkEnvelope envelope;
@@ -221,15 +221,46 @@ static void refusal_text(char text[LINK_TEXT_MAX], const Ecbak__LinkRefusal *ref
             *c = '?';
 }
 
+/* Our HELLO was refused for its protocol versions. Who did that must have shown its certificate, and
+ * must be right, to be believed that it is another version and no mistake. */
+static bool is_incompatible(struct link *link, const struct pooled *pooled,
+                            const Ecbak__LinkRefusal *refusal, struct cert *cert,
+                            struct protocol *theirs)
+{
+    struct err ignored;
+    *theirs = protocol_of(refusal->version_min, refusal->version_max);
+    return refusal->error == ERR_VERSION && theirs->lowest != 0 &&
+           !protocol_meets(*theirs, link->protocol) &&
+           link_check_cert(link, cert, refusal->certificate.data, refusal->certificate.len,
+                           pooled->peer.curve, &ignored) == 0;
+}
+
+static void hello_refused(struct link *link, struct pooled *pooled,
+                          const Ecbak__LinkRefusal *refusal, const char *text)
+{
+    struct cert cert;
+    struct protocol theirs;
+    struct err err = ERR_INIT;
+    char endpoint[LINK_ENDPOINT_MAX];
+    memcpy(endpoint, pooled->peer.endpoint, sizeof(endpoint));
+    bool incompatible = is_incompatible(link, pooled, refusal, &cert, &theirs);
+    err_set(&err, incompatible ? ERR_VERSION : ERR_DENIED, "%s refuses this node: %s", endpoint,
+            text);
+    lose(link, pooled, &err);
+    if (!incompatible)
+        return;
+    count(link, COUNT_INCOMPATIBLE);
+    if (link->ops.incompatible != NULL)
+        link->ops.incompatible(link->ops.ctx, &cert, theirs, endpoint + strlen("tcp://"));
+}
+
 static void take_refusal(struct link *link, struct pooled *pooled, struct frames *frames,
                          const Ecbak__LinkEnvelope *envelope)
 {
     char text[LINK_TEXT_MAX];
     refusal_text(text, envelope->refusal);
     if (envelope->call == 0) { /* of our HELLO */
-        struct err err = ERR_INIT;
-        err_set(&err, ERR_DENIED, "%s refuses this node: %s", pooled->peer.endpoint, text);
-        lose(link, pooled, &err);
+        hello_refused(link, pooled, envelope->refusal, text);
         return;
     }
     uint32_t code = envelope->refusal->error;

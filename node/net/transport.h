@@ -118,8 +118,8 @@ struct heartbeat *transport_heart(struct transport *transport);
 
 /* Connections and messages refused, by reason. */
 struct transport_counters {
-    uint64_t no_user_id, no_hello, bad_certificate, foreign, expired, revoked, denied_key,
-        malformed, oversized, busy;
+    uint64_t no_user_id, no_hello, bad_certificate, foreign, incompatible, expired, revoked,
+        denied_key, malformed, oversized, busy;
 };
 void transport_counters(struct transport *transport, struct transport_counters *counters);
 

@@ -16,7 +16,7 @@ static enum standing standing_of(const struct service *service, const struct mem
         return STANDING_LEFT;
     if (member->state == MEMBER_REVOKED)
         return STANDING_REVOKED;
-    if (member->state == MEMBER_DEAD)
+    if (member->state == MEMBER_DEAD || member->state == MEMBER_INCOMPATIBLE)
         return STANDING_DEAD;
     if (member->state == MEMBER_SUSPECT || member->away ||
         health_doubtful(service->health, member->cert.node, member->incarnation, now_ms))
@@ -69,7 +69,8 @@ bool nodes_gone(const struct nodes *nodes, size_t index)
 {
     struct member_table *now = membership_table(nodes->service->membership);
     const struct member *member = member_find(now, nodes->candidates[index].node);
-    bool gone = member == NULL || member->state == MEMBER_DEAD || member->state == MEMBER_LEFT;
+    bool gone = member == NULL || member->state == MEMBER_DEAD || member->state == MEMBER_LEFT ||
+                member->state == MEMBER_INCOMPATIBLE;
     member_table_release(&now);
     return gone;
 }

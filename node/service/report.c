@@ -1,6 +1,7 @@
 /* Borrows from the member table, the configuration and the certificate while it is packed. */
 #include "node/service/report.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "coding/base/alloc.h"
@@ -37,6 +38,7 @@ static void add_counters(struct report *report, struct service *service)
     add_counter(report, "refused_no_hello", bulk.no_hello);
     add_counter(report, "refused_bad_certificate", bulk.bad_certificate + gossip.bad_certificate);
     add_counter(report, "refused_foreign", bulk.foreign + gossip.foreign);
+    add_counter(report, "refused_incompatible", bulk.incompatible + gossip.incompatible);
     add_counter(report, "refused_expired", bulk.expired + gossip.expired);
     add_counter(report, "refused_revoked", bulk.revoked + gossip.revoked);
     add_counter(report, "refused_denied_key", bulk.denied_key);
@@ -48,6 +50,22 @@ static void add_counters(struct report *report, struct service *service)
     add_counter(report, "members_died", gossip.died);
     add_counter(report, "awareness", gossip.awareness);
     add_counter(report, "messages_late", gossip.late);
+}
+
+static void add_incompatible(struct report *report, const struct member_table *table,
+                             struct protocol ours)
+{
+    size_t *count = &report->status.n_incompatible;
+    report->status.incompatible = report->incompatible_list;
+    for (size_t i = 0; i < table->count && *count < INCOMPATIBLE_MAX; i++) {
+        const struct member *member = &table->members[i];
+        char advice[PROTOCOL_ADVICE_MAX], *to = report->incompatible[*count];
+        if (member->state != MEMBER_INCOMPATIBLE)
+            continue;
+        snprintf(to, sizeof(report->incompatible[0]), "%s %s", member->cert.name,
+                 protocol_advice(advice, member->protocol, ours));
+        report->incompatible_list[(*count)++] = to;
+    }
 }
 
 void report_status(struct report *report, struct service *service, Ecbak__ClientReply *reply)
@@ -63,7 +81,10 @@ void report_status(struct report *report, struct service *service, Ecbak__Client
     member_table_count(nodes.table, &status->members_known, &status->members_alive);
     if (spread_shape(&nodes, &status->data, &status->parity, NULL) != 0)
         status->data = status->parity = 0;
+    add_incompatible(report, nodes.table, service->config->protocol);
     nodes_release(&nodes);
+    status->protocol_min = service->config->protocol.lowest;
+    status->protocol_max = service->config->protocol.highest;
     status->capacity_bytes = service->config->capacity_bytes;
     store_usage(service->store, &status->used_bytes, &status->fragments, &status->records);
     bool serving = store_check(service->store, &report->state) == 0;
@@ -106,6 +127,8 @@ static void add_members(struct report *report, struct service *service)
         if (member->self) /* of ourselves we know it as it is now */
             store_usage(service->store, &message->used_bytes, &fragments, &records);
         message->version = member->version;
+        message->protocol_min = member->protocol.lowest;
+        message->protocol_max = member->protocol.highest;
         message->since_s = member->since_s;
         message->self = member->self;
         report->member_list[i] = message;

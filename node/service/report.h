@@ -7,6 +7,7 @@
 #define ECBAK_NODE_SERVICE_REPORT_H
 
 #include "node/api/client.pb-c.h"
+#include "node/membership/incompatible.h"
 #include "node/service/inside.h"
 
 #define REPORT_COUNTERS_MAX 32
@@ -17,6 +18,8 @@ struct report {
     struct reachable reachable;
     Ecbak__Counter counters[REPORT_COUNTERS_MAX];
     Ecbak__Counter *counter_list[REPORT_COUNTERS_MAX];
+    char incompatible[INCOMPATIBLE_MAX][CERT_NAME_MAX + 1 + PROTOCOL_ADVICE_MAX];
+    char *incompatible_list[INCOMPATIBLE_MAX];
     struct member_table *table;
     Ecbak__Member *member_messages;
     Ecbak__Member **member_list;

@@ -37,6 +37,11 @@ def next_package():
     return package(HOSTS / "next")
 
 
+def incompatible_package():
+    """The same sources under a version number after that, of which the nodes speak protocol 2 only."""
+    return package(HOSTS / "protocol-2")
+
+
 def base_image():
     depends = run("dpkg-deb", "--field", package(), "Depends").stdout
     first = [re.split(r"[ (|]", clause.strip())[0] for clause in depends.split(",")]

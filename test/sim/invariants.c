@@ -174,8 +174,12 @@ void invariants_event(struct world *world, uint32_t observer, enum swim_event ev
                       uint32_t member)
 {
     struct view *view = view_of(world, observer, member);
-    if (event == SWIM_EVENT_CONFLICT || event == SWIM_EVENT_REFUSED)
+    if (event == SWIM_EVENT_CONFLICT)
         return;
+    if (event == SWIM_EVENT_REFUSED) { /* whatever it was, it counts as left */
+        view->state = SWIM_LEFT;
+        return;
+    }
     if (member == world->nodes[observer].identity)
         world_fail(world, "an event about itself", observer);
     if (event == SWIM_EVENT_JOINED) {

@@ -7,7 +7,8 @@
  *
  *   kept       incarnations only rise, none is above what its owner announced
  *   event      a state follows only from one that can lead to it; alive, left and away need a new
- *              statement; nobody suspects itself; forgotten are only the dead and the left
+ *              statement; nobody suspects itself; forgotten are only the dead and the left; who
+ *              is refused counts as left
  *   send       budgets; an incarnation is on disk before it is sent
  *   stepped    counts add up, limits hold, suspicions lie between their bounds
  *   probes     nobody twice in a lap, no two probes of one target more than 2n - 1 apart (where not all

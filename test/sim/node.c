@@ -21,6 +21,12 @@ uint64_t node_now_ms(const struct world *world, const struct sim_node *node)
     return world->now_ms + node->clock_ahead_ms;
 }
 
+struct protocol node_protocol(const struct world *world, uint32_t index)
+{
+    struct protocol protocol = world->nodes[index].protocol;
+    return protocol.lowest != 0 ? protocol : world->config.protocol;
+}
+
 void node_start(struct world *world, uint32_t index, uint32_t seed_index)
 {
     struct sim_node *node = &world->nodes[index];
@@ -40,11 +46,13 @@ void node_start(struct world *world, uint32_t index, uint32_t seed_index)
         .incarnation = node->persisted,
         .seed = prng_next(&world->prng),
     };
+    struct swim_config config = world->config;
+    config.protocol = node_protocol(world, index);
     uint64_t now_ms = node_now_ms(world, node);
     node->life++;
     node->tick_ms = UINT64_MAX;
     invariants_start(world, index);
-    if (swim_new(&node->core, &world->config, &ops, &self, now_ms, &err) != 0) {
+    if (swim_new(&node->core, &config, &ops, &self, now_ms, &err) != 0) {
         fprintf(stderr, "%s\n", err.text);
         abort();
     }
@@ -166,8 +174,26 @@ static bool put_off(struct world *world, struct sim_item *item)
     return true;
 }
 
+/* The connection told: it is no member. */
+static void refuse(struct world *world, uint32_t observer, uint32_t whom)
+{
+    struct sim_node *node = &world->nodes[observer];
+    struct swim_member known;
+    if (node->core == NULL || !swim_find(node->core, &world->nodes[whom].id, &known))
+        return;
+    swim_refuse(node->core, node_now_ms(world, node), &world->nodes[whom].id);
+    invariants_event(world, observer, SWIM_EVENT_REFUSED, whom);
+}
+
 static void receive(struct world *world, const struct sim_item *item)
 {
+    if (!protocol_meets(node_protocol(world, item->from), node_protocol(world, item->to))) {
+        refuse(world, item->to, item->from);
+        refuse(world, item->from, item->to);
+        if (world->nodes[item->from].core != NULL)
+            node_drain(world, item->from);
+        return;
+    }
     struct sim_node *node = &world->nodes[item->to];
     node->received_count++;
     node->received_bytes += item->size;

@@ -82,6 +82,45 @@ static double run_rolling(struct world *world)
     return took;
 }
 
+static void upgrade(struct world *world, uint32_t index, struct protocol to)
+{
+    node_crash(world, index);
+    world->nodes[index].protocol = to;
+    world_run(world, SECOND / 2);
+    node_start(world, index, index == 0 ? 6 : 0); /* through one that speaks with everybody */
+    world_run(world, SECOND / 2);
+}
+
+static void upgrade_all(struct world *world, struct protocol from, struct protocol to)
+{
+    for (uint32_t i = 0; i < world->count; i++)
+        if (world->nodes[i].protocol.lowest == from.lowest &&
+            world->nodes[i].protocol.highest == from.highest)
+            upgrade(world, i, to);
+}
+
+/* Those who speak 1 and those who speak 2 live beside each other, held together by others; of these half
+ * become such that speak 2 only. Then all are upgraded to 1 and 2, and last to 2. */
+static double run_versions(struct world *world)
+{
+    static const struct protocol both = {1, 2}, one = {1, 1}, two = {2, 2};
+    for (uint32_t i = 0; i < world->count; i++)
+        world->nodes[i].protocol = i % 3 == 0 ? both : i % 3 == 1 ? one : two;
+    scenario_bootstrap(world);
+    world->loss = 0.02;
+    for (uint32_t i = 3; i < world->count; i += 6)
+        upgrade(world, i, two);
+    world_run(world, 10 * MINUTE);
+    if (!world_agrees(world, SWIM_ALIVE, 0))
+        world_fail(world, "those who speak with each other do not all see each other", 0);
+    upgrade_all(world, one, both);
+    double took = world_until(world, SWIM_ALIVE, 0);
+    upgrade_all(world, both, two);
+    took += world_until(world, SWIM_ALIVE, 0);
+    scenario_nobody_died(world);
+    return took;
+}
+
 const struct scenario scenarios_restarts[] = {
     {"restart",
      "a third restarts at once, until all know all",
@@ -124,6 +163,14 @@ const struct scenario scenarios_restarts[] = {
      "s",
      20,
      60,
+     {{100, 3}}},
+    {"versions",
+     "three kinds of versions, two of which do not speak; upgraded: nobody dies; until all know "
+     "all",
+     run_versions,
+     "s",
+     20,
+     30,
      {{100, 3}}},
     {.name = NULL},
 };

@@ -88,13 +88,26 @@ void world_run(struct world *world, uint64_t duration_ms)
 }
 
 /* A clone is no member beside its original. */
-bool world_agrees(const struct world *world, enum swim_state state, size_t others)
+static size_t running_for(const struct world *world, struct protocol protocol)
 {
     size_t running = 0;
     for (uint32_t i = 0; i < world->count; i++)
-        running += world->nodes[i].core != NULL && world->nodes[i].identity == i;
+        running += world->nodes[i].core != NULL && world->nodes[i].identity == i &&
+                   protocol_meets(node_protocol(world, i), protocol);
+    return running;
+}
+
+bool world_agrees(const struct world *world, enum swim_state state, size_t others)
+{
+    struct protocol protocol = {0, 0};
+    size_t running = 0;
     for (uint32_t i = 0; i < world->count; i++) {
         const struct swim *core = world->nodes[i].core;
+        struct protocol own = node_protocol(world, i);
+        if (own.lowest != protocol.lowest || own.highest != protocol.highest) {
+            running = running_for(world, own);
+            protocol = own;
+        }
         if (core != NULL && (swim_count(core, SWIM_ALIVE) != running ||
                              (others > 0 && swim_count(core, state) != others)))
             return false;

@@ -43,7 +43,9 @@ struct sim_node {
     size_t metadata_size;
     uint64_t persisted;
     uint64_t highest; /* incarnation ever announced by this identity, over all its lives */
-    uint32_t life;    /* counts starts: what was meant for an earlier life is not delivered */
+    struct protocol
+        protocol;  /* what it speaks from its next start on; of {0, 0} the configuration's */
+    uint32_t life; /* counts starts: what was meant for an earlier life is not delivered */
 
     uint32_t group; /* only members of one group reach each other */
     uint32_t site;
@@ -133,7 +135,8 @@ double world_random(struct world *world); /* 0 to 1 */
 void world_step(struct world *world);
 void world_run(struct world *world, uint64_t duration_ms);
 
-/* Every running member sees every running one alive, and exactly `others` more in that state. */
+/* Every running member sees every running one alive that speaks a version of its own, and exactly `others`
+ * more in that state. */
 bool world_agrees(const struct world *world, enum swim_state state, size_t others);
 /* Seconds until all agree, in steps of 100 ms; fails beyond world->bound_ms. */
 double world_until(struct world *world, enum swim_state state, size_t others);
@@ -144,6 +147,7 @@ double world_until(struct world *world, enum swim_state state, size_t others);
 uint32_t node_index(struct world *world, const struct swim_id *id);
 uint64_t node_now_ms(const struct world *world, const struct sim_node *node);
 void node_start(struct world *world, uint32_t index, uint32_t seed_index);
+struct protocol node_protocol(const struct world *world, uint32_t index);
 void node_crash(struct world *world, uint32_t index);
 /* Neither reads nor ticks for a while; what arrives waits for it. */
 void node_stop(struct world *world, uint32_t index, uint64_t duration_ms);

@@ -50,13 +50,15 @@ def operating_system():
 
 
 def package():
-    """The installed version, and a digest over it and the digests of its files: the very same package or not."""
-    status, shown = run("dpkg-query", "-W", "-f", "${db:Status-Abbrev} ${Version}", "ecbak")
+    """The installed version, a digest over it and the digests of its files (the very same package or not), and the protocol versions
+    that it speaks: 1 where it is from before packages said so."""
+    status, shown = run("dpkg-query", "-W", "-f", "${db:Status-Abbrev} ${Version} ${Provides}", "ecbak")
     words = shown.split()
-    if status != 0 or len(words) != 2 or words[0] != "ii":
-        return {"version": "", "digest": ""}
+    if status != 0 or len(words) < 2 or words[0] != "ii":
+        return {"version": "", "digest": "", "protocol": []}
+    spoken = [int(number) for number in re.findall(r"ecbak-protocol-(\d+)", shown)] or [1]
     sums = f"{words[1]}\n" + text("/var/lib/dpkg/info/ecbak.md5sums")
-    return {"version": words[1], "digest": hashlib.sha256(sums.encode()).hexdigest()}
+    return {"version": words[1], "digest": hashlib.sha256(sums.encode()).hexdigest(), "protocol": [min(spoken), max(spoken)]}
 
 
 def default_address():
@@ -123,6 +125,15 @@ def owner_of(folder):
     return head[16:].hex() if len(head) == 48 and head.startswith(b"ecbksent") else ""
 
 
+def members(status):
+    """Whom the node sees, itself left out: those that are alive, and those with which it shares no protocol version."""
+    seen = as_json(run("ecbak", "members", "--json")) if status else None
+    return [{"name": member["name"], "protocol": [member.get("protocol_min") or 1, member.get("protocol_max") or 1],
+             "alive": member["state"] == "alive"}
+            for member in (seen or {}).get("members", [])
+            if member["state"] in ("alive", "incompatible") and member["id"] != status.get("node")]
+
+
 def node():
     """Keys, certificate and state. A request is a signature by the node's own key: asked for only where it may be needed."""
     key = glob.glob("/var/lib/ecbak/node.key")
@@ -132,6 +143,7 @@ def node():
             "old_data_dir": data_dir(), "old_data_of": owner_of(data_dir()), "zone": run("ecbakd", "--print-zone")[1],
             "request": run("ecbakd", "--print-request")[1] if key else "",
             "certificate": certificate, "authority": text("/etc/ecbak/authority.pub").strip(), "seeds": seeds(),
+            "members": members(status),
             "status": {name: status.get(name) for name in ("name", "node", "state", "version", "used_bytes")},
             "failing": run("systemctl", "show", "--property=SubState", "--value", "ecbakd")[1] == "auto-restart",
             "active": run("systemctl", "is-active", "ecbakd")[1] == "active",

@@ -3,7 +3,7 @@
 With COMPANY set it is not content with itself: the others are not in this run, but there are some.
 
 Why one is not seen: a connection is tried to its ports, which tells a closed packet filter from a node that does not run, and the
-node's own counters tell what it refused.
+node's own counters tell what it refused. Where it is the versions that do not fit, the node knows whom to upgrade.
 """
 import json
 import os
@@ -43,12 +43,16 @@ def refused(status):
 def reasons(unseen, members, addresses):
     known = {member["name"]: member["address"] for member in members}
     status = ecbak("status") if unseen else {}
+    advice = {sentence.split(" ", 1)[0]: sentence.split(" ", 1)[1] for sentence in status.get("incompatible", [])}
     # Some others have tried to call this node back, where it is new enough to ask them.
     here = f"; others cannot reach this host: {status.get('reach')}" if status.get("reach_failed") else ""
     if not members:
         yield "its own node, which does not answer: see journalctl -u ecbakd"
         return
     for name, state in unseen.items():
+        if name in advice:
+            yield f"{name}: it {advice[name]} (upgrade.yml, or site.yml with another ecbak_deb)"
+            continue
         why = door(known.get(name) or addresses.get(name) or ":0")
         yield f"{name} ({state}; {why}{refused(status)}{here})"
 
@@ -74,7 +78,9 @@ while True:
 addresses = dict(pair.split("=", 1) for pair in os.environ["ADDRESSES"].split())
 sentences = list(reasons(unseen, members, addresses))
 if not sentences and alive <= company:
-    sentences = [f"anybody: its seeds are {os.environ['COMPANY']}" + refused(ecbak("status"))]
+    status = ecbak("status")
+    sentences = [f"anybody: {sentence} (upgrade.yml, or site.yml with another ecbak_deb)" for sentence in status.get("incompatible", [])] or \
+        [f"anybody: its seeds are {os.environ['COMPANY']}" + refused(status)]
 # A node that only calls out is seen alive, and still nobody can store on it: others try to call it back, which takes a moment.
 status = ecbak("status")
 patience = time.monotonic() + 5
