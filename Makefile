@@ -30,6 +30,7 @@ DEPS_TEST  = libcmocka-dev libfaketime libisal-dev clang libclang-rt-14-dev clan
 	systemd man-db zsh fish
 DEPS_DEB   = debhelper lintian mmdebstrap faketime xz-utils
 DEPS_HOSTS = systemd-container mmdebstrap nftables iproute2 openssh-client ansible-core e2fsprogs
+DEPS_CLOUD = ansible python3-google-auth python3-requests openssl
 DEPS_CONTAINER = podman crun mmdebstrap iproute2 nftables
 DEPS_BENCH = serf iproute2 nftables
 DEPS_LINT  = ansible-core ansible-lint yamllint
@@ -142,6 +143,7 @@ ready-for-hosts:
 
 # ONLY: words of the names of the programs to run.
 test-hosts: ready-for-hosts
+	@test/deps.sh $(DEPS_CLOUD)
 	@$(MAKE) --no-print-directory BUILD=$(BUILD)/hosts/next DEB_VERSION=$(VERSION)+next deb
 	@$(PYTHON) test/run.py --build $(BUILD) --hosts $(ONLY)
 

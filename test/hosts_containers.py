@@ -42,9 +42,7 @@ def peer(cluster, number, *command):
 
 def give(cluster):
     """A host with a disk and a repository, and what the operator needs to reach peers through it."""
-    home = pathlib.Path("/root/.ssh")
-    home.mkdir(exist_ok=True)
-    run("mount", "-t", "tmpfs", "-o", "mode=700", "tmpfs", home)  # in this cage only
+    home = cluster.operator.move_in()
     shutil.copy(cluster.operator.ssh_key, home / "id_ed25519")
     (home / "config").write_text("StrictHostKeyChecking no\nUserKnownHostsFile /dev/null\nLogLevel ERROR\n")
 
@@ -59,9 +57,9 @@ def give(cluster):
 
 def provision(cluster, *options, peers=PEERS):
     host = cluster.hosts[0]
-    return cluster.play(PROVISION, "-e", f"host={host.name}", "-e", f"peers={peers}", "-e", f"peers_dir={FOLDER}", "-e", f"ssh_public_key_file={cluster.operator.ssh_key}.pub",
-                        "-e", json.dumps({"peers_mirrors": [cluster.repository]}), "-e", f"peers_inventory={cluster.operator.folder}/peers.yml",
-                        *options, hosts=[host])
+    variables = {"host": host.name, "peers": peers, "peers_dir": FOLDER, "peers_mirrors": [cluster.repository],
+                 "peers_inventory": f"{cluster.operator.folder}/peers.yml", "ssh_public_key_file": f"{cluster.operator.ssh_key}.pub"}
+    return cluster.play(PROVISION, "-e", json.dumps(variables), *options, hosts=[host])
 
 
 def wait_answers(cluster):
