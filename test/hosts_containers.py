@@ -74,6 +74,9 @@ def the_playbook_makes_peers_that_answer(cluster):
 
 
 def they_become_a_cluster(cluster):
+    """Also the one that has no Python: the playbook brings it."""
+    bare = peer(cluster, PEERS, "apt-get autoremove --purge --yes python3 python3-minimal && ! command -v python3")
+    assert bare.returncode == 0, bare.stderr
     cluster.operator.play(JOIN, cluster.operator.folder / "peers.yml", "-e", f"ecbak_deb={package()}",
                           "-e", f"ecbak_authority_dir={cluster.operator.folder}/authority").expect_done()
     shown = Result(peer(cluster, 1, "ecbak", "members", "--json")).expect(DONE).json["members"]
