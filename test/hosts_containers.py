@@ -81,6 +81,7 @@ def they_become_a_cluster(cluster):
                           "-e", f"ecbak_authority_dir={cluster.operator.folder}/authority").expect_done()
     shown = Result(peer(cluster, 1, "ecbak", "members", "--json")).expect(DONE).json["members"]
     assert {m["name"]: m["state"] for m in shown} == {f"peer-{n}": "alive" for n in range(1, PEERS + 1)}, shown
+    assert {m["zone"] for m in shown} == {cluster.hosts[0].name}, shown  # what fails together
 
 
 def a_second_run_changes_nothing(cluster):
