@@ -128,7 +128,7 @@ class Request(http.server.BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(text)
 
-    do_GET = do_POST = do_PATCH = do_DELETE = handle_one  # noqa: these names are http.server's
+    do_GET = do_POST = do_PATCH = do_DELETE = handle_one  # names of http.server's
 
     def log_message(self, *_):
         pass
