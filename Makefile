@@ -10,6 +10,7 @@
 #   make test-hosts  real hosts, the playbooks over SSH, power cuts, partitions (root; minutes)
 #   make lint-ansible  style and syntax of ansible/
 #   make deb-check  that it builds the same twice, installs, upgrades and goes
+#   make container-check  the image of ansible/containers, built and run (root; a minute)
 
 BUILD   ?= build
 PREFIX  ?= /usr/local
@@ -29,6 +30,8 @@ DEPS_TEST  = libcmocka-dev libfaketime libisal-dev clang libclang-rt-14-dev clan
 	systemd man-db zsh fish
 DEPS_DEB   = debhelper lintian mmdebstrap faketime xz-utils
 DEPS_HOSTS = systemd-container mmdebstrap nftables iproute2 openssh-client ansible-core e2fsprogs
+DEPS_CLOUD = ansible python3-google-auth python3-requests openssl
+DEPS_CONTAINER = podman crun mmdebstrap iproute2 nftables
 DEPS_BENCH = serf iproute2 nftables
 DEPS_LINT  = ansible-core ansible-lint yamllint
 DEPS       = $(DEPS_BUILD) $(DEPS_RUN) $(DEPS_TEST) $(DEPS_LINT)
@@ -78,7 +81,7 @@ FUZZ  = $(FUZZ_SRC:%.c=$(BUILD)/%)
 PROGRAMS = $(patsubst node/%.c,$(BUILD)/%,$(wildcard node/ecbakd.c)) $(patsubst cli/%.c,$(BUILD)/%,$(wildcard cli/ecbak.c))
 
 .PHONY: all deps demo test san bench bench-e2e fuzz tidy format install deb deb-check dist clean check-programs sim \
-	torture bench-members soak figures test-hosts bench-hosts ready-for-hosts lint-ansible
+	container-check torture bench-members soak figures test-hosts bench-hosts ready-for-hosts lint-ansible
 .SECONDARY:
 .DELETE_ON_ERROR:
 
@@ -155,6 +158,7 @@ ready-for-hosts:
 
 # ONLY: words of the names of the programs to run.
 test-hosts: ready-for-hosts
+	@test/deps.sh $(DEPS_CLOUD)
 	@$(MAKE) --no-print-directory BUILD=$(BUILD)/hosts/next DEB_VERSION=$(VERSION)+next deb
 	@$(MAKE) --no-print-directory BUILD=$(BUILD)/hosts/protocol-2 DEB_VERSION=$(VERSION)+protocol2 DEB_PROTOCOL="2 2" deb
 	@$(PYTHON) test/run.py --build $(BUILD) --hosts $(ONLY)
@@ -244,6 +248,11 @@ lint-ansible:
 deb-check:
 	@test/deps.sh $(DEPS_BUILD) $(DEPS_DEB)
 	@ansible/packaging/deb-check.sh "$(abspath $(BUILD))" "$(VERSION)" $(DEPS_BUILD)
+
+container-check:
+	@test/deps.sh $(DEPS_BUILD) $(DEPS_DEB) $(DEPS_CONTAINER)
+	@$(MAKE) --no-print-directory deb
+	@ECBAK_BUILD=$(BUILD) $(PYTHON) test/container_check.py
 
 dist:
 	@ansible/packaging/dist.sh "$(abspath $(BUILD))" "$(VERSION)"

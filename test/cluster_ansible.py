@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """What of ansible/ can be held without hosts: style, syntax, inventories, what is refused, and what a node makes of the configuration.
 
-The role's tasks run against this machine only as far as they are pure: argument checks and templates. Real hosts are hosts_*.py's.
+The role's tasks run against this machine only as far as they are pure: argument checks and templates. The lab is brought up whole.
+Real hosts are hosts_*.py's.
 """
 import json
 import os
@@ -20,7 +21,8 @@ SIZES = {"family": 3, "vms": 6, "lab": 50}
 
 
 def run(*command, **more):
-    env = dict(os.environ, ANSIBLE_NOCOLOR="1", ANSIBLE_DEPRECATION_WARNINGS="False", HOME=str(SCRATCH), **more)
+    env = {name: value for name, value in os.environ.items() if not name.startswith(("ECBAK_", "XDG_"))}
+    env.update(ANSIBLE_NOCOLOR="1", ANSIBLE_DEPRECATION_WARNINGS="False", HOME=str(SCRATCH), **more)
     return subprocess.run([str(word) for word in command], cwd=ANSIBLE, env=env, stdin=subprocess.DEVNULL, text=True,
                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=300, check=False)
 
@@ -333,6 +335,50 @@ def machines_in_a_cloud_are_checked_before_it_is_asked():
     expect(run("ansible-playbook", book, *good, "--check"), "failed=0")
 
 
+def a_lab_comes_up_stays_as_it_is_grows_and_goes():
+    command = BUILD / "ecbak"
+    book = [ANSIBLE / "provision-local.yml", "-e", f"ecbak_controller_binary={command}"]
+
+    def gives(changed, *options):
+        expect(run("ansible-playbook", *book, *options), f"changed={changed} ", "failed=0")
+
+    def refuses_it(words, *options):
+        expect(run("ansible-playbook", *book, *options), words, code=2)
+
+    def running():
+        shown = run(command, "lab", "status", "--json")
+        return {node["name"]: node["pid"] for node in json.loads(shown.stdout)["nodes"] if node["pid"]} if shown.returncode == 0 else {}
+
+    try:
+        refuses_it("nodes is 2 to 50", "-e", "nodes=1")
+        refuses_it("nodes is 2 to 50", "-e", "nodes=many")
+        refuses_it("state is present or absent", "-e", "state=gone")
+        refuses_it("No such file", "-e", f"ecbak_controller_binary={SCRATCH}/none")
+        gives(1, "-e", "nodes=3", "--check")
+        assert not running()
+        gives(1, "-e", "nodes=3")
+        assert list(running()) == ["node-1", "node-2", "node-3"], running()
+        members = json.loads(run("sh", "-c", f'eval "$({command} lab env)" && ecbak members --json').stdout)["members"]
+        assert [member["state"] for member in members] == ["alive"] * 3, members
+        gives(0, "-e", "nodes=3")
+        gives(0)  # as many as there are
+        run(command, "lab", "kill", "node-2")
+        gives(1)
+        assert len(running()) == 3, running()
+        gives(1, "-e", "nodes=4")
+        assert len(running()) == 4, running()
+        refuses_it("can only grow", "-e", "nodes=3")
+        gives(1, "-e", "state=absent", "--check")
+        nodes = running()
+        assert len(nodes) == 4, nodes
+        gives(1, "-e", "state=absent")
+        assert not any(pathlib.Path(f"/proc/{pid}/exe").exists() for pid in nodes.values()), nodes
+        assert not (SCRATCH / ".local/state/ecbak/lab").exists()
+        gives(0, "-e", "state=absent")
+    finally:
+        run(command, "lab", "down")
+
+
 TESTS = [yamllint_has_nothing_to_say, ansible_lint_has_nothing_to_say, every_playbook_can_be_read,
          every_playbook_has_its_section_in_the_readme, the_inventories_have_the_machines_that_they_say,
          every_variable_is_specified_and_explained, a_wrong_type_or_word_is_named_before_anything_is_done,
@@ -342,7 +388,8 @@ TESTS = [yamllint_has_nothing_to_say, ansible_lint_has_nothing_to_say, every_pla
          no_host_is_changed_that_would_lose_a_member_by_it, a_host_is_told_before_anything_is_done_to_it, a_package_says_what_it_speaks,
          a_size_counts_what_the_node_uses_already, a_node_takes_the_configuration_that_is_written,
          the_controller_signs_each_host_under_the_inventorys_name, no_second_authority_is_made_for_a_cluster_that_has_one,
-         a_key_from_a_vault_leaves_no_copy, machines_in_a_cloud_are_checked_before_it_is_asked]
+         a_key_from_a_vault_leaves_no_copy, machines_in_a_cloud_are_checked_before_it_is_asked,
+         a_lab_comes_up_stays_as_it_is_grows_and_goes]
 LINT = TESTS[:3]
 
 

@@ -1,14 +1,20 @@
 #!/usr/bin/env python3
 """Peers in containers on one host, by the playbook that makes them: a cluster, as on machines.
 
-The host of the peers reaches no packages, so it is given the program that runs containers and the root that they start
-from, which the playbook leaves alone when they are there.
+The host reaches one thing beyond the other hosts: a repository of packages on the operator's machine. From there it has
+what runs containers, and the root of the peers; and the peers, which only the host's address leads out, what ecbak needs.
 """
+import json
 import pathlib
 import shutil
 import sys
 
-from hosts.cluster import JOIN, package, run_tests
+import yaml  # part of ansible-core
+
+from hosts import repository
+from hosts.cluster import HOSTS, JOIN, base_image, needed_packages, package, run_tests
+from hosts.network import OPERATOR, address
+from hosts.playbook import ANSIBLE
 from hosts.shell import run, wait_until
 from lab import DONE, Result
 
@@ -16,7 +22,17 @@ PROVISION = "provision-containers.yml"
 PEERS = 3
 DISK = "/srv/disk"
 FOLDER = f"{DISK}/peers"
-GIVEN = ["systemd-nspawn", "mmdebstrap"]  # the latter is looked for, not run
+TOOLS = ["systemd-container", "mmdebstrap", "iproute2", "nftables", "openssh-client"]  # that the playbook installs
+
+
+def packages():
+    in_peers = yaml.safe_load((ANSIBLE / PROVISION).read_text())[0]["vars"]["peers_packages"].split(",")
+    return repository.files(HOSTS, sorted({*TOOLS, *in_peers, *needed_packages()}))
+
+
+def prepare():
+    base_image()
+    packages()
 
 
 def peer(cluster, number, *command):
@@ -25,40 +41,47 @@ def peer(cluster, number, *command):
 
 
 def give(cluster):
-    """Lets the host run containers, and the operator reach them with the key that is usual."""
-    home = pathlib.Path("/root/.ssh")
-    home.mkdir(exist_ok=True)
-    run("mount", "-t", "tmpfs", "-o", "mode=700", "tmpfs", home)  # in this cage only
+    """A host with a disk and a repository, and what the operator needs to reach peers through it."""
+    home = cluster.operator.move_in()
     shutil.copy(cluster.operator.ssh_key, home / "id_ed25519")
     (home / "config").write_text("StrictHostKeyChecking no\nUserKnownHostsFile /dev/null\nLogLevel ERROR\n")
 
-    def prepare(host):
-        host.binds.update({program: program for program in map(shutil.which, GIVEN)})
-        disk = pathlib.Path(cluster.cage.folder) / "disk"  # an overlay does not take another as its upper layer
-        (disk / "peers").mkdir(parents=True)
-        run("cp", "--archive", cluster.image, disk / "peers/base")  # the playbook ends peers with their root
-        host.binds[DISK] = disk
-    cluster.add(1, prepare=prepare)
+    def prepare_host(host):
+        host.binds[DISK] = pathlib.Path(cluster.cage.folder) / "disk"  # an overlay does not take another as its upper layer
+        host.binds[DISK].mkdir()
+        shutil.rmtree(host.path("/etc/apt/sources.list.d"))
+        host.path("/etc/apt/sources.list").write_text(cluster.repository + "\n")
+    cluster.repository = repository.serve(packages(), address(OPERATOR))
+    cluster.add(1, prepare=prepare_host)
 
 
-def provision(cluster, *options):
+def provision(cluster, *options, peers=PEERS):
     host = cluster.hosts[0]
-    return cluster.play(PROVISION, "-e", f"host={host.name}", "-e", f"peers={PEERS}", "-e", f"peers_dir={FOLDER}", "-e", f"ssh_public_key_file={cluster.operator.ssh_key}.pub",
-                        "-e", f"peers_inventory={cluster.operator.folder}/peers.yml", *options, hosts=[host])
+    variables = {"host": host.name, "peers": peers, "peers_dir": FOLDER, "peers_mirrors": [cluster.repository],
+                 "peers_inventory": f"{cluster.operator.folder}/peers.yml", "ssh_public_key_file": f"{cluster.operator.ssh_key}.pub"}
+    return cluster.play(PROVISION, "-e", json.dumps(variables), *options, hosts=[host])
+
+
+def wait_answers(cluster):
+    for number in range(1, PEERS + 1):
+        wait_until(lambda number=number: peer(cluster, number, "hostname").stdout == f"peer-{number}\n", 60, f"peer {number} answers", pause=0.5)
 
 
 def the_playbook_makes_peers_that_answer(cluster):
     give(cluster)
     provision(cluster).expect_done()
-    for number in range(1, PEERS + 1):
-        wait_until(lambda number=number: peer(cluster, number, "hostname").stdout == f"peer-{number}\n", 60, f"peer {number} answers", pause=0.5)
+    wait_answers(cluster)
 
 
 def they_become_a_cluster(cluster):
+    """Also the one that has no Python: the playbook brings it."""
+    bare = peer(cluster, PEERS, "apt-get autoremove --purge --yes python3 python3-minimal && ! command -v python3")
+    assert bare.returncode == 0, bare.stderr
     cluster.operator.play(JOIN, cluster.operator.folder / "peers.yml", "-e", f"ecbak_deb={package()}",
                           "-e", f"ecbak_authority_dir={cluster.operator.folder}/authority").expect_done()
     shown = Result(peer(cluster, 1, "ecbak", "members", "--json")).expect(DONE).json["members"]
     assert {m["name"]: m["state"] for m in shown} == {f"peer-{n}": "alive" for n in range(1, PEERS + 1)}, shown
+    assert {m["zone"] for m in shown} == {cluster.hosts[0].name}, shown  # what fails together
 
 
 def a_second_run_changes_nothing(cluster):
@@ -66,24 +89,41 @@ def a_second_run_changes_nothing(cluster):
     assert not report.changed(), report.text[-3000:]
 
 
+def they_come_back_side_by_side_when_their_host_starts_again(cluster):
+    host = cluster.hosts[0]
+    host.reboot()
+    wait_until(lambda: host.boots == 2, 60, "the host starts again")
+    host.wait_up()
+    wait_answers(cluster)
+    Result(peer(cluster, 1, "ecbak", "members", "--wait-for", f"{PEERS}=alive", "--timeout", "60s")).expect(DONE)
+
+
+def fewer_of_them_are_refused(cluster):
+    provision(cluster, peers=PEERS - 1).expect_broken(cluster.hosts[0].name).says(f"There are {PEERS} peers")
+
+
 def they_end_with_all_that_they_kept(cluster):
     host = cluster.hosts[0]
     provision(cluster, "-e", "state=absent").expect_done()
     assert peer(cluster, 1, "true").returncode != 0
-    left = host.run("sh", "-c", f"ls {DISK}; ip -o link show type bridge; ip netns list; ls /etc/systemd/system | grep peer || true").stdout
+    left = host.run("sh", "-c", f"ls {DISK}; ip -o link show type bridge; ip netns list; nft list ruleset; ls -R /etc/systemd/system | grep peer || true").stdout
     assert left == "", left
+    report = provision(cluster, "-e", "state=absent").expect_done()
+    assert not report.changed(), report.text[-3000:]
 
 
 TESTS = [
     the_playbook_makes_peers_that_answer,
     they_become_a_cluster,
     a_second_run_changes_nothing,
+    they_come_back_side_by_side_when_their_host_starts_again,
+    fewer_of_them_are_refused,
     they_end_with_all_that_they_kept,
 ]
 
 
 def main():
-    return run_tests(0, TESTS)
+    return run_tests(0, TESTS, prepare)
 
 
 if __name__ == "__main__":

@@ -42,10 +42,15 @@ def incompatible_package():
     return package(HOSTS / "protocol-2")
 
 
-def base_image():
+def needed_packages():
+    """What the package depends on."""
     depends = run("dpkg-deb", "--field", package(), "Depends").stdout
     first = [re.split(r"[ (|]", clause.strip())[0] for clause in depends.split(",")]
-    return image.base(HOSTS, [name for name in first if not name.startswith("systemd")])
+    return [name for name in first if not name.startswith("systemd")]
+
+
+def base_image():
+    return image.base(HOSTS, needed_packages())
 
 
 class Cluster:
@@ -172,8 +177,9 @@ class Cluster:
                 yield f"--- {host.name}\n{done.stdout[-2500:]}"
 
 
-def run_tests(count, tests):
-    """What a test program's main is: boots `count` hosts in a cage, runs the tests in their order on them.
+def run_tests(count, tests, prepare=base_image):
+    """What a test program's main is: boots `count` hosts in a cage, runs the tests in their order on them. `prepare` makes
+    what needs a network, before.
 
     Words on the command line choose tests by their names; the first, which makes the cluster, is always run.
     """
@@ -195,7 +201,7 @@ def run_tests(count, tests):
                     break  # nothing to test with
         return 1 if failed else 0
 
-    return cage.main(inside, prepare=base_image)
+    return cage.main(inside, prepare=prepare)
 
 
 def figure(what, seconds, target):

@@ -5,6 +5,8 @@ import re
 import subprocess
 import time
 
+from .shell import run
+
 ANSIBLE = pathlib.Path(__file__).resolve().parent.parent.parent / "ansible"
 RECAP = re.compile(r"^(\S+)\s+: ok=(\d+)\s+changed=(\d+)\s+unreachable=(\d+)\s+failed=(\d+)", re.M)
 
@@ -50,6 +52,18 @@ class Operator:
         self.ssh_key = ssh_key
         self.variables = {"ecbak_authority_dir": self.folder / "authority"}  # of the group
         self.host_variables = {}                                              # name -> {variable: value}
+
+    def move_in(self):
+        """Has ssh take this home too: it goes by the password file, not by HOME. In this cage only. Returns its .ssh."""
+        lines = [line.split(":") for line in pathlib.Path("/etc/passwd").read_text().splitlines()]
+        for fields in lines:
+            if fields[2] == str(os.geteuid()):
+                fields[5] = str(self.folder)
+        own = self.folder / "passwd"
+        own.write_text("".join(":".join(fields) + "\n" for fields in lines))
+        run("mount", "--bind", own, "/etc/passwd")
+        (self.folder / ".ssh").mkdir(mode=0o700)
+        return self.folder / ".ssh"
 
     def inventory(self, hosts):
         path = self.folder / "hosts.ini"
