@@ -232,7 +232,7 @@ def the_playbook_takes_a_host_over_that_came_with_a_ticket(cluster):
 
 def a_host_that_was_refused_is_taken_with_another_folder(cluster):
     cluster.settle()
-    host = cluster.hosts[7]
+    host = cluster.add(1)[0]
     variables = cluster.operator.host_variables.setdefault(host.name, {})
     variables.update(ecbak_name=cluster.hosts[0].name, ecbak_data_dir="/srv/first/ecbak")
     cluster.play(JOIN, hosts=[host]).expect_broken(host.name).says("replace.yml -e host=")
