@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 """Inventories and hosts that are wrong: each wrong host stops with a sentence that says what to do, the others become a cluster."""
+import shutil
 import sys
 
 from hosts.cluster import JOIN, incompatible_package, run_tests
@@ -44,6 +45,26 @@ def when_it_is_put_right_the_next_run_takes_them_too(cluster):
     cluster.join(*cluster.hosts)
 
 
+def a_host_with_the_data_of_another_node_stops_with_a_sentence_and_the_others_are_fine(cluster):
+    """A blank host with a folder that came from elsewhere; and a member in whose folder another's disk lies."""
+    first, swapped = cluster.members[0], cluster.members[2]
+    blank = cluster.add(1)[0]
+    data = "/var/lib/ecbak/data"
+    for host in (blank, swapped):
+        host.run("systemctl", "stop", "ecbakd", check=False)
+        host.run("sh", "-c", f"[ ! -e {data} ] || mv {data} {data}-own; mkdir -p {data}")
+        shutil.copy(first.path(data) / "sentinel", host.path(data))
+        if host is swapped:
+            host.run("chown", "-R", "ecbak:ecbak", data)
+    report = cluster.play(JOIN, hosts=[*cluster.members, blank]).expect_broken(blank.name, swapped.name)
+    report.says("the data is another node's, or the key is lost", "ecbakd did not start. It says:", "data directory is that of",
+                "Put the data directory of this node back in its place")
+    cluster.wait_alive([host for host in cluster.members if host is not swapped])
+    swapped.run("sh", "-c", f"rm -r {data} && mv {data}-own {data}")
+    blank.run("rm", "-r", data)
+    cluster.join(blank)
+
+
 def a_host_that_was_off_while_the_others_were_upgraded_stops_with_a_sentence_and_is_brought_back(cluster):
     """Their new version speaks nothing that its old one does."""
     *others, old = cluster.members
@@ -71,6 +92,7 @@ def a_host_that_was_off_while_the_others_were_upgraded_stops_with_a_sentence_and
 TESTS = [
     each_wrong_host_stops_with_a_sentence_and_the_others_join,
     when_it_is_put_right_the_next_run_takes_them_too,
+    a_host_with_the_data_of_another_node_stops_with_a_sentence_and_the_others_are_fine,
     a_host_that_was_off_while_the_others_were_upgraded_stops_with_a_sentence_and_is_brought_back,
 ]
 
