@@ -19,8 +19,8 @@
 #include <stdint.h>
 
 #include "coding/base/err.h"
+#include "coding/base/id.h"
 
-#define ID_SIZE               32 /* vault, pack, object, node, cluster, record hash */
 #define WRITER_SIZE           16
 #define GRANT_BYTES_MAX       1024
 #define RECORD_BYTES_MAX      (256 * 1024)
