@@ -16,7 +16,7 @@
 
 #include "node/api/client.h"
 #include "node/api/client.pb-c.h"
-#include "node/api/wire.h"
+#include "node/common/wire.h"
 
 static char folder[] = "/tmp/ecbak-client-XXXXXX";
 static char endpoint[128];

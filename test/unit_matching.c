@@ -6,7 +6,7 @@
 
 #include <cmocka.h>
 
-#include "node/service/matching.h"
+#include "node/placement/matching.h"
 
 static void one_row_a_node_counts_each(void **state)
 {

@@ -11,7 +11,7 @@
 #include <string.h>
 
 #include "coding/base/bytes.h"
-#include "node/api/statement.h"
+#include "node/trust/statement.h"
 
 static uint8_t vault_public[32], vault_secret[64];
 static uint8_t writer_public[32], writer_secret[64];

@@ -23,7 +23,7 @@
 #include "cli/engine/walk.h"
 #include "coding/base/bytes.h"
 #include "coding/base/err.h"
-#include "node/api/statement.h"
+#include "node/trust/statement.h"
 
 #define STATE_KEY_SIZE    16
 #define STATE_PIECE_BYTES (256u * 1024) /* a piece is ended when it has this many */

@@ -15,7 +15,7 @@
 #include <stdint.h>
 
 #include "cli/base/id_map.h"
-#include "node/api/statement.h"
+#include "node/trust/statement.h"
 
 #define NO_PACK UINT32_MAX
 

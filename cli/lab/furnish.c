@@ -17,7 +17,7 @@
 #include "cli/admit/issuer.h"
 #include "cli/base/program.h"
 #include "coding/base/bytes.h"
-#include "node/api/cert.h"
+#include "node/trust/cert.h"
 
 #define SEEDS_MAX  8 /* of one node; any one that runs is enough to join */
 #define OPEN_FILES 16

@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "cli/vault/home_files.h"
-#include "node/api/durable.h"
+#include "node/common/durable.h"
 
 #define RECORD_FILE_MAX (2u * RECORD_BYTES_MAX)
 

@@ -20,19 +20,14 @@
 
 #include "coding/base/err.h"
 #include "coding/base/protocol.h"
-#include "node/api/statement.h"
+#include "node/trust/pin.h"
+#include "node/trust/statement.h"
 
 #define CLIENT_CALLS_MAX      16
 #define CLIENT_VOUCH_MAX      2048
 #define CLIENT_SOCKET_DEFAULT "ipc:///run/ecbak/client.sock"
 
 struct client;
-
-struct pin {
-    uint8_t vault[ID_SIZE];
-    uint8_t writer[WRITER_SIZE];
-    uint64_t number;
-};
 
 /* How well a pack is held: see Held in client.proto. */
 struct held {

@@ -4,7 +4,7 @@
 
 #include "coding/base/alloc.h"
 #include "node/api/client_call.h"
-#include "node/api/wire.h"
+#include "node/common/wire.h"
 
 #define RECORDS_BYTES_MAX ((size_t)512 << 20)
 #define NODES_MAX         65536
@@ -192,10 +192,8 @@ static int vouch_batch(struct client *client, const struct pin *pin,
     ProtobufCBinaryData *views = alloc_zero(count, sizeof(*views));
     for (size_t i = 0; i < count; i++)
         views[i] = wire_view(packs[which[i]], ID_SIZE);
-    Ecbak__Pin message_pin = ECBAK__PIN__INIT;
-    message_pin.vault = wire_view(pin->vault, ID_SIZE);
-    message_pin.writer = wire_view(pin->writer, WRITER_SIZE);
-    message_pin.number = pin->number;
+    Ecbak__Pin message_pin;
+    pin_to_wire(&message_pin, pin);
     Ecbak__VouchRequest body = ECBAK__VOUCH_REQUEST__INIT;
     body.pin = &message_pin;
     body.n_packs = count;

@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "node/api/client_call.h"
-#include "node/api/wire.h"
+#include "node/common/wire.h"
 
 #define SHAPE_MAX 255
 
@@ -29,10 +29,8 @@ int client_put_pack_start(struct client *client, uint64_t *call, uint8_t **pack,
                           const uint8_t *grant, size_t grant_size, const struct pin *pin,
                           uint32_t data, uint32_t parity, struct err *err)
 {
-    Ecbak__Pin message_pin = ECBAK__PIN__INIT;
-    message_pin.vault = wire_view(pin->vault, ID_SIZE);
-    message_pin.writer = wire_view(pin->writer, WRITER_SIZE);
-    message_pin.number = pin->number;
+    Ecbak__Pin message_pin;
+    pin_to_wire(&message_pin, pin);
     Ecbak__PutPackRequest put = ECBAK__PUT_PACK_REQUEST__INIT;
     put.grant = wire_view(grant, grant_size);
     put.pin = &message_pin;
