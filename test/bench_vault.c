@@ -13,7 +13,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "cli/vault/cache.h"
+#include "cli/home/cache.h"
 #include "cli/vault/pack.h"
 #include "coding/base/alloc.h"
 

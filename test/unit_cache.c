@@ -14,7 +14,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "cli/vault/cache.h"
+#include "cli/home/cache.h"
 #include "coding/base/alloc.h"
 
 static char folder[] = "/tmp/ecbak-unit-cache-XXXXXX";

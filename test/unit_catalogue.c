@@ -2,7 +2,7 @@
  * the cluster gives them, and also when some of them could not be had at first. */
 #include "test/vault_bench.h"
 
-#include "cli/engine/catalogue.h"
+#include "cli/remote/catalogue.h"
 #include "cli/vault/index.h"
 #include "cli/vault/pack.h"
 

@@ -10,7 +10,7 @@
 
 #include <cmocka.h>
 
-#include "cli/engine/state.h"
+#include "cli/home/state.h"
 #include "coding/base/alloc.h"
 
 #define PATH_TEMPLATE "/tmp/ecbak-state-XXXXXX"
