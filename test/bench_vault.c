@@ -203,7 +203,7 @@ static void bench_cache(void)
         must(cache_commit(cache, &err), &err);
         must(cache_begin(cache, &err), &err); /* as a store does: no lock for each lookup */
         double added = now() - start;
-        struct chunk_place place;
+        struct chunk_location place;
         uint8_t absent[32] = {1};
         start = now();
         for (uint32_t i = 0; i < 100000; i++)

@@ -17,7 +17,7 @@
 #include <unistd.h>
 
 #include "cli/home/home.h"
-#include "cli/home/home_files.h"
+#include "cli/home/home_internal.h"
 #include "coding/base/bytes.h"
 #include "test/remove_tree.h"
 

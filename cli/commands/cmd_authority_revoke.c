@@ -5,7 +5,7 @@
 
 #include "cli/admit/issuer.h"
 #include "cli/commands/commands.h"
-#include "cli/commands/publish.h"
+#include "cli/commands/revocation_publish.h"
 #include "cli/ui/options.h"
 #include "cli/ui/output.h"
 
@@ -26,10 +26,10 @@ static int revoke_one(struct revoking *v, const struct cert *cert, struct err *e
         revocation_armor(armor, &r, err) != 0)
         return -1;
     if (v->revoked != NULL)
-        json_array_append_new(v->revoked, publish_json(&r, armor));
+        json_array_append_new(v->revoked, revocation_json(&r, armor));
     else
         printf("%s\n", armor);
-    if (v->client != NULL && publish_revocation(v->client, &r, &known, err) != 0)
+    if (v->client != NULL && revocation_publish(v->client, &r, &known, err) != 0)
         return err_context(err, "%s is signed, but not published", r.name);
     return 0;
 }

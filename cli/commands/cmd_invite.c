@@ -122,24 +122,25 @@ static void show_wait(const struct ticket *ticket, bool shown)
                 text_duration(left, (double)(left_s > 0 ? left_s : 0)));
 }
 
-static void show_guest(const struct command_line *line, const struct cert *guest, bool confirmed)
+static void show_admitted(const struct command_line *line, const struct cert *admitted,
+                          bool confirmed)
 {
     if (line->json)
-        output_json(json_pack("{s:o, s:o, s:o, s:b}", "name", json_text(guest->name), "zone",
-                              json_text(guest->zone), "node", json_hex(guest->node, CERT_ID_SIZE),
-                              "confirmed", confirmed));
+        output_json(json_pack("{s:o, s:o, s:o, s:b}", "name", json_text(admitted->name), "zone",
+                              json_text(admitted->zone), "node",
+                              json_hex(admitted->node, CERT_ID_SIZE), "confirmed", confirmed));
     else if (!line->quiet)
-        printf("%s joined.\n", guest->name);
+        printf("%s joined.\n", admitted->name);
     if (!confirmed)
         output_warning("%s was admitted, but did not say that it has its certificate: if it has "
                        "not, let it ask again with a new ticket",
-                       guest->name);
+                       admitted->name);
     fflush(stdout);
 }
 
 /* Until the ticket was used, has expired, or is taken back. */
-static int wait_for_guest(const struct command_line *line, struct invitation *invitation, int stop,
-                          struct err *err)
+static int wait_for_machine(const struct command_line *line, struct invitation *invitation,
+                            int stop, struct err *err)
 {
     const struct ticket *ticket = invite_ticket(invitation);
     bool shown = !line->quiet && isatty(STDERR_FILENO) == 1;
@@ -161,7 +162,7 @@ static int wait_for_guest(const struct command_line *line, struct invitation *in
         fputs("\r\033[K", stderr);
     int result = 0;
     if (state == INVITE_USED || state == INVITE_DONE) {
-        show_guest(line, invite_guest(invitation), state == INVITE_DONE);
+        show_admitted(line, invite_admitted(invitation), state == INVITE_DONE);
         command_warn_replaced(invite_replaced(invitation));
         for (int64_t end_s = (int64_t)time(NULL) + LINGER_S;
              !stopped && (int64_t)time(NULL) < end_s; stopped = is_stopped(stop))
@@ -242,7 +243,7 @@ int cmd_invite(int argc, char **argv)
         status = stop = stop_descriptor(&err); /* before anybody can know the ticket */
     if (stop >= 0) {
         show_ticket(&line, invite_ticket(invitation), armor);
-        status = wait_for_guest(&line, invitation, stop, &err);
+        status = wait_for_machine(&line, invitation, stop, &err);
         close(stop);
     }
     sodium_memzero(armor, sizeof(armor));

@@ -15,21 +15,21 @@
 #define KILL_TIMEOUT_MS  5000
 
 /* What kill, stop and start do to one node. */
-struct deed {
+struct action {
     int signal; /* 0: start */
     int timeout_ms;
     const char *done, *idle; /* what is said when it was done, when there was nothing to do */
 };
 
-static int do_one(const struct lab *lab, const struct lab_node *node, const struct deed *deed,
+static int do_one(const struct lab *lab, const struct lab_node *node, const struct action *action,
                   const char *program, bool *was_idle, struct err *err)
 {
-    if (deed->signal == 0) {
+    if (action->signal == 0) {
         *was_idle = process_running(lab, node) != 0;
         return *was_idle ? 0 : process_start(lab, node, program, err);
     }
     bool was_running;
-    int status = process_end(lab, node, deed->signal, deed->timeout_ms, &was_running, err);
+    int status = process_end(lab, node, action->signal, action->timeout_ms, &was_running, err);
     *was_idle = !was_running;
     return status;
 }
@@ -51,7 +51,7 @@ static int choose(const struct lab_node **chosen, size_t *count, const struct la
     return 0;
 }
 
-static int run_deed(int argc, char **argv, struct command_line *line, const struct deed *deed)
+static int run_action(int argc, char **argv, struct command_line *line, const struct action *action)
 {
     const char *dir = NULL;
     bool all = false;
@@ -79,16 +79,16 @@ static int run_deed(int argc, char **argv, struct command_line *line, const stru
         status = lab_lock(&lab, &err);
     if (status == 0)
         status = choose(chosen, &count, &lab, line, all, &err);
-    if (status == 0 && deed->signal == 0)
+    if (status == 0 && action->signal == 0)
         status = program_find_daemon(program, &err);
     for (size_t i = 0; status == 0 && i < count; i++) {
         bool was_idle = false;
-        status = do_one(&lab, chosen[i], deed, program, &was_idle, &err);
+        status = do_one(&lab, chosen[i], action, program, &was_idle, &err);
         if (status == 0 && !line->json && !line->quiet)
-            printf("%s %s\n", chosen[i]->name, was_idle ? deed->idle : deed->done);
+            printf("%s %s\n", chosen[i]->name, was_idle ? action->idle : action->done);
     }
     /* All are started before any is waited for: they may need each other. */
-    for (size_t i = 0; status == 0 && deed->signal == 0 && i < count; i++)
+    for (size_t i = 0; status == 0 && action->signal == 0 && i < count; i++)
         status = lab_wait_for_answer(&lab, chosen[i], START_TIMEOUT_MS, &err);
     if (status == 0 && line->json)
         lab_show(line, &lab);
@@ -104,8 +104,9 @@ int cmd_lab_kill(int argc, char **argv)
         .about = "Kills nodes on the spot (SIGKILL), as a power cut would.",
         .examples = "  ecbak lab kill node-2 node-5",
     };
-    static const struct deed deed = {SIGKILL, KILL_TIMEOUT_MS, "is killed", "was stopped already"};
-    return run_deed(argc, argv, &line, &deed);
+    static const struct action action = {SIGKILL, KILL_TIMEOUT_MS, "is killed",
+                                         "was stopped already"};
+    return run_action(argc, argv, &line, &action);
 }
 
 int cmd_lab_stop(int argc, char **argv)
@@ -117,8 +118,9 @@ int cmd_lab_stop(int argc, char **argv)
         .examples = "  ecbak lab stop node-3\n"
                     "  ecbak lab stop --all",
     };
-    static const struct deed deed = {SIGTERM, STOP_TIMEOUT_MS, "is stopped", "was stopped already"};
-    return run_deed(argc, argv, &line, &deed);
+    static const struct action action = {SIGTERM, STOP_TIMEOUT_MS, "is stopped",
+                                         "was stopped already"};
+    return run_action(argc, argv, &line, &action);
 }
 
 int cmd_lab_start(int argc, char **argv)
@@ -132,6 +134,6 @@ int cmd_lab_start(int argc, char **argv)
         .examples = "  ecbak lab start node-3\n"
                     "  ecbak lab start --all && ecbak members --wait-for 6=alive",
     };
-    static const struct deed deed = {0, 0, "is started", "runs already"};
-    return run_deed(argc, argv, &line, &deed);
+    static const struct action action = {0, 0, "is started", "runs already"};
+    return run_action(argc, argv, &line, &action);
 }

@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "cli/commands/commands.h"
-#include "cli/commands/publish.h"
+#include "cli/commands/revocation_publish.h"
 #include "cli/ui/options.h"
 #include "cli/ui/output.h"
 
@@ -19,10 +19,10 @@ static int publish_line(void *ctx, const char *text, struct err *err)
     struct revocation r;
     bool known;
     if (revocation_unarmor(&r, text, err) != 0 ||
-        publish_revocation(p->client, &r, &known, err) != 0)
+        revocation_publish(p->client, &r, &known, err) != 0)
         return -1;
     if (p->published != NULL)
-        json_array_append_new(p->published, publish_json(&r, NULL));
+        json_array_append_new(p->published, revocation_json(&r, NULL));
     else if (!p->line->quiet)
         printf("%s is revoked%s; the other members learn it within seconds.\n", r.name,
                known ? ", and was before" : "");

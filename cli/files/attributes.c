@@ -168,9 +168,9 @@ enum entry_kind attributes_kind(uint32_t mode)
 
 #define PROC_PATH_MAX (NAME_MAX + 64)
 
-static void proc_path(char path[PROC_PATH_MAX], struct place place)
+static void proc_path(char path[PROC_PATH_MAX], struct file_at file)
 {
-    snprintf(path, PROC_PATH_MAX, "/proc/self/fd/%d/%s", place.folder_fd, place.name);
+    snprintf(path, PROC_PATH_MAX, "/proc/self/fd/%d/%s", file.folder_fd, file.name);
 }
 
 /* Room for one more value of at most XATTR_VALUE_MAX bytes. The buffer may move: views are made
@@ -184,14 +184,14 @@ static uint8_t *value_room(struct attributes *attributes)
     return attributes->values + attributes->values_used;
 }
 
-static int read_xattrs(struct attributes *attributes, struct tree_entry *entry, struct place place,
+static int read_xattrs(struct attributes *attributes, struct tree_entry *entry, struct file_at file,
                        struct err *err)
 {
     char path[PROC_PATH_MAX] = "";
-    if (place.fd < 0)
-        proc_path(path, place);
-    ssize_t size = place.fd >= 0 ? flistxattr(place.fd, attributes->list, XATTR_LIST_MAX)
-                                 : llistxattr(path, attributes->list, XATTR_LIST_MAX);
+    if (file.fd < 0)
+        proc_path(path, file);
+    ssize_t size = file.fd >= 0 ? flistxattr(file.fd, attributes->list, XATTR_LIST_MAX)
+                                : llistxattr(path, attributes->list, XATTR_LIST_MAX);
     if (size < 0)
         return errno == ENOTSUP ? 0 : err_errno(err, "listing extended attributes");
     attributes->values_used = 0;
@@ -200,8 +200,8 @@ static int read_xattrs(struct attributes *attributes, struct tree_entry *entry, 
         size_t name_size = strlen(name);
         at += (ssize_t)name_size + 1;
         uint8_t *value = value_room(attributes);
-        ssize_t value_size = place.fd >= 0 ? fgetxattr(place.fd, name, value, XATTR_VALUE_MAX)
-                                           : lgetxattr(path, name, value, XATTR_VALUE_MAX);
+        ssize_t value_size = file.fd >= 0 ? fgetxattr(file.fd, name, value, XATTR_VALUE_MAX)
+                                          : lgetxattr(path, name, value, XATTR_VALUE_MAX);
         if (value_size < 0 && (errno == ENODATA || errno == ENOTSUP))
             continue;
         if (value_size < 0)
@@ -222,7 +222,7 @@ static int read_xattrs(struct attributes *attributes, struct tree_entry *entry, 
 }
 
 int attributes_read(struct attributes *attributes, struct tree_entry *entry,
-                    const struct walk_stat *stat, struct place place, struct err *err)
+                    const struct walk_stat *stat, struct file_at file, struct err *err)
 {
     entry->kind = attributes_kind(stat->mode);
     entry->mode = stat->mode & 07777;
@@ -240,7 +240,7 @@ int attributes_read(struct attributes *attributes, struct tree_entry *entry,
                         : 0;
     entry->xattrs = NULL;
     entry->xattr_count = 0;
-    int result = read_xattrs(attributes, entry, place, err);
+    int result = read_xattrs(attributes, entry, file, err);
     if (result != 0)
         entry->xattr_count = 0;
     return result;
@@ -262,7 +262,7 @@ static bool is_privileged(const char *name)
     return strncmp(name, "security.", 9) == 0 || strncmp(name, "trusted.", 8) == 0;
 }
 
-static int set_xattrs(const struct tree_entry *entry, struct place place, const char *path,
+static int set_xattrs(const struct tree_entry *entry, struct file_at file, const char *path,
                       bool access_lists, bool root, struct err *err)
 {
     int result = 0;
@@ -273,8 +273,8 @@ static int set_xattrs(const struct tree_entry *entry, struct place place, const 
             continue;
         memcpy(name, xattr->name, xattr->name_size);
         name[xattr->name_size] = '\0';
-        int set = place.fd >= 0 ? fsetxattr(place.fd, name, xattr->value, xattr->value_size, 0)
-                                : lsetxattr(path, name, xattr->value, xattr->value_size, 0);
+        int set = file.fd >= 0 ? fsetxattr(file.fd, name, xattr->value, xattr->value_size, 0)
+                               : lsetxattr(path, name, xattr->value, xattr->value_size, 0);
         if (set != 0 && !root && errno == EPERM && is_privileged(name))
             continue;
         if (set != 0 && result == 0)
@@ -283,11 +283,10 @@ static int set_xattrs(const struct tree_entry *entry, struct place place, const 
     return result;
 }
 
-static bool try_chown(struct place place, uid_t uid, gid_t gid)
+static bool try_chown(struct file_at file, uid_t uid, gid_t gid)
 {
-    return (place.fd >= 0
-                ? fchown(place.fd, uid, gid)
-                : fchownat(place.folder_fd, place.name, uid, gid, AT_SYMLINK_NOFOLLOW)) == 0;
+    return (file.fd >= 0 ? fchown(file.fd, uid, gid)
+                         : fchownat(file.folder_fd, file.name, uid, gid, AT_SYMLINK_NOFOLLOW)) == 0;
 }
 
 /* What a file has now; a look is cheaper than a change, which goes through the file system's
@@ -299,17 +298,17 @@ struct present {
     mode_t mode;
 };
 
-static struct present look_at(struct place place)
+static struct present look_at(struct file_at file)
 {
     struct stat stat;
-    if (place.fd < 0 || fstat(place.fd, &stat) != 0)
+    if (file.fd < 0 || fstat(file.fd, &stat) != 0)
         return (struct present){.known = false};
     return (struct present){true, stat.st_uid, stat.st_gid, stat.st_mode & 07777};
 }
 
 /* *mode gets the mode with the bits that may be put back. */
 static int set_owner(struct attributes *attributes, const struct tree_entry *entry,
-                     struct place place, const struct attributes_policy *policy,
+                     struct file_at file, const struct attributes_policy *policy,
                      struct present *now, uint32_t *mode, struct err *err)
 {
     uid_t uid = entry->uid;
@@ -323,7 +322,7 @@ static int set_owner(struct attributes *attributes, const struct tree_entry *ent
         return 0;
     now->known = false;
     if (policy->root) {
-        if (try_chown(place, uid, gid))
+        if (try_chown(file, uid, gid))
             return 0;
         *mode &= ~(uint32_t)(S_ISUID | S_ISGID);
         return err_errno(err, "setting the owner");
@@ -331,47 +330,47 @@ static int set_owner(struct attributes *attributes, const struct tree_entry *ent
     /* An ordinary user can give a file to a group of his own, and nothing else: not an error. */
     if (uid != geteuid())
         *mode &= ~(uint32_t)S_ISUID;
-    if (uid != geteuid() || !try_chown(place, (uid_t)-1, gid))
+    if (uid != geteuid() || !try_chown(file, (uid_t)-1, gid))
         *mode &= ~(uint32_t)S_ISGID;
     return 0;
 }
 
-static int set_mode(const struct tree_entry *entry, struct place place, const struct present *now,
+static int set_mode(const struct tree_entry *entry, struct file_at file, const struct present *now,
                     uint32_t mode, struct err *err)
 {
     if (entry->kind == ENTRY_SYMLINK || (now->known && now->mode == mode))
         return 0;
-    int set = place.fd >= 0 ? fchmod(place.fd, mode)
-                            : fchmodat(place.folder_fd, place.name, mode, AT_SYMLINK_NOFOLLOW);
+    int set = file.fd >= 0 ? fchmod(file.fd, mode)
+                           : fchmodat(file.folder_fd, file.name, mode, AT_SYMLINK_NOFOLLOW);
     return set == 0 ? 0 : err_errno(err, "setting the mode");
 }
 
 int attributes_apply(struct attributes *attributes, const struct tree_entry *entry,
-                     struct place place, const struct attributes_policy *policy, struct err *err)
+                     struct file_at file, const struct attributes_policy *policy, struct err *err)
 {
     char path[PROC_PATH_MAX] = "";
-    if (place.fd < 0)
-        proc_path(path, place);
+    if (file.fd < 0)
+        proc_path(path, file);
     struct err later = ERR_INIT;
     uint32_t mode;
-    struct present now = look_at(place);
-    int result = set_owner(attributes, entry, place, policy, &now, &mode, err);
+    struct present now = look_at(file);
+    int result = set_owner(attributes, entry, file, policy, &now, &mode, err);
     if (policy->clear_inherited || entry->xattr_count > 0)
         now.known = false;
-    if (set_xattrs(entry, place, path, false, policy->root, result == 0 ? err : &later) != 0)
+    if (set_xattrs(entry, file, path, false, policy->root, result == 0 ? err : &later) != 0)
         result = -1;
-    if (set_mode(entry, place, &now, mode, result == 0 ? err : &later) != 0)
+    if (set_mode(entry, file, &now, mode, result == 0 ? err : &later) != 0)
         result = -1;
-    if (policy->clear_inherited && place.fd >= 0) {
-        (void)fremovexattr(place.fd, "system.posix_acl_access");
-        (void)fremovexattr(place.fd, "system.posix_acl_default");
+    if (policy->clear_inherited && file.fd >= 0) {
+        (void)fremovexattr(file.fd, "system.posix_acl_access");
+        (void)fremovexattr(file.fd, "system.posix_acl_default");
     }
-    if (set_xattrs(entry, place, path, true, policy->root, result == 0 ? err : &later) != 0)
+    if (set_xattrs(entry, file, path, true, policy->root, result == 0 ? err : &later) != 0)
         result = -1;
     struct timespec times[2] = {{.tv_nsec = UTIME_OMIT},
                                 {.tv_sec = entry->mtime_s, .tv_nsec = (long)entry->mtime_ns}};
-    int set = place.fd >= 0 ? futimens(place.fd, times)
-                            : utimensat(place.folder_fd, place.name, times, AT_SYMLINK_NOFOLLOW);
+    int set = file.fd >= 0 ? futimens(file.fd, times)
+                           : utimensat(file.folder_fd, file.name, times, AT_SYMLINK_NOFOLLOW);
     if (set != 0) {
         err_errno(result == 0 ? err : &later, "setting the time");
         result = -1;

@@ -24,7 +24,7 @@ void attributes_destroy(struct attributes **attributes);
 enum entry_kind attributes_kind(uint32_t mode);
 
 /* Where a file is: an open descriptor, or (fd -1) a name in an open folder. */
-struct place {
+struct file_at {
     int fd, folder_fd;
     const char *name;
 };
@@ -32,7 +32,7 @@ struct place {
 /* Fills everything in entry but its name, hard link, contents and target. -1: extended attributes
  * could not be read; the rest of entry is good then. */
 int attributes_read(struct attributes *attributes, struct tree_entry *entry,
-                    const struct walk_stat *stat, struct place place, struct err *err) MUST_CHECK;
+                    const struct walk_stat *stat, struct file_at file, struct err *err) MUST_CHECK;
 
 struct attributes_policy {
     bool root;                    /* may give files away */
@@ -45,7 +45,7 @@ struct attributes_policy {
  * group bits), times. Goes on after a failure; -1 with the first one. A set-user-id or set-group-id
  * bit is only put back where the owner or group it speaks of was. */
 int attributes_apply(struct attributes *attributes, const struct tree_entry *entry,
-                     struct place place, const struct attributes_policy *policy,
+                     struct file_at file, const struct attributes_policy *policy,
                      struct err *err) MUST_CHECK;
 
 #endif

@@ -12,7 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "cli/files/walk_list.h"
+#include "cli/files/walk_internal.h"
 #include "coding/base/alloc.h"
 
 #define WALK_THREADS_MAX 8

@@ -1,5 +1,5 @@
 /* One folder at a time, all from descriptors: openat from the parent, fstatat from the folder. */
-#include "cli/files/walk_list.h"
+#include "cli/files/walk_internal.h"
 
 #include <dirent.h>
 #include <errno.h>

@@ -16,7 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cli/home/cache_db.h"
+#include "cli/home/cache_internal.h"
 #include "cli/vault/index.h"
 #include "coding/base/bytes.h"
 
@@ -40,9 +40,9 @@ static bool copy_blob(sqlite3_stmt *s, int column, void *to, int size)
     return true;
 }
 
-/* [lock] The place that the statement finds for this id. */
-static int find_place(struct cache *cache, sqlite3_stmt *s, const uint8_t id[CHUNK_ID_SIZE],
-                      struct chunk_place *place, struct err *err)
+/* [lock] The location that the statement finds for this id. */
+static int find_location(struct cache *cache, sqlite3_stmt *s, const uint8_t id[CHUNK_ID_SIZE],
+                         struct chunk_location *location, struct err *err)
 {
     int result = 0;
     int code = sqlite3_step(s);
@@ -50,37 +50,37 @@ static int find_place(struct cache *cache, sqlite3_stmt *s, const uint8_t id[CHU
     if (code != SQLITE_ROW && code != SQLITE_DONE)
         result = cache_fail(cache, err, "looking up a chunk");
     else if (code == SQLITE_DONE || !copy_blob(s, 0, rest, ID_REST) ||
-             memcmp(rest, id + 8, ID_REST) != 0 || !copy_blob(s, 1, place->pack, ID_SIZE))
+             memcmp(rest, id + 8, ID_REST) != 0 || !copy_blob(s, 1, location->pack, ID_SIZE))
         result = err_set(err, ERR_NOT_FOUND, "a chunk that no known pack has");
     if (result == 0) {
-        place->pack_number = (uint32_t)sqlite3_column_int64(s, 2);
-        place->segment = (uint32_t)sqlite3_column_int64(s, 3);
-        place->offset = (uint32_t)sqlite3_column_int64(s, 4);
-        place->size = (uint32_t)sqlite3_column_int64(s, 5);
+        location->pack_number = (uint32_t)sqlite3_column_int64(s, 2);
+        location->segment = (uint32_t)sqlite3_column_int64(s, 3);
+        location->offset = (uint32_t)sqlite3_column_int64(s, 4);
+        location->size = (uint32_t)sqlite3_column_int64(s, 5);
     }
     sqlite3_reset(s);
     return result;
 }
 
-int cache_find(struct cache *cache, const uint8_t id[CHUNK_ID_SIZE], struct chunk_place *place,
-               struct err *err)
+int cache_find(struct cache *cache, const uint8_t id[CHUNK_ID_SIZE],
+               struct chunk_location *location, struct err *err)
 {
     sqlite3_stmt *s = cache->statements[CACHE_FIND];
     pthread_mutex_lock(&cache->lock);
     sqlite3_bind_int64(s, 1, key_of(id));
-    int result = find_place(cache, s, id, place, err);
+    int result = find_location(cache, s, id, location, err);
     pthread_mutex_unlock(&cache->lock);
     return result;
 }
 
 int cache_find_other(struct cache *cache, const uint8_t id[CHUNK_ID_SIZE], unsigned skip,
-                     struct chunk_place *place, struct err *err)
+                     struct chunk_location *location, struct err *err)
 {
     sqlite3_stmt *s = cache->statements[CACHE_FIND_OTHER];
     pthread_mutex_lock(&cache->lock);
     sqlite3_bind_int64(s, 1, key_of(id));
     sqlite3_bind_int64(s, 2, skip);
-    int result = find_place(cache, s, id, place, err);
+    int result = find_location(cache, s, id, location, err);
     pthread_mutex_unlock(&cache->lock);
     return result;
 }

@@ -24,7 +24,7 @@
 
 struct cache;
 
-struct chunk_place {
+struct chunk_location {
     uint8_t pack[ID_SIZE];
     uint32_t pack_number; /* small number of the pack in this cache, stable while the cache lives */
     uint32_t segment, offset, size;
@@ -34,12 +34,12 @@ int cache_open(struct cache **cache, const char *path, struct err *err) MUST_CHE
 void cache_close(struct cache **cache);
 
 /* ERR_NOT_FOUND when no living pack has it. */
-int cache_find(struct cache *cache, const uint8_t id[CHUNK_ID_SIZE], struct chunk_place *place,
-               struct err *err) MUST_CHECK;
+int cache_find(struct cache *cache, const uint8_t id[CHUNK_ID_SIZE],
+               struct chunk_location *location, struct err *err) MUST_CHECK;
 /* Where the chunk is too, in another living pack: the latest but so many; ERR_NOT_FOUND when there is
- * none. For when the first place does not give it. */
+ * none. For when the first location does not give it. */
 int cache_find_other(struct cache *cache, const uint8_t id[CHUNK_ID_SIZE], unsigned skip,
-                     struct chunk_place *place, struct err *err) MUST_CHECK;
+                     struct chunk_location *location, struct err *err) MUST_CHECK;
 /* A pack that is stored: its chunks can be relied on from now. published: some record's index names
  * it. */
 int cache_add_pack(struct cache *cache, const uint8_t pack[ID_SIZE],

@@ -1,5 +1,5 @@
 /* The cache's tables. The reasons for their shape are in cache.c. */
-#include "cli/home/cache_db.h"
+#include "cli/home/cache_internal.h"
 
 #include <fcntl.h>
 #include <stdlib.h>

@@ -14,7 +14,7 @@
 
 #include <sodium.h>
 
-#include "cli/home/home_files.h"
+#include "cli/home/home_internal.h"
 #include "coding/base/alloc.h"
 #include "coding/base/bytes.h"
 #include "node/api/durable.h"

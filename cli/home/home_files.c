@@ -10,7 +10,7 @@
  *   writer.key "ecbkwkey": 16 writer id, 64 Ed25519 secret, certificate to the end
  *   sequence   "ecbkseqn": 8 last number reserved, 8 last number saved, 32 hash of that record
  */
-#include "cli/home/home_files.h"
+#include "cli/home/home_internal.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "cli/home/home_files.h"
+#include "cli/home/home_internal.h"
 #include "node/api/durable.h"
 
 #define RECORD_FILE_MAX (2u * RECORD_BYTES_MAX)

@@ -14,8 +14,8 @@
 
 #include <sodium.h>
 
-#include "cli/recover/recover_inner.h"
-#include "cli/remote/catalogue.h"
+#include "cli/recover/recover_internal.h"
+#include "cli/remote/index_packs.h"
 #include "coding/base/alloc.h"
 
 static double now_s(void)
@@ -27,10 +27,10 @@ static double now_s(void)
 
 /* ---- what the parts share -------------------------------------------------------------------- */
 
-void recover_problem(struct recover *recover, const struct target *target, const char *name,
+void recover_problem(struct recover *recover, const struct dest *dest, const char *name,
                      size_t name_size, const struct err *err)
 {
-    const char *folder = target != NULL ? target->path : "";
+    const char *folder = dest != NULL ? dest->path : "";
     char *path = name != NULL ? alloc_format("%s/%.*s", folder, (int)name_size, name)
                               : alloc_text(folder[0] != '\0' ? folder : "/");
     pthread_mutex_lock(&recover->report_lock);
@@ -166,15 +166,15 @@ static int load_index(struct recover *recover, const struct snapshot_list *all, 
     if (result == 0 && cache_has_dropped(recover->cache))
         result = cache_forget_indexes(recover->cache, err);
     if (result == 0)
-        result = catalogue_load(recover->cache, recover->vault->keys, client, all,
-                                index_out_of_reach, &missing, err);
+        result = index_packs_load(recover->cache, recover->vault->keys, client, all,
+                                  index_out_of_reach, &missing, err);
     if (client != NULL)
         client_close(&client);
     if (result == 0)
         result = cache_begin_reading(recover->cache, err);
-    struct chunk_place place;
+    struct chunk_location location;
     for (size_t i = 0; i < recover->snapshot->root_count && result == 0; i++) {
-        if (cache_find(recover->cache, recover->snapshot->root[i], &place, err) == 0)
+        if (cache_find(recover->cache, recover->snapshot->root[i], &location, err) == 0)
             continue;
         result = -1;
         if (missing.code != ERR_NONE)
@@ -192,8 +192,8 @@ static void judge(struct recover *recover)
     result->directories = recover->directories;
     result->bytes = recover->bytes;
     result->problems = recover->progress->problems;
-    result->bytes_fetched = fetch_bytes(recover->fetch);
-    result->corrupt = fetch_corrupt(recover->fetch);
+    result->bytes_fetched = fetcher_bytes(recover->fetcher);
+    result->corrupt = fetcher_corrupt(recover->fetcher);
     recover->progress->bytes_sent = result->bytes_fetched;
     result->outcome = recover->damaged       ? JOB_DAMAGED
                       : recover->lost        ? JOB_FAILED
@@ -210,8 +210,8 @@ static int run(struct recover *recover, const struct snapshot_list *all, struct 
 {
     struct job_progress *progress = recover->progress;
     if (load_index(recover, all, err) != 0 ||
-        fetch_new(&recover->fetch, recover->vault->keys, recover->options->endpoint,
-                  &recover->failure, err) != 0 ||
+        fetcher_new(&recover->fetcher, recover->vault->keys, recover->options->endpoint,
+                    &recover->failure, err) != 0 ||
         find_paths(recover, err) != 0 || open_root(recover, err) != 0)
         return -1;
     if (recover->path_count == 0) {
@@ -231,7 +231,7 @@ static int run(struct recover *recover, const struct snapshot_list *all, struct 
 
 static void release(struct recover *recover)
 {
-    fetch_destroy(&recover->fetch);
+    fetcher_destroy(&recover->fetcher);
     links_release(recover);
     for (size_t i = 0; i < recover->path_count; i++)
         free(recover->paths[i]);

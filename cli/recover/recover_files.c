@@ -10,20 +10,20 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "cli/recover/recover_inner.h"
+#include "cli/recover/recover_internal.h"
 #include "coding/base/alloc.h"
 
-void writer_hand_init(struct writer_hand *hand, struct recover *recover)
+void recover_worker_init(struct recover_worker *worker, struct recover *recover)
 {
-    *hand = (struct writer_hand){.recover = recover, .attributes = attributes_new()};
-    chunk_reader_init(&hand->chunks, recover->cache, recover->fetch, recover->vault->keys);
+    *worker = (struct recover_worker){.recover = recover, .attributes = attributes_new()};
+    chunk_reader_init(&worker->chunks, recover->cache, recover->fetcher, recover->vault->keys);
 }
 
-void writer_hand_release(struct writer_hand *hand)
+void recover_worker_release(struct recover_worker *worker)
 {
-    attributes_destroy(&hand->attributes);
-    chunk_reader_release(&hand->chunks);
-    free(hand->back);
+    attributes_destroy(&worker->attributes);
+    chunk_reader_release(&worker->chunks);
+    free(worker->back);
 }
 
 /* ---- where bytes go -------------------------------------------------------------------------- */
@@ -41,13 +41,13 @@ static int write_at(int fd, const uint8_t *bytes, size_t size, uint64_t offset, 
     return 0;
 }
 
-static int read_back(struct writer_hand *hand, int fd, const uint8_t *bytes, size_t size,
+static int read_back(struct recover_worker *worker, int fd, const uint8_t *bytes, size_t size,
                      uint64_t offset, struct err *err)
 {
-    if (hand->back == NULL)
-        hand->back = alloc_zero(1, CHUNK_BYTES_MAX);
+    if (worker->back == NULL)
+        worker->back = alloc_zero(1, CHUNK_BYTES_MAX);
     for (size_t done = 0; done < size;) {
-        ssize_t got = pread(fd, hand->back + done, size - done, (off_t)(offset + done));
+        ssize_t got = pread(fd, worker->back + done, size - done, (off_t)(offset + done));
         if (got < 0 && errno == EINTR)
             continue;
         if (got <= 0)
@@ -55,27 +55,27 @@ static int read_back(struct writer_hand *hand, int fd, const uint8_t *bytes, siz
                            : err_set(err, ERR_DAMAGED, "it reads back shorter than it was written");
         done += (size_t)got;
     }
-    return memcmp(hand->back, bytes, size) == 0
+    return memcmp(worker->back, bytes, size) == 0
                ? 0
                : err_set(err, ERR_DAMAGED, "it reads back other than it was written");
 }
 
-static int put(struct writer_hand *hand, int fd, const uint8_t *bytes, size_t size, uint64_t offset,
-               struct err *err)
+static int put(struct recover_worker *worker, int fd, const uint8_t *bytes, size_t size,
+               uint64_t offset, struct err *err)
 {
     if (write_at(fd, bytes, size, offset, err) != 0)
         return -1;
-    return hand->recover->options->verify ? read_back(hand, fd, bytes, size, offset, err) : 0;
+    return worker->recover->options->verify ? read_back(worker, fd, bytes, size, offset, err) : 0;
 }
 
 /* Bytes of the stream of a file's data, at `offset` of that stream, to their places between holes. */
-static int put_stream(struct writer_hand *hand, const struct output *output, const uint8_t *bytes,
-                      size_t size, uint64_t offset, struct err *err)
+static int put_stream(struct recover_worker *worker, const struct output_file *output,
+                      const uint8_t *bytes, size_t size, uint64_t offset, struct err *err)
 {
     const struct tree_entry *entry = output->entry;
     if (entry->extent_count == 0)
         return size <= entry->size && offset <= entry->size - size
-                   ? put(hand, output->fd, bytes, size, offset, err)
+                   ? put(worker, output->fd, bytes, size, offset, err)
                    : err_set(err, ERR_DAMAGED, "more data than the file has bytes");
     uint64_t begin = 0;
     for (size_t i = 0; i < entry->extent_count && size > 0; i++) {
@@ -83,7 +83,7 @@ static int put_stream(struct writer_hand *hand, const struct output *output, con
         if (offset < begin + extent->size) {
             uint64_t inside = offset - begin, left = extent->size - inside;
             size_t part = size < left ? size : (size_t)left;
-            if (put(hand, output->fd, bytes, part, extent->offset + inside, err) != 0)
+            if (put(worker, output->fd, bytes, part, extent->offset + inside, err) != 0)
                 return -1;
             bytes += part;
             size -= part;
@@ -96,13 +96,13 @@ static int put_stream(struct writer_hand *hand, const struct output *output, con
 
 /* ---- one file -------------------------------------------------------------------------------- */
 
-static void file_name(const struct output *output, char name[TREE_NAME_MAX + 1])
+static void file_name(const struct output_file *output, char name[TREE_NAME_MAX + 1])
 {
     memcpy(name, output->entry->name, output->entry->name_size);
     name[output->entry->name_size] = '\0';
 }
 
-static int begin_file(struct recover *recover, struct output *output, struct err *err)
+static int begin_file(struct recover *recover, struct output_file *output, struct err *err)
 {
     if (output->fd >= 0)
         return 0;
@@ -110,16 +110,16 @@ static int begin_file(struct recover *recover, struct output *output, struct err
     const struct tree_entry *entry = output->entry;
     bool own = entry->uid == recover->uid && entry->gid == recover->gid;
     temporary_name(recover, output->temporary);
-    output->fd = openat(output->target->fd, output->temporary,
+    output->fd = openat(output->dest->fd, output->temporary,
                         O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
                         own ? (entry->mode & 0777) | 0600 : 0600);
     return output->fd >= 0 ? 0 : err_errno(err, "making the file");
 }
 
 /* The last part is written: size, attributes, name. */
-static int end_file(struct writer_hand *hand, struct output *output, struct err *err)
+static int end_file(struct recover_worker *worker, struct output_file *output, struct err *err)
 {
-    struct recover *recover = hand->recover;
+    struct recover *recover = worker->recover;
     const struct tree_entry *entry = output->entry;
     char name[TREE_NAME_MAX + 1];
     struct stat stat;
@@ -132,14 +132,14 @@ static int end_file(struct writer_hand *hand, struct output *output, struct err 
     if (!holes && entry->chunk_count > 1 &&
         (fstat(output->fd, &stat) != 0 || (uint64_t)stat.st_size != entry->size))
         return err_set(err, ERR_DAMAGED, "its chunks do not have its size");
-    if (attributes_apply(hand->attributes, entry, (struct place){.fd = output->fd},
+    if (attributes_apply(worker->attributes, entry, (struct file_at){.fd = output->fd},
                          &recover->policy, &problem) != 0)
-        recover_problem(recover, output->target, name, strlen(name), &problem);
+        recover_problem(recover, output->dest, name, strlen(name), &problem);
     int closed = close(output->fd);
     output->fd = -1;
     if (closed != 0)
         return err_errno(err, "closing");
-    if (target_publish(recover, output->target, output->temporary, name, err) != 0) {
+    if (dest_publish(recover, output->dest, output->temporary, name, err) != 0) {
         output->temporary[0] = '\0';
         return -1;
     }
@@ -150,65 +150,66 @@ static int end_file(struct writer_hand *hand, struct output *output, struct err 
     return 0;
 }
 
-static void fail_file(struct writer_hand *hand, struct output *output, const struct err *err)
+static void fail_file(struct recover_worker *worker, struct output_file *output,
+                      const struct err *err)
 {
     pthread_mutex_lock(&output->lock);
     bool first = !output->failed;
     output->failed = true;
     pthread_mutex_unlock(&output->lock);
-    if (first && !failure_met(&hand->recover->failure))
-        recover_problem(hand->recover, output->target, output->entry->name,
+    if (first && !failure_met(&worker->recover->failure))
+        recover_problem(worker->recover, output->dest, output->entry->name,
                         output->entry->name_size, err);
 }
 
-static void drop_output(struct writer_hand *hand, struct output *output)
+static void drop_output(struct recover_worker *worker, struct output_file *output)
 {
     if (output->fd >= 0)
         close(output->fd);
     if (output->temporary[0] != '\0')
-        (void)unlinkat(output->target->fd, output->temporary, 0);
-    link_finish(hand, output->link, !output->failed);
-    target_drop(hand, output->target);
+        (void)unlinkat(output->dest->fd, output->temporary, 0);
+    link_finish(worker, output->link, !output->failed);
+    dest_drop(worker, output->dest);
     pthread_mutex_destroy(&output->lock);
     free(output->entry);
     free(output);
 }
 
-static int write_part(struct writer_hand *hand, struct part *part, struct err *err)
+static int write_part(struct recover_worker *worker, struct part *part, struct err *err)
 {
-    struct output *output = part->output;
+    struct output_file *output = part->output;
     pthread_mutex_lock(&output->lock);
     bool failed = output->failed;
-    int result = failed ? 0 : begin_file(hand->recover, output, err);
+    int result = failed ? 0 : begin_file(worker->recover, output, err);
     pthread_mutex_unlock(&output->lock);
     uint64_t offset = part->offset;
     for (size_t i = 0; i < part->count && result == 0 && !failed; i++) {
         const uint8_t *bytes;
-        result = failure_check(&hand->recover->failure, err);
+        result = failure_check(&worker->recover->failure, err);
         if (result == 0)
-            result = chunk_read(&hand->chunks, &part->chunks[i], &bytes, err);
+            result = chunk_read(&worker->chunks, &part->chunks[i], &bytes, err);
         if (result == 0)
-            result = put_stream(hand, output, bytes, part->chunks[i].size, offset, err);
+            result = put_stream(worker, output, bytes, part->chunks[i].size, offset, err);
         offset += part->chunks[i].size;
-        atomic_fetch_add(&hand->recover->progress->bytes, part->chunks[i].size);
+        atomic_fetch_add(&worker->recover->progress->bytes, part->chunks[i].size);
     }
     return result;
 }
 
-static void do_part(struct writer_hand *hand, struct part *part)
+static void do_part(struct recover_worker *worker, struct part *part)
 {
-    struct output *output = part->output;
+    struct output_file *output = part->output;
     struct err err = ERR_INIT;
-    if (write_part(hand, part, &err) != 0)
-        fail_file(hand, output, &err);
+    if (write_part(worker, part, &err) != 0)
+        fail_file(worker, output, &err);
     for (size_t i = 0; i < part->count; i++)
-        chunk_unplan(&part->chunks[i], hand->recover->fetch);
+        chunk_unplan(&part->chunks[i], worker->recover->fetcher);
     free(part->chunks);
     if (atomic_fetch_sub(&output->parts, 1) != 1)
         return;
-    if (!output->failed && end_file(hand, output, &err) != 0)
-        fail_file(hand, output, &err);
-    drop_output(hand, output);
+    if (!output->failed && end_file(worker, output, &err) != 0)
+        fail_file(worker, output, &err);
+    drop_output(worker, output);
 }
 
 /* ---- giving out ------------------------------------------------------------------------------ */
@@ -250,13 +251,13 @@ static void add_part(struct recover *recover, struct part_batch **batch, const s
         writers_give(recover, batch);
 }
 
-void writers_add(struct recover *recover, struct part_batch **batch, struct target *target,
-                 const struct tree_entry *entry, struct link *link)
+void writers_add(struct recover *recover, struct part_batch **batch, struct dest *dest,
+                 const struct tree_entry *entry, struct hard_link *link)
 {
-    struct output *output = alloc_zero(1, sizeof(*output));
+    struct output_file *output = alloc_zero(1, sizeof(*output));
     struct err err = ERR_INIT;
-    target_hold(target);
-    output->target = target;
+    dest_hold(dest);
+    output->dest = dest;
     output->entry = entry_copy(entry);
     output->link = link;
     output->fd = -1;
@@ -272,7 +273,7 @@ void writers_add(struct recover *recover, struct part_batch **batch, struct targ
         part.chunks = alloc_zero(wanted, sizeof(part.chunks[0]));
         while (!failed && part.count < wanted) {
             struct chunk_source *chunk = &part.chunks[part.count];
-            failed = chunk_plan(chunk, recover->cache, recover->fetch,
+            failed = chunk_plan(chunk, recover->cache, recover->fetcher,
                                 output->entry->chunks[first + part.count], &err) != 0;
             if (!failed) {
                 offset += chunk->size;
@@ -285,8 +286,7 @@ void writers_add(struct recover *recover, struct part_batch **batch, struct targ
             output->failed = true;
             pthread_mutex_unlock(&output->lock);
             if (!reported)
-                recover_problem(recover, target, output->entry->name, output->entry->name_size,
-                                &err);
+                recover_problem(recover, dest, output->entry->name, output->entry->name_size, &err);
         }
         add_part(recover, batch, &part);
     }
@@ -297,8 +297,8 @@ void writers_add(struct recover *recover, struct part_batch **batch, struct targ
 static void *writer(void *argument)
 {
     struct recover *recover = argument;
-    struct writer_hand hand;
-    writer_hand_init(&hand, recover);
+    struct recover_worker worker;
+    recover_worker_init(&worker, recover);
     pthread_mutex_lock(&recover->work_lock);
     for (;;) {
         struct part_batch *batch = recover->batches;
@@ -315,12 +315,12 @@ static void *writer(void *argument)
         pthread_cond_signal(&recover->work_less);
         pthread_mutex_unlock(&recover->work_lock);
         for (size_t i = 0; i < batch->count; i++)
-            do_part(&hand, &batch->parts[i]);
+            do_part(&worker, &batch->parts[i]);
         free(batch);
         pthread_mutex_lock(&recover->work_lock);
     }
     pthread_mutex_unlock(&recover->work_lock);
-    writer_hand_release(&hand);
+    recover_worker_release(&worker);
     return NULL;
 }
 

@@ -9,21 +9,21 @@
 
 #include <sodium.h>
 
-#include "cli/recover/recover_inner.h"
+#include "cli/recover/recover_internal.h"
 #include "coding/base/alloc.h"
 
 enum link_state { LINK_WAITING, LINK_GOOD, LINK_BAD };
 
 struct waiting_name {
     struct waiting_name *next;
-    struct target *target; /* a token is held */
+    struct dest *dest; /* a token is held */
     uint64_t bytes;
     char name[TREE_NAME_MAX + 1];
 };
 
-struct link {
+struct hard_link {
     enum link_state state;
-    char *folder; /* the target's path */
+    char *folder; /* the dest's path */
     char name[TREE_NAME_MAX + 1];
     struct waiting_name *waiting;
 };
@@ -41,34 +41,34 @@ static void inode_key(uint8_t key[ID_MAP_ID_SIZE], const struct tree_entry *entr
     crypto_generichash_final(&state, key, ID_MAP_ID_SIZE);
 }
 
-static int make_link(struct recover *recover, const struct link *link, const struct target *target,
+static int make_link(struct recover *recover, const struct hard_link *link, const struct dest *dest,
                      const char *name, struct err *err)
 {
     char temporary[40];
-    if (target_is_free(recover, target, name, err) != 0)
+    if (dest_is_free(recover, dest, name, err) != 0)
         return -1;
-    int folder = target_reopen(recover, link->folder, err);
+    int folder = dest_reopen(recover, link->folder, err);
     if (folder < 0)
         return -1;
     temporary_name(recover, temporary);
-    int result = linkat(folder, link->name, target->fd, temporary, 0);
+    int result = linkat(folder, link->name, dest->fd, temporary, 0);
     if (result != 0)
         result = err_errno(err, "linking it to its other name");
     close(folder);
-    return result == 0 ? target_publish(recover, target, temporary, name, err) : -1;
+    return result == 0 ? dest_publish(recover, dest, temporary, name, err) : -1;
 }
 
 /* One more name, when the first one is there or can never be. */
-static void finish_name(struct recover *recover, const struct link *link,
-                        const struct target *target, const char *name, uint64_t bytes)
+static void finish_name(struct recover *recover, const struct hard_link *link,
+                        const struct dest *dest, const char *name, uint64_t bytes)
 {
     struct err err = ERR_INIT;
     int result =
         link->state == LINK_GOOD
-            ? make_link(recover, link, target, name, &err)
+            ? make_link(recover, link, dest, name, &err)
             : err_set(&err, ERR_NOT_FOUND, "its other name %s could not be written", link->name);
     if (result != 0) {
-        recover_problem(recover, target, name, strlen(name), &err);
+        recover_problem(recover, dest, name, strlen(name), &err);
         return;
     }
     atomic_fetch_add(&recover->files, 1);
@@ -77,8 +77,8 @@ static void finish_name(struct recover *recover, const struct link *link,
     atomic_fetch_add(&recover->progress->bytes, bytes);
 }
 
-bool link_join(struct recover *recover, struct target *target, const struct tree_entry *entry,
-               struct link **link)
+bool link_join(struct recover *recover, struct dest *dest, const struct tree_entry *entry,
+               struct hard_link **link)
 {
     uint8_t key[ID_MAP_ID_SIZE];
     char name[TREE_NAME_MAX + 1];
@@ -92,17 +92,17 @@ bool link_join(struct recover *recover, struct target *target, const struct tree
         recover->links =
             alloc_grow(recover->links, recover->link_count + 1, sizeof(recover->links[0]));
         *link = alloc_zero(1, sizeof(**link));
-        (*link)->folder = alloc_text(target->path);
+        (*link)->folder = alloc_text(dest->path);
         memcpy((*link)->name, name, sizeof(name));
         recover->links[recover->link_count++] = *link;
         pthread_mutex_unlock(&recover->link_lock);
         return false;
     }
-    struct link *first = recover->links[number];
+    struct hard_link *first = recover->links[number];
     if (first->state == LINK_WAITING) {
         struct waiting_name *waiting = alloc_zero(1, sizeof(*waiting));
-        target_hold(target);
-        waiting->target = target;
+        dest_hold(dest);
+        waiting->dest = dest;
         waiting->bytes = entry->size;
         memcpy(waiting->name, name, sizeof(name));
         waiting->next = first->waiting;
@@ -111,23 +111,23 @@ bool link_join(struct recover *recover, struct target *target, const struct tree
     }
     pthread_mutex_unlock(&recover->link_lock);
     if (first != NULL)
-        finish_name(recover, first, target, name, entry->size);
+        finish_name(recover, first, dest, name, entry->size);
     return true;
 }
 
-void link_finish(struct writer_hand *hand, struct link *link, bool good)
+void link_finish(struct recover_worker *worker, struct hard_link *link, bool good)
 {
     if (link == NULL)
         return;
-    pthread_mutex_lock(&hand->recover->link_lock);
+    pthread_mutex_lock(&worker->recover->link_lock);
     link->state = good ? LINK_GOOD : LINK_BAD;
     struct waiting_name *waiting = link->waiting;
     link->waiting = NULL;
-    pthread_mutex_unlock(&hand->recover->link_lock);
+    pthread_mutex_unlock(&worker->recover->link_lock);
     while (waiting != NULL) {
         struct waiting_name *next = waiting->next;
-        finish_name(hand->recover, link, waiting->target, waiting->name, waiting->bytes);
-        target_drop(hand, waiting->target);
+        finish_name(worker->recover, link, waiting->dest, waiting->name, waiting->bytes);
+        dest_drop(worker, waiting->dest);
         free(waiting);
         waiting = next;
     }

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cli/recover/recover_inner.h"
+#include "cli/recover/recover_internal.h"
 #include "coding/base/alloc.h"
 
 /* Reads one folder's entries chunk by chunk. */
@@ -17,14 +17,14 @@ struct folder_reader {
 };
 
 struct frame {
-    struct target *target;
+    struct dest *dest;
     struct folder_reader reader;
     bool wanted; /* the folder itself was asked for, or is inside one that was */
 };
 
 struct tree_walk {
     struct recover *recover;
-    struct writer_hand hand;
+    struct recover_worker worker;
     struct part_batch *batch;
     struct frame *frames;
     size_t depth, room;
@@ -50,7 +50,8 @@ static int next_chunk(struct recover *recover, struct chunk_reader *chunks,
 {
     struct chunk_source source = {0};
     const uint8_t *bytes;
-    if (chunk_plan(&source, recover->cache, recover->fetch, reader->chunks[reader->next], err) != 0)
+    if (chunk_plan(&source, recover->cache, recover->fetcher, reader->chunks[reader->next], err) !=
+        0)
         return -1;
     int result = chunk_read(chunks, &source, &bytes, err);
     if (result == 0) {
@@ -59,7 +60,7 @@ static int next_chunk(struct recover *recover, struct chunk_reader *chunks,
         reader->next++;
         result = tree_reader_give(&reader->tree, reader->bytes, source.size, err);
     }
-    chunk_unplan(&source, recover->fetch);
+    chunk_unplan(&source, recover->fetcher);
     return result;
 }
 
@@ -141,7 +142,7 @@ int recover_find(struct recover *recover, const char *path, struct err *err)
 {
     struct chunk_reader chunks;
     struct folder_reader reader;
-    chunk_reader_init(&chunks, recover->cache, recover->fetch, recover->vault->keys);
+    chunk_reader_init(&chunks, recover->cache, recover->fetcher, recover->vault->keys);
     folder_open(&reader, (const uint8_t(*)[CHUNK_ID_SIZE])recover->snapshot->root,
                 recover->snapshot->root_count);
     bool found = true;
@@ -160,7 +161,7 @@ int recover_find(struct recover *recover, const char *path, struct err *err)
 
 /* ---- the walk -------------------------------------------------------------------------------- */
 
-static void push_frame(struct tree_walk *walk, struct target *target,
+static void push_frame(struct tree_walk *walk, struct dest *dest,
                        const uint8_t (*chunks)[CHUNK_ID_SIZE], size_t count, bool wanted)
 {
     if (walk->depth == walk->room) {
@@ -168,7 +169,7 @@ static void push_frame(struct tree_walk *walk, struct target *target,
         walk->frames = alloc_grow(walk->frames, walk->room, sizeof(walk->frames[0]));
     }
     struct frame *frame = &walk->frames[walk->depth++];
-    *frame = (struct frame){.target = target, .wanted = wanted};
+    *frame = (struct frame){.dest = dest, .wanted = wanted};
     folder_open(&frame->reader, chunks, count);
 }
 
@@ -176,65 +177,64 @@ static void pop_frame(struct tree_walk *walk)
 {
     struct frame *frame = &walk->frames[--walk->depth];
     folder_close(&frame->reader);
-    target_drop(&walk->hand, frame->target);
+    dest_drop(&walk->worker, frame->dest);
 }
 
-static void recover_file(struct tree_walk *walk, struct target *target,
-                         const struct tree_entry *entry)
+static void recover_file(struct tree_walk *walk, struct dest *dest, const struct tree_entry *entry)
 {
     struct recover *recover = walk->recover;
     char name[TREE_NAME_MAX + 1];
     struct err err = ERR_INIT;
-    struct link *link = NULL;
+    struct hard_link *link = NULL;
     memcpy(name, entry->name, entry->name_size);
     name[entry->name_size] = '\0';
-    if (entry->hard_link != 0 && link_join(recover, target, entry, &link))
+    if (entry->hard_link != 0 && link_join(recover, dest, entry, &link))
         return;
-    if (target_is_free(recover, target, name, &err) != 0) {
-        recover_problem(recover, target, name, entry->name_size, &err);
-        link_finish(&walk->hand, link, false);
+    if (dest_is_free(recover, dest, name, &err) != 0) {
+        recover_problem(recover, dest, name, entry->name_size, &err);
+        link_finish(&walk->worker, link, false);
         return;
     }
-    writers_add(recover, &walk->batch, target, entry, link);
+    writers_add(recover, &walk->batch, dest, entry, link);
 }
 
-static void recover_special(struct tree_walk *walk, struct target *target,
+static void recover_special(struct tree_walk *walk, struct dest *dest,
                             const struct tree_entry *entry)
 {
     struct err err = ERR_INIT;
-    struct link *link = NULL;
-    if (entry->hard_link != 0 && link_join(walk->recover, target, entry, &link))
+    struct hard_link *link = NULL;
+    if (entry->hard_link != 0 && link_join(walk->recover, dest, entry, &link))
         return;
-    int result = target_special(&walk->hand, target, entry, &err);
+    int result = dest_special(&walk->worker, dest, entry, &err);
     if (result != 0)
-        recover_problem(walk->recover, target, entry->name, entry->name_size, &err);
-    link_finish(&walk->hand, link, result == 0);
+        recover_problem(walk->recover, dest, entry->name, entry->name_size, &err);
+    link_finish(&walk->worker, link, result == 0);
 }
 
 static void recover_entry(struct tree_walk *walk, const struct tree_entry *entry)
 {
     struct recover *recover = walk->recover;
     struct frame *frame = &walk->frames[walk->depth - 1];
-    struct target *target = frame->target, *below;
+    struct dest *dest = frame->dest, *below;
     struct err err = ERR_INIT;
     enum want want = WANT_ALL;
     if (!frame->wanted) {
-        char *path = alloc_format("%s/%.*s", target->path, (int)entry->name_size, entry->name);
+        char *path = alloc_format("%s/%.*s", dest->path, (int)entry->name_size, entry->name);
         want = wants(recover, path);
         free(path);
     }
     if (want == WANT_NOTHING || (want == WANT_BELOW && entry->kind != ENTRY_DIRECTORY))
         return;
     if (entry->kind == ENTRY_FILE) {
-        recover_file(walk, target, entry);
+        recover_file(walk, dest, entry);
     } else if (entry->kind == ENTRY_DIRECTORY) {
-        if (target_enter(recover, target, entry, want == WANT_ALL, &below, &err) != 0)
-            recover_problem(recover, target, entry->name, entry->name_size, &err);
+        if (dest_enter(recover, dest, entry, want == WANT_ALL, &below, &err) != 0)
+            recover_problem(recover, dest, entry->name, entry->name_size, &err);
         else
             push_frame(walk, below, (const uint8_t(*)[CHUNK_ID_SIZE])entry->chunks,
                        entry->chunk_count, want == WANT_ALL);
     } else {
-        recover_special(walk, target, entry);
+        recover_special(walk, dest, entry);
     }
 }
 
@@ -249,9 +249,9 @@ static void step(struct tree_walk *walk)
         pop_frame(walk);
         return;
     }
-    if (next_entry(recover, &walk->hand.chunks, &frame->reader, &entry, &end, &err) != 0) {
+    if (next_entry(recover, &walk->worker.chunks, &frame->reader, &entry, &end, &err) != 0) {
         /* What is in the rest of this folder is not known: it counts as one problem. */
-        recover_problem(recover, frame->target, NULL, 0, &err);
+        recover_problem(recover, frame->dest, NULL, 0, &err);
         pop_frame(walk);
     } else if (end) {
         pop_frame(walk);
@@ -264,14 +264,13 @@ static void step(struct tree_walk *walk)
 int recover_walk(struct recover *recover, struct err *err)
 {
     struct tree_walk walk = {.recover = recover};
-    writer_hand_init(&walk.hand, recover);
-    push_frame(&walk, target_root(recover),
-               (const uint8_t(*)[CHUNK_ID_SIZE])recover->snapshot->root,
+    recover_worker_init(&walk.worker, recover);
+    push_frame(&walk, dest_root(recover), (const uint8_t(*)[CHUNK_ID_SIZE])recover->snapshot->root,
                recover->snapshot->root_count, recover->path_count == 0);
     while (walk.depth > 0)
         step(&walk);
     writers_give(recover, &walk.batch);
-    writer_hand_release(&walk.hand);
+    recover_worker_release(&walk.worker);
     free(walk.frames);
     return failure_check(&recover->failure, err);
 }

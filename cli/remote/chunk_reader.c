@@ -3,40 +3,40 @@
 #include <stdlib.h>
 #include <string.h>
 
-static void plan_place(struct chunk_source *source, struct fetch *fetch,
-                       const uint8_t id[CHUNK_ID_SIZE], const struct chunk_place *place)
+static void plan_location(struct chunk_source *source, struct fetcher *fetcher,
+                          const uint8_t id[CHUNK_ID_SIZE], const struct chunk_location *location)
 {
     memcpy(source->id, id, CHUNK_ID_SIZE);
-    source->segment = place->segment;
-    source->offset = place->offset;
-    source->size = place->size;
-    source->pack = fetch_plan(fetch, place->pack);
+    source->segment = location->segment;
+    source->offset = location->offset;
+    source->size = location->size;
+    source->pack = fetcher_plan(fetcher, location->pack);
 }
 
-int chunk_plan(struct chunk_source *source, struct cache *cache, struct fetch *fetch,
+int chunk_plan(struct chunk_source *source, struct cache *cache, struct fetcher *fetcher,
                const uint8_t id[CHUNK_ID_SIZE], struct err *err)
 {
-    struct chunk_place place;
-    if (cache_find(cache, id, &place, err) != 0)
+    struct chunk_location location;
+    if (cache_find(cache, id, &location, err) != 0)
         return err->code == ERR_NOT_FOUND
                    ? err_set(err, ERR_NOT_FOUND,
                              "no index that could be read names one of its chunks")
                    : -1;
-    plan_place(source, fetch, id, &place);
+    plan_location(source, fetcher, id, &location);
     return 0;
 }
 
-void chunk_unplan(struct chunk_source *source, struct fetch *fetch)
+void chunk_unplan(struct chunk_source *source, struct fetcher *fetcher)
 {
     if (source->pack != NULL)
-        fetch_unplan(fetch, source->pack);
+        fetcher_unplan(fetcher, source->pack);
     source->pack = NULL;
 }
 
-void chunk_reader_init(struct chunk_reader *reader, struct cache *cache, struct fetch *fetch,
+void chunk_reader_init(struct chunk_reader *reader, struct cache *cache, struct fetcher *fetcher,
                        const struct vault_keys *keys)
 {
-    *reader = (struct chunk_reader){.cache = cache, .fetch = fetch, .keys = keys};
+    *reader = (struct chunk_reader){.cache = cache, .fetcher = fetcher, .keys = keys};
 }
 
 void chunk_reader_release(struct chunk_reader *reader)
@@ -50,7 +50,7 @@ void chunk_reader_release(struct chunk_reader *reader)
 static int open_segment(struct chunk_reader *reader, const struct chunk_source *source,
                         struct open_segment **segment, struct err *err)
 {
-    const uint8_t *id = fetched_id(source->pack);
+    const uint8_t *id = fetched_pack_id(source->pack);
     struct open_segment *oldest = &reader->segments[0];
     for (size_t i = 0; i < CHUNK_READER_SEGMENTS; i++) {
         struct open_segment *at = &reader->segments[i];
@@ -66,10 +66,10 @@ static int open_segment(struct chunk_reader *reader, const struct chunk_source *
     free(oldest->bytes);
     *oldest = (struct open_segment){0};
     const struct pack_reader *pack;
-    if (fetch_take(reader->fetch, source->pack, &pack, err) != 0)
+    if (fetcher_take(reader->fetcher, source->pack, &pack, err) != 0)
         return -1;
     int result = pack_read_segment(pack, source->segment, &oldest->bytes, &oldest->size, err);
-    fetch_release(reader->fetch, source->pack);
+    fetcher_release(reader->fetcher, source->pack);
     if (result != 0)
         return -1;
     memcpy(oldest->pack, id, ID_SIZE);
@@ -101,14 +101,15 @@ int chunk_read(struct chunk_reader *reader, const struct chunk_source *source,
     if (read_here(reader, source, bytes, err) == 0)
         return 0;
     struct err other = ERR_INIT;
-    struct chunk_place place;
-    for (unsigned i = 0; cache_find_other(reader->cache, source->id, i, &place, &other) == 0; i++) {
+    struct chunk_location location;
+    for (unsigned i = 0; cache_find_other(reader->cache, source->id, i, &location, &other) == 0;
+         i++) {
         struct chunk_source elsewhere;
-        if (place.size != source->size)
+        if (location.size != source->size)
             continue; /* one of the two indexes errs, and the caller has made room for this size */
-        plan_place(&elsewhere, reader->fetch, source->id, &place);
+        plan_location(&elsewhere, reader->fetcher, source->id, &location);
         int result = read_here(reader, &elsewhere, bytes, &other);
-        chunk_unplan(&elsewhere, reader->fetch);
+        chunk_unplan(&elsewhere, reader->fetcher);
         if (result == 0)
             return 0;
     }

@@ -7,7 +7,7 @@
  * are mostly neighbours in a pack.
  *
  *   Errors   ERR_NOT_FOUND no index names the chunk; ERR_DAMAGED the bytes are not the chunk's;
- *            those of fetch_take. Of several packs, the first one's
+ *            those of fetcher_take. Of several packs, the first one's
  *   Memory   at most CHUNK_READER_SEGMENTS segments
  *   Threads  one at a time for one reader
  */
@@ -15,19 +15,19 @@
 #define ECBAK_CLI_REMOTE_CHUNK_READER_H
 
 #include "cli/home/cache.h"
-#include "cli/remote/fetch.h"
+#include "cli/remote/fetcher.h"
 
 #define CHUNK_READER_SEGMENTS 4
 
 /* Where a chunk is; plan it, read it, unplan it. */
 struct chunk_source {
     uint8_t id[CHUNK_ID_SIZE];
-    struct fetched *pack;
+    struct fetched_pack *pack;
     uint32_t segment, offset, size;
 };
-int chunk_plan(struct chunk_source *source, struct cache *cache, struct fetch *fetch,
+int chunk_plan(struct chunk_source *source, struct cache *cache, struct fetcher *fetcher,
                const uint8_t id[CHUNK_ID_SIZE], struct err *err) MUST_CHECK;
-void chunk_unplan(struct chunk_source *source, struct fetch *fetch);
+void chunk_unplan(struct chunk_source *source, struct fetcher *fetcher);
 
 struct open_segment {
     uint8_t pack[ID_SIZE];
@@ -39,13 +39,13 @@ struct open_segment {
 
 struct chunk_reader {
     struct cache *cache;
-    struct fetch *fetch;
+    struct fetcher *fetcher;
     const struct vault_keys *keys;
     struct open_segment segments[CHUNK_READER_SEGMENTS];
     uint64_t clock;
 };
 
-void chunk_reader_init(struct chunk_reader *reader, struct cache *cache, struct fetch *fetch,
+void chunk_reader_init(struct chunk_reader *reader, struct cache *cache, struct fetcher *fetcher,
                        const struct vault_keys *keys);
 void chunk_reader_release(struct chunk_reader *reader);
 /* *bytes (source->size of them) is good until the next call. */

@@ -8,21 +8,21 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cli/remote/snapshots_heads.h"
+#include "cli/home/heads.h"
 #include "coding/base/alloc.h"
 #include "coding/base/bytes.h"
 
 #define RECORD_KIND_SNAPSHOT 1
 
 /* What of a record the chain is judged by. */
-struct link {
+struct chain_link {
     uint8_t writer[WRITER_SIZE];
     uint64_t number;
     uint8_t hash[ID_SIZE], previous[ID_SIZE];
 };
 
 struct chain {
-    struct link *links;
+    struct chain_link *links;
     size_t count;
 };
 
@@ -59,7 +59,7 @@ static int take_record(struct snapshot_list *list, struct chain *chain, const st
         result = snapshot_open(&snapshot, vault->keys, &record, err);
     if (result == 0) {
         chain->links = alloc_grow(chain->links, chain->count + 1, sizeof(chain->links[0]));
-        struct link *link = &chain->links[chain->count++];
+        struct chain_link *link = &chain->links[chain->count++];
         memcpy(link->writer, record.writer, WRITER_SIZE);
         memcpy(link->hash, record.hash, ID_SIZE);
         memcpy(link->previous, record.previous, ID_SIZE);
@@ -73,7 +73,7 @@ static int take_record(struct snapshot_list *list, struct chain *chain, const st
 
 static int link_order(const void *a, const void *b)
 {
-    const struct link *x = a, *y = b;
+    const struct chain_link *x = a, *y = b;
     int order = memcmp(x->writer, y->writer, WRITER_SIZE);
     if (order != 0)
         return order;
@@ -83,13 +83,13 @@ static int link_order(const void *a, const void *b)
 }
 
 /* One link against those before it (its writer's, with smaller or equal numbers). */
-static void judge_link(struct snapshot_list *list, const struct link *links, size_t at)
+static void judge_link(struct snapshot_list *list, const struct chain_link *links, size_t at)
 {
     static const uint8_t none[ID_SIZE];
-    const struct link *link = &links[at];
+    const struct chain_link *link = &links[at];
     char text[sizeof(list->findings[0].text)], writer[9];
     writer_text(writer, link->writer);
-    const struct link *before = NULL;
+    const struct chain_link *before = NULL;
     for (size_t i = at; i-- > 0 && memcmp(links[i].writer, link->writer, WRITER_SIZE) == 0;) {
         if (links[i].number == link->number) {
             snprintf(text, sizeof(text),
@@ -150,7 +150,7 @@ static int judge_chains(struct snapshot_list *list, struct chain *chain, const s
     if (chain->count > 1)
         qsort(chain->links, chain->count, sizeof(chain->links[0]), link_order);
     for (size_t i = 0; i < chain->count; i++) {
-        const struct link *link = &chain->links[i];
+        const struct chain_link *link = &chain->links[i];
         judge_link(list, chain->links, i);
         struct head head = {.number = link->number};
         memcpy(head.writer, link->writer, WRITER_SIZE);

@@ -22,7 +22,7 @@
 
 #include <sodium.h>
 
-#include "cli/store/store_run.h"
+#include "cli/store/store_run_internal.h"
 #include "coding/base/alloc.h"
 #include "coding/base/bytes.h"
 
@@ -38,15 +38,15 @@ static double now_s(void)
 
 static void set_phase(struct store_run *run, enum job_phase phase)
 {
-    run->store.progress->phase = (int)phase;
+    run->pipeline.progress->phase = (int)phase;
 }
 
 static void report_target(void *ctx, const char *path, const struct err *err)
 {
-    struct store *store = ctx;
-    atomic_fetch_add(&store->progress->problems, 1);
-    if (store->report->problem != NULL)
-        store->report->problem(store->report->ctx, path, err);
+    struct pipeline *pipeline = ctx;
+    atomic_fetch_add(&pipeline->progress->problems, 1);
+    if (pipeline->report->problem != NULL)
+        pipeline->report->problem(pipeline->report->ctx, path, err);
 }
 
 /* One folder a level and those read ahead are open at a time. */
@@ -69,20 +69,21 @@ static unsigned threads_of(const struct store_options *options)
 /* The state file of these targets. */
 static char *state_path(const struct store_run *run)
 {
-    uint8_t hash[STATE_KEY_SIZE];
-    char name[2 * STATE_KEY_SIZE + 1];
+    uint8_t hash[FILE_STATE_KEY_SIZE];
+    char name[2 * FILE_STATE_KEY_SIZE + 1];
     crypto_generichash_state hashing;
     crypto_generichash_init(&hashing, NULL, 0, sizeof(hash));
     for (size_t i = 0; i < run->target_count; i++)
         crypto_generichash_update(&hashing, (const uint8_t *)run->targets[i],
                                   strlen(run->targets[i]) + 1);
     crypto_generichash_final(&hashing, hash, sizeof(hash));
-    return alloc_format("%s/state/%s", run->store.vault->dir, hex_encode(name, hash, sizeof(hash)));
+    return alloc_format("%s/state/%s", run->pipeline.vault->dir,
+                        hex_encode(name, hash, sizeof(hash)));
 }
 
 static int ask_node(struct store_run *run, struct err *err)
 {
-    const struct store_options *options = run->store.options;
+    const struct store_options *options = run->pipeline.options;
     if (client_open(&run->client, options->endpoint, err) != 0)
         return -1;
     client_set_patience(run->client, CLIENT_PATIENCE_MS);
@@ -107,8 +108,8 @@ static void estimate(struct store_run *run)
             same = strcmp(snapshot->paths[j], run->targets[j]) == 0;
         if (!same)
             continue;
-        run->store.progress->files_all = snapshot->files;
-        run->store.progress->bytes_all = snapshot->bytes;
+        run->pipeline.progress->files_all = snapshot->files;
+        run->pipeline.progress->bytes_all = snapshot->bytes;
         return;
     }
 }
@@ -123,30 +124,30 @@ static void index_out_of_reach(void *ctx, const uint8_t pack[ID_SIZE], const str
 
 static int prepare(struct store_run *run, struct err *err)
 {
-    struct store *store = &run->store;
-    const struct store_options *options = store->options;
+    struct pipeline *pipeline = &run->pipeline;
+    const struct store_options *options = pipeline->options;
     struct err ignored = ERR_INIT;
     if (walk_targets(&run->targets, &run->target_count, options->paths, options->path_count,
-                     report_target, store, err) != 0 ||
-        vault_lock(store->vault, err) != 0 || ask_node(run, err) != 0 ||
-        snapshot_list_load(&run->list, store->vault, run->client, err) != 0)
+                     report_target, pipeline, err) != 0 ||
+        vault_lock(pipeline->vault, err) != 0 || ask_node(run, err) != 0 ||
+        snapshot_list_load(&run->list, pipeline->vault, run->client, err) != 0)
         return -1;
     estimate(run);
-    char *path = alloc_format("%s/cache.db", store->vault->dir);
+    char *path = alloc_format("%s/cache.db", pipeline->vault->dir);
     int result = cache_open(&run->cache, path, err);
     free(path);
     if (result == 0)
-        result = catalogue_load(run->cache, store->vault->keys, run->client, &run->list,
-                                index_out_of_reach, NULL, err);
+        result = index_packs_load(run->cache, pipeline->vault->keys, run->client, &run->list,
+                                  index_out_of_reach, NULL, err);
     if (result == 0 && !options->dry_run)
         result = publish_pending(run, err);
     if (result == 0 && !options->dry_run)
-        result = vault_reserve(store->vault, &run->pin.number, run->previous, err);
-    memcpy(run->pin.vault, store->vault->keys->vault, ID_SIZE);
-    memcpy(run->pin.writer, store->vault->writer, WRITER_SIZE);
+        result = vault_reserve(pipeline->vault, &run->pin.number, run->previous, err);
+    memcpy(run->pin.vault, pipeline->vault->keys->vault, ID_SIZE);
+    memcpy(run->pin.writer, pipeline->vault->writer, WRITER_SIZE);
     run->state_path = state_path(run);
-    if (state_open(&store->state, run->state_path, &ignored) != 0)
-        store->state = NULL; /* then everything is read */
+    if (file_state_open(&pipeline->state, run->state_path, &ignored) != 0)
+        pipeline->state = NULL; /* then everything is read */
     return result;
 }
 
@@ -171,14 +172,14 @@ static bool cache_is_new(struct store_run *run)
 
 static int start_packs(struct store_run *run, struct err *err)
 {
-    struct store *store = &run->store;
-    const struct store_options *options = store->options;
+    struct pipeline *pipeline = &run->pipeline;
+    const struct store_options *options = pipeline->options;
     struct packs_options packs = {
-        .send = {.vault = store->vault,
+        .send = {.vault = pipeline->vault,
                  .cache = run->cache,
-                 .places = &store->places,
-                 .progress = store->progress,
-                 .failure = &store->failure,
+                 .places = &pipeline->places,
+                 .progress = pipeline->progress,
+                 .failure = &pipeline->failure,
                  .endpoint = options->endpoint,
                  .pin = run->pin,
                  .data = options->data,
@@ -187,49 +188,49 @@ static int start_packs(struct store_run *run, struct err *err)
         .dry_run = options->dry_run,
         .cache_is_new = cache_is_new(run),
         .queued = workers_wake,
-        .queued_ctx = store,
+        .queued_ctx = pipeline,
     };
     memcpy(packs.send.cluster, run->status.cluster, ID_SIZE);
     memcpy(packs.send.node, run->status.node, ID_SIZE);
-    return packs_new(&store->packs, &packs, err);
+    return packs_new(&pipeline->packs, &packs, err);
 }
 
 /* Reads and sends everything once; the state file is written beside the old one. */
 static int read_and_send(struct store_run *run, struct err *err)
 {
-    struct store *store = &run->store;
+    struct pipeline *pipeline = &run->pipeline;
     set_phase(run, JOB_RUNNING);
-    store->files = store->bytes = 0;
-    store->progress->files = store->progress->bytes = 0;
+    pipeline->files = pipeline->bytes = 0;
+    pipeline->progress->files = pipeline->progress->bytes = 0;
     if (start_packs(run, err) != 0)
         return -1;
     int result = 0;
-    if (!store->options->dry_run)
-        result = state_writer_new(&store->state_writer, run->state_path, err);
+    if (!pipeline->options->dry_run)
+        result = file_state_writer_new(&pipeline->state_writer, run->state_path, err);
     if (result == 0)
-        result = workers_start(store, err);
+        result = workers_start(pipeline, err);
     if (result == 0) {
-        result = store_walk(store, run->targets, run->target_count, err);
-        workers_end(store);
+        result = store_walk(pipeline, run->targets, run->target_count, err);
+        workers_end(pipeline);
     }
     set_phase(run, JOB_FINISHING);
     if (result == 0)
-        result = packs_finish(store->packs, &run->index_packs, &run->index_pack_count, err);
-    run->result->bytes_new = packs_bytes_new(store->packs);
-    packs_destroy(&store->packs);
+        result = packs_finish(pipeline->packs, &run->index_packs, &run->index_pack_count, err);
+    run->result->bytes_new = packs_bytes_new(pipeline->packs);
+    packs_destroy(&pipeline->packs);
     return result;
 }
 
 /* Forgets a pass whose packs did not all survive it. */
 static void forget_pass(struct store_run *run)
 {
-    struct store *store = &run->store;
-    state_writer_destroy(&store->state_writer);
-    places_release(&store->places);
-    places_init(&store->places);
-    free(store->root);
-    store->root = NULL;
-    store->root_count = 0;
+    struct pipeline *pipeline = &run->pipeline;
+    file_state_writer_destroy(&pipeline->state_writer);
+    places_release(&pipeline->places);
+    places_init(&pipeline->places);
+    free(pipeline->root);
+    pipeline->root = NULL;
+    pipeline->root_count = 0;
     free(run->index_packs);
     run->index_packs = NULL;
     run->index_pack_count = 0;
@@ -237,25 +238,25 @@ static void forget_pass(struct store_run *run)
 
 static int one_pass(struct store_run *run, bool *again, struct err *err)
 {
-    struct store *store = &run->store;
+    struct pipeline *pipeline = &run->pipeline;
     size_t count = 0;
     const uint8_t(*packs)[ID_SIZE] =
-        store->state != NULL ? state_packs(store->state, &count) : NULL;
+        pipeline->state != NULL ? file_state_packs(pipeline->state, &count) : NULL;
     for (size_t i = 0; i < count; i++)
-        (void)places_of_pack(&store->places, packs[i]); /* the state's numbers are the places' */
+        (void)places_of_pack(&pipeline->places, packs[i]); /* the state's numbers are the places' */
     *again = false;
     set_phase(run, JOB_CHECKING);
-    if (!store->options->dry_run && check_before(run, err) != 0)
+    if (!pipeline->options->dry_run && check_before(run, err) != 0)
         return -1;
     if (read_and_send(run, err) != 0)
         return -1;
-    return store->options->dry_run ? 0 : check_after(run, again, err);
+    return pipeline->options->dry_run ? 0 : check_after(run, again, err);
 }
 
 /* Notes down that everything is published now. Failing at this costs the next store some time. */
 static void remember(struct store_run *run)
 {
-    struct store *store = &run->store;
+    struct pipeline *pipeline = &run->pipeline;
     struct err ignored = ERR_INIT;
     size_t place_count, pack_count;
     uint8_t(*packs)[ID_SIZE];
@@ -265,16 +266,16 @@ static void remember(struct store_run *run)
     good = good && cache_set_published(run->cache, &ignored) == 0;
     if (cache_commit(run->cache, &ignored) != 0 || !good)
         return;
-    uint32_t *list = places_compact(&store->places, &place_count, &packs, &pack_count);
-    (void)(state_writer_finish(&store->state_writer, list, place_count,
-                               (const uint8_t(*)[ID_SIZE])packs, pack_count, &ignored) == 0);
+    uint32_t *list = places_compact(&pipeline->places, &place_count, &packs, &pack_count);
+    (void)(file_state_writer_finish(&pipeline->state_writer, list, place_count,
+                                    (const uint8_t(*)[ID_SIZE])packs, pack_count, &ignored) == 0);
     free(list);
     free(packs);
 }
 
 static int run_store(struct store_run *run, struct err *err)
 {
-    struct store *store = &run->store;
+    struct pipeline *pipeline = &run->pipeline;
     if (prepare(run, err) != 0)
         return -1;
     bool again = true;
@@ -287,10 +288,10 @@ static int run_store(struct store_run *run, struct err *err)
         if (one_pass(run, &again, err) != 0)
             return -1;
     }
-    run->result->files = store->files;
-    run->result->bytes = store->bytes;
-    run->result->problems = store->progress->problems;
-    if (store->options->dry_run)
+    run->result->files = pipeline->files;
+    run->result->bytes = pipeline->bytes;
+    run->result->problems = pipeline->progress->problems;
+    if (pipeline->options->dry_run)
         return 0;
     set_phase(run, JOB_PUBLISHING);
     if (publish_snapshot(run, err) != 0)
@@ -302,11 +303,11 @@ static int run_store(struct store_run *run, struct err *err)
 
 static void release(struct store_run *run)
 {
-    struct store *store = &run->store;
-    state_writer_destroy(&store->state_writer);
-    state_close(&store->state);
-    places_release(&store->places);
-    free(store->root);
+    struct pipeline *pipeline = &run->pipeline;
+    file_state_writer_destroy(&pipeline->state_writer);
+    file_state_close(&pipeline->state);
+    places_release(&pipeline->places);
+    free(pipeline->root);
     free(run->index_packs);
     free(run->state_path);
     for (size_t i = 0; i < run->target_count; i++)
@@ -317,12 +318,12 @@ static void release(struct store_run *run)
         cache_close(&run->cache);
     if (run->client != NULL)
         client_close(&run->client);
-    failure_release(&store->failure);
-    pthread_mutex_destroy(&store->report_lock);
-    pthread_mutex_destroy(&store->state_lock);
-    pthread_mutex_destroy(&store->work_lock);
-    pthread_cond_destroy(&store->work_more);
-    pthread_cond_destroy(&store->work_less);
+    failure_release(&pipeline->failure);
+    pthread_mutex_destroy(&pipeline->report_lock);
+    pthread_mutex_destroy(&pipeline->state_lock);
+    pthread_mutex_destroy(&pipeline->work_lock);
+    pthread_cond_destroy(&pipeline->work_more);
+    pthread_cond_destroy(&pipeline->work_less);
 }
 
 int store_run(struct vault *vault, const struct store_options *options,
@@ -333,21 +334,21 @@ int store_run(struct vault *vault, const struct store_options *options,
     *result = (struct store_result){0};
     allow_many_files();
     struct store_run *run = alloc_zero(1, sizeof(*run));
-    struct store *store = &run->store;
+    struct pipeline *pipeline = &run->pipeline;
     run->result = result;
-    store->options = options;
-    store->vault = vault;
-    store->progress = progress;
-    store->report = report;
-    store->thread_count = threads_of(options);
-    failure_init(&store->failure, &progress->cancel);
-    pthread_mutex_init(&store->report_lock, NULL);
-    pthread_mutex_init(&store->state_lock, NULL);
-    pthread_mutex_init(&store->work_lock, NULL);
-    pthread_cond_init(&store->work_more, NULL);
-    pthread_cond_init(&store->work_less, NULL);
-    places_init(&store->places);
-    chunker_init(&store->chunker, vault->keys->gear_key);
+    pipeline->options = options;
+    pipeline->vault = vault;
+    pipeline->progress = progress;
+    pipeline->report = report;
+    pipeline->thread_count = threads_of(options);
+    failure_init(&pipeline->failure, &progress->cancel);
+    pthread_mutex_init(&pipeline->report_lock, NULL);
+    pthread_mutex_init(&pipeline->state_lock, NULL);
+    pthread_mutex_init(&pipeline->work_lock, NULL);
+    pthread_cond_init(&pipeline->work_more, NULL);
+    pthread_cond_init(&pipeline->work_less, NULL);
+    places_init(&pipeline->places);
+    chunker_init(&pipeline->chunker, vault->keys->gear_key);
     int status = run_store(run, err);
     result->bytes_sent = progress->bytes_sent;
     result->seconds = now_s() - begin;

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cli/store/store_run.h"
+#include "cli/store/store_run_internal.h"
 #include "coding/base/alloc.h"
 #include "coding/base/bytes.h"
 
@@ -76,7 +76,7 @@ static void ignore_missing(void *ctx, const uint8_t pack[ID_SIZE], const struct 
 static int refill_cache(struct store_run *run, struct err *err)
 {
     static const char *const ends[] = {"", "-wal", "-shm"};
-    struct vault *vault = run->store.vault;
+    struct vault *vault = run->pipeline.vault;
     cache_close(&run->cache);
     for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++) {
         char *path = alloc_format("%s/cache.db%s", vault->dir, ends[i]);
@@ -86,8 +86,8 @@ static int refill_cache(struct store_run *run, struct err *err)
     char *path = alloc_format("%s/cache.db", vault->dir);
     int result = cache_open(&run->cache, path, err);
     free(path);
-    return result == 0 ? catalogue_load(run->cache, vault->keys, run->client, &run->list,
-                                        ignore_missing, NULL, err)
+    return result == 0 ? index_packs_load(run->cache, vault->keys, run->client, &run->list,
+                                          ignore_missing, NULL, err)
                        : -1;
 }
 
@@ -99,7 +99,7 @@ static int drop_lost(struct store_run *run, const struct id_list *list, const st
             continue;
         *any = true;
         run->result->packs_resent++;
-        places_lose(&run->store.places, list->ids[i]);
+        places_lose(&run->pipeline.places, list->ids[i]);
         if (cache_drop_pack(run->cache, list->ids[i], err) != 0)
             return -1;
     }
@@ -109,7 +109,7 @@ static int drop_lost(struct store_run *run, const struct id_list *list, const st
 static void add_index_packs(struct store_run *run, struct id_list *list)
 {
     size_t count;
-    uint8_t(*packs)[ID_SIZE] = catalogue_packs(&run->list, &count);
+    uint8_t(*packs)[ID_SIZE] = index_packs_of(&run->list, &count);
     for (size_t i = 0; i < count; i++) {
         if (cache_has_index(run->cache, packs[i]))
             id_list_add(list, packs[i]);
@@ -125,8 +125,8 @@ int check_before(struct store_run *run, struct err *err)
     add_index_packs(run, &list);
     size_t index_count = list.count, state_count = 0;
     const uint8_t(*state)[ID_SIZE] = NULL;
-    if (run->store.state != NULL)
-        state = state_packs(run->store.state, &state_count);
+    if (run->pipeline.state != NULL)
+        state = file_state_packs(run->pipeline.state, &state_count);
     for (size_t i = 0; i < state_count; i++)
         id_list_add(&list, state[i]);
     int result = cache_each_unpublished(run->cache, add_unpublished, &list, err);
@@ -140,7 +140,7 @@ int check_before(struct store_run *run, struct err *err)
         result = drop_lost(run, &list, held, &any, err);
     for (size_t i = 0; i < state_count && result == 0; i++) {
         if (!cache_has_pack(run->cache, state[i]))
-            places_lose(&run->store.places, state[i]);
+            places_lose(&run->pipeline.places, state[i]);
     }
     free(held);
     id_list_release(&list);
@@ -168,7 +168,7 @@ int check_after(struct store_run *run, bool *again, struct err *err)
     struct id_list list = {0};
     struct held *held = NULL;
     size_t used_count;
-    uint8_t(*used)[ID_SIZE] = places_used(&run->store.places, &used_count);
+    uint8_t(*used)[ID_SIZE] = places_used(&run->pipeline.places, &used_count);
     for (size_t i = 0; i < used_count; i++)
         id_list_add(&list, used[i]);
     add_index_packs(run, &list);

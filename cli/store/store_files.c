@@ -13,7 +13,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "cli/store/store_inner.h"
+#include "cli/store/store_internal.h"
 #include "coding/base/alloc.h"
 
 #define FILE_WINDOW (2 * CHUNK_BYTES_MAX)
@@ -62,54 +62,56 @@ static int source_read(struct source *source, uint8_t *to, size_t want, size_t *
     return 0;
 }
 
-static int add_chunk(struct hand *hand, const uint8_t *bytes, size_t size, struct err *err)
+static int add_chunk(struct store_worker *worker, const uint8_t *bytes, size_t size,
+                     struct err *err)
 {
     uint8_t id[CHUNK_ID_SIZE];
     uint32_t place;
-    packing_id(hand->packing, bytes, size, id);
-    if (packing_add(hand->packing, CHUNK_DATA, bytes, size, id, &place, err) != 0) {
-        failure_set(&hand->store->failure, err);
+    packing_id(worker->packing, bytes, size, id);
+    if (packing_add(worker->packing, CHUNK_DATA, bytes, size, id, &place, err) != 0) {
+        failure_set(&worker->pipeline->failure, err);
         return -1;
     }
-    buffer_append(&hand->ids, id, sizeof(id));
-    buffer_append(&hand->places, &place, sizeof(place));
-    atomic_fetch_add(&hand->store->progress->bytes, size);
+    buffer_append(&worker->ids, id, sizeof(id));
+    buffer_append(&worker->places, &place, sizeof(place));
+    atomic_fetch_add(&worker->pipeline->progress->bytes, size);
     return 0;
 }
 
 /* Cuts the whole source into chunks; *size gets the number of bytes. */
-static int read_chunks(struct hand *hand, struct source *source, uint64_t *size, struct err *err)
+static int read_chunks(struct store_worker *worker, struct source *source, uint64_t *size,
+                       struct err *err)
 {
     size_t filled = 0, got;
     *size = 0;
-    if (hand->window == NULL && (hand->window = alloc_large(FILE_WINDOW, err)) == NULL)
+    if (worker->window == NULL && (worker->window = alloc_large(FILE_WINDOW, err)) == NULL)
         return -1;
     do {
-        if (source_read(source, hand->window + filled, FILE_WINDOW - filled, &got, err) != 0)
+        if (source_read(source, worker->window + filled, FILE_WINDOW - filled, &got, err) != 0)
             return -1;
         bool end = got < FILE_WINDOW - filled || source->at == source->extent_count;
         filled += got;
         *size += got;
         size_t at = 0;
         while (filled - at >= CHUNK_BYTES_MAX || (end && at < filled)) {
-            size_t cut = chunker_cut(&hand->store->chunker, hand->window + at, filled - at);
-            if (add_chunk(hand, hand->window + at, cut, err) != 0)
+            size_t cut = chunker_cut(&worker->pipeline->chunker, worker->window + at, filled - at);
+            if (add_chunk(worker, worker->window + at, cut, err) != 0)
                 return -1;
             at += cut;
         }
-        memmove(hand->window, hand->window + at, filled - at);
+        memmove(worker->window, worker->window + at, filled - at);
         filled -= at;
         if (end)
             break;
-    } while (!failure_met(&hand->store->failure));
+    } while (!failure_met(&worker->pipeline->failure));
     return 0;
 }
 
 /* The runs of data of a file that takes less room than it has bytes. */
-static size_t find_extents(struct hand *hand, int fd, uint64_t size)
+static size_t find_extents(struct store_worker *worker, int fd, uint64_t size)
 {
-    if (hand->extents == NULL)
-        hand->extents = alloc_zero(EXTENTS_MAX, sizeof(hand->extents[0]));
+    if (worker->extents == NULL)
+        worker->extents = alloc_zero(EXTENTS_MAX, sizeof(worker->extents[0]));
     size_t count = 0;
     off_t at = 0;
     while ((uint64_t)at < size) {
@@ -123,33 +125,33 @@ static size_t find_extents(struct hand *hand, int fd, uint64_t size)
             hole = (off_t)size;
         if ((uint64_t)data >= size)
             break;
-        hand->extents[count++] = (struct tree_extent){(uint64_t)data, (uint64_t)(hole - data)};
+        worker->extents[count++] = (struct tree_extent){(uint64_t)data, (uint64_t)(hole - data)};
         at = hole;
     }
     return count;
 }
 
-static int read_contents(struct hand *hand, int fd, const struct walk_stat *stat,
+static int read_contents(struct store_worker *worker, int fd, const struct walk_stat *stat,
                          struct tree_entry *entry, struct err *err)
 {
     struct tree_extent all = {0, stat->size};
     struct source source = {.fd = fd, .extents = &all, .extent_count = stat->size > 0 ? 1 : 0};
-    hand->ids.size = hand->places.size = 0;
+    worker->ids.size = worker->places.size = 0;
     entry->extents = NULL;
     entry->extent_count = 0;
     entry->size = stat->size;
     if (stat->blocks * 512 < stat->size) {
-        size_t count = find_extents(hand, fd, stat->size);
-        bool whole = count == 1 && hand->extents[0].size == stat->size;
+        size_t count = find_extents(worker, fd, stat->size);
+        bool whole = count == 1 && worker->extents[0].size == stat->size;
         if (!whole) {
             source = (struct source){
-                .fd = fd, .extents = hand->extents, .extent_count = count, .exact = true};
-            entry->extents = hand->extents;
+                .fd = fd, .extents = worker->extents, .extent_count = count, .exact = true};
+            entry->extents = worker->extents;
             entry->extent_count = count;
         }
     }
     uint64_t size;
-    if (read_chunks(hand, &source, &size, err) != 0)
+    if (read_chunks(worker, &source, &size, err) != 0)
         return -1;
     if (!source.exact)
         entry->size = size;
@@ -195,7 +197,7 @@ static int look(int fd, struct walk_stat *stat, struct err *err)
 }
 
 /* 0: stored, also when it was reported. */
-static int store_open_file(struct hand *hand, int fd, struct slice *slice, size_t index,
+static int store_open_file(struct store_worker *worker, int fd, struct slice *slice, size_t index,
                            struct err *err)
 {
     struct walk_entry *file = &slice->entries[index];
@@ -210,38 +212,39 @@ static int store_open_file(struct hand *hand, int fd, struct slice *slice, size_
         if (!S_ISREG(file->stat.mode))
             return err_set(err, ERR_IO, "it was replaced by something else meanwhile");
         trusted = changed_long_ago(&file->stat);
-        if (read_contents(hand, fd, &file->stat, &entry, err) != 0 || look(fd, &after, err) != 0)
+        if (read_contents(worker, fd, &file->stat, &entry, err) != 0 || look(fd, &after, err) != 0)
             return -1;
         if (same_contents(&file->stat, &after))
             break;
         if (attempt > 0) {
             trusted = false;
             err_set(&problem, ERR_IO, "it changed while it was read; stored as it was read");
-            store_problem(hand->store, folder, file->name, &problem);
+            pipeline_problem(worker->pipeline, folder, file->name, &problem);
             break;
         }
     }
     uint64_t size = entry.size;
-    if (attributes_read(hand->attributes, &entry, &file->stat, (struct place){.fd = fd}, &problem))
-        store_problem(hand->store, folder, file->name, &problem);
+    if (attributes_read(worker->attributes, &entry, &file->stat, (struct file_at){.fd = fd},
+                        &problem))
+        pipeline_problem(worker->pipeline, folder, file->name, &problem);
     entry.size = size;
     if (file->stat.linked)
         entry.hard_link = link_number(&file->stat);
-    if (item_encode(hand, &slice->items[index], &entry, trusted, err) != 0)
+    if (item_encode(worker, &slice->items[index], &entry, trusted, err) != 0)
         return -1;
-    atomic_fetch_add(&hand->store->files, 1);
-    atomic_fetch_add(&hand->store->bytes, size);
-    atomic_fetch_add(&hand->store->progress->files, 1);
+    atomic_fetch_add(&worker->pipeline->files, 1);
+    atomic_fetch_add(&worker->pipeline->bytes, size);
+    atomic_fetch_add(&worker->pipeline->progress->files, 1);
     return 0;
 }
 
-void file_store(struct hand *hand, struct slice *slice, size_t index)
+void file_store(struct store_worker *worker, struct slice *slice, size_t index)
 {
-    struct store *store = hand->store;
+    struct pipeline *pipeline = worker->pipeline;
     const char *name = slice->entries[index].name;
     struct folder *folder = dir_folder(slice->dir);
     struct err err = ERR_INIT;
-    if (!failure_met(&store->failure)) {
+    if (!failure_met(&pipeline->failure)) {
         int flags = O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC;
         int fd = openat(folder->fd, name, flags | O_NOATIME);
         if (fd < 0 && errno == EPERM)
@@ -249,28 +252,29 @@ void file_store(struct hand *hand, struct slice *slice, size_t index)
         bool gone = fd < 0 && errno == ENOENT; /* then it is not part of the snapshot */
         int result = fd < 0 ? err_errno(&err, "opening") : 0;
         if (fd >= 0) {
-            result = store_open_file(hand, fd, slice, index, &err);
+            result = store_open_file(worker, fd, slice, index, &err);
             close(fd);
         }
-        if (result != 0 && !gone && !failure_met(&store->failure))
-            store_problem(store, folder, name, &err);
+        if (result != 0 && !gone && !failure_met(&pipeline->failure))
+            pipeline_problem(pipeline, folder, name, &err);
     }
-    slice_done(hand, slice);
+    slice_done(worker, slice);
 }
 
-static int store_special(struct hand *hand, struct slice *slice, size_t index, struct err *err)
+static int store_special(struct store_worker *worker, struct slice *slice, size_t index,
+                         struct err *err)
 {
     const struct walk_entry *file = &slice->entries[index];
     struct folder *folder = dir_folder(slice->dir);
-    struct place place = {.fd = -1, .folder_fd = folder->fd, .name = file->name};
+    struct file_at handle = {.fd = -1, .folder_fd = folder->fd, .name = file->name};
     struct tree_entry entry = {.name = file->name, .name_size = strlen(file->name)};
     char target[PATH_MAX + 1];
     struct err problem = ERR_INIT;
-    hand->ids.size = hand->places.size = 0;
+    worker->ids.size = worker->places.size = 0;
     if (attributes_kind(file->stat.mode) == 0)
         return err_set(err, ERR_INVALID, "a kind of file that is not known");
-    if (attributes_read(hand->attributes, &entry, &file->stat, place, &problem) != 0)
-        store_problem(hand->store, folder, file->name, &problem);
+    if (attributes_read(worker->attributes, &entry, &file->stat, handle, &problem) != 0)
+        pipeline_problem(worker->pipeline, folder, file->name, &problem);
     if (entry.kind == ENTRY_SYMLINK) {
         ssize_t size = readlinkat(folder->fd, file->name, target, sizeof(target));
         if (size < 0 || (size_t)size == sizeof(target))
@@ -281,114 +285,115 @@ static int store_special(struct hand *hand, struct slice *slice, size_t index, s
     if (file->stat.linked && entry.kind != ENTRY_DIRECTORY) {
         entry.hard_link = link_number(&file->stat);
     }
-    return item_encode(hand, &slice->items[index], &entry, true, err);
+    return item_encode(worker, &slice->items[index], &entry, true, err);
 }
 
-void special_store(struct hand *hand, struct slice *slice, size_t index)
+void special_store(struct store_worker *worker, struct slice *slice, size_t index)
 {
-    struct store *store = hand->store;
+    struct pipeline *pipeline = worker->pipeline;
     struct err err = ERR_INIT;
-    if (!failure_met(&store->failure)) {
-        if (store_special(hand, slice, index, &err) != 0)
-            store_problem(store, dir_folder(slice->dir), slice->entries[index].name, &err);
+    if (!failure_met(&pipeline->failure)) {
+        if (store_special(worker, slice, index, &err) != 0)
+            pipeline_problem(pipeline, dir_folder(slice->dir), slice->entries[index].name, &err);
         else if (!S_ISDIR(slice->entries[index].stat.mode)) {
-            atomic_fetch_add(&store->files, 1);
-            atomic_fetch_add(&store->progress->files, 1);
+            atomic_fetch_add(&pipeline->files, 1);
+            atomic_fetch_add(&pipeline->progress->files, 1);
         }
     }
-    slice_done(hand, slice);
+    slice_done(worker, slice);
 }
 
 /* ---- workers --------------------------------------------------------------------------------- */
 
-static struct batch *take_batch(struct store *store)
+static struct batch *take_batch(struct pipeline *pipeline)
 {
-    struct batch *batch = store->batches;
-    store->batches = batch->next;
-    if (store->batches == NULL)
-        store->batches_end = &store->batches;
-    store->batch_count--;
-    pthread_cond_signal(&store->work_less);
+    struct batch *batch = pipeline->batches;
+    pipeline->batches = batch->next;
+    if (pipeline->batches == NULL)
+        pipeline->batches_end = &pipeline->batches;
+    pipeline->batch_count--;
+    pthread_cond_signal(&pipeline->work_less);
     return batch;
 }
 
 static void *worker(void *argument)
 {
-    struct store *store = argument;
-    struct hand hand;
+    struct pipeline *pipeline = argument;
+    struct store_worker worker;
     struct err err = ERR_INIT;
-    hand_init(&hand, store);
-    pthread_mutex_lock(&store->work_lock);
+    store_worker_init(&worker, pipeline);
+    pthread_mutex_lock(&pipeline->work_lock);
     for (;;) {
-        if (packs_has_work(store->packs)) {
-            pthread_mutex_unlock(&store->work_lock);
-            packs_work(store->packs);
-            pthread_mutex_lock(&store->work_lock);
-        } else if (store->batches != NULL) {
-            struct batch *batch = take_batch(store);
-            pthread_mutex_unlock(&store->work_lock);
+        if (packs_has_work(pipeline->packs)) {
+            pthread_mutex_unlock(&pipeline->work_lock);
+            packs_work(pipeline->packs);
+            pthread_mutex_lock(&pipeline->work_lock);
+        } else if (pipeline->batches != NULL) {
+            struct batch *batch = take_batch(pipeline);
+            pthread_mutex_unlock(&pipeline->work_lock);
             for (size_t i = 0; i < batch->count; i++)
-                file_store(&hand, batch->files[i].slice, batch->files[i].index);
+                file_store(&worker, batch->files[i].slice, batch->files[i].index);
             free(batch);
-            pthread_mutex_lock(&store->work_lock);
-        } else if (store->work_ended) {
+            pthread_mutex_lock(&pipeline->work_lock);
+        } else if (pipeline->work_ended) {
             break;
         } else {
-            pthread_cond_wait(&store->work_more, &store->work_lock);
+            pthread_cond_wait(&pipeline->work_more, &pipeline->work_lock);
         }
     }
-    pthread_mutex_unlock(&store->work_lock);
-    if (packing_flush(hand.packing, &err) != 0)
-        failure_set(&store->failure, &err);
-    hand_release(&hand);
+    pthread_mutex_unlock(&pipeline->work_lock);
+    if (packing_flush(worker.packing, &err) != 0)
+        failure_set(&pipeline->failure, &err);
+    store_worker_release(&worker);
     return NULL;
 }
 
-int workers_start(struct store *store, struct err *err)
+int workers_start(struct pipeline *pipeline, struct err *err)
 {
-    store->work_ended = false;
-    store->batches_end = &store->batches;
-    while (store->worker_count < store->thread_count) {
-        int number = pthread_create(&store->workers[store->worker_count], NULL, worker, store);
+    pipeline->work_ended = false;
+    pipeline->batches_end = &pipeline->batches;
+    while (pipeline->worker_count < pipeline->thread_count) {
+        int number =
+            pthread_create(&pipeline->workers[pipeline->worker_count], NULL, worker, pipeline);
         if (number != 0) {
-            workers_end(store);
+            workers_end(pipeline);
             errno = number;
             return err_errno(err, "starting a thread");
         }
-        store->worker_count++;
+        pipeline->worker_count++;
     }
     return 0;
 }
 
-void workers_give(struct store *store, struct batch **batch)
+void workers_give(struct pipeline *pipeline, struct batch **batch)
 {
-    pthread_mutex_lock(&store->work_lock);
-    while (store->batch_count >= BATCHES_MAX)
-        pthread_cond_wait(&store->work_less, &store->work_lock);
+    pthread_mutex_lock(&pipeline->work_lock);
+    while (pipeline->batch_count >= BATCHES_MAX)
+        pthread_cond_wait(&pipeline->work_less, &pipeline->work_lock);
     (*batch)->next = NULL;
-    *store->batches_end = *batch;
-    store->batches_end = &(*batch)->next;
-    store->batch_count++;
+    *pipeline->batches_end = *batch;
+    pipeline->batches_end = &(*batch)->next;
+    pipeline->batch_count++;
     *batch = NULL;
-    pthread_cond_signal(&store->work_more);
-    pthread_mutex_unlock(&store->work_lock);
+    pthread_cond_signal(&pipeline->work_more);
+    pthread_mutex_unlock(&pipeline->work_lock);
 }
 
 void workers_wake(void *argument)
 {
-    struct store *store = argument;
-    pthread_mutex_lock(&store->work_lock);
-    pthread_cond_signal(&store->work_more);
-    pthread_mutex_unlock(&store->work_lock);
+    struct pipeline *pipeline = argument;
+    pthread_mutex_lock(&pipeline->work_lock);
+    pthread_cond_signal(&pipeline->work_more);
+    pthread_mutex_unlock(&pipeline->work_lock);
 }
 
-void workers_end(struct store *store)
+void workers_end(struct pipeline *pipeline)
 {
-    pthread_mutex_lock(&store->work_lock);
-    store->work_ended = true;
-    pthread_cond_broadcast(&store->work_more);
-    pthread_mutex_unlock(&store->work_lock);
-    for (unsigned i = 0; i < store->worker_count; i++)
-        pthread_join(store->workers[i], NULL);
-    store->worker_count = 0;
+    pthread_mutex_lock(&pipeline->work_lock);
+    pipeline->work_ended = true;
+    pthread_cond_broadcast(&pipeline->work_more);
+    pthread_mutex_unlock(&pipeline->work_lock);
+    for (unsigned i = 0; i < pipeline->worker_count; i++)
+        pthread_join(pipeline->workers[i], NULL);
+    pipeline->worker_count = 0;
 }

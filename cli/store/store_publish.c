@@ -9,7 +9,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "cli/store/store_run.h"
+#include "cli/store/store_run_internal.h"
 #include "coding/base/alloc.h"
 
 #define RECORD_KIND_SNAPSHOT 1
@@ -27,7 +27,7 @@ int publish_pending(struct store_run *run, struct err *err)
     uint64_t number;
     uint8_t *bytes = NULL;
     size_t size = 0;
-    struct vault *vault = run->store.vault;
+    struct vault *vault = run->pipeline.vault;
     if (vault_last_record(vault, &number, &bytes, &size, err) != 0)
         return err->code == ERR_NOT_FOUND ? 0 : -1;
     bool there = false;
@@ -59,7 +59,7 @@ static void name_source(const struct store_options *options, char **host, char *
 
 static int seal(struct store_run *run, uint8_t **sealed, size_t *size, struct err *err)
 {
-    const struct store_options *options = run->store.options;
+    const struct store_options *options = run->pipeline.options;
     struct timespec now;
     clock_gettime(CLOCK_REALTIME, &now);
     struct snapshot snapshot = {
@@ -70,19 +70,19 @@ static int seal(struct store_run *run, uint8_t **sealed, size_t *size, struct er
         .path_count = run->target_count,
         .tags = alloc_zero(options->tag_count, sizeof(char *)),
         .tag_count = options->tag_count,
-        .root = run->store.root,
-        .root_count = run->store.root_count,
+        .root = run->pipeline.root,
+        .root_count = run->pipeline.root_count,
         .index_packs = run->index_packs,
         .index_pack_count = run->index_pack_count,
         .files = run->result->files,
         .bytes = run->result->bytes,
         .bytes_new = run->result->bytes_new,
     };
-    memcpy(snapshot.writer, run->store.vault->writer, WRITER_SIZE);
+    memcpy(snapshot.writer, run->pipeline.vault->writer, WRITER_SIZE);
     for (size_t i = 0; i < options->tag_count; i++)
         snapshot.tags[i] = alloc_text(options->tags[i]);
     name_source(options, &snapshot.host, &snapshot.user);
-    int result = snapshot_seal(&snapshot, run->store.vault->keys, sealed, size, err);
+    int result = snapshot_seal(&snapshot, run->pipeline.vault->keys, sealed, size, err);
     for (size_t i = 0; i < options->tag_count; i++)
         free(snapshot.tags[i]);
     free(snapshot.tags);
@@ -93,7 +93,7 @@ static int seal(struct store_run *run, uint8_t **sealed, size_t *size, struct er
 
 int publish_snapshot(struct store_run *run, struct err *err)
 {
-    struct vault *vault = run->store.vault;
+    struct vault *vault = run->pipeline.vault;
     struct record record = {.number = run->pin.number, .kind = RECORD_KIND_SNAPSHOT};
     memcpy(record.cluster, run->status.cluster, ID_SIZE);
     memcpy(record.vault, vault->keys->vault, ID_SIZE);

@@ -6,14 +6,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cli/store/store_inner.h"
+#include "cli/store/store_internal.h"
 #include "coding/base/alloc.h"
 
 /* So many slices of a folder may wait for one large file before the walker waits too. */
 #define DIR_SLICES_MAX 16
 
 struct dir {
-    struct store *store;
+    struct pipeline *pipeline;
     struct folder *folder; /* held */
     struct slice *parent;
     size_t index; /* in parent */
@@ -31,40 +31,40 @@ struct dir {
     struct buffer places; /* and their places, u32 in the machine's order */
     struct buffer piece;  /* for the state file */
     uint32_t piece_number;
-    uint8_t key[STATE_KEY_SIZE];
+    uint8_t key[FILE_STATE_KEY_SIZE];
     uint8_t (*chunks_before)[CHUNK_ID_SIZE]; /* its tree chunks in the last store */
     uint32_t *places_before;
     size_t before_count;
 };
 
-void hand_init(struct hand *hand, struct store *store)
+void store_worker_init(struct store_worker *worker, struct pipeline *pipeline)
 {
-    *hand = (struct hand){.store = store};
-    hand->packing = packing_new(store->packs);
-    hand->attributes = attributes_new();
+    *worker = (struct store_worker){.pipeline = pipeline};
+    worker->packing = packing_new(pipeline->packs);
+    worker->attributes = attributes_new();
 }
 
-void hand_release(struct hand *hand)
+void store_worker_release(struct store_worker *worker)
 {
-    packing_destroy(&hand->packing);
-    attributes_destroy(&hand->attributes);
-    buffer_release(&hand->encoded);
-    buffer_release(&hand->ids);
-    buffer_release(&hand->places);
-    free(hand->window);
-    free(hand->extents);
+    packing_destroy(&worker->packing);
+    attributes_destroy(&worker->attributes);
+    buffer_release(&worker->encoded);
+    buffer_release(&worker->ids);
+    buffer_release(&worker->places);
+    free(worker->window);
+    free(worker->extents);
 }
 
-void store_problem(struct store *store, const struct folder *folder, const char *name,
-                   const struct err *err)
+void pipeline_problem(struct pipeline *pipeline, const struct folder *folder, const char *name,
+                      const struct err *err)
 {
     char *path = name != NULL ? alloc_format("%s/%s", folder->path, name)
                               : alloc_text(folder->path[0] != '\0' ? folder->path : "/");
-    pthread_mutex_lock(&store->report_lock);
-    atomic_fetch_add(&store->progress->problems, 1);
-    if (store->report->problem != NULL)
-        store->report->problem(store->report->ctx, path, err);
-    pthread_mutex_unlock(&store->report_lock);
+    pthread_mutex_lock(&pipeline->report_lock);
+    atomic_fetch_add(&pipeline->progress->problems, 1);
+    if (pipeline->report->problem != NULL)
+        pipeline->report->problem(pipeline->report->ctx, path, err);
+    pthread_mutex_unlock(&pipeline->report_lock);
     free(path);
 }
 
@@ -72,7 +72,7 @@ void store_problem(struct store *store, const struct folder *folder, const char 
 
 /* Remembers the folder's tree chunks of the last store: most folders come out the same, and then
  * nobody has to be asked where their chunks are. */
-static void remember_before(struct dir *dir, const struct state_entry *before)
+static void remember_before(struct dir *dir, const struct file_state_entry *before)
 {
     struct tree_reader reader;
     struct tree_entry entry = {0};
@@ -87,17 +87,17 @@ static void remember_before(struct dir *dir, const struct state_entry *before)
         memcpy(dir->chunks_before, entry.chunks, entry.chunk_count * CHUNK_ID_SIZE);
         dir->places_before = alloc_zero(entry.chunk_count, sizeof(uint32_t));
         for (size_t i = 0; i < entry.chunk_count; i++)
-            dir->places_before[i] = state_place(dir->store->state, before, i);
+            dir->places_before[i] = file_state_place(dir->pipeline->state, before, i);
     }
     tree_entry_release(&entry);
     tree_reader_release(&reader);
 }
 
-struct dir *dir_new(struct store *store, struct folder *folder, struct slice *parent, size_t index,
-                    const struct state_entry *before)
+struct dir *dir_new(struct pipeline *pipeline, struct folder *folder, struct slice *parent,
+                    size_t index, const struct file_state_entry *before)
 {
     struct dir *dir = alloc_zero(1, sizeof(*dir));
-    dir->store = store;
+    dir->pipeline = pipeline;
     dir->folder = folder_hold(folder);
     dir->parent = parent;
     dir->index = index;
@@ -105,7 +105,7 @@ struct dir *dir_new(struct store *store, struct folder *folder, struct slice *pa
     dir->tokens = 1;
     pthread_mutex_init(&dir->lock, NULL);
     pthread_cond_init(&dir->fewer, NULL);
-    state_key(dir->key, folder->path);
+    file_state_key(dir->key, folder->path);
     if (before != NULL)
         remember_before(dir, before);
     return dir;
@@ -170,33 +170,33 @@ void item_set(struct item *item, const uint8_t *encoded, size_t encoded_size,
     item->trusted = trusted;
 }
 
-int item_encode(struct hand *hand, struct item *item, struct tree_entry *entry, bool trusted,
-                struct err *err)
+int item_encode(struct store_worker *worker, struct item *item, struct tree_entry *entry,
+                bool trusted, struct err *err)
 {
-    entry->chunks = (uint8_t(*)[CHUNK_ID_SIZE])hand->ids.bytes;
-    entry->chunk_count = hand->ids.size / CHUNK_ID_SIZE;
-    hand->encoded.size = 0;
-    if (tree_entry_encode(entry, &hand->encoded.bytes, &hand->encoded.size, &hand->encoded.room,
-                          err) != 0)
+    entry->chunks = (uint8_t(*)[CHUNK_ID_SIZE])worker->ids.bytes;
+    entry->chunk_count = worker->ids.size / CHUNK_ID_SIZE;
+    worker->encoded.size = 0;
+    if (tree_entry_encode(entry, &worker->encoded.bytes, &worker->encoded.size,
+                          &worker->encoded.room, err) != 0)
         return -1;
-    item_set(item, hand->encoded.bytes, hand->encoded.size,
-             (const uint32_t *)(const void *)hand->places.bytes, entry->chunk_count, trusted);
+    item_set(item, worker->encoded.bytes, worker->encoded.size,
+             (const uint32_t *)(const void *)worker->places.bytes, entry->chunk_count, trusted);
     return 0;
 }
 
 /* ---- tree chunks ----------------------------------------------------------------------------- */
 
-static int cut_chunk(struct hand *hand, struct dir *dir, size_t size, struct err *err)
+static int cut_chunk(struct store_worker *worker, struct dir *dir, size_t size, struct err *err)
 {
     uint8_t id[CHUNK_ID_SIZE];
     uint32_t place = NO_PACK;
-    packing_id(hand->packing, dir->tree.bytes, size, id);
+    packing_id(worker->packing, dir->tree.bytes, size, id);
     size_t number = dir->chunks.size / CHUNK_ID_SIZE;
     if (number < dir->before_count && memcmp(dir->chunks_before[number], id, CHUNK_ID_SIZE) == 0 &&
-        !places_is_lost(&dir->store->places, dir->places_before[number])) {
+        !places_is_lost(&dir->pipeline->places, dir->places_before[number])) {
         place = dir->places_before[number];
-        places_use(&dir->store->places, place);
-    } else if (packing_add(hand->packing, CHUNK_TREE, dir->tree.bytes, size, id, &place, err) !=
+        places_use(&dir->pipeline->places, place);
+    } else if (packing_add(worker->packing, CHUNK_TREE, dir->tree.bytes, size, id, &place, err) !=
                0) {
         return -1;
     }
@@ -209,18 +209,18 @@ static int cut_chunk(struct hand *hand, struct dir *dir, size_t size, struct err
 
 static int end_piece(struct dir *dir, struct err *err)
 {
-    struct store *store = dir->store;
-    if (dir->piece.size == 0 || store->state_writer == NULL)
+    struct pipeline *pipeline = dir->pipeline;
+    if (dir->piece.size == 0 || pipeline->state_writer == NULL)
         return 0;
-    pthread_mutex_lock(&store->state_lock);
-    int result =
-        state_writer_add(store->state_writer, dir->key, dir->piece_number++, &dir->piece, err);
-    pthread_mutex_unlock(&store->state_lock);
+    pthread_mutex_lock(&pipeline->state_lock);
+    int result = file_state_writer_add(pipeline->state_writer, dir->key, dir->piece_number++,
+                                       &dir->piece, err);
+    pthread_mutex_unlock(&pipeline->state_lock);
     dir->piece.size = 0;
     return result;
 }
 
-static int append_slice(struct hand *hand, struct dir *dir, const struct slice *slice,
+static int append_slice(struct store_worker *worker, struct dir *dir, const struct slice *slice,
                         struct err *err)
 {
     for (size_t i = 0; i < slice->count; i++) {
@@ -229,51 +229,51 @@ static int append_slice(struct hand *hand, struct dir *dir, const struct slice *
             continue;
         buffer_append(&dir->tree, item->encoded, item->encoded_size);
         while (dir->tree.size >= CHUNK_BYTES_MAX) {
-            if (cut_chunk(hand, dir, CHUNK_BYTES_MAX, err) != 0)
+            if (cut_chunk(worker, dir, CHUNK_BYTES_MAX, err) != 0)
                 return -1;
         }
-        if (dir->tree.size >= TREE_CHUNK_BYTES && cut_chunk(hand, dir, dir->tree.size, err) != 0)
+        if (dir->tree.size >= TREE_CHUNK_BYTES && cut_chunk(worker, dir, dir->tree.size, err) != 0)
             return -1;
-        state_entry_append(&dir->piece, slice->entries[i].name, &slice->entries[i].stat,
-                           item->trusted, item->encoded, item->encoded_size, item->places,
-                           item->place_count);
-        if (dir->piece.size >= STATE_PIECE_BYTES && end_piece(dir, err) != 0)
+        file_state_entry_append(&dir->piece, slice->entries[i].name, &slice->entries[i].stat,
+                                item->trusted, item->encoded, item->encoded_size, item->places,
+                                item->place_count);
+        if (dir->piece.size >= FILE_STATE_PIECE_BYTES && end_piece(dir, err) != 0)
             return -1;
     }
     return 0;
 }
 
 /* The folder as an entry of its parent. */
-static int finish_entry(struct hand *hand, struct dir *dir, struct err *err)
+static int finish_entry(struct store_worker *worker, struct dir *dir, struct err *err)
 {
-    struct store *store = dir->store;
-    if ((dir->tree.size > 0 && cut_chunk(hand, dir, dir->tree.size, err) != 0) ||
+    struct pipeline *pipeline = dir->pipeline;
+    if ((dir->tree.size > 0 && cut_chunk(worker, dir, dir->tree.size, err) != 0) ||
         end_piece(dir, err) != 0)
         return -1;
     size_t count = dir->chunks.size / CHUNK_ID_SIZE;
     if (dir->parent == NULL) {
-        store->root = (uint8_t(*)[CHUNK_ID_SIZE])dir->chunks.bytes;
-        store->root_count = count;
+        pipeline->root = (uint8_t(*)[CHUNK_ID_SIZE])dir->chunks.bytes;
+        pipeline->root_count = count;
         dir->chunks = (struct buffer){0};
         return 0;
     }
     const char *name = dir->parent->entries[dir->index].name;
     struct tree_entry entry = {.name = name, .name_size = strlen(name)};
-    struct place place = {
+    struct file_at handle = {
         .fd = dir->folder->fd, .folder_fd = dir->parent->dir->folder->fd, .name = name};
     struct err problem = ERR_INIT;
-    if (attributes_read(hand->attributes, &entry, &dir->folder->stat, place, &problem) != 0)
-        store_problem(store, dir->folder, NULL, &problem);
-    hand->ids.size = hand->places.size = 0;
-    buffer_append(&hand->ids, dir->chunks.bytes, dir->chunks.size);
-    buffer_append(&hand->places, dir->places.bytes, dir->places.size);
-    if (item_encode(hand, &dir->parent->items[dir->index], &entry, true, &problem) != 0)
-        store_problem(store, dir->folder, NULL, &problem);
+    if (attributes_read(worker->attributes, &entry, &dir->folder->stat, handle, &problem) != 0)
+        pipeline_problem(pipeline, dir->folder, NULL, &problem);
+    worker->ids.size = worker->places.size = 0;
+    buffer_append(&worker->ids, dir->chunks.bytes, dir->chunks.size);
+    buffer_append(&worker->places, dir->places.bytes, dir->places.size);
+    if (item_encode(worker, &dir->parent->items[dir->index], &entry, true, &problem) != 0)
+        pipeline_problem(pipeline, dir->folder, NULL, &problem);
     return 0;
 }
 
 /* Marks the slice (NULL: none) complete and takes in what is complete from the first on. */
-static void dir_advance(struct hand *hand, struct dir *dir, struct slice *slice)
+static void dir_advance(struct store_worker *worker, struct dir *dir, struct slice *slice)
 {
     struct err err = ERR_INIT;
     pthread_mutex_lock(&dir->lock);
@@ -286,8 +286,8 @@ static void dir_advance(struct hand *hand, struct dir *dir, struct slice *slice)
             dir->last = &dir->first;
         dir->slice_count--;
         pthread_cond_signal(&dir->fewer);
-        if (!failure_met(&dir->store->failure) && append_slice(hand, dir, first, &err) != 0)
-            failure_set(&dir->store->failure, &err);
+        if (!failure_met(&dir->pipeline->failure) && append_slice(worker, dir, first, &err) != 0)
+            failure_set(&dir->pipeline->failure, &err);
         slice_destroy(first);
     }
     pthread_mutex_unlock(&dir->lock);
@@ -295,33 +295,33 @@ static void dir_advance(struct hand *hand, struct dir *dir, struct slice *slice)
 
 /* Gives back one of the dir's tokens; with the last one the dir is finished, and whatever that
  * finishes in turn, up to the root. */
-static void drop_token(struct hand *hand, struct dir *dir)
+static void drop_token(struct store_worker *worker, struct dir *dir)
 {
     while (dir != NULL && atomic_fetch_sub(&dir->tokens, 1) == 1) {
         assert(dir->first == NULL);
         struct err err = ERR_INIT;
-        if (!failure_met(&dir->store->failure) && finish_entry(hand, dir, &err) != 0)
-            failure_set(&dir->store->failure, &err);
+        if (!failure_met(&dir->pipeline->failure) && finish_entry(worker, dir, &err) != 0)
+            failure_set(&dir->pipeline->failure, &err);
         struct slice *parent = dir->parent;
         dir_destroy(dir);
         dir = NULL;
         if (parent != NULL && atomic_fetch_sub(&parent->pending, 1) == 1) {
             dir = parent->dir;
-            dir_advance(hand, dir, parent);
+            dir_advance(worker, dir, parent);
         }
     }
 }
 
-void slice_done(struct hand *hand, struct slice *slice)
+void slice_done(struct store_worker *worker, struct slice *slice)
 {
     if (atomic_fetch_sub(&slice->pending, 1) != 1)
         return;
     struct dir *dir = slice->dir;
-    dir_advance(hand, dir, slice);
-    drop_token(hand, dir);
+    dir_advance(worker, dir, slice);
+    drop_token(worker, dir);
 }
 
-void dir_end(struct hand *hand, struct dir *dir)
+void dir_end(struct store_worker *worker, struct dir *dir)
 {
-    drop_token(hand, dir);
+    drop_token(worker, dir);
 }

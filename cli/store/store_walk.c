@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "cli/store/store_count.h"
-#include "cli/store/store_inner.h"
+#include "cli/store/store_internal.h"
 #include "coding/base/alloc.h"
 
 struct frame {
@@ -15,13 +15,13 @@ struct frame {
     struct dir *dir;
     struct slice *slice;
     size_t at; /* in the slice */
-    struct state_cursor before;
+    struct file_state_cursor before;
 };
 
 struct walker {
-    struct store *store;
+    struct pipeline *pipeline;
     struct walk *walk;
-    struct hand hand;
+    struct store_worker worker;
     struct batch *batch; /* being filled */
     struct frame *frames;
     size_t depth, room;
@@ -30,7 +30,7 @@ struct walker {
 static void give_batch(struct walker *walker)
 {
     if (walker->batch != NULL)
-        workers_give(walker->store, &walker->batch);
+        workers_give(walker->pipeline, &walker->batch);
 }
 
 static void add_to_batch(struct walker *walker, struct slice *slice, size_t index)
@@ -50,34 +50,34 @@ static void add_to_batch(struct walker *walker, struct slice *slice, size_t inde
 }
 
 /* Takes over an entry of the last store; false when one of its packs is lost. */
-static bool take_over(struct walker *walker, const struct state_entry *before, struct slice *slice,
-                      size_t index)
+static bool take_over(struct walker *walker, const struct file_state_entry *before,
+                      struct slice *slice, size_t index)
 {
-    struct store *store = walker->store;
-    struct buffer *places = &walker->hand.places;
+    struct pipeline *pipeline = walker->pipeline;
+    struct buffer *places = &walker->worker.places;
     places->size = 0;
     for (size_t i = 0; i < before->place_count; i++) {
-        uint32_t place = state_place(store->state, before, i);
-        if (places_is_lost(&store->places, place))
+        uint32_t place = file_state_place(pipeline->state, before, i);
+        if (places_is_lost(&pipeline->places, place))
             return false;
         buffer_append(places, &place, sizeof(place));
     }
     for (size_t i = 0; i < before->place_count; i++)
-        places_use(&store->places, ((const uint32_t *)(const void *)places->bytes)[i]);
+        places_use(&pipeline->places, ((const uint32_t *)(const void *)places->bytes)[i]);
     item_set(&slice->items[index], before->encoded, before->encoded_size,
              (const uint32_t *)(const void *)places->bytes, before->place_count, true);
-    atomic_fetch_add(&store->files, 1);
-    atomic_fetch_add(&store->bytes, S_ISREG(before->mode) ? before->size : 0);
-    atomic_fetch_add(&store->progress->files, 1);
-    atomic_fetch_add(&store->progress->bytes, S_ISREG(before->mode) ? before->size : 0);
+    atomic_fetch_add(&pipeline->files, 1);
+    atomic_fetch_add(&pipeline->bytes, S_ISREG(before->mode) ? before->size : 0);
+    atomic_fetch_add(&pipeline->progress->files, 1);
+    atomic_fetch_add(&pipeline->progress->bytes, S_ISREG(before->mode) ? before->size : 0);
     return true;
 }
 
 /* Begins a folder; its listing may have failed half-way. */
 static void push_frame(struct walker *walker, struct scan **scan, struct slice *parent,
-                       size_t index, const struct state_entry *before)
+                       size_t index, const struct file_state_entry *before)
 {
-    struct store *store = walker->store;
+    struct pipeline *pipeline = walker->pipeline;
     if (walker->depth == walker->room) {
         walker->room = 2 * walker->room + 16;
         walker->frames = alloc_grow(walker->frames, walker->room, sizeof(walker->frames[0]));
@@ -86,16 +86,16 @@ static void push_frame(struct walker *walker, struct scan **scan, struct slice *
     *frame = (struct frame){0};
     struct err err = ERR_INIT;
     if (walk_enter(walker->walk, scan, &frame->listing, &err) != 0)
-        store_problem(store, frame->listing.folder, NULL, &err);
-    frame->dir = dir_new(store, frame->listing.folder, parent, index, before);
-    state_cursor_init(&frame->before, store->state, frame->listing.folder->path);
+        pipeline_problem(pipeline, frame->listing.folder, NULL, &err);
+    frame->dir = dir_new(pipeline, frame->listing.folder, parent, index, before);
+    file_state_cursor_init(&frame->before, pipeline->state, frame->listing.folder->path);
     frame->slice = dir_add_slice(frame->dir, frame->listing.entries, frame->listing.count);
     frame->listing.entries = NULL;
 }
 
 /* A folder that could not even be opened is stored as what its parent knows of it. */
 static void enter(struct walker *walker, struct slice *slice, size_t index,
-                  const struct state_entry *before)
+                  const struct file_state_entry *before)
 {
     push_frame(walker, &slice->entries[index].scan, slice, index, before);
     struct frame *frame = &walker->frames[walker->depth - 1];
@@ -105,38 +105,39 @@ static void enter(struct walker *walker, struct slice *slice, size_t index,
 
 static void store_entry(struct walker *walker, struct frame *frame, size_t index)
 {
-    struct store *store = walker->store;
+    struct pipeline *pipeline = walker->pipeline;
     struct slice *slice = frame->slice;
     struct walk_entry *entry = &slice->entries[index];
-    if (failure_met(&store->failure)) {
+    if (failure_met(&pipeline->failure)) {
         walk_skip(walker->walk, &entry->scan);
-        slice_done(&walker->hand, slice);
+        slice_done(&walker->worker, slice);
         return;
     }
     if (entry->error != 0) {
         struct err err;
         errno = entry->error;
         err_errno(&err, "looking at it");
-        store_problem(store, frame->listing.folder, entry->name, &err);
-        slice_done(&walker->hand, slice);
+        pipeline_problem(pipeline, frame->listing.folder, entry->name, &err);
+        slice_done(&walker->worker, slice);
         return;
     }
     /* A copy: the frames may move when one is pushed. */
-    struct state_entry last_time;
-    const struct state_entry *before = NULL;
-    if (state_cursor_find(&frame->before, entry->name)) {
+    struct file_state_entry last_time;
+    const struct file_state_entry *before = NULL;
+    if (file_state_cursor_find(&frame->before, entry->name)) {
         last_time = frame->before.entry;
         before = &last_time;
     }
     if (entry->scan != NULL) {
         enter(walker, slice, index, before);
-    } else if (before != NULL && !S_ISDIR(entry->stat.mode) && !store->options->read_all &&
-               state_entry_same(before, &entry->stat) && take_over(walker, before, slice, index)) {
-        slice_done(&walker->hand, slice);
+    } else if (before != NULL && !S_ISDIR(entry->stat.mode) && !pipeline->options->read_all &&
+               file_state_entry_same(before, &entry->stat) &&
+               take_over(walker, before, slice, index)) {
+        slice_done(&walker->worker, slice);
     } else if (S_ISREG(entry->stat.mode)) {
         add_to_batch(walker, slice, index);
     } else {
-        special_store(&walker->hand, slice, index);
+        special_store(&walker->worker, slice, index);
     }
 }
 
@@ -148,7 +149,7 @@ static void step(struct walker *walker)
         store_entry(walker, frame, frame->at++);
         return;
     }
-    slice_done(&walker->hand, frame->slice);
+    slice_done(&walker->worker, frame->slice);
     if (!frame->listing.last) {
         give_batch(walker); /* dir_add_slice may wait for it */
         walk_next_slice(walker->walk, &frame->listing);
@@ -157,34 +158,35 @@ static void step(struct walker *walker)
         frame->at = 0;
         return;
     }
-    dir_end(&walker->hand, frame->dir);
-    state_cursor_release(&frame->before);
+    dir_end(&walker->worker, frame->dir);
+    file_state_cursor_release(&frame->before);
     listing_release(&frame->listing);
     walker->depth--;
 }
 
-int store_walk(struct store *store, char *const *targets, size_t target_count, struct err *err)
+int store_walk(struct pipeline *pipeline, char *const *targets, size_t target_count,
+               struct err *err)
 {
-    struct walker walker = {.store = store};
+    struct walker walker = {.pipeline = pipeline};
     struct walk_options options = {.targets = (const char *const *)targets,
                                    .target_count = target_count,
-                                   .exclude = store->options->exclude,
-                                   .exclude_caches = store->options->exclude_caches,
-                                   .one_file_system = store->options->one_file_system,
-                                   .threads = store->thread_count};
+                                   .exclude = pipeline->options->exclude,
+                                   .exclude_caches = pipeline->options->exclude_caches,
+                                   .one_file_system = pipeline->options->one_file_system,
+                                   .threads = pipeline->thread_count};
     if (walk_new(&walker.walk, &options, err) != 0)
         return -1;
     struct store_count *count = NULL;
-    if (store->options->count_ahead)
-        store_count_start(&count, &options, store->progress);
-    hand_init(&walker.hand, store);
+    if (pipeline->options->count_ahead)
+        store_count_start(&count, &options, pipeline->progress);
+    store_worker_init(&walker.worker, pipeline);
     push_frame(&walker, NULL, NULL, 0, NULL);
     while (walker.depth > 0)
         step(&walker);
     give_batch(&walker);
     store_count_stop(&count);
-    int result = packing_flush(walker.hand.packing, err);
-    hand_release(&walker.hand);
+    int result = packing_flush(walker.worker.packing, err);
+    store_worker_release(&walker.worker);
     free(walker.frames);
     walk_destroy(&walker.walk);
     return result;
