@@ -13,7 +13,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "cli/vault/cache.h"
+#include "cli/home/cache.h"
 #include "cli/vault/pack.h"
 #include "coding/base/alloc.h"
 
@@ -203,7 +203,7 @@ static void bench_cache(void)
         must(cache_commit(cache, &err), &err);
         must(cache_begin(cache, &err), &err); /* as a store does: no lock for each lookup */
         double added = now() - start;
-        struct chunk_place place;
+        struct chunk_location place;
         uint8_t absent[32] = {1};
         start = now();
         for (uint32_t i = 0; i < 100000; i++)

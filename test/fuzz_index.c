@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "cli/vault/index.h"
-#include "cli/vault/pack_format.h"
+#include "cli/vault/pack_internal.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

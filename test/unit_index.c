@@ -11,7 +11,7 @@
 
 #include "cli/vault/compact.h"
 #include "cli/vault/index.h"
-#include "cli/vault/pack_format.h"
+#include "cli/vault/pack_internal.h"
 #include "coding/base/alloc.h"
 
 static struct pack_entry lines[] = {

@@ -13,7 +13,7 @@
 #include <zstd.h>
 
 #include "cli/vault/pack.h"
-#include "cli/vault/pack_format.h"
+#include "cli/vault/pack_internal.h"
 #include "coding/base/alloc.h"
 #include "coding/base/bytes.h"
 #include "coding/pack_id.h"

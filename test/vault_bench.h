@@ -18,9 +18,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "cli/engine/recover.h"
-#include "cli/engine/snapshots.h"
-#include "cli/engine/store.h"
+#include "cli/recover/recover.h"
+#include "cli/remote/snapshots.h"
+#include "cli/store/store.h"
 #include "test/fake_node.h"
 #include "test/remove_tree.h"
 

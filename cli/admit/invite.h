@@ -55,7 +55,7 @@ enum invite_state {
 /* Waits at most wait_ms for messages, or until stop_fd (-1: none) can be read, and answers them. */
 enum invite_state invite_turn(struct invitation *invitation, int stop_fd, int wait_ms);
 /* Who was admitted, once INVITE_USED. */
-const struct cert *invite_guest(const struct invitation *invitation);
+const struct cert *invite_admitted(const struct invitation *invitation);
 /* The certificate that another node has under that name and keeps (terms.replace); without one its
  * name is empty. */
 const struct cert *invite_replaced(const struct invitation *invitation);

@@ -236,7 +236,7 @@ int issuer_sign(struct issuer *issuer, const char *request, const struct issuer_
     return 0;
 }
 
-int issuer_note_ticket(struct issuer *issuer, const struct cert *guest, struct err *err)
+int issuer_note_ticket(struct issuer *issuer, const struct cert *admitted, struct err *err)
 {
     char path[DURABLE_PATH_MAX], line[CERT_ARMOR_MAX], id[2 * CERT_ID_SIZE + 1], at[32] = "";
     time_t now = time(NULL);
@@ -247,8 +247,8 @@ int issuer_note_ticket(struct issuer *issuer, const struct cert *guest, struct e
     int fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
     if (fd < 0)
         return err_errno(err, "opening %s", path);
-    snprintf(line, sizeof(line), "%s used by %s %s", at, guest->name,
-             hex_encode(id, guest->node, CERT_ID_SIZE));
+    snprintf(line, sizeof(line), "%s used by %s %s", at, admitted->name,
+             hex_encode(id, admitted->node, CERT_ID_SIZE));
     int result = append(issuer, fd, line, err);
     close(fd);
     return result;

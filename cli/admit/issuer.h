@@ -49,7 +49,8 @@ int issuer_sign(struct issuer *issuer, const char *request, const struct issuer_
                 struct cert *cert, struct cert *replaced, struct err *err) MUST_CHECK;
 
 /* Writes down, in DIR/tickets, that a ticket was used by this machine. */
-int issuer_note_ticket(struct issuer *issuer, const struct cert *guest, struct err *err) MUST_CHECK;
+int issuer_note_ticket(struct issuer *issuer, const struct cert *admitted,
+                       struct err *err) MUST_CHECK;
 
 /* Whom `what` names: a certificate's line, a name, a node id (or at least 8 digits of one) that was
  * issued, or a whole id that was not. */

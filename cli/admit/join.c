@@ -203,7 +203,7 @@ static bool is_nobodys(const char *config)
     return whole && (ours || !set);
 }
 
-static int check_place(const struct join_options *o, struct err *err)
+static int check_paths(const struct join_options *o, struct err *err)
 {
     char certificate[JOIN_PATH_MAX], folder[JOIN_PATH_MAX];
     if (join_path(certificate, o->config, "node.cert", err) != 0 ||
@@ -282,7 +282,7 @@ int join_cluster(const struct join_options *o, struct joined *joined, struct err
     Ecbak__JoinReply *reply = NULL;
     int result = -1;
     *joined = (struct joined){0};
-    if (ticket_check_dates(o->ticket, (int64_t)time(NULL), err) != 0 || check_place(o, err) != 0 ||
+    if (ticket_check_dates(o->ticket, (int64_t)time(NULL), err) != 0 || check_paths(o, err) != 0 ||
         find_advertise(o, joined->advertise, err) != 0 ||
         join_config_write(o, joined->advertise, NULL, err) != 0 ||
         make_request(o, request, err) != 0)

@@ -1,6 +1,6 @@
 /* job.h - what a long job (store, recover) shows while it runs, and how it ended.
  *
- * The engine writes the counters from many threads, a painter reads them whenever it likes. They
+ * The job writes the counters from many threads, a painter reads them whenever it likes. They
  * only ever grow, but for `phase`.
  *
  *   Units    bytes of file contents unless named otherwise

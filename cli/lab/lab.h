@@ -56,7 +56,7 @@ void lab_unlock(struct lab *lab);
 int lab_grow(struct lab *lab, size_t count, struct err *err) MUST_CHECK;
 /* Makes on disk what is not there: authority, and of each node keys, certificate, configuration.
  * program: ecbakd, which makes a node's keys and data folder. */
-int lab_furnish(const struct lab *lab, const char *program, struct err *err) MUST_CHECK;
+int lab_set_up(const struct lab *lab, const char *program, struct err *err) MUST_CHECK;
 /* Removes everything that a lab makes; its nodes must be down. */
 int lab_remove(const struct lab *lab, struct err *err) MUST_CHECK;
 

@@ -181,8 +181,8 @@ int process_end(const struct lab *lab, const struct lab_node *node, int signal, 
     return status;
 }
 
-void process_last_words(char words[ERR_TEXT_MAX / 2], const struct lab *lab,
-                        const struct lab_node *node)
+void process_last_line(char words[ERR_TEXT_MAX / 2], const struct lab *lab,
+                       const struct lab_node *node)
 {
     char path[LAB_PATH_MAX], line[ERR_TEXT_MAX / 2];
     words[0] = '\0';

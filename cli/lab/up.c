@@ -64,7 +64,7 @@ static int prepare(struct lab *lab, const char *dir, const struct up_options *op
     if (lab_lock(lab, err) != 0 || take_options(lab, options, is_new, err) != 0 ||
         lab_save(lab, err) != 0)
         return -1;
-    return lab_furnish(lab, program, err);
+    return lab_set_up(lab, program, err);
 }
 
 /* How many members this node sees alive; 0 when it does not answer yet. */
@@ -94,7 +94,7 @@ static int wait_for_node(const struct lab *lab, const struct lab_node *node, siz
     for (;;) {
         if (process_running(lab, node) == 0) {
             char words[ERR_TEXT_MAX / 2], log[LAB_PATH_MAX];
-            process_last_words(words, lab, node);
+            process_last_line(words, lab, node);
             lab_node_path(log, lab, node, "log");
             return err_set(err, ERR_IO, "%s ended; its last words in %s: %s", node->name, log,
                            words);

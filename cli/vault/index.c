@@ -21,7 +21,7 @@
 #include <string.h>
 
 #include "cli/vault/compact.h"
-#include "cli/vault/pack_format.h"
+#include "cli/vault/pack_internal.h"
 #include "coding/base/alloc.h"
 
 #define INDEX_VERSION  1

@@ -43,8 +43,9 @@
 #define BOUND_SIZE       (PURPOSE_SIZE + HEAD_SIZE + ID_SIZE + WRITER_SIZE + 8)
 #define NANOSECONDS_MAX  999999999u
 
-static void bind(uint8_t bound[BOUND_SIZE], const uint8_t head[HEAD_SIZE],
-                 const uint8_t vault[ID_SIZE], const uint8_t writer[WRITER_SIZE], uint64_t number)
+static void bind_record(uint8_t bound[BOUND_SIZE], const uint8_t head[HEAD_SIZE],
+                        const uint8_t vault[ID_SIZE], const uint8_t writer[WRITER_SIZE],
+                        uint64_t number)
 {
     static const char purpose[PURPOSE_SIZE] = "ecbak snapshot";
     struct writer w;
@@ -128,7 +129,7 @@ int snapshot_seal(const struct snapshot *s, const struct vault_keys *keys, uint8
     uint8_t *bytes = alloc_zero(whole, 1);
     memcpy(bytes, b.bytes, b.size);
     free(b.bytes);
-    bind(bound, bytes, keys->vault, s->writer, s->number);
+    bind_record(bound, bytes, keys->vault, s->writer, s->number);
     crypto_aead_xchacha20poly1305_ietf_encrypt(bytes + PLAIN_AT, NULL, bytes + PLAIN_AT,
                                                whole - PLAIN_AT - TAG_SIZE, bound, sizeof(bound),
                                                NULL, head + HEAD_SIZE, keys->record_key);
@@ -222,7 +223,7 @@ int snapshot_open(struct snapshot *s, const struct vault_keys *keys, const struc
         return -1;
     size_t size = record->sealed_size - PLAIN_AT;
     uint8_t *plain = alloc_zero(size, 1);
-    bind(bound, record->sealed, record->vault, record->writer, record->number);
+    bind_record(bound, record->sealed, record->vault, record->writer, record->number);
     int result = 0;
     if (crypto_aead_xchacha20poly1305_ietf_decrypt(
             plain, NULL, NULL, record->sealed + PLAIN_AT, size, bound, sizeof(bound),

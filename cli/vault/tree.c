@@ -26,7 +26,7 @@
 #include <string.h>
 
 #include "cli/vault/compact.h"
-#include "cli/vault/tree_format.h"
+#include "cli/vault/tree_internal.h"
 #include "coding/base/alloc.h"
 
 static bool name_is_safe(const char *name, size_t size)

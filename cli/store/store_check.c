@@ -1,0 +1,220 @@
+/* Vouching pins a pack at its holders for this snapshot's record, counts them, and lets the node
+ * complete what is incomplete. It is done twice: before, so that nothing lost is relied on, and
+ * after, so that what is published was whole at that moment.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/store/store_run_internal.h"
+#include "coding/base/alloc.h"
+#include "coding/base/bytes.h"
+
+/* A growing list of distinct pack ids. */
+struct id_list {
+    uint8_t (*ids)[ID_SIZE];
+    size_t count, room;
+    struct id_map seen;
+};
+
+static void id_list_add(struct id_list *list, const uint8_t *id)
+{
+    uint32_t ignored;
+    if (id_map_find(&list->seen, id, &ignored))
+        return;
+    id_map_put(&list->seen, id, 0);
+    if (list->count == list->room) {
+        list->room = 2 * list->room + 64;
+        list->ids = alloc_grow(list->ids, list->room, ID_SIZE);
+    }
+    memcpy(list->ids[list->count++], id, ID_SIZE);
+}
+
+static void id_list_release(struct id_list *list)
+{
+    free(list->ids);
+    id_map_release(&list->seen);
+}
+
+static bool is_lost(const struct held *held)
+{
+    return held->nodes == 0 || held->nodes < held->data;
+}
+
+static int vouch(struct store_run *run, const struct id_list *list, struct held **held,
+                 struct err *err)
+{
+    *held = alloc_zero(list->count, sizeof(**held));
+    if (list->count == 0 ||
+        client_vouch(run->client, &run->pin, (const uint8_t(*)[ID_SIZE])list->ids, list->count,
+                     true, *held, err) == 0)
+        return 0;
+    return err_context(err, "asking whether earlier packs are whole");
+}
+
+/* ---- before ---------------------------------------------------------------------------------- */
+
+static int add_unpublished(void *ctx, const uint8_t pack[ID_SIZE], const struct pack_entry *entries,
+                           size_t count, struct err *err)
+{
+    (void)entries;
+    (void)count;
+    (void)err;
+    id_list_add(ctx, pack);
+    return 0;
+}
+
+/* A lost index may be the only one that names some packs: the cache is filled anew from those that
+ * are left, and what none of them names counts as lost too. */
+static void ignore_missing(void *ctx, const uint8_t pack[ID_SIZE], const struct err *err)
+{
+    (void)ctx;
+    (void)pack;
+    (void)err;
+}
+
+static int refill_cache(struct store_run *run, struct err *err)
+{
+    static const char *const ends[] = {"", "-wal", "-shm"};
+    struct vault *vault = run->pipeline.vault;
+    cache_close(&run->cache);
+    for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++) {
+        char *path = alloc_format("%s/cache.db%s", vault->dir, ends[i]);
+        remove(path);
+        free(path);
+    }
+    char *path = alloc_format("%s/cache.db", vault->dir);
+    int result = cache_open(&run->cache, path, err);
+    free(path);
+    return result == 0 ? index_packs_load(run->cache, vault->keys, run->client, &run->list,
+                                          ignore_missing, NULL, err)
+                       : -1;
+}
+
+static int drop_lost(struct store_run *run, const struct id_list *list, const struct held *held,
+                     bool *any, struct err *err)
+{
+    for (size_t i = 0; i < list->count; i++) {
+        if (!is_lost(&held[i]))
+            continue;
+        *any = true;
+        run->result->packs_resent++;
+        places_lose(&run->pipeline.places, list->ids[i]);
+        if (cache_drop_pack(run->cache, list->ids[i], err) != 0)
+            return -1;
+    }
+    return 0;
+}
+
+static void add_index_packs(struct store_run *run, struct id_list *list)
+{
+    size_t count;
+    uint8_t(*packs)[ID_SIZE] = index_packs_of(&run->list, &count);
+    for (size_t i = 0; i < count; i++) {
+        if (cache_has_index(run->cache, packs[i]))
+            id_list_add(list, packs[i]);
+    }
+    free(packs);
+}
+
+int check_before(struct store_run *run, struct err *err)
+{
+    struct id_list list = {0};
+    struct held *held = NULL;
+    bool any = false, index_lost = false;
+    add_index_packs(run, &list);
+    size_t index_count = list.count, state_count = 0;
+    const uint8_t(*state)[ID_SIZE] = NULL;
+    if (run->pipeline.state != NULL)
+        state = file_state_packs(run->pipeline.state, &state_count);
+    for (size_t i = 0; i < state_count; i++)
+        id_list_add(&list, state[i]);
+    int result = cache_each_unpublished(run->cache, add_unpublished, &list, err);
+    if (result == 0)
+        result = vouch(run, &list, &held, err);
+    for (size_t i = 0; i < index_count && result == 0; i++)
+        index_lost = index_lost || is_lost(&held[i]);
+    if (result == 0 && index_lost)
+        result = refill_cache(run, err);
+    if (result == 0)
+        result = drop_lost(run, &list, held, &any, err);
+    for (size_t i = 0; i < state_count && result == 0; i++) {
+        if (!cache_has_pack(run->cache, state[i]))
+            places_lose(&run->pipeline.places, state[i]);
+    }
+    free(held);
+    id_list_release(&list);
+    return result;
+}
+
+/* ---- after ----------------------------------------------------------------------------------- */
+
+static void count_object(struct store_result *result, const struct held *held, uint32_t *margin)
+{
+    uint32_t survives = held->others > held->data ? held->others - held->data : 0;
+    uint32_t spare = held->nodes > held->data ? held->nodes - held->data : 0;
+    result->objects++;
+    if (survives < result->survives)
+        result->survives = survives;
+    if (spare < *margin)
+        *margin = spare;
+    if (held->nodes < held->data + held->parity)
+        result->objects_short++;
+}
+
+int check_after(struct store_run *run, bool *again, struct err *err)
+{
+    struct store_result *result = run->result;
+    struct id_list list = {0};
+    struct held *held = NULL;
+    size_t used_count;
+    uint8_t(*used)[ID_SIZE] = places_used(&run->pipeline.places, &used_count);
+    for (size_t i = 0; i < used_count; i++)
+        id_list_add(&list, used[i]);
+    add_index_packs(run, &list);
+    for (size_t i = 0; i < run->index_pack_count; i++)
+        id_list_add(&list, run->index_packs[i]);
+    result->objects = result->objects_short = 0;
+    result->survives = run->margin = UINT32_MAX;
+    *again = false;
+    int status = vouch(run, &list, &held, err);
+    if (status == 0)
+        status = drop_lost(run, &list, held, again, err);
+    for (size_t i = 0; i < list.count && status == 0; i++)
+        count_object(result, &held[i], &run->margin);
+    free(held);
+    free(used);
+    id_list_release(&list);
+    return status;
+}
+
+void judge_outcome(struct store_run *run)
+{
+    struct store_result *result = run->result;
+    uint32_t others = run->status.members_known > 0 ? run->status.members_known - 1 : 0;
+    uint32_t wanted = result->parity + 1 < others ? result->parity + 1 : others;
+    char *note = result->note;
+    size_t room = sizeof(result->note);
+    result->outcome = JOB_DONE;
+    if (run->margin == 0) {
+        result->outcome = JOB_TOO_FEW;
+        snprintf(note, room,
+                 "stored, but it does not survive the loss of any node: %llu of %llu objects are "
+                 "on too few nodes; store again when more members are alive",
+                 (unsigned long long)result->objects_short, (unsigned long long)result->objects);
+    } else if (result->problems > 0) {
+        result->outcome = JOB_INCOMPLETE;
+        snprintf(note, room, "%llu file%s could not be stored whole",
+                 (unsigned long long)result->problems, result->problems == 1 ? "" : "s");
+    } else if (result->objects_short > 0) {
+        result->outcome = JOB_INCOMPLETE;
+        snprintf(note, room,
+                 "%llu of %llu objects are on fewer nodes than meant; the next store completes "
+                 "them when more members are alive",
+                 (unsigned long long)result->objects_short, (unsigned long long)result->objects);
+    } else if (result->record_others < wanted) {
+        result->outcome = JOB_INCOMPLETE;
+        snprintf(note, room, "the snapshot's record is on %u other nodes, not on %u",
+                 result->record_others, wanted);
+    }
+}
