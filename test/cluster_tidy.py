@@ -6,7 +6,7 @@ import subprocess
 import sys
 import tempfile
 
-HERE = pathlib.Path(__file__).resolve().parent
+from common import HERE
 
 GUARD = "#ifndef H\n#define H\n%s\n#endif\n"
 # What is planted: check, file, text, a part of the finding.
