@@ -16,6 +16,7 @@ import termios
 import time
 
 from common import BUILD, HERE, run_tests
+from lab import compare
 
 PHRASE_WORDS = 25
 
@@ -400,8 +401,7 @@ def a_store_and_a_recovery_speak_json(world):
     world.done("open", text=phrase)
     back = world.folder / "back"
     world.done("recover", "latest", "--to", back)
-    subprocess.run([sys.executable, str(HERE / "compare.py"), str(source), f"{back}{source}"],
-                   stdout=subprocess.DEVNULL, check=True)
+    compare(source, f"{back}{source}")
     again = world.run("recover", listed[0]["short_id"], "--to", back)
     assert again.returncode == 3 and again.stdout == "", again
     assert "\033" not in again.stderr and "\\x1b[2J\\x0aname" in again.stderr, again.stderr

@@ -13,13 +13,7 @@ import threading
 import time
 
 from common import HERE, SLOW, run_tests, wait_until
-from harness import Cluster, run
-
-
-def names(count, **other):
-    states = {f"node-{i + 1}": "alive" for i in range(count)}
-    states.update({name.replace("_", "-"): state for name, state in other.items()})
-    return states
+from harness import Cluster, names, run
 
 
 def two_nodes_see_each_other_within_two_seconds():

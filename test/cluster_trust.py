@@ -9,13 +9,7 @@ import signal
 import sys
 
 from common import run_tests, wait_until
-from harness import Cluster, run
-
-
-def names(count, **other):
-    states = {f"node-{i + 1}": "alive" for i in range(count)}
-    states.update({name.replace("_", "-"): state for name, state in other.items()})
-    return states
+from harness import Cluster, names, run
 
 
 def revoke(cluster, *arguments):

@@ -22,6 +22,13 @@ import time
 from common import BUILD, SLOW, wait_until
 
 
+def names(count, **other):
+    """The states of a cluster whose nodes are all alive, but for those said: names(3, node_3="dead")."""
+    states = {f"node-{i + 1}": "alive" for i in range(count)}
+    states.update({name.replace("_", "-"): state for name, state in other.items()})
+    return states
+
+
 def free_ports(count):
     """Ports that were free a moment ago, all different."""
     with contextlib.ExitStack() as stack:
