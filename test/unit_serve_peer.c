@@ -90,6 +90,23 @@ static void put_init(struct put *p, const uint8_t *pack_id, size_t pack_bytes)
     p->request.put_fragment = &p->put;
 }
 
+static void the_fragment_is_given(void)
+{
+    Ecbak__GetFragment get = ECBAK__GET_FRAGMENT__INIT;
+    Ecbak__PeerRequest request = ECBAK__PEER_REQUEST__INIT;
+    get.object = wire_view(set.object_id, ID_SIZE);
+    get.index = 2;
+    request.body_case = ECBAK__PEER_REQUEST__BODY_GET_FRAGMENT;
+    request.get_fragment = &get;
+    struct answer answer = ask(&request, NULL, 0);
+    assert_int_equal(answer.reply->error, ERR_NONE);
+    assert_int_equal(answer.payload.size, set.size);
+    assert_memory_equal(answer.payload.bytes, set.bytes[2], set.size);
+    answer_free(&answer);
+    get.index = 3;
+    expect(ERR_NOT_FOUND, &request, NULL, 0);
+}
+
 static void a_fragment_with_a_grant_is_kept_and_receipted(void **state)
 {
     (void)state;
@@ -112,20 +129,9 @@ static void a_fragment_with_a_grant_is_kept_and_receipted(void **state)
     }
     free(p.grant);
 
-    Ecbak__GetFragment get = ECBAK__GET_FRAGMENT__INIT;
-    Ecbak__PeerRequest request = ECBAK__PEER_REQUEST__INIT;
-    get.object = wire_view(set.object_id, ID_SIZE);
-    get.index = 2;
-    request.body_case = ECBAK__PEER_REQUEST__BODY_GET_FRAGMENT;
-    request.get_fragment = &get;
-    struct answer answer = ask(&request, NULL, 0);
-    assert_int_equal(answer.reply->error, ERR_NONE);
-    assert_int_equal(answer.payload.size, set.size);
-    assert_memory_equal(answer.payload.bytes, set.bytes[2], set.size);
-    answer_free(&answer);
-    get.index = 3;
-    expect(ERR_NOT_FOUND, &request, NULL, 0);
+    the_fragment_is_given();
 
+    Ecbak__PeerRequest request = ECBAK__PEER_REQUEST__INIT;
     Ecbak__LocatePacks locate = ECBAK__LOCATE_PACKS__INIT;
     uint8_t nothing[ID_SIZE] = {1};
     ProtobufCBinaryData packs[2] = {wire_view(nothing, ID_SIZE), wire_view(pack.id, ID_SIZE)};
@@ -133,7 +139,7 @@ static void a_fragment_with_a_grant_is_kept_and_receipted(void **state)
     locate.packs = packs;
     request.body_case = ECBAK__PEER_REQUEST__BODY_LOCATE;
     request.locate = &locate;
-    answer = ask(&request, NULL, 0);
+    struct answer answer = ask(&request, NULL, 0);
     assert_int_equal(answer.reply->locate->n_fragments, 1);
     const Ecbak__FragmentAt *at = answer.reply->locate->fragments[0];
     assert_int_equal(at->pack_index, 1);
