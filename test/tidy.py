@@ -34,9 +34,9 @@ EXCEPTIONS = {
     "folders": {"cli/engine": 55, "cli/vault": 32, "node/service": 54},
     "files": {"gossip/probe.c": 442, "node/service/fetch.c": 401},
     "functions": {"cli/cmd_invite.c: cmd_invite": 75},
-    "private": ["cli/engine/recover_inner.h", "cli/engine/store_inner.h", "gossip/core.h", "node/membership/membership_core.h",
-                "node/net/link_core.h", "node/net/transport_core.h", "node/service/inside.h", "node/service/serve_peer_parts.h",
-                "node/store/store_inside.h"],
+    "private": ["cli/engine/recover_inner.h", "cli/engine/store_inner.h", "gossip/core.h", "node/membership/membership_internal.h",
+                "node/net/link_internal.h", "node/net/transport_internal.h", "node/peers/peers.h", "node/serve/serve_peer_internal.h",
+                "node/store/store_internal.h"],
     "dead": ["output_unicode", "swim_state_name"],
     # Called by tests only, to see what cannot be seen otherwise or to check the rest against.
     "for tests": ["cache_pack_id", "catalogue_pinned", "cert_load", "fragment_verify_leaf", "hash_tree_path", "hash_tree_prove",
