@@ -414,7 +414,8 @@ static void nothing_is_taken_without_a_grant_for_it(void **state)
 static void put_record(size_t node, uint64_t number, uint32_t wanted, uint32_t *others)
 {
     struct err err = ERR_INIT;
-    struct record record = {.number = number, .kind = 1};
+    /* Every third is of a kind that this version does not know. */
+    struct record record = {.number = number, .kind = number % 3 == 0 ? 77 : RECORD_SNAPSHOT};
     uint8_t *bytes, hash[ID_SIZE];
     size_t size;
     memcpy(record.cluster, lab.cluster, ID_SIZE);

@@ -12,7 +12,6 @@
 #include "cli/store/store_run_internal.h"
 #include "coding/base/alloc.h"
 
-#define RECORD_KIND_SNAPSHOT 1
 #define HOST_NAME_MAX_SIZE   256
 
 static int send_record(struct store_run *run, const uint8_t *bytes, size_t size, struct err *err)
@@ -94,7 +93,7 @@ static int seal(struct store_run *run, uint8_t **sealed, size_t *size, struct er
 int publish_snapshot(struct store_run *run, struct err *err)
 {
     struct vault *vault = run->pipeline.vault;
-    struct record record = {.number = run->pin.number, .kind = RECORD_KIND_SNAPSHOT};
+    struct record record = {.number = run->pin.number, .kind = RECORD_SNAPSHOT};
     memcpy(record.cluster, run->status.cluster, ID_SIZE);
     memcpy(record.vault, vault->keys->vault, ID_SIZE);
     memcpy(record.writer, vault->writer, WRITER_SIZE);

@@ -1,6 +1,6 @@
 /* statement.h - durable signed statements: writer certificates, grants, records, receipts.
  *
- * A statement is checked once, when it enters (statement_open_*), into a plain value. The bytes as
+ * A statement is checked once, when it enters (*_open), into a plain value. The bytes as
  * signed are kept and passed on unchanged; nothing is ever re-encoded before its signature is
  * checked.
  *
@@ -27,7 +27,8 @@
 #define WRITER_CERT_BYTES_MAX 512
 #define RECEIPT_BYTES_MAX     512
 
-/* Append only. */
+/* Append only. Who keeps and carries records checks who signed them, and takes kinds that it does not
+ * know: members of several versions must end up with the same set. Readers check the kind. */
 enum record_kind {
     RECORD_SNAPSHOT = 1,
 };
