@@ -8,11 +8,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cli/base/path.h"
 #include "cli/home/heads.h"
 #include "coding/base/alloc.h"
 #include "coding/base/bytes.h"
-
-#define RECORD_KIND_SNAPSHOT 1
 
 /* What of a record the chain is judged by. */
 struct chain_link {
@@ -55,7 +54,7 @@ static int take_record(struct snapshot_list *list, struct chain *chain, const st
     int result = 0;
     if (memcmp(record.vault, vault->keys->vault, ID_SIZE) != 0)
         result = err_set(err, ERR_FOREIGN, "a record of another vault");
-    else if (record.kind == RECORD_KIND_SNAPSHOT)
+    else if (record.kind == RECORD_SNAPSHOT)
         result = snapshot_open(&snapshot, vault->keys, &record, err);
     if (result == 0) {
         chain->links = alloc_grow(chain->links, chain->count + 1, sizeof(chain->links[0]));
@@ -65,7 +64,7 @@ static int take_record(struct snapshot_list *list, struct chain *chain, const st
         memcpy(link->previous, record.previous, ID_SIZE);
         link->number = record.number;
     }
-    if (result == 0 && record.kind == RECORD_KIND_SNAPSHOT)
+    if (result == 0 && record.kind == RECORD_SNAPSHOT)
         list->snapshots[list->count++] = snapshot;
     record_release(&record);
     return result;
@@ -218,20 +217,6 @@ void snapshot_list_release(struct snapshot_list *list)
 
 /* ---- choosing -------------------------------------------------------------------------------- */
 
-/* Is one inside the other, or are they the same? */
-static bool paths_meet(const char *a, const char *b)
-{
-    size_t size_a = strlen(a), size_b = strlen(b);
-    while (size_a > 0 && a[size_a - 1] == '/')
-        size_a--;
-    while (size_b > 0 && b[size_b - 1] == '/')
-        size_b--;
-    size_t size = size_a < size_b ? size_a : size_b;
-    if (memcmp(a, b, size) != 0)
-        return false;
-    return size_a == size_b || (size_a < size_b ? b : a)[size] == '/';
-}
-
 bool snapshot_matches(const struct snapshot *snapshot, const struct snapshot_filter *filter)
 {
     if (filter == NULL)
@@ -241,7 +226,8 @@ bool snapshot_matches(const struct snapshot *snapshot, const struct snapshot_fil
         return false;
     bool path = filter->path == NULL || filter->path[0] == '\0';
     for (size_t i = 0; i < snapshot->path_count && !path; i++)
-        path = paths_meet(filter->path, snapshot->paths[i]);
+        path = path_is_inside(filter->path, snapshot->paths[i]) ||
+               path_is_inside(snapshot->paths[i], filter->path);
     bool tag = filter->tag == NULL || filter->tag[0] == '\0';
     for (size_t i = 0; i < snapshot->tag_count && !tag; i++)
         tag = strcmp(filter->tag, snapshot->tags[i]) == 0;

@@ -12,8 +12,7 @@
 #include "cli/store/store_run_internal.h"
 #include "coding/base/alloc.h"
 
-#define RECORD_KIND_SNAPSHOT 1
-#define HOST_NAME_MAX_SIZE   256
+#define HOST_NAME_MAX_SIZE 256
 
 static int send_record(struct store_run *run, const uint8_t *bytes, size_t size, struct err *err)
 {
@@ -72,8 +71,8 @@ static int seal(struct store_run *run, uint8_t **sealed, size_t *size, struct er
         .tag_count = options->tag_count,
         .root = run->pipeline.root,
         .root_count = run->pipeline.root_count,
-        .index_packs = run->index_packs,
-        .index_pack_count = run->index_pack_count,
+        .index_packs = run->index_packs.ids,
+        .index_pack_count = run->index_packs.count,
         .files = run->result->files,
         .bytes = run->result->bytes,
         .bytes_new = run->result->bytes_new,
@@ -94,7 +93,7 @@ static int seal(struct store_run *run, uint8_t **sealed, size_t *size, struct er
 int publish_snapshot(struct store_run *run, struct err *err)
 {
     struct vault *vault = run->pipeline.vault;
-    struct record record = {.number = run->pin.number, .kind = RECORD_KIND_SNAPSHOT};
+    struct record record = {.number = run->pin.number, .kind = RECORD_SNAPSHOT};
     memcpy(record.cluster, run->status.cluster, ID_SIZE);
     memcpy(record.vault, vault->keys->vault, ID_SIZE);
     memcpy(record.writer, vault->writer, WRITER_SIZE);
