@@ -81,28 +81,29 @@ struct totals {
 static void finish_pack(struct pack_writer **writer, const struct vault_keys *keys,
                         struct totals *totals)
 {
-    uint8_t *bytes, *plain, id[ID_SIZE];
-    struct pack_entry *entries;
+    uint8_t *plain;
+    struct sealed_pack made;
     struct pack_reader *reader;
     struct err err = ERR_INIT;
-    size_t size, count, plain_size;
+    size_t plain_size;
     double start = now();
-    must(pack_writer_finish(writer, &bytes, &size, id, &entries, &count, &err), &err);
+    pack_writer_finish(writer, &made);
     totals->finish += now() - start;
-    totals->bytes += size;
+    totals->bytes += made.size;
     totals->packs++;
     start = now();
-    must(pack_open(&reader, &bytes, size, keys, &err), &err);
+    must(pack_open(&reader, &made.bytes, made.size, keys, &err), &err);
     totals->open += now() - start;
     start = now();
-    for (size_t i = 0; i < count; i++)
-        if (i == 0 || entries[i].segment != entries[i - 1].segment) {
-            must(pack_read_segment(reader, entries[i].segment, &plain, &plain_size, &err), &err);
+    for (size_t i = 0; i < made.entry_count; i++)
+        if (i == 0 || made.entries[i].segment != made.entries[i - 1].segment) {
+            must(pack_read_segment(reader, made.entries[i].segment, &plain, &plain_size, &err),
+                 &err);
             free(plain);
         }
     totals->read += now() - start;
     pack_reader_destroy(&reader);
-    free(entries);
+    sealed_pack_release(&made);
 }
 
 static void flush(struct segment *segment, struct pack_writer **writer,

@@ -53,36 +53,45 @@ static struct walk_stat sample_stat(uint64_t inode)
                               .mode = 0100644};
 }
 
+static void append(struct buffer *piece, const char *name, const struct walk_stat *stat,
+                   bool trusted, const char *encoded, uint32_t *places, uint32_t place_count)
+{
+    const struct stored_entry entry = {.encoded = (uint8_t *)encoded,
+                                       .encoded_size = (uint32_t)strlen(encoded),
+                                       .places = places,
+                                       .place_count = place_count,
+                                       .trusted = trusted};
+    file_state_append(piece, name, stat, &entry);
+}
+
 /* Two folders; "/a" in two pieces. Place 0 is pack 1, place 1 no pack, place 2 pack 0. */
 static void write_sample(const char *path)
 {
     struct err err = ERR_INIT;
     struct file_state_writer *writer;
     struct buffer piece = {0};
-    uint8_t key[FILE_STATE_KEY_SIZE], packs[2][ID_SIZE];
-    const uint32_t places[] = {0, 1, 2};
-    const uint32_t pack_of_place[] = {1, UINT32_MAX, 0};
-    memset(packs[0], 0x11, ID_SIZE);
-    memset(packs[1], 0x22, ID_SIZE);
+    uint8_t key[FILE_STATE_KEY_SIZE], ids[2][ID_SIZE];
+    uint32_t places[] = {0, 1, 2}, pack_of_place[] = {1, UINT32_MAX, 0};
+    const struct file_state_packs packs = {pack_of_place, 3, ids, 2};
+    memset(ids[0], 0x11, ID_SIZE);
+    memset(ids[1], 0x22, ID_SIZE);
     assert_int_equal(file_state_writer_new(&writer, path, &err), 0);
     struct walk_stat stat = sample_stat(1);
     file_state_key(key, "/a");
-    file_state_entry_append(&piece, "b", &stat, true, (const uint8_t *)"entry b", 7, places, 3);
+    append(&piece, "b", &stat, true, "entry b", places, 3);
     stat = sample_stat(2);
-    file_state_entry_append(&piece, "d", &stat, false, (const uint8_t *)"entry d", 7, NULL, 0);
+    append(&piece, "d", &stat, false, "entry d", NULL, 0);
     assert_int_equal(file_state_writer_add(writer, key, 0, &piece, &err), 0);
     piece.size = 0;
     stat = sample_stat(3);
-    file_state_entry_append(&piece, "dd", &stat, true, (const uint8_t *)"entry dd", 8, places, 1);
+    append(&piece, "dd", &stat, true, "entry dd", places, 1);
     assert_int_equal(file_state_writer_add(writer, key, 1, &piece, &err), 0);
     piece.size = 0;
     file_state_key(key, "");
-    file_state_entry_append(&piece, "a", &stat, true, (const uint8_t *)"root", 4, NULL, 0);
+    append(&piece, "a", &stat, true, "root", NULL, 0);
     assert_int_equal(file_state_writer_add(writer, key, 0, &piece, &err), 0);
     buffer_release(&piece);
-    assert_int_equal(file_state_writer_finish(&writer, pack_of_place, 3,
-                                              (const uint8_t(*)[ID_SIZE])packs, 2, &err),
-                     0);
+    assert_int_equal(file_state_writer_finish(&writer, &packs, &err), 0);
     assert_null(writer);
 }
 
@@ -92,12 +101,10 @@ static void entries_come_back_in_the_order_of_names(void **state)
     struct err err = ERR_INIT;
     struct file_state *s;
     struct file_state_cursor cursor;
-    size_t count;
     write_sample(f->path);
     assert_int_equal(file_state_open(&s, f->path, &err), 0);
-    const uint8_t(*packs)[ID_SIZE] = file_state_packs(s, &count);
-    assert_int_equal(count, 2);
-    assert_int_equal(packs[1][0], 0x22);
+    assert_int_equal(file_state_pack_count(s), 2);
+    assert_int_equal(file_state_pack(s, 1)[0], 0x22);
     file_state_cursor_init(&cursor, s, "/a");
     assert_false(file_state_cursor_find(&cursor, "a"));
     assert_true(file_state_cursor_find(&cursor, "b"));

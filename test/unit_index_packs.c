@@ -32,28 +32,27 @@ static void give_index(size_t snapshot)
     struct err err = ERR_INIT;
     struct pack_entry chunks[2] = {{.kind = CHUNK_DATA, .size = 10},
                                    {.kind = CHUNK_DATA, .offset = 10, .size = 10}};
-    uint8_t pack[ID_SIZE], index_id[CHUNK_ID_SIZE], *index = NULL, *bytes;
-    size_t index_size = 0, room = 0, size, entry_count;
+    uint8_t pack[ID_SIZE], index_id[CHUNK_ID_SIZE];
+    struct buffer index = {0};
     struct pack_writer *writer;
-    struct pack_entry *entries;
+    struct sealed_pack made;
     names(snapshot, chunks[0].id, pack);
     memcpy(chunks[1].id, sent_again, sizeof(sent_again));
-    index_append(&index, &index_size, &room, pack, chunks, 2);
-    chunk_id(index_id, vault->keys->chunk_id_key, index, index_size);
+    index_append(&index, pack, chunks, 2);
+    chunk_id(index_id, vault->keys->chunk_id_key, index.bytes, index.size);
     struct segment *segment = segment_new(3);
-    segment_add(segment, index_id, CHUNK_INDEX, index, index_size);
+    segment_add(segment, index_id, CHUNK_INDEX, index.bytes, index.size);
     assert_int_equal(segment_compress(segment, &err), 0);
     assert_int_equal(pack_writer_new(&writer, PACK_INDEX, vault->keys, &err), 0);
     assert_int_equal(pack_writer_add(writer, segment, &err), 0);
     snapshots[snapshot].index_packs = alloc_zero(1, ID_SIZE);
     snapshots[snapshot].index_pack_count = 1;
-    assert_int_equal(pack_writer_finish(&writer, &bytes, &size, snapshots[snapshot].index_packs[0],
-                                        &entries, &entry_count, &err),
-                     0);
-    fake_add(snapshots[snapshot].index_packs[0], &bytes, size);
+    pack_writer_finish(&writer, &made);
+    memcpy(snapshots[snapshot].index_packs[0], made.id, ID_SIZE);
+    fake_add(made.id, &made.bytes, made.size);
     segment_destroy(&segment);
-    free(entries);
-    free(index);
+    sealed_pack_release(&made);
+    buffer_release(&index);
 }
 
 static int begin(void **state)
@@ -94,7 +93,8 @@ static uint64_t load(void)
     struct err err = ERR_INIT;
     uint64_t before = fake.gets;
     missing_count = 0;
-    if (index_packs_load(cache, vault->keys, client, &list, on_missing, NULL, &err) != 0)
+    const struct index_report to = {.missing = on_missing};
+    if (index_packs_load(cache, vault->keys, client, &list, &to, &err) != 0)
         fail_msg("%s", err.text);
     return fake.gets - before;
 }

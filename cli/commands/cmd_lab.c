@@ -13,9 +13,6 @@
 #include "cli/ui/options.h"
 #include "cli/ui/output.h"
 
-#define END_TIMEOUT_MS  15000
-#define KILL_TIMEOUT_MS 5000
-
 /* As a shell takes it for one word, whatever is in it: 'a'\''b'. */
 static void print_quoted(const char *text)
 {
@@ -188,9 +185,9 @@ static int end_all(const struct lab *lab, struct err *err)
                                &(struct err)ERR_INIT);
     }
     for (size_t i = 0; i < lab->count; i++)
-        if (process_end(lab, &lab->nodes[i], 0, END_TIMEOUT_MS, &was_running,
+        if (process_end(lab, &lab->nodes[i], 0, PROCESS_STOP_MS, &was_running,
                         &(struct err)ERR_INIT) != 0 &&
-            process_end(lab, &lab->nodes[i], SIGKILL, KILL_TIMEOUT_MS, &was_running, err) != 0)
+            process_end(lab, &lab->nodes[i], SIGKILL, PROCESS_KILL_MS, &was_running, err) != 0)
             return -1;
     return 0;
 }

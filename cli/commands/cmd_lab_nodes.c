@@ -11,8 +11,6 @@
 #include "cli/ui/options.h"
 
 #define START_TIMEOUT_MS 30000
-#define STOP_TIMEOUT_MS  15000
-#define KILL_TIMEOUT_MS  5000
 
 /* What kill, stop and start do to one node. */
 struct action {
@@ -104,7 +102,7 @@ int cmd_lab_kill(int argc, char **argv)
         .about = "Kills nodes on the spot (SIGKILL), as a power cut would.",
         .examples = "  ecbak lab kill node-2 node-5",
     };
-    static const struct action action = {SIGKILL, KILL_TIMEOUT_MS, "is killed",
+    static const struct action action = {SIGKILL, PROCESS_KILL_MS, "is killed",
                                          "was stopped already"};
     return run_action(argc, argv, &line, &action);
 }
@@ -118,7 +116,7 @@ int cmd_lab_stop(int argc, char **argv)
         .examples = "  ecbak lab stop node-3\n"
                     "  ecbak lab stop --all",
     };
-    static const struct action action = {SIGTERM, STOP_TIMEOUT_MS, "is stopped",
+    static const struct action action = {SIGTERM, PROCESS_STOP_MS, "is stopped",
                                          "was stopped already"};
     return run_action(argc, argv, &line, &action);
 }

@@ -4,6 +4,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "cli/base/steady_clock.h"
 #include "cli/base/text.h"
 #include "cli/commands/commands.h"
 #include "cli/commands/members_show.h"
@@ -51,13 +52,6 @@ static bool is_met(const struct awaited *awaited, const struct member_list *list
     return count >= (awaited->is_count ? awaited->count : 1);
 }
 
-static int64_t now_ms(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
 /* Fills list; with `awaited` asks again until it is met. ERR_TOO_FEW at the end of the time, the list
  * then being the last one seen. */
 static int ask(struct client *client, struct member_list *list, const struct awaited *awaited,
@@ -66,9 +60,9 @@ static int ask(struct client *client, struct member_list *list, const struct awa
     const struct members_wanted wanted = {.members = true, .events_max = CLIENT_EVENTS_MAX};
     if (awaited == NULL)
         return client_members_wanted(client, &wanted, list, err);
-    int64_t end = now_ms() + (int64_t)(timeout_ms < INT_MAX ? timeout_ms : INT_MAX);
+    int64_t end = steady_clock_ms() + (int64_t)(timeout_ms < INT_MAX ? timeout_ms : INT_MAX);
     for (;;) {
-        int64_t left = end - now_ms();
+        int64_t left = end - steady_clock_ms();
         client_set_timeout(client, left > 1 ? (int)left : 1);
         member_list_release(list);
         int status = client_members_wanted(client, &wanted, list, err);
@@ -76,7 +70,7 @@ static int ask(struct client *client, struct member_list *list, const struct awa
             return 0;
         if (status != 0 && err->code != ERR_TIMEOUT)
             return -1;
-        if (now_ms() + POLL_MS >= end)
+        if (steady_clock_ms() + POLL_MS >= end)
             return err_set(err, ERR_TOO_FEW, "still waiting for %s %s %s after %.1f s",
                            awaited->who, awaited->is_count ? "members to be" : "to be",
                            awaited->state, (double)timeout_ms / 1000);

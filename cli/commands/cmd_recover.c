@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "cli/base/path.h"
 #include "cli/base/text.h"
 #include "cli/commands/commands.h"
 #include "cli/home/home.h"
@@ -25,26 +26,9 @@ static char *whole_path(const char *path)
     if (path[0] != '/' && getcwd(here, sizeof(here)) == NULL)
         here[0] = '\0';
     char *from = alloc_format("%s/%s", here, path);
-    char *to = alloc_zero(1, strlen(from) + 2);
-    size_t used = 0;
-    for (const char *at = from; *at != '\0';) {
-        at += strspn(at, "/");
-        size_t length = strcspn(at, "/");
-        if (length == 2 && memcmp(at, "..", 2) == 0) {
-            while (used > 0 && to[--used] != '/')
-                ;
-        } else if (length > 0 && !(length == 1 && at[0] == '.')) {
-            to[used++] = '/';
-            memcpy(to + used, at, length);
-            used += length;
-        }
-        at += length;
-    }
-    to[used] = '\0';
-    if (used == 0)
-        memcpy(to, "/", 2);
+    char *whole = path_clean(from);
     free(from);
-    return to;
+    return whole;
 }
 
 static void print_json(const struct recover_result *r, const struct snapshot *snapshot)
@@ -82,21 +66,20 @@ static void print_text(const struct recover_result *r, const struct snapshot *sn
 
 /* Returns the exit status, or -1. */
 static int run(const struct command_line *line, struct vault *vault,
-               const struct snapshot_list *list, const struct snapshot *snapshot,
                const struct recover_options *options, struct err *err)
 {
     struct job_progress job = {0};
     struct recover_result result = {0};
     struct progress *progress = progress_start("recovering", &job, line->json, line->quiet);
     struct job_report report = {.problem = progress_problem, .ctx = progress};
-    int status = recover_run(vault, list, snapshot, options, &job, &report, &result, err);
+    int status = recover_run(vault, options, &job, &report, &result, err);
     progress_stop(&progress);
     if (status != 0)
         return -1;
     if (line->json)
-        print_json(&result, snapshot);
+        print_json(&result, options->snapshot);
     else if (!line->quiet)
-        print_text(&result, snapshot, options->to);
+        print_text(&result, options->snapshot, options->to);
     if (result.note[0] != '\0')
         output_warning("%s", result.note);
     return (int)result.outcome;
@@ -108,14 +91,15 @@ static int choose_and_run(const struct command_line *line, struct recover_option
     struct vault *vault = NULL;
     struct client *client = NULL;
     struct snapshot_list list = {0};
-    const struct snapshot *snapshot;
     int status = -1;
     if (vault_load(&vault, line->vault, err) != 0 || client_open(&client, line->socket, err) != 0)
         goto done;
     client_set_patience(client, CLIENT_PATIENCE_MS);
     if (snapshot_list_load(&list, vault, client, err) == 0 &&
-        snapshot_select(&snapshot, &list, line->operands[0], filter, err) == 0)
-        status = run(line, vault, &list, snapshot, options, err);
+        snapshot_select(&options->snapshot, &list, line->operands[0], filter, err) == 0) {
+        options->list = &list;
+        status = run(line, vault, options, err);
+    }
 done:
     snapshot_list_release(&list);
     client_close(&client);

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "cli/base/steady_clock.h"
 #include "cli/base/text.h"
 #include "cli/commands/members_show.h"
 #include "cli/ui/screen.h"
@@ -30,13 +31,6 @@ struct watch {
     int64_t painted_ms, listed_ms;
     int64_t away_s; /* since when the node does not answer; 0: it does */
 };
-
-static int64_t now_ms(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
 
 /* ---- the view ------------------------------------------------------------------------------ */
 
@@ -181,7 +175,7 @@ static int ask_all(struct watch *w, struct err *err)
         return -1;
     member_list_release(&w->list);
     w->list = list;
-    w->listed_ms = now_ms();
+    w->listed_ms = steady_clock_ms();
     w->changed = true;
     take_events(w, &w->list);
     return 0;
@@ -204,7 +198,7 @@ static int open_node(struct watch *w, struct err *err)
 static int follow(struct watch *w, struct err *err)
 {
     struct member_list list;
-    if (w->view && now_ms() - w->listed_ms >= REPAINT_MS)
+    if (w->view && steady_clock_ms() - w->listed_ms >= REPAINT_MS)
         return ask_all(w, err);
     if (ask(w, false, w->view ? 1 : CLIENT_EVENTS_MAX, &list, err) != 0)
         return -1;
@@ -248,10 +242,10 @@ static int show(struct watch *w, struct err *err)
             return err_errno(err, "writing to standard output");
         return 0;
     }
-    if (!w->changed && now_ms() - w->painted_ms < REPAINT_MS)
+    if (!w->changed && steady_clock_ms() - w->painted_ms < REPAINT_MS)
         return 0;
     w->changed = false;
-    w->painted_ms = now_ms();
+    w->painted_ms = steady_clock_ms();
     return paint(w, err);
 }
 

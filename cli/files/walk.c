@@ -6,16 +6,14 @@
 #include "cli/files/walk.h"
 
 #include <assert.h>
-#include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "cli/base/threads.h"
 #include "cli/files/walk_internal.h"
 #include "coding/base/alloc.h"
-
-#define WALK_THREADS_MAX 8
 
 struct walk {
     struct walk_options options;
@@ -24,8 +22,7 @@ struct walk {
     struct scan *top;
     size_t ready_entries, ready_folders; /* listed, not yet consumed */
     bool stop;
-    pthread_t threads[WALK_THREADS_MAX];
-    unsigned thread_count;
+    struct threads threads;
 };
 
 struct folder *folder_hold(struct folder *folder)
@@ -148,15 +145,10 @@ int walk_new(struct walk **walk, const struct walk_options *options, struct err 
     pthread_mutex_init(&new->lock, NULL);
     pthread_cond_init(&new->work, NULL);
     pthread_cond_init(&new->ready, NULL);
-    unsigned wanted = options->threads > WALK_THREADS_MAX ? WALK_THREADS_MAX : options->threads;
-    while (new->thread_count < wanted) {
-        int number = pthread_create(&new->threads[new->thread_count], NULL, scanner, new);
-        if (number != 0) {
-            walk_destroy(&new);
-            errno = number;
-            return err_errno(err, "starting a thread");
-        }
-        new->thread_count++;
+    unsigned wanted = options->threads > THREADS_MAX ? THREADS_MAX : options->threads;
+    if (threads_start(&new->threads, wanted, scanner, new, err) != 0) {
+        walk_destroy(&new);
+        return -1;
     }
     *walk = new;
     return 0;
@@ -172,8 +164,7 @@ void walk_destroy(struct walk **walk)
     old->stop = true;
     pthread_cond_broadcast(&old->work);
     pthread_mutex_unlock(&old->lock);
-    for (unsigned i = 0; i < old->thread_count; i++)
-        pthread_join(old->threads[i], NULL);
+    threads_join(&old->threads);
     assert(old->top == NULL); /* every scan was entered or skipped */
     pthread_cond_destroy(&old->ready);
     pthread_cond_destroy(&old->work);
@@ -192,6 +183,7 @@ static void finish_scan(struct walk *walk, struct scan *scan)
     }
     while (scan->state != SCAN_READY)
         pthread_cond_wait(&walk->ready, &walk->lock);
+    assert(walk->ready_entries >= scan->listing.count && walk->ready_folders > 0);
     walk->ready_entries -= scan->listing.count;
     walk->ready_folders--;
     pthread_cond_broadcast(&walk->work);

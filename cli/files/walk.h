@@ -60,7 +60,7 @@ struct listing {
     struct walk_entry *entries; /* this slice, malloc'd; the consumer takes it */
     size_t count;
     bool last; /* no slice follows */
-    /* inside */
+    /* the walk's own */
     uint32_t *order; /* offsets into folder->names, sorted */
     size_t name_count, next;
     struct scan *scan;
@@ -72,7 +72,7 @@ struct walk_options {
     const struct exclude *exclude; /* may be NULL */
     bool exclude_caches;
     bool one_file_system;
-    unsigned threads;
+    unsigned threads; /* that read ahead, at most THREADS_MAX; 0: none */
 };
 
 /* Makes absolute, clean, sorted, distinct targets of what a user gave. Each that cannot be found is

@@ -9,34 +9,29 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "cli/base/buffer.h"
 #include "coding/base/alloc.h"
 
 #define CACHE_TAG       "CACHEDIR.TAG"
 #define CACHE_SIGNATURE "Signature: 8a477f597d28d172789f06886806bc55"
 
 struct names {
-    char *bytes;
-    size_t size, room;
+    struct buffer bytes; /* one after the other, each with its NUL */
     uint32_t *order;
-    size_t count, count_room;
+    size_t count, room;
 };
 
 static int names_add(struct names *names, const char *name, size_t size)
 {
-    if (names->size + size + 1 > UINT32_MAX)
+    if (names->bytes.size + size + 1 > UINT32_MAX)
         return -1;
-    if (names->bytes == NULL || names->size + size + 1 > names->room) {
-        names->room = 2 * names->room + size + 256;
-        names->bytes = alloc_grow(names->bytes, names->room, 1);
+    if (names->count == names->room) {
+        names->room = 2 * names->room + 16;
+        names->order = alloc_grow(names->order, names->room, sizeof(names->order[0]));
     }
-    if (names->count == names->count_room) {
-        names->count_room = 2 * names->count_room + 16;
-        names->order = alloc_grow(names->order, names->count_room, sizeof(names->order[0]));
-    }
-    names->order[names->count++] = (uint32_t)names->size;
-    memcpy(names->bytes + names->size, name, size);
-    names->bytes[names->size + size] = '\0';
-    names->size += size + 1;
+    names->order[names->count++] = (uint32_t)names->bytes.size;
+    buffer_append(&names->bytes, name, size);
+    buffer_append(&names->bytes, "", 1);
     return 0;
 }
 
@@ -136,8 +131,8 @@ int scan_list(const struct walk_options *options, struct scan *scan, struct err 
     else
         result = read_names(&names, folder->fd, folder->path, err);
     if (names.count > 1)
-        qsort_r(names.order, names.count, sizeof(names.order[0]), name_order, names.bytes);
-    folder->names = names.bytes;
+        qsort_r(names.order, names.count, sizeof(names.order[0]), name_order, names.bytes.bytes);
+    folder->names = (char *)names.bytes.bytes;
     scan->listing.order = names.order;
     scan->listing.name_count = names.count;
     return result;

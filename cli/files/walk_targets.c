@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "cli/base/path.h"
 #include "cli/files/walk.h"
 #include "coding/base/alloc.h"
 
@@ -53,12 +54,6 @@ static int path_order(const void *a, const void *b)
     return weight((unsigned char)*x) - weight((unsigned char)*y);
 }
 
-static bool is_inside(const char *path, const char *folder)
-{
-    size_t size = strcmp(folder, "/") == 0 ? 0 : strlen(folder);
-    return strncmp(path, folder, size) == 0 && (path[size] == '/' || path[size] == '\0');
-}
-
 int walk_targets(char ***targets, size_t *count, const char *const *paths, size_t path_count,
                  void (*problem)(void *ctx, const char *path, const struct err *err), void *ctx,
                  struct err *err)
@@ -80,7 +75,7 @@ int walk_targets(char ***targets, size_t *count, const char *const *paths, size_
     }
     qsort(list, found, sizeof(list[0]), path_order);
     for (size_t i = 0; i < found; i++) {
-        if (kept > 0 && is_inside(list[i], list[kept - 1]))
+        if (kept > 0 && path_is_inside(list[i], list[kept - 1]))
             free(list[i]);
         else
             list[kept++] = list[i];

@@ -121,13 +121,12 @@ static int add_pack_row(struct cache *c, const uint8_t pack[ID_SIZE],
                         uint32_t *number, struct err *err)
 {
     sqlite3_stmt *s = c->statements[CACHE_ADD_PACK];
-    uint8_t *block = NULL;
-    size_t size = 0, room = 0;
+    struct buffer block = {0};
     sqlite3_bind_blob(s, 1, pack, ID_SIZE, SQLITE_STATIC);
     sqlite3_bind_null(s, 2);
     if (!published) {
-        index_append(&block, &size, &room, pack, entries, count);
-        sqlite3_bind_blob(s, 2, block, (int)size, SQLITE_STATIC);
+        index_append(&block, pack, entries, count);
+        sqlite3_bind_blob(s, 2, block.bytes, (int)block.size, SQLITE_STATIC);
     }
     int code = sqlite3_step(s);
     int result = code == SQLITE_ROW ? 0 : cache_fail(c, err, "remembering a pack");
@@ -135,7 +134,7 @@ static int add_pack_row(struct cache *c, const uint8_t pack[ID_SIZE],
         *number = (uint32_t)sqlite3_column_int64(s, 0);
     sqlite3_reset(s);
     sqlite3_clear_bindings(s);
-    free(block);
+    buffer_release(&block);
     return result;
 }
 

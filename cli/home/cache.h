@@ -2,8 +2,8 @@
  * packs.
  *
  * SQLite, bounded memory whatever its size; can be deleted: a blank machine fills it from the index
- * packs, and so does this one when the file is damaged or of another version (it is then made anew,
- * empty). Reservations of record numbers are NOT here (see home.h): those must never be lost.
+ * packs, and so does this one when the file is damaged or of another version (cache_open then makes it
+ * anew, empty). Reservations of record numbers are NOT here (see home.h): those must never be lost.
  *
  *   Limits   about CACHE_BYTES of memory
  *   Errors   ERR_NOT_FOUND; ERR_BUSY another command writes for long; ERR_IO, ERR_FULL;
@@ -31,17 +31,21 @@ struct chunk_location {
 };
 
 int cache_open(struct cache **cache, const char *path, struct err *err) MUST_CHECK;
+/* The cache of the vault whose folder this is. */
+int cache_open_in(struct cache **cache, const char *dir, struct err *err) MUST_CHECK;
+/* Closes it, deletes it and makes it anew, empty. On failure there is none any more. */
+int cache_renew(struct cache **cache, struct err *err) MUST_CHECK;
 void cache_close(struct cache **cache);
 
-/* ERR_NOT_FOUND when no living pack has it. */
+/* ERR_NOT_FOUND when no pack that is known and not dropped has it. */
 int cache_find(struct cache *cache, const uint8_t id[CHUNK_ID_SIZE],
                struct chunk_location *location, struct err *err) MUST_CHECK;
-/* Where the chunk is too, in another living pack: the latest but so many; ERR_NOT_FOUND when there is
- * none. For when the first location does not give it. */
+/* Other packs that have the chunk too, for when the one of cache_find does not give it: the latest but
+ * `skip`. ERR_NOT_FOUND when there is none. */
 int cache_find_other(struct cache *cache, const uint8_t id[CHUNK_ID_SIZE], unsigned skip,
                      struct chunk_location *location, struct err *err) MUST_CHECK;
 /* A pack that is stored: its chunks can be relied on from now. published: some record's index names
- * it. */
+ * it. pack_number may be NULL. */
 int cache_add_pack(struct cache *cache, const uint8_t pack[ID_SIZE],
                    const struct pack_entry *entries, size_t count, bool published,
                    uint32_t *pack_number, struct err *err) MUST_CHECK;

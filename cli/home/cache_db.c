@@ -189,6 +189,24 @@ int cache_open(struct cache **cache, const char *path, struct err *err)
     return result;
 }
 
+int cache_open_in(struct cache **cache, const char *dir, struct err *err)
+{
+    char *path = alloc_format("%s/cache.db", dir);
+    int result = cache_open(cache, path, err);
+    free(path);
+    return result;
+}
+
+int cache_renew(struct cache **cache, struct err *err)
+{
+    char *path = alloc_text((*cache)->path);
+    cache_close(cache);
+    remove_files(path);
+    int result = cache_open(cache, path, err);
+    free(path);
+    return result;
+}
+
 void cache_close(struct cache **cache)
 {
     struct cache *c = *cache;

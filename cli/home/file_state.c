@@ -20,6 +20,7 @@
  */
 #include "cli/home/file_state.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <sodium.h>
@@ -130,10 +131,15 @@ void file_state_close(struct file_state **state)
     *state = NULL;
 }
 
-const uint8_t (*file_state_packs(const struct file_state *state, size_t *count))[ID_SIZE]
+size_t file_state_pack_count(const struct file_state *state)
 {
-    *count = state->pack_count;
-    return (const uint8_t(*)[ID_SIZE])state->packs;
+    return state->pack_count;
+}
+
+const uint8_t *file_state_pack(const struct file_state *state, size_t i)
+{
+    assert(i < state->pack_count);
+    return state->packs + i * ID_SIZE;
 }
 
 static uint32_t u32_at(const uint8_t *bytes)
@@ -146,6 +152,7 @@ static uint32_t u32_at(const uint8_t *bytes)
 uint32_t file_state_place(const struct file_state *state, const struct file_state_entry *entry,
                           size_t i)
 {
+    assert(i < entry->place_count);
     uint32_t place = u32_at(entry->places + 4 * i);
     uint32_t pack =
         place < state->place_count ? u32_at(state->places + 4 * (size_t)place) : UINT32_MAX;

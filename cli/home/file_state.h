@@ -9,7 +9,8 @@
  * that a chunk is going to be in has no id yet.
  *
  *   Errors   ERR_NOT_FOUND, ERR_FORMAT, ERR_VERSION, ERR_DAMAGED: then there is just no state
- *   Memory   the table of folders (32 bytes each) and one piece of at most about 1 MiB a cursor
+ *   Memory   the table of pieces (32 bytes each: at least one a folder) and, for a cursor, one piece: about
+ *            FILE_STATE_PIECE_BYTES, or its last entry where that is larger
  *   Threads  a state is read-only, any; a cursor or a writer one at a time
  */
 #ifndef ECBAK_CLI_HOME_FILE_STATE_H
@@ -49,9 +50,10 @@ struct file_state_entry {
 struct file_state;
 int file_state_open(struct file_state **state, const char *path, struct err *err) MUST_CHECK;
 void file_state_close(struct file_state **state);
-/* The packs that files rely on. */
-const uint8_t (*file_state_packs(const struct file_state *state, size_t *count))[ID_SIZE];
-/* The pack (a number below state_packs' count) of an entry's place i; UINT32_MAX: none. */
+/* The packs that files rely on, numbered from 0. */
+size_t file_state_pack_count(const struct file_state *state);
+const uint8_t *file_state_pack(const struct file_state *state, size_t i);
+/* The number of the pack of an entry's place i; UINT32_MAX: none. */
 uint32_t file_state_place(const struct file_state *state, const struct file_state_entry *entry,
                           size_t i);
 /* Nothing that matters changed since. */
@@ -76,10 +78,28 @@ bool file_state_cursor_find(struct file_state_cursor *cursor, const char *name);
 
 /* ---- writing --------------------------------------------------------------------------------- */
 
-/* Appends an entry to a piece; places as given out. */
-void file_state_entry_append(struct buffer *piece, const char *name, const struct walk_stat *stat,
-                             bool trusted, const uint8_t *encoded, size_t encoded_size,
-                             const uint32_t *places, size_t place_count);
+/* What a store made of one entry of a folder: its encoding in the tree, and the places of its chunks,
+ * as they were given out. */
+struct stored_entry {
+    uint8_t *encoded; /* malloc'd; NULL: left out of the snapshot */
+    uint32_t encoded_size;
+    uint32_t place_count;
+    uint32_t *places; /* malloc'd */
+    bool trusted;     /* the next store may rely on its times */
+};
+
+/* Appends it to a piece. */
+void file_state_append(struct buffer *piece, const char *name, const struct walk_stat *stat,
+                       const struct stored_entry *entry);
+
+/* The packs that places stand for. */
+struct file_state_packs {
+    uint32_t *pack_of_place; /* a number below pack_count, or UINT32_MAX */
+    size_t place_count;
+    uint8_t (*ids)[ID_SIZE];
+    size_t pack_count;
+};
+void file_state_packs_release(struct file_state_packs *packs);
 
 struct file_state_writer;
 /* Writes to path + ".new". */
@@ -88,10 +108,9 @@ int file_state_writer_new(struct file_state_writer **writer, const char *path,
 /* The folder's next piece. */
 int file_state_writer_add(struct file_state_writer *writer, const uint8_t key[FILE_STATE_KEY_SIZE],
                           uint32_t number, const struct buffer *piece, struct err *err) MUST_CHECK;
-/* pack_of_place[i]: a number below pack_count, or UINT32_MAX. Replaces the file at path. */
-int file_state_writer_finish(struct file_state_writer **writer, const uint32_t *pack_of_place,
-                             size_t place_count, const uint8_t (*packs)[ID_SIZE], size_t pack_count,
-                             struct err *err) MUST_CHECK;
+/* Replaces the file at path. */
+int file_state_writer_finish(struct file_state_writer **writer,
+                             const struct file_state_packs *packs, struct err *err) MUST_CHECK;
 /* Gives up what was written. */
 void file_state_writer_destroy(struct file_state_writer **writer);
 

@@ -1,4 +1,5 @@
 /* Writes what file_state.c reads; the table of the layout is there. */
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <sodium.h>
@@ -20,20 +21,21 @@ struct file_state_writer {
     struct buffer pieces; /* lines of the piece table */
 };
 
-void file_state_entry_append(struct buffer *piece, const char *name, const struct walk_stat *stat,
-                             bool trusted, const uint8_t *encoded, size_t encoded_size,
-                             const uint32_t *places, size_t place_count)
+void file_state_append(struct buffer *piece, const char *name, const struct walk_stat *stat,
+                       const struct stored_entry *entry)
 {
     size_t name_size = strlen(name);
-    size_t size = FILE_STATE_ENTRY_HEAD_SIZE + name_size + encoded_size + 4 * place_count;
+    size_t size = FILE_STATE_ENTRY_HEAD_SIZE + name_size + entry->encoded_size +
+                  4 * (size_t)entry->place_count;
     struct writer writer;
+    assert(name_size <= UINT16_MAX && entry->encoded != NULL);
     writer_init(&writer, buffer_grow(piece, size), size);
     write_u16(&writer, (uint16_t)name_size);
-    write_u8(&writer, trusted ? 1 : 0);
+    write_u8(&writer, entry->trusted ? 1 : 0);
     write_u8(&writer, 0);
     write_u32(&writer, stat->mode);
-    write_u32(&writer, (uint32_t)encoded_size);
-    write_u32(&writer, (uint32_t)place_count);
+    write_u32(&writer, entry->encoded_size);
+    write_u32(&writer, entry->place_count);
     write_u64(&writer, stat->size);
     write_u64(&writer, stat->inode);
     write_u64(&writer, stat->device);
@@ -42,9 +44,17 @@ void file_state_entry_append(struct buffer *piece, const char *name, const struc
     write_u32(&writer, stat->mtime_ns);
     write_u32(&writer, stat->ctime_ns);
     write_bytes(&writer, name, name_size);
-    write_bytes(&writer, encoded, encoded_size);
-    for (size_t i = 0; i < place_count; i++)
-        write_u32(&writer, places[i]);
+    write_bytes(&writer, entry->encoded, entry->encoded_size);
+    for (size_t i = 0; i < entry->place_count; i++)
+        write_u32(&writer, entry->places[i]);
+    assert(!writer.failed && writer.left == 0);
+}
+
+void file_state_packs_release(struct file_state_packs *packs)
+{
+    free(packs->pack_of_place);
+    free(packs->ids);
+    *packs = (struct file_state_packs){0};
 }
 
 static int flush(struct file_state_writer *writer, struct err *err)
@@ -107,24 +117,26 @@ static int line_order(const void *a, const void *b)
 }
 
 /* Appends the tables and the footer to the buffer. */
-static void append_tables(struct file_state_writer *writer, const uint32_t *pack_of_place,
-                          size_t place_count, const uint8_t (*packs)[ID_SIZE], size_t pack_count)
+static void append_tables(struct file_state_writer *writer, const struct file_state_packs *packs)
 {
     struct buffer tables = {0};
     size_t piece_count = writer->pieces.size / FILE_STATE_PIECE_LINE_SIZE;
     if (piece_count > 1)
         qsort(writer->pieces.bytes, piece_count, FILE_STATE_PIECE_LINE_SIZE, line_order);
     buffer_append(&tables, writer->pieces.bytes, writer->pieces.size);
-    for (size_t i = 0; i < place_count; i++)
-        buffer_append_u32(&tables, pack_of_place[i]);
-    buffer_append(&tables, packs, pack_count * ID_SIZE);
+    for (size_t i = 0; i < packs->place_count; i++) {
+        assert(packs->pack_of_place[i] < packs->pack_count ||
+               packs->pack_of_place[i] == UINT32_MAX);
+        buffer_append_u32(&tables, packs->pack_of_place[i]);
+    }
+    buffer_append(&tables, packs->ids, packs->pack_count * ID_SIZE);
     struct writer footer;
     writer_init(&footer, buffer_grow(&tables, FILE_STATE_FOOTER_SIZE), FILE_STATE_FOOTER_SIZE);
     write_bytes(&footer, FILE_STATE_MAGIC, FILE_STATE_MAGIC_SIZE);
     write_u64(&footer, writer->offset + writer->buffer.size);
     write_u64(&footer, piece_count);
-    write_u64(&footer, place_count);
-    write_u64(&footer, pack_count);
+    write_u64(&footer, packs->place_count);
+    write_u64(&footer, packs->pack_count);
     write_u64(&footer, 0);
     crypto_generichash(tables.bytes + tables.size - FILE_STATE_DIGEST_SIZE, FILE_STATE_DIGEST_SIZE,
                        tables.bytes, tables.size - FILE_STATE_DIGEST_SIZE, NULL, 0);
@@ -132,13 +144,12 @@ static void append_tables(struct file_state_writer *writer, const uint32_t *pack
     buffer_release(&tables);
 }
 
-int file_state_writer_finish(struct file_state_writer **writer, const uint32_t *pack_of_place,
-                             size_t place_count, const uint8_t (*packs)[ID_SIZE], size_t pack_count,
-                             struct err *err)
+int file_state_writer_finish(struct file_state_writer **writer,
+                             const struct file_state_packs *packs, struct err *err)
 {
     struct file_state_writer *own = *writer;
     *writer = NULL;
-    append_tables(own, pack_of_place, place_count, packs, pack_count);
+    append_tables(own, packs);
     int result = flush(own, err);
     if (result == 0 && rename(own->temporary, own->path) != 0)
         result = err_errno(err, "replacing %s", own->path);

@@ -1,15 +1,17 @@
 #include "cli/home/heads.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
+#include "cli/base/buffer.h"
 #include "cli/base/text.h"
 #include "coding/base/alloc.h"
 #include "coding/base/bytes.h"
+#include "node/common/durable.h"
 
 #define LINE_MAX_SIZE 160
 
@@ -40,7 +42,7 @@ int heads_load(struct heads *heads, const char *dir, struct err *err)
     }
     if (file != NULL)
         fclose(file);
-    heads->changed = 0;
+    heads->changed = false;
     free(path);
     return result;
 }
@@ -52,38 +54,34 @@ void heads_see(struct heads *heads, const struct head *head)
             continue;
         if (head->number > heads->heads[i].number) {
             heads->heads[i] = *head;
-            heads->changed = 1;
+            heads->changed = true;
         }
         return;
     }
     heads->heads = alloc_grow(heads->heads, heads->count + 1, sizeof(heads->heads[0]));
     heads->heads[heads->count++] = *head;
-    heads->changed = 1;
+    heads->changed = true;
 }
 
 int heads_save(const struct heads *heads, const char *dir, struct err *err)
 {
     if (!heads->changed)
         return 0;
-    char *path = alloc_format("%s/heads", dir);
-    char *temporary = alloc_format("%s/heads.new", dir);
-    FILE *file = fopen(temporary, "we");
-    int result = file != NULL ? 0 : err_errno(err, "writing %s", temporary);
-    for (size_t i = 0; i < heads->count && result == 0; i++) {
-        char writer[2 * WRITER_SIZE + 1], hash[2 * ID_SIZE + 1];
+    struct buffer text = {0};
+    for (size_t i = 0; i < heads->count; i++) {
+        char writer[2 * WRITER_SIZE + 1], hash[2 * ID_SIZE + 1], line[LINE_MAX_SIZE];
         hex_encode(writer, heads->heads[i].writer, WRITER_SIZE);
         hex_encode(hash, heads->heads[i].hash, ID_SIZE);
-        if (fprintf(file, "%s %" PRIu64 " %s\n", writer, heads->heads[i].number, hash) < 0)
-            result = err_errno(err, "writing %s", temporary);
+        int size = snprintf(line, sizeof(line), "%s %" PRIu64 " %s\n", writer,
+                            heads->heads[i].number, hash);
+        assert(size > 0 && (size_t)size < sizeof(line));
+        buffer_append(&text, line, (size_t)size);
     }
-    if (file != NULL && (fflush(file) != 0 || fsync(fileno(file)) != 0) && result == 0)
-        result = err_errno(err, "writing %s", temporary);
-    if (file != NULL)
-        fclose(file);
-    if (result == 0 && rename(temporary, path) != 0)
-        result = err_errno(err, "replacing %s", path);
-    free(temporary);
+    char *path = alloc_format("%s/heads", dir);
+    const struct durable_piece piece = {text.bytes, text.size};
+    int result = durable_write(path, &piece, 1, 0600, DURABLE_REPLACE, err);
     free(path);
+    buffer_release(&text);
     return result;
 }
 

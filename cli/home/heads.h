@@ -1,11 +1,12 @@
 /* heads.h - the newest record of each writer that this machine has seen.
  *
- * A text file `heads` in the vault's folder, a line each: writer, number, hash. Deleting it only
- * loses the memory by which a roll-back is noticed.
+ * A text file `heads` in the vault's folder, a line each: writer, number, hash. Without it a roll-back is
+ * not noticed; nothing else depends on it.
  */
 #ifndef ECBAK_CLI_HOME_HEADS_H
 #define ECBAK_CLI_HOME_HEADS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -21,14 +22,14 @@ struct head {
 struct heads {
     struct head *heads;
     size_t count;
-    int changed;
+    bool changed; /* since heads_load */
 };
 
 /* None when there is no file; lines that make no sense are left out. */
 int heads_load(struct heads *heads, const char *dir, struct err *err) MUST_CHECK;
 /* Remembers it when it is newer than what is known of its writer. */
 void heads_see(struct heads *heads, const struct head *head);
-/* Writes the file when something changed. */
+/* Writes the file, durably, when something changed. */
 int heads_save(const struct heads *heads, const char *dir, struct err *err) MUST_CHECK;
 void heads_release(struct heads *heads);
 

@@ -19,11 +19,10 @@
 #include "coding/base/bytes.h"
 #include "node/common/durable.h"
 
-#define FOLDER_DIGITS     16
-#define ALL_RIGHTS        (RIGHT_ADD | RIGHT_READ | RIGHT_FORGET | RIGHT_PRUNE)
-#define FIRST_GENERATION  1
-#define HOME_PATH_SPARE   128 /* for the names below it */
-#define WRITER_SECRET_LEN 64
+#define FOLDER_DIGITS    16
+#define ALL_RIGHTS       (RIGHT_ADD | RIGHT_READ | RIGHT_FORGET | RIGHT_PRUNE)
+#define FIRST_GENERATION 1
+#define HOME_PATH_SPARE  128 /* for the names below it */
 
 int home_path(char path[HOME_PATH_MAX], struct err *err)
 {
@@ -190,7 +189,7 @@ int vault_lock(struct vault *vault, struct err *err)
 static int make_writer(struct vault *v, struct err *err)
 {
     struct writer_cert cert = {.rights = ALL_RIGHTS, .generation = FIRST_GENERATION};
-    v->writer_secret = sodium_malloc(WRITER_SECRET_LEN);
+    v->writer_secret = sodium_malloc(WRITER_SECRET_SIZE);
     if (v->writer_secret == NULL)
         return err_set(err, ERR_MEMORY, "no protected memory for the writer's key");
     crypto_sign_keypair(cert.writer_key, v->writer_secret);

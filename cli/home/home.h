@@ -27,13 +27,14 @@
 #include "cli/vault/keys.h"
 #include "coding/base/err.h"
 
-#define HOME_PATH_MAX 4096
+#define HOME_PATH_MAX      4096
+#define WRITER_SECRET_SIZE 64
 
 struct vault {
     char dir[HOME_PATH_MAX];
     struct vault_keys *keys;
     uint8_t writer[WRITER_SIZE];
-    uint8_t *writer_secret; /* 64 bytes, sodium_malloc */
+    uint8_t *writer_secret; /* WRITER_SECRET_SIZE bytes, sodium_malloc */
     uint8_t *writer_cert;   /* encoded, malloc */
     size_t writer_cert_size;
     int lock; /* file descriptor, -1 when not held */

@@ -23,11 +23,10 @@
 #include "coding/base/hash.h"
 #include "node/common/durable.h"
 
-#define FILE_VERSION       1
-#define MAGIC_SIZE         8
-#define HEAD_SIZE          16
-#define FILE_MAX           4096
-#define WRITER_SECRET_SIZE 64
+#define FILE_VERSION 1
+#define MAGIC_SIZE   8
+#define HEAD_SIZE    16
+#define FILE_MAX     4096
 
 _Static_assert(HEAD_SIZE + WRITER_SIZE + WRITER_SECRET_SIZE + WRITER_CERT_BYTES_MAX + HASH_SIZE <=
                    FILE_MAX,

@@ -16,14 +16,12 @@
 
 #include "cli/admit/issuer.h"
 #include "cli/base/program.h"
+#include "cli/lab/lab_internal.h"
 #include "coding/base/bytes.h"
 #include "node/trust/cert.h"
 
 #define SEEDS_MAX  8 /* of one node; any one that runs is enough to join */
 #define OPEN_FILES 16
-
-#define PATH_SET(path, ...) ((void)!snprintf(path, LAB_PATH_MAX, __VA_ARGS__))
-#define DIR_WIDTH           (LAB_PATH_MAX - 128)
 
 static int make_folder(const char *path, struct err *err)
 {

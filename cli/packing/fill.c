@@ -17,10 +17,8 @@ void fill_release(struct fill *fill)
 static int end_pack(const struct fill *fill, struct pack_writer *writer, uint32_t pack,
                     struct err *err)
 {
-    struct sealed_pack sealed = {.pack = pack, .kind = fill->kind};
-    if (pack_writer_finish(&writer, &sealed.bytes, &sealed.size, sealed.id, &sealed.entries,
-                           &sealed.entry_count, err) != 0)
-        return -1;
+    struct sealed_pack sealed;
+    pack_writer_finish(&writer, &sealed);
     places_set_id(fill->send->places, pack, sealed.id);
     return sender_put(*fill->sender, &sealed, err);
 }

@@ -27,8 +27,7 @@ static int index_pack(void *ctx, const uint8_t pack[ID_SIZE], const struct pack_
                       size_t count, struct err *err)
 {
     struct indexing *indexing = ctx;
-    index_append(&indexing->buffer.bytes, &indexing->buffer.size, &indexing->buffer.room, pack,
-                 entries, count);
+    index_append(&indexing->buffer, pack, entries, count);
     return indexing->buffer.size >= INDEX_CHUNK_BYTES ? end_index_chunk(indexing, err) : 0;
 }
 

@@ -4,10 +4,11 @@
  */
 #include "cli/packing/packs.h"
 
+#include <assert.h>
 #include <pthread.h>
 #include <stdlib.h>
-#include <string.h>
 
+#include "cli/base/id_list.h"
 #include "cli/packing/fill.h"
 #include "cli/packing/index_unpublished.h"
 #include "cli/packing/known.h"
@@ -39,8 +40,7 @@ struct packs {
 
     struct fill data, tree, index, mixed;
 
-    uint8_t (*index_ids)[ID_SIZE]; /* guarded by lock */
-    size_t index_count;
+    struct id_list index_ids; /* guarded by lock */
 };
 
 struct packing {
@@ -55,8 +55,7 @@ static void on_stored(void *ctx, const struct sealed_pack *sealed)
     struct packs *packs = ctx;
     if (sealed->kind == PACK_INDEX || sealed->kind == PACK_MIXED) {
         pthread_mutex_lock(&packs->lock);
-        packs->index_ids = alloc_grow(packs->index_ids, packs->index_count + 1, ID_SIZE);
-        memcpy(packs->index_ids[packs->index_count++], sealed->id, ID_SIZE);
+        id_list_add(&packs->index_ids, sealed->id);
         pthread_mutex_unlock(&packs->lock);
     }
     known_stored(&packs->known, sealed);
@@ -68,6 +67,7 @@ static void free_segment(struct packs *packs, struct segment *segment)
 {
     segment_reset(segment);
     pthread_mutex_lock(&packs->lock);
+    assert(packs->free_count < packs->segment_count);
     packs->free[packs->free_count++] = segment;
     pthread_cond_signal(&packs->freed);
     pthread_mutex_unlock(&packs->lock);
@@ -160,6 +160,7 @@ bool packs_work(struct packs *packs)
 {
     pthread_mutex_lock(&packs->lock);
     struct queued *queued = packs->queue;
+    assert((queued != NULL) == (packs->queue_count > 0));
     if (queued != NULL) {
         packs->queue = queued->next;
         if (packs->queue == NULL)
@@ -295,18 +296,15 @@ static int send_all(struct packs *packs, struct err *err)
     return sender_wait(packs->sender, err);
 }
 
-int packs_finish(struct packs *packs, uint8_t (**ids)[ID_SIZE], size_t *count, struct err *err)
+int packs_finish(struct packs *packs, struct id_list *index_packs, struct err *err)
 {
-    *ids = NULL;
-    *count = 0;
     if (failure_check(packs->options.send.failure, err) != 0)
         return -1;
     if (!packs->options.dry_run && send_all(packs, err) != 0)
         return -1;
-    *ids = packs->index_ids;
-    *count = packs->index_count;
-    packs->index_ids = NULL;
-    packs->index_count = 0;
+    assert(packs->queue == NULL && packs->queue_count == 0 && packs->kept == NULL);
+    for (size_t i = 0; i < packs->index_ids.count; i++)
+        id_list_add(index_packs, packs->index_ids.ids[i]);
     return 0;
 }
 
@@ -360,7 +358,7 @@ void packs_destroy(struct packs **packs)
     for (size_t i = 0; i < old->free_count; i++)
         segment_destroy(&old->free[i]);
     free(old->free);
-    free(old->index_ids);
+    id_list_release(&old->index_ids);
     known_release(&old->known);
     fill_release(&old->data);
     fill_release(&old->tree);

@@ -36,9 +36,8 @@ bool packs_work(struct packs *packs);
 bool packs_has_work(const struct packs *packs);
 /* After every packing was flushed and no other thread is at it: sends what is left and an index of
  * every pack in the cache that no record names yet; waits until all is answered. The packs that a
- * record must name as its index go to ids (malloc'd). */
-int packs_finish(struct packs *packs, uint8_t (**ids)[ID_SIZE], size_t *count,
-                 struct err *err) MUST_CHECK;
+ * record must name as its index are added to index_packs. */
+int packs_finish(struct packs *packs, struct id_list *index_packs, struct err *err) MUST_CHECK;
 /* Bytes of file contents in chunks that were not there before. */
 uint64_t packs_bytes_new(struct packs *packs);
 
@@ -50,7 +49,7 @@ int packing_add(struct packing *packing, enum chunk_kind kind, const void *bytes
                 const uint8_t id[CHUNK_ID_SIZE], uint32_t *place, struct err *err) MUST_CHECK;
 void packing_id(const struct packing *packing, const void *bytes, size_t size,
                 uint8_t id[CHUNK_ID_SIZE]);
-/* Gives up the segments begun. */
+/* Hands the segments begun on, to be compressed. */
 int packing_flush(struct packing *packing, struct err *err) MUST_CHECK;
 
 #endif

@@ -72,6 +72,7 @@ void places_set_pack(struct places *places, uint32_t place, uint32_t pack)
 void places_set_id(struct places *places, uint32_t pack, const uint8_t id[ID_SIZE])
 {
     pthread_mutex_lock(&places->lock);
+    assert(pack < places->pack_count && !places->packs[pack].known);
     memcpy(places->packs[pack].id, id, ID_SIZE);
     places->packs[pack].known = true;
     id_map_put(&places->pack_of_id, id, pack);
@@ -127,38 +128,35 @@ bool places_is_lost(struct places *places, uint32_t place)
     return lost;
 }
 
-uint8_t (*places_used(struct places *places, size_t *count))[ID_SIZE]
+void places_used(struct places *places, struct id_list *ids)
 {
     pthread_mutex_lock(&places->lock);
-    uint8_t(*ids)[ID_SIZE] = alloc_zero(places->pack_count, ID_SIZE);
-    *count = 0;
     for (size_t i = 0; i < places->pack_count; i++) {
         if (places->packs[i].used && places->packs[i].known)
-            memcpy(ids[(*count)++], places->packs[i].id, ID_SIZE);
+            id_list_add(ids, places->packs[i].id);
     }
     pthread_mutex_unlock(&places->lock);
-    return ids;
 }
 
-uint32_t *places_compact(struct places *places, size_t *place_count, uint8_t (**packs)[ID_SIZE],
-                         size_t *pack_count)
+void places_compact(struct places *places, struct file_state_packs *packs)
 {
     pthread_mutex_lock(&places->lock);
     uint32_t *numbers = alloc_zero(places->pack_count, sizeof(numbers[0]));
-    *packs = alloc_zero(places->pack_count, ID_SIZE);
-    *pack_count = 0;
+    *packs = (struct file_state_packs){.place_count = places->place_count};
+    packs->ids = alloc_zero(places->pack_count, ID_SIZE);
+    packs->pack_of_place = alloc_zero(places->place_count, sizeof(packs->pack_of_place[0]));
     for (size_t i = 0; i < places->pack_count; i++) {
         numbers[i] = NO_PACK;
         if (!places->packs[i].used || !places->packs[i].known || places->packs[i].lost)
             continue;
-        memcpy((*packs)[*pack_count], places->packs[i].id, ID_SIZE);
-        numbers[i] = (uint32_t)(*pack_count)++;
+        memcpy(packs->ids[packs->pack_count], places->packs[i].id, ID_SIZE);
+        numbers[i] = (uint32_t)packs->pack_count++;
     }
-    uint32_t *list = alloc_zero(places->place_count, sizeof(list[0]));
-    for (size_t i = 0; i < places->place_count; i++)
-        list[i] = places->pack_of_place[i] != NO_PACK ? numbers[places->pack_of_place[i]] : NO_PACK;
-    *place_count = places->place_count;
+    for (size_t i = 0; i < places->place_count; i++) {
+        uint32_t pack = places->pack_of_place[i];
+        assert(pack == NO_PACK || pack < places->pack_count);
+        packs->pack_of_place[i] = pack != NO_PACK ? numbers[pack] : NO_PACK;
+    }
     pthread_mutex_unlock(&places->lock);
     free(numbers);
-    return list;
 }

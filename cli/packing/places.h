@@ -14,7 +14,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "cli/base/id_map.h"
+#include "cli/base/id_list.h"
+#include "cli/home/file_state.h"
 #include "node/trust/statement.h"
 
 #define NO_PACK UINT32_MAX
@@ -50,10 +51,10 @@ uint32_t places_of_pack(struct places *places, const uint8_t id[ID_SIZE]);
 void places_use(struct places *places, uint32_t place);
 void places_lose(struct places *places, const uint8_t id[ID_SIZE]);
 bool places_is_lost(struct places *places, uint32_t place);
-/* The ids of the packs used, malloc'd. */
-uint8_t (*places_used(struct places *places, size_t *count))[ID_SIZE];
-/* Only the packs used, numbered from 0, for a state file. Both malloc'd; place_count entries. */
-uint32_t *places_compact(struct places *places, size_t *place_count, uint8_t (**packs)[ID_SIZE],
-                         size_t *pack_count);
+/* Adds the ids of the packs used. */
+void places_used(struct places *places, struct id_list *ids);
+/* Only the packs used that are not lost, numbered from 0, as the file state keeps them:
+ * file_state_packs_release. */
+void places_compact(struct places *places, struct file_state_packs *packs);
 
 #endif

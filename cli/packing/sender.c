@@ -1,10 +1,11 @@
 #include "cli/packing/sender.h"
 
-#include <errno.h>
+#include <assert.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "cli/base/threads.h"
 #include "coding/base/alloc.h"
 
 struct sender {
@@ -14,16 +15,8 @@ struct sender {
     struct sealed_pack waiting; /* handed over, not yet taken; bytes NULL: none */
     unsigned busy;              /* threads with a pack in flight */
     bool stop;
-    pthread_t threads[SENDER_THREADS];
-    unsigned thread_count;
+    struct threads threads;
 };
-
-static void sealed_pack_release(struct sealed_pack *sealed)
-{
-    free(sealed->bytes);
-    free(sealed->entries);
-    *sealed = (struct sealed_pack){0};
-}
 
 static int sign_grant(const struct sender_options *options, const struct sealed_pack *sealed,
                       uint8_t **bytes, size_t *size, struct err *err)
@@ -61,9 +54,8 @@ static int send_pack(struct sender *sender, struct client *client, struct sealed
         return err_context(err, "sending a pack");
     }
     atomic_fetch_add(&options->progress->bytes_sent, answer.held.sent_bytes);
-    uint32_t number;
     if (sealed->kind != PACK_INDEX && cache_add_pack(options->cache, sealed->id, sealed->entries,
-                                                     sealed->entry_count, false, &number, err) != 0)
+                                                     sealed->entry_count, false, NULL, err) != 0)
         return -1;
     options->stored(options->ctx, sealed);
     return 0;
@@ -83,6 +75,7 @@ static void *send_loop(void *argument)
         struct sealed_pack sealed = sender->waiting;
         sender->waiting = (struct sealed_pack){0};
         sender->busy++;
+        assert(sender->busy <= SENDER_THREADS);
         pthread_cond_broadcast(&sender->changed);
         pthread_mutex_unlock(&sender->lock);
         bool connected = client != NULL || client_open_patient(&client, sender->options.endpoint,
@@ -92,6 +85,7 @@ static void *send_loop(void *argument)
             failure_set(sender->options.failure, &err);
         sealed_pack_release(&sealed);
         pthread_mutex_lock(&sender->lock);
+        assert(sender->busy > 0);
         sender->busy--;
         pthread_cond_broadcast(&sender->changed);
     }
@@ -107,14 +101,9 @@ int sender_new(struct sender **sender, const struct sender_options *options, str
     new->options = *options;
     pthread_mutex_init(&new->lock, NULL);
     pthread_cond_init(&new->changed, NULL);
-    while (new->thread_count < SENDER_THREADS) {
-        int number = pthread_create(&new->threads[new->thread_count], NULL, send_loop, new);
-        if (number != 0) {
-            sender_destroy(&new);
-            errno = number;
-            return err_errno(err, "starting a thread");
-        }
-        new->thread_count++;
+    if (threads_start(&new->threads, SENDER_THREADS, send_loop, new, err) != 0) {
+        sender_destroy(&new);
+        return -1;
     }
     *sender = new;
     return 0;
@@ -123,12 +112,13 @@ int sender_new(struct sender **sender, const struct sender_options *options, str
 int sender_put(struct sender *sender, struct sealed_pack *sealed, struct err *err)
 {
     pthread_mutex_lock(&sender->lock);
-    while ((sender->waiting.bytes != NULL || sender->busy == sender->thread_count) &&
+    while ((sender->waiting.bytes != NULL || sender->busy == sender->threads.count) &&
            !failure_met(sender->options.failure))
         pthread_cond_wait(&sender->changed, &sender->lock);
     if (failure_met(sender->options.failure)) {
         sealed_pack_release(sealed);
     } else {
+        assert(sealed->bytes != NULL && sealed->size > 0);
         sender->waiting = *sealed;
         *sealed = (struct sealed_pack){0};
         pthread_cond_broadcast(&sender->changed);
@@ -156,8 +146,8 @@ void sender_destroy(struct sender **sender)
     old->stop = true;
     pthread_cond_broadcast(&old->changed);
     pthread_mutex_unlock(&old->lock);
-    for (unsigned i = 0; i < old->thread_count; i++)
-        pthread_join(old->threads[i], NULL);
+    threads_join(&old->threads);
+    assert(old->busy == 0);
     sealed_pack_release(&old->waiting);
     pthread_cond_destroy(&old->changed);
     pthread_mutex_destroy(&old->lock);

@@ -1,10 +1,11 @@
 /* sender.h - sends sealed packs to the node, a few at a time.
  *
- * A pack counts as stored when the node has answered; then the cache learns of its chunks, and the
- * places of its id. Each sending thread has a connection of its own and waits for its answer: what
- * is in flight is as much memory as there are threads, and no more.
+ * A pack counts as stored when the node has answered; then the cache learns of its chunks. Each
+ * sending thread has a connection of its own and waits for its answer: as many packs are in memory as
+ * there are threads, and one that waits.
  *
- *   Threads  sender_put: any
+ *   Errors   those of the node and of the cache end the whole store (struct failure)
+ *   Threads  sender_put and sender_wait: any
  */
 #ifndef ECBAK_CLI_PACKING_SENDER_H
 #define ECBAK_CLI_PACKING_SENDER_H
@@ -18,17 +19,6 @@
 #include "node/api/client.h"
 
 #define SENDER_THREADS 3
-
-/* A finished pack; sender_put takes what it points to. */
-struct sealed_pack {
-    uint8_t id[ID_SIZE];
-    uint32_t pack; /* its number in places */
-    uint8_t *bytes;
-    size_t size;
-    struct pack_entry *entries;
-    size_t entry_count;
-    enum pack_kind kind;
-};
 
 struct sender_options {
     const struct vault *vault;
@@ -48,7 +38,7 @@ struct sender_options {
 struct sender;
 int sender_new(struct sender **sender, const struct sender_options *options,
                struct err *err) MUST_CHECK;
-/* Waits for a free thread. -1 when the store has failed. */
+/* Waits for a free thread; takes what the pack points to. -1 when the store has failed. */
 int sender_put(struct sender *sender, struct sealed_pack *sealed, struct err *err) MUST_CHECK;
 /* Waits until every pack given has been answered. */
 int sender_wait(struct sender *sender, struct err *err) MUST_CHECK;

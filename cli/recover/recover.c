@@ -1,29 +1,23 @@
 #include "cli/recover/recover.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/xattr.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <sodium.h>
 
+#include "cli/base/path.h"
+#include "cli/base/steady_clock.h"
 #include "cli/recover/recover_internal.h"
 #include "cli/remote/index_packs.h"
 #include "coding/base/alloc.h"
-
-static double now_s(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
-}
 
 /* ---- what the parts share -------------------------------------------------------------------- */
 
@@ -34,7 +28,6 @@ void recover_problem(struct recover *recover, const struct dest *dest, const cha
     char *path = name != NULL ? alloc_format("%s/%.*s", folder, (int)name_size, name)
                               : alloc_text(folder[0] != '\0' ? folder : "/");
     pthread_mutex_lock(&recover->report_lock);
-    atomic_fetch_add(&recover->progress->problems, 1);
     switch (err->code) {
     case ERR_DAMAGED:
     case ERR_KEY:
@@ -47,10 +40,16 @@ void recover_problem(struct recover *recover, const struct dest *dest, const cha
     default:
         recover->lost = true;
     }
-    if (recover->report->problem != NULL)
-        recover->report->problem(recover->report->ctx, path, err);
+    job_problem(recover->progress, recover->report, path, err);
     pthread_mutex_unlock(&recover->report_lock);
     free(path);
+}
+
+void entry_name(char name[TREE_NAME_MAX + 1], const struct tree_entry *entry)
+{
+    assert(entry->name_size <= TREE_NAME_MAX);
+    memcpy(name, entry->name, entry->name_size);
+    name[entry->name_size] = '\0';
 }
 
 /* Copies `size` bytes behind *end and moves it on. */
@@ -86,6 +85,7 @@ struct tree_entry *entry_copy(const struct tree_entry *entry)
         copy->xattrs[i].name = lay(&end, entry->xattrs[i].name, entry->xattrs[i].name_size);
         copy->xattrs[i].value = lay(&end, entry->xattrs[i].value, entry->xattrs[i].value_size);
     }
+    assert(end == (uint8_t *)copy + size);
     return copy;
 }
 
@@ -104,41 +104,12 @@ static int open_root(struct recover *recover, struct err *err)
     return 0;
 }
 
-/* "a/b/" -> "/a/b"; malloc'd, or NULL with err. */
-static char *clean_path(const char *path, struct err *err)
-{
-    struct {
-        char *text;
-        size_t size;
-    } clean = {alloc_zero(strlen(path) + 2, 1), 0};
-    for (const char *at = path; *at != '\0';) {
-        at += strspn(at, "/");
-        size_t size = strcspn(at, "/");
-        if (size == 0 || (size == 1 && at[0] == '.')) {
-            at += size;
-            continue;
-        }
-        if (size == 2 && memcmp(at, "..", 2) == 0) {
-            err_set(err, ERR_USAGE, "%s: '..' is not a name in a snapshot", path);
-            free(clean.text);
-            return NULL;
-        }
-        clean.text[clean.size++] = '/';
-        memcpy(clean.text + clean.size, at, size);
-        clean.size += size;
-        at += size;
-    }
-    return clean.text;
-}
-
 static int find_paths(struct recover *recover, struct err *err)
 {
     const struct recover_options *options = recover->options;
     recover->paths = alloc_zero(options->path_count, sizeof(recover->paths[0]));
     for (size_t i = 0; i < options->path_count; i++) {
-        char *path = clean_path(options->paths[i], err);
-        if (path == NULL)
-            return -1;
+        char *path = path_clean(options->paths[i]);
         recover->paths[recover->path_count++] = path;
         if (recover_find(recover, path, err) != 0)
             return -1;
@@ -146,28 +117,27 @@ static int find_paths(struct recover *recover, struct err *err)
     return 0;
 }
 
-/* An index that is out of reach may name chunks of other snapshots only: files tell. */
-static void index_out_of_reach(void *ctx, const uint8_t pack[ID_SIZE], const struct err *err)
+/* An index that could not be read may name chunks of other snapshots only: each file finds out. */
+static void note_missing(void *ctx, const uint8_t pack[ID_SIZE], const struct err *err)
 {
     (void)pack;
     *(struct err *)ctx = *err;
 }
 
-static int load_index(struct recover *recover, const struct snapshot_list *all, struct err *err)
+static int load_index(struct recover *recover, struct err *err)
 {
     struct client *client = NULL;
     struct err missing = ERR_INIT;
-    char *path = alloc_format("%s/cache.db", recover->vault->dir);
-    int result = cache_open(&recover->cache, path, err);
-    free(path);
+    const struct index_report report = {.missing = note_missing, .ctx = &missing};
+    int result = cache_open_in(&recover->cache, recover->vault->dir, err);
     if (result == 0)
         result = client_open_patient(&client, recover->options->endpoint, CLIENT_PATIENCE_MS, err);
     /* What a store found lost, and forgot, may be held again. */
     if (result == 0 && cache_has_dropped(recover->cache))
         result = cache_forget_indexes(recover->cache, err);
     if (result == 0)
-        result = index_packs_load(recover->cache, recover->vault->keys, client, all,
-                                  index_out_of_reach, &missing, err);
+        result = index_packs_load(recover->cache, recover->vault->keys, client,
+                                  recover->options->list, &report, err);
     if (client != NULL)
         client_close(&client);
     if (result == 0)
@@ -206,10 +176,10 @@ static void judge(struct recover *recover)
                  result->problems == 1 ? "" : "s");
 }
 
-static int run(struct recover *recover, const struct snapshot_list *all, struct err *err)
+static int run(struct recover *recover, struct err *err)
 {
     struct job_progress *progress = recover->progress;
-    if (load_index(recover, all, err) != 0 ||
+    if (load_index(recover, err) != 0 ||
         fetcher_new(&recover->fetcher, recover->vault->keys, recover->options->endpoint,
                     &recover->failure, err) != 0 ||
         find_paths(recover, err) != 0 || open_root(recover, err) != 0)
@@ -219,10 +189,10 @@ static int run(struct recover *recover, const struct snapshot_list *all, struct 
         progress->bytes_all = recover->snapshot->bytes;
     }
     progress->phase = JOB_RUNNING;
-    if (writers_start(recover, err) != 0)
+    if (work_queue_start(&recover->queue, err) != 0)
         return -1;
     int result = recover_walk(recover, err);
-    writers_end(recover);
+    work_queue_end(&recover->queue);
     if (result == 0)
         result = failure_check(&recover->failure, err);
     judge(recover);
@@ -243,9 +213,7 @@ static void release(struct recover *recover)
     failure_release(&recover->failure);
     pthread_mutex_destroy(&recover->report_lock);
     pthread_mutex_destroy(&recover->link_lock);
-    pthread_mutex_destroy(&recover->work_lock);
-    pthread_cond_destroy(&recover->work_more);
-    pthread_cond_destroy(&recover->work_less);
+    work_queue_release(&recover->queue);
 }
 
 /* Packs come and go at 16 MiB each. Left alone, the allocator learns from the first one freed to
@@ -256,25 +224,18 @@ static void bound_memory(void)
     mallopt(M_MMAP_THRESHOLD, 1024 * 1024);
 }
 
-int recover_run(struct vault *vault, const struct snapshot_list *all,
-                const struct snapshot *snapshot, const struct recover_options *options,
+int recover_run(struct vault *vault, const struct recover_options *options,
                 struct job_progress *progress, const struct job_report *report,
                 struct recover_result *result, struct err *err)
 {
-    double begin = now_s();
+    double begin = steady_clock_s();
     bound_memory();
-    long cores = sysconf(_SC_NPROCESSORS_ONLN);
-    unsigned threads = options->threads > 0 ? options->threads : cores > 2 ? (unsigned)cores : 2;
-    struct rlimit limit;
-    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
-        limit.rlim_cur = limit.rlim_max; /* one folder a level, and those still being filled */
-        (void)setrlimit(RLIMIT_NOFILE, &limit);
-    }
+    job_allow_open_files();
     *result = (struct recover_result){0};
     struct recover *recover = alloc_zero(1, sizeof(*recover));
     recover->options = options;
     recover->vault = vault;
-    recover->snapshot = snapshot;
+    recover->snapshot = options->snapshot;
     recover->progress = progress;
     recover->report = report;
     recover->result = result;
@@ -283,16 +244,13 @@ int recover_run(struct vault *vault, const struct snapshot_list *all,
     recover->gid = getegid();
     recover->policy.root = recover->uid == 0;
     recover->policy.numeric_owners = options->numeric_owners;
-    recover->thread_count = threads < RECOVER_THREADS_MAX ? threads : RECOVER_THREADS_MAX;
     randombytes_buf(&recover->run, sizeof(recover->run));
     failure_init(&recover->failure, &progress->cancel);
     pthread_mutex_init(&recover->report_lock, NULL);
     pthread_mutex_init(&recover->link_lock, NULL);
-    pthread_mutex_init(&recover->work_lock, NULL);
-    pthread_cond_init(&recover->work_more, NULL);
-    pthread_cond_init(&recover->work_less, NULL);
-    int status = run(recover, all, err);
-    result->seconds = now_s() - begin;
+    writers_init(recover, job_threads(options->threads, RECOVER_THREADS_MAX));
+    int status = run(recover, err);
+    result->seconds = steady_clock_s() - begin;
     progress->phase = JOB_ENDED;
     release(recover);
     free(recover);

@@ -23,15 +23,21 @@
 #include "cli/home/home.h"
 #include "cli/vault/snapshot.h"
 
+struct snapshot_list;
+
 struct recover_options {
-    const char *to;           /* made when it is not there (its parent must be) */
+    const struct snapshot *snapshot;
+    const struct snapshot_list
+        *list;      /* that the snapshot is of: its records' index packs are read where the
+                                       * cache has not seen them yet */
+    const char *to; /* made when it is not there (its parent must be) */
     const char *const *paths; /* as they were stored ("/home/ann/work/a"); none: everything */
     size_t path_count;
     bool overwrite;       /* replace files that are there */
     bool numeric_owners;  /* owners by number, not by name */
     bool verify;          /* read every file back and compare */
     const char *endpoint; /* of the node; NULL: $ECBAK_SOCKET or the default */
-    unsigned threads;     /* 0: one per core, at least 2, at most 8 */
+    unsigned threads;     /* 0: one per core, at least 2; at most 4 */
 };
 
 struct recover_result {
@@ -46,11 +52,8 @@ struct recover_result {
     char note[ERR_TEXT_MAX]; /* why the outcome is not JOB_DONE: one sentence; "" when it is */
 };
 
-/* all: the list that snapshot is of; the index packs of every record are loaded where the cache has
- * not seen them yet. 0 when the job came to its end (see result->outcome), -1 when it could not. */
-struct snapshot_list;
-int recover_run(struct vault *vault, const struct snapshot_list *all,
-                const struct snapshot *snapshot, const struct recover_options *options,
+/* 0 when the job came to its end (see result->outcome), -1 when it could not. */
+int recover_run(struct vault *vault, const struct recover_options *options,
                 struct job_progress *progress, const struct job_report *report,
                 struct recover_result *result, struct err *err) MUST_CHECK;
 

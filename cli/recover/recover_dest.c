@@ -23,12 +23,6 @@
 
 #define FOLDER_FLAGS (O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
 
-static void name_text(char text[TREE_NAME_MAX + 1], const struct tree_entry *entry)
-{
-    memcpy(text, entry->name, entry->name_size);
-    text[entry->name_size] = '\0';
-}
-
 struct dest *dest_root(struct recover *recover)
 {
     struct dest *dest = alloc_zero(1, sizeof(*dest));
@@ -88,7 +82,7 @@ int dest_enter(struct recover *recover, struct dest *parent, const struct tree_e
 {
     char name[TREE_NAME_MAX + 1];
     bool fresh;
-    name_text(name, entry);
+    entry_name(name, entry);
     if (make_folder(recover, parent, name, &fresh, err) != 0)
         return -1;
     int fd = openat(parent->fd, name, FOLDER_FLAGS);
@@ -124,9 +118,9 @@ int dest_is_free(struct recover *recover, const struct dest *dest, const char *n
     return 0;
 }
 
-void temporary_name(struct recover *recover, char name[40])
+void temporary_name(struct recover *recover, char name[TEMPORARY_MAX])
 {
-    snprintf(name, 40, ".ecbak-%012llx-%llx",
+    snprintf(name, TEMPORARY_MAX, ".ecbak-%012llx-%llx",
              (unsigned long long)(recover->run & 0xffffffffffffull),
              (unsigned long long)atomic_fetch_add(&recover->numbers, 1));
 }
@@ -197,8 +191,8 @@ int dest_special(struct recover_worker *worker, struct dest *dest, const struct 
                  struct err *err)
 {
     struct recover *recover = worker->recover;
-    char name[TREE_NAME_MAX + 1], temporary[40];
-    name_text(name, entry);
+    char name[TREE_NAME_MAX + 1], temporary[TEMPORARY_MAX];
+    entry_name(name, entry);
     if (dest_is_free(recover, dest, name, err) != 0)
         return -1;
     temporary_name(recover, temporary);

@@ -2,6 +2,7 @@
  * large one is spread over several batches and threads. It lives under a temporary name until its
  * last part is written and every chunk was what its id says; a file that fails is removed.
  */
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -96,12 +97,6 @@ static int put_stream(struct recover_worker *worker, const struct output_file *o
 
 /* ---- one file -------------------------------------------------------------------------------- */
 
-static void file_name(const struct output_file *output, char name[TREE_NAME_MAX + 1])
-{
-    memcpy(name, output->entry->name, output->entry->name_size);
-    name[output->entry->name_size] = '\0';
-}
-
 static int begin_file(struct recover *recover, struct output_file *output, struct err *err)
 {
     if (output->fd >= 0)
@@ -124,7 +119,7 @@ static int end_file(struct recover_worker *worker, struct output_file *output, s
     char name[TREE_NAME_MAX + 1];
     struct stat stat;
     struct err problem = ERR_INIT;
-    file_name(output, name);
+    entry_name(name, output->entry);
     /* Holes at the end, and holes only, still need the file's size. */
     bool holes = entry->extent_count > 0 || entry->chunk_count == 0;
     if (holes && entry->size > 0 && ftruncate(output->fd, (off_t)entry->size) != 0)
@@ -216,18 +211,9 @@ static void do_part(struct recover_worker *worker, struct part *part)
 
 void writers_give(struct recover *recover, struct part_batch **batch)
 {
-    if (*batch == NULL)
-        return;
-    pthread_mutex_lock(&recover->work_lock);
-    while (recover->batch_count >= PART_BATCHES_MAX)
-        pthread_cond_wait(&recover->work_less, &recover->work_lock);
-    (*batch)->next = NULL;
-    *recover->batches_end = *batch;
-    recover->batches_end = &(*batch)->next;
-    recover->batch_count++;
+    if (*batch != NULL)
+        work_queue_give(&recover->queue, *batch);
     *batch = NULL;
-    pthread_cond_signal(&recover->work_more);
-    pthread_mutex_unlock(&recover->work_lock);
 }
 
 /* Takes the part's chunks. */
@@ -294,60 +280,27 @@ void writers_add(struct recover *recover, struct part_batch **batch, struct dest
 
 /* ---- threads --------------------------------------------------------------------------------- */
 
-static void *writer(void *argument)
+static void *run_writer(void *ctx)
 {
-    struct recover *recover = argument;
+    struct recover *recover = ctx;
     struct recover_worker worker;
+    void *item;
     recover_worker_init(&worker, recover);
-    pthread_mutex_lock(&recover->work_lock);
-    for (;;) {
-        struct part_batch *batch = recover->batches;
-        if (batch == NULL && recover->work_ended)
-            break;
-        if (batch == NULL) {
-            pthread_cond_wait(&recover->work_more, &recover->work_lock);
-            continue;
-        }
-        recover->batches = batch->next;
-        if (recover->batches == NULL)
-            recover->batches_end = &recover->batches;
-        recover->batch_count--;
-        pthread_cond_signal(&recover->work_less);
-        pthread_mutex_unlock(&recover->work_lock);
+    while (work_queue_take(&recover->queue, &item) != WORK_ENDED) {
+        struct part_batch *batch = item;
+        assert(batch->count > 0 && batch->count <= BATCH_PARTS);
         for (size_t i = 0; i < batch->count; i++)
             do_part(&worker, &batch->parts[i]);
         free(batch);
-        pthread_mutex_lock(&recover->work_lock);
     }
-    pthread_mutex_unlock(&recover->work_lock);
     recover_worker_release(&worker);
     return NULL;
 }
 
-int writers_start(struct recover *recover, struct err *err)
+void writers_init(struct recover *recover, unsigned threads)
 {
-    recover->work_ended = false;
-    recover->batches_end = &recover->batches;
-    while (recover->worker_count < recover->thread_count) {
-        int number =
-            pthread_create(&recover->workers[recover->worker_count], NULL, writer, recover);
-        if (number != 0) {
-            writers_end(recover);
-            errno = number;
-            return err_errno(err, "starting a thread");
-        }
-        recover->worker_count++;
-    }
-    return 0;
-}
-
-void writers_end(struct recover *recover)
-{
-    pthread_mutex_lock(&recover->work_lock);
-    recover->work_ended = true;
-    pthread_cond_broadcast(&recover->work_more);
-    pthread_mutex_unlock(&recover->work_lock);
-    for (unsigned i = 0; i < recover->worker_count; i++)
-        pthread_join(recover->workers[i], NULL);
-    recover->worker_count = 0;
+    work_queue_init(&recover->queue, &(struct work_queue_options){.waiting_max = PART_BATCHES_MAX,
+                                                                  .threads = threads,
+                                                                  .run = run_writer,
+                                                                  .ctx = recover});
 }

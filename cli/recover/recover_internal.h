@@ -15,13 +15,15 @@
 
 #include "cli/base/failure.h"
 #include "cli/base/id_map.h"
+#include "cli/base/work_queue.h"
 #include "cli/files/attributes.h"
 #include "cli/recover/recover.h"
 #include "cli/remote/chunk_reader.h"
 #include "cli/vault/tree.h"
 
 #define RECOVER_THREADS_MAX 4
-#define PART_CHUNKS         8 /* a large file is given out in parts of so many chunks */
+#define TEMPORARY_MAX       40 /* a temporary name */
+#define PART_CHUNKS         8  /* a large file is given out in parts of so many chunks */
 #define BATCH_PARTS         128
 #define BATCH_PART_BYTES    (1024u * 1024)
 #define PART_BATCHES_MAX    24
@@ -46,7 +48,7 @@ struct output_file {
     struct hard_link *link;   /* other names wait for it; NULL: none can */
     pthread_mutex_t lock;     /* guards fd and failed while it is being made */
     int fd;
-    char temporary[40];
+    char temporary[TEMPORARY_MAX];
     _Atomic size_t parts; /* not yet written */
     bool failed;
 };
@@ -60,7 +62,6 @@ struct part {
 };
 
 struct part_batch {
-    struct part_batch *next;
     struct part parts[BATCH_PARTS];
     size_t count;
     uint64_t bytes;
@@ -93,13 +94,7 @@ struct recover {
     struct hard_link **links;
     size_t link_count;
 
-    pthread_mutex_t work_lock;
-    pthread_cond_t work_more, work_less;
-    struct part_batch *batches, **batches_end;
-    size_t batch_count;
-    bool work_ended;
-    pthread_t workers[RECOVER_THREADS_MAX];
-    unsigned worker_count, thread_count;
+    struct work_queue queue; /* of batches of parts */
 };
 
 /* What a thread owns. */
@@ -115,6 +110,8 @@ void recover_worker_release(struct recover_worker *worker);
 /* Tells the user of something that is not recovered whole, and notes what kind of trouble it was. */
 void recover_problem(struct recover *recover, const struct dest *dest, const char *name,
                      size_t name_size, const struct err *err);
+/* The entry's name, with a NUL at its end. */
+void entry_name(char name[TREE_NAME_MAX + 1], const struct tree_entry *entry);
 /* One malloc'd block. */
 struct tree_entry *entry_copy(const struct tree_entry *entry);
 
@@ -130,7 +127,7 @@ void dest_drop(struct recover_worker *worker, struct dest *dest);
 /* Is something in the way of this name, that must not be replaced? */
 int dest_is_free(struct recover *recover, const struct dest *dest, const char *name,
                  struct err *err) MUST_CHECK;
-void temporary_name(struct recover *recover, char name[40]);
+void temporary_name(struct recover *recover, char name[TEMPORARY_MAX]);
 /* Gives a finished temporary its name; removes it on failure. */
 int dest_publish(struct recover *recover, const struct dest *dest, const char *temporary,
                  const char *name, struct err *err) MUST_CHECK;
@@ -152,12 +149,13 @@ void links_release(struct recover *recover);
 
 /* ---- recover_files.c ------------------------------------------------------------------------- */
 
-int writers_start(struct recover *recover, struct err *err) MUST_CHECK;
+/* The queue that gives batches to the threads that write. */
+void writers_init(struct recover *recover, unsigned threads);
 /* Plans a file's chunks and gives it out, batch by batch. */
 void writers_add(struct recover *recover, struct part_batch **batch, struct dest *dest,
                  const struct tree_entry *entry, struct hard_link *link);
+/* What was added and is not given out yet. */
 void writers_give(struct recover *recover, struct part_batch **batch);
-void writers_end(struct recover *recover);
 
 /* ---- recover_tree.c -------------------------------------------------------------------------- */
 

@@ -44,7 +44,7 @@ static void inode_key(uint8_t key[ID_MAP_ID_SIZE], const struct tree_entry *entr
 static int make_link(struct recover *recover, const struct hard_link *link, const struct dest *dest,
                      const char *name, struct err *err)
 {
-    char temporary[40];
+    char temporary[TEMPORARY_MAX];
     if (dest_is_free(recover, dest, name, err) != 0)
         return -1;
     int folder = dest_reopen(recover, link->folder, err);
@@ -84,8 +84,7 @@ bool link_join(struct recover *recover, struct dest *dest, const struct tree_ent
     char name[TREE_NAME_MAX + 1];
     uint32_t number;
     inode_key(key, entry);
-    memcpy(name, entry->name, entry->name_size);
-    name[entry->name_size] = '\0';
+    entry_name(name, entry);
     pthread_mutex_lock(&recover->link_lock);
     if (!id_map_find(&recover->link_numbers, key, &number)) {
         id_map_put(&recover->link_numbers, key, (uint32_t)recover->link_count);

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cli/base/path.h"
 #include "cli/recover/recover_internal.h"
 #include "coding/base/alloc.h"
 
@@ -94,15 +95,11 @@ static enum want wants(const struct recover *recover, const char *path)
 {
     if (recover->path_count == 0)
         return WANT_ALL;
-    size_t size = strlen(path);
     enum want want = WANT_NOTHING;
     for (size_t i = 0; i < recover->path_count; i++) {
-        const char *wanted = recover->paths[i];
-        size_t wanted_size = strlen(wanted);
-        if (wanted_size <= size && memcmp(path, wanted, wanted_size) == 0 &&
-            (path[wanted_size] == '/' || path[wanted_size] == '\0'))
+        if (path_is_inside(path, recover->paths[i]))
             return WANT_ALL;
-        if (wanted_size > size && memcmp(path, wanted, size) == 0 && wanted[size] == '/')
+        if (path_is_inside(recover->paths[i], path))
             want = WANT_BELOW;
     }
     return want;
@@ -186,8 +183,7 @@ static void recover_file(struct tree_walk *walk, struct dest *dest, const struct
     char name[TREE_NAME_MAX + 1];
     struct err err = ERR_INIT;
     struct hard_link *link = NULL;
-    memcpy(name, entry->name, entry->name_size);
-    name[entry->name_size] = '\0';
+    entry_name(name, entry);
     if (entry->hard_link != 0 && link_join(recover, dest, entry, &link))
         return;
     if (dest_is_free(recover, dest, name, &err) != 0) {

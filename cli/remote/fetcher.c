@@ -4,11 +4,11 @@
 #include "cli/remote/fetcher.h"
 
 #include <assert.h>
-#include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "cli/base/threads.h"
 #include "coding/base/alloc.h"
 #include "node/api/client.h"
 
@@ -35,8 +35,7 @@ struct fetcher {
     uint64_t clock;
     bool stop;
     _Atomic uint64_t bytes, corrupt;
-    pthread_t threads[FETCHER_THREADS];
-    unsigned thread_count;
+    struct threads threads;
 };
 
 const uint8_t *fetched_pack_id(const struct fetched_pack *pack)
@@ -62,7 +61,9 @@ static void forget(struct fetcher *fetcher, struct fetched_pack *pack)
     *at = pack->next;
     if (fetcher->last == &pack->next)
         fetcher->last = at;
+    assert((pack->reader != NULL) == (pack->state == PACK_HERE));
     if (pack->reader != NULL) {
+        assert(fetcher->in_memory > 0);
         pack_reader_destroy(&pack->reader);
         fetcher->in_memory--;
     }
@@ -145,6 +146,7 @@ static void *fetch_loop(void *argument)
         }
         pack->state = PACK_COMING;
         fetcher->in_memory++;
+        assert(fetcher->in_memory <= FETCHER_PACKS);
         pthread_mutex_unlock(&fetcher->lock);
         struct err err = ERR_INIT;
         struct pack_reader *reader = NULL;
@@ -174,14 +176,9 @@ int fetcher_new(struct fetcher **fetcher, const struct vault_keys *keys, const c
     pthread_mutex_init(&new->lock, NULL);
     pthread_cond_init(&new->planned, NULL);
     pthread_cond_init(&new->arrived, NULL);
-    while (new->thread_count < FETCHER_THREADS) {
-        int number = pthread_create(&new->threads[new->thread_count], NULL, fetch_loop, new);
-        if (number != 0) {
-            fetcher_destroy(&new);
-            errno = number;
-            return err_errno(err, "starting a thread");
-        }
-        new->thread_count++;
+    if (threads_start(&new->threads, FETCHER_THREADS, fetch_loop, new, err) != 0) {
+        fetcher_destroy(&new);
+        return -1;
     }
     *fetcher = new;
     return 0;
@@ -197,10 +194,10 @@ void fetcher_destroy(struct fetcher **fetcher)
     old->stop = true;
     pthread_cond_broadcast(&old->planned);
     pthread_mutex_unlock(&old->lock);
-    for (unsigned i = 0; i < old->thread_count; i++)
-        pthread_join(old->threads[i], NULL);
+    threads_join(&old->threads);
     while (old->first != NULL)
         forget(old, old->first);
+    assert(old->in_memory == 0);
     pthread_cond_destroy(&old->planned);
     pthread_cond_destroy(&old->arrived);
     pthread_mutex_destroy(&old->lock);

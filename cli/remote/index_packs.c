@@ -1,38 +1,30 @@
+/* Index packs are asked for a few ahead, and taken in from the earliest snapshot to the latest: a chunk
+ * that was lost and sent again is in the pack that the later index names.
+ */
 #include "cli/remote/index_packs.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "cli/base/id_map.h"
 #include "cli/vault/index.h"
-#include "coding/base/alloc.h"
 #include "coding/pack_id.h"
 
-uint8_t (*index_packs_of(const struct snapshot_list *list, size_t *count))[ID_SIZE]
+#define AHEAD 3
+
+void index_packs_of(const struct snapshot_list *list, struct id_list *packs)
 {
-    struct id_map seen = {0};
-    uint8_t(*packs)[ID_SIZE] = NULL;
-    uint32_t ignored;
-    *count = 0;
     for (size_t i = 0; i < list->count; i++) {
         const struct snapshot *snapshot = &list->snapshots[i];
-        for (size_t j = 0; j < snapshot->index_pack_count; j++) {
-            if (id_map_find(&seen, snapshot->index_packs[j], &ignored))
-                continue;
-            id_map_put(&seen, snapshot->index_packs[j], 0);
-            packs = alloc_grow(packs, *count + 1, ID_SIZE);
-            memcpy(packs[(*count)++], snapshot->index_packs[j], ID_SIZE);
-        }
+        for (size_t j = 0; j < snapshot->index_pack_count; j++)
+            id_list_add(packs, snapshot->index_packs[j]);
     }
-    id_map_release(&seen);
-    return packs;
 }
 
 static int add_published(void *ctx, const uint8_t pack[ID_SIZE], const struct pack_entry *entries,
                          size_t count, struct err *err)
 {
-    uint32_t number;
-    return cache_add_pack(ctx, pack, entries, count, true, &number, err);
+    return cache_add_pack(ctx, pack, entries, count, true, NULL, err);
 }
 
 /* Takes in every index chunk of the pack, and the pack's own directory when it holds other chunks
@@ -80,110 +72,135 @@ static int open_answer(struct pack_reader **pack, const struct vault_keys *keys,
     return pack_open(pack, &answer->pack, answer->pack_size, keys, err);
 }
 
-static int take_answer(struct cache *cache, const struct vault_keys *keys,
-                       const uint8_t id[ID_SIZE], struct client_answer *answer, struct err *err)
-{
-    struct pack_reader *pack = NULL;
-    if (open_answer(&pack, keys, id, answer, err) != 0)
-        return -1;
-    int result = read_index(cache, id, pack, err);
-    pack_reader_destroy(&pack);
-    return result == 0 ? cache_add_index(cache, id, err) : -1;
-}
-
-/* Index packs are asked for a few ahead, and taken in from the earliest snapshot to the latest: a chunk
- * that was lost and sent again is in the pack that the later index names. */
-#define AHEAD 3
+/* ---- in turn --------------------------------------------------------------------------------- */
 
 struct asked {
-    size_t pack;
+    size_t pack; /* its index in the list */
     bool answered;
     struct client_answer answer; /* its call is set from the start */
 };
 
-/* Notes the answer; takes in those whose turn it is. */
-static void take_in_turn(
-    struct cache *cache, const struct vault_keys *keys, const uint8_t (*packs)[ID_SIZE],
-    struct asked asked[AHEAD], size_t *waiting, struct client_answer *answer,
-    void (*missing)(void *ctx, const uint8_t pack[ID_SIZE], const struct err *err), void *ctx)
+struct loading {
+    struct cache *cache;
+    const struct vault_keys *keys;
+    struct client *client;
+    struct id_list packs;
+    const struct index_report *report; /* NULL: nobody */
+    struct asked asked[AHEAD];         /* in the order of packs */
+    size_t waiting;                    /* of asked */
+    size_t next;                       /* of packs, to be asked for */
+};
+
+static int take_answer(struct loading *loading, const uint8_t id[ID_SIZE],
+                       struct client_answer *answer, struct err *err)
 {
+    struct pack_reader *pack = NULL;
+    if (open_answer(&pack, loading->keys, id, answer, err) != 0)
+        return -1;
+    int result = read_index(loading->cache, id, pack, err);
+    pack_reader_destroy(&pack);
+    return result == 0 ? cache_add_index(loading->cache, id, err) : -1;
+}
+
+/* Notes the answer; takes in those whose turn it is. */
+static void take_in_turn(struct loading *loading, struct client_answer *answer)
+{
+    struct asked *asked = loading->asked;
     size_t which = 0;
-    while (which < *waiting && (asked[which].answered || asked[which].answer.call != answer->call))
+    while (which < loading->waiting &&
+           (asked[which].answered || asked[which].answer.call != answer->call))
         which++;
-    if (which == *waiting) {
+    if (which == loading->waiting) {
         free(answer->pack);
         return;
     }
     asked[which].answer = *answer;
     asked[which].answered = true;
-    while (*waiting > 0 && asked[0].answered) {
+    while (loading->waiting > 0 && asked[0].answered) {
         struct err why = ERR_INIT;
-        const uint8_t *id = packs[asked[0].pack];
-        if (take_answer(cache, keys, id, &asked[0].answer, &why) != 0)
-            missing(ctx, id, &why);
+        const uint8_t *id = loading->packs.ids[asked[0].pack];
+        if (take_answer(loading, id, &asked[0].answer, &why) != 0 && loading->report != NULL)
+            loading->report->missing(loading->report->ctx, id, &why);
         free(asked[0].answer.pack);
-        memmove(&asked[0], &asked[1], --*waiting * sizeof(asked[0]));
+        memmove(&asked[0], &asked[1], --loading->waiting * sizeof(asked[0]));
     }
 }
 
-/* An index that could not be had when later ones were read, and can now, must not come last: what it
- * says of chunks that were sent again since is not so any more. Then all are read again, in order. */
-static int keep_order(struct cache *cache, const struct vault_keys *keys, struct client *client,
-                      uint8_t (*packs)[ID_SIZE], size_t count, struct err *err)
+/* Asks for those that are not in the cache, as many as may be on their way. */
+static int ask_ahead(struct loading *loading, struct err *err)
 {
-    size_t read_end = count;
-    while (read_end > 0 && !cache_has_index(cache, packs[read_end - 1]))
+    while (loading->next < loading->packs.count && loading->waiting < AHEAD) {
+        size_t pack = loading->next++;
+        const uint8_t *id = loading->packs.ids[pack];
+        struct asked *asked = &loading->asked[loading->waiting];
+        if (cache_has_index(loading->cache, id))
+            continue;
+        *asked = (struct asked){.pack = pack};
+        if (client_get_pack_start(loading->client, &asked->answer.call, id, err) != 0)
+            return -1;
+        loading->waiting++;
+    }
+    return 0;
+}
+
+static int load_all(struct loading *loading, struct err *err)
+{
+    for (;;) {
+        struct client_answer answer = {0};
+        if (ask_ahead(loading, err) != 0)
+            return -1;
+        assert(loading->waiting <= AHEAD);
+        if (loading->waiting == 0)
+            return 0;
+        if (client_next(loading->client, &answer, err) != 0)
+            return -1;
+        take_in_turn(loading, &answer);
+    }
+}
+
+/* An index that was missing when later ones were read, and is there now, must not be read last: what it
+ * says of chunks that were sent again since is not so any more. Then all are read again, in order. */
+static int keep_order(struct loading *loading, struct err *err)
+{
+    const struct id_list *packs = &loading->packs;
+    size_t read_end = packs->count;
+    while (read_end > 0 && !cache_has_index(loading->cache, packs->ids[read_end - 1]))
         read_end--;
     for (size_t i = 0; i < read_end; i++) {
         struct client_answer answer = {0};
         struct pack_reader *pack = NULL;
         struct err why = ERR_INIT;
         uint64_t call;
-        if (cache_has_index(cache, packs[i]))
+        if (cache_has_index(loading->cache, packs->ids[i]))
             continue;
-        if (client_get_pack_start(client, &call, packs[i], err) != 0 ||
-            client_next(client, &answer, err) != 0)
+        if (client_get_pack_start(loading->client, &call, packs->ids[i], err) != 0 ||
+            client_next(loading->client, &answer, err) != 0)
             return -1;
-        bool back = open_answer(&pack, keys, packs[i], &answer, &why) == 0;
+        bool back = open_answer(&pack, loading->keys, packs->ids[i], &answer, &why) == 0;
         pack_reader_destroy(&pack);
         free(answer.pack);
         if (back)
-            return cache_forget_indexes(cache, err);
+            return cache_forget_indexes(loading->cache, err);
     }
     return 0;
 }
 
 int index_packs_load(struct cache *cache, const struct vault_keys *keys, struct client *client,
-                     const struct snapshot_list *list,
-                     void (*missing)(void *ctx, const uint8_t pack[ID_SIZE], const struct err *err),
-                     void *ctx, struct err *err)
+                     const struct snapshot_list *list, const struct index_report *report,
+                     struct err *err)
 {
-    size_t count, next = 0, waiting = 0;
-    uint8_t(*packs)[ID_SIZE] = index_packs_of(list, &count);
-    struct asked asked[AHEAD];
-    int result = keep_order(cache, keys, client, packs, count, err);
+    struct loading loading = {.cache = cache, .keys = keys, .client = client, .report = report};
+    index_packs_of(list, &loading.packs);
+    int result = keep_order(&loading, err);
     if (result == 0)
         result = cache_begin(cache, err);
-    while (result == 0) {
-        while (next < count && waiting < AHEAD && result == 0) {
-            size_t pack = next++;
-            if (cache_has_index(cache, packs[pack]))
-                continue;
-            asked[waiting] = (struct asked){.pack = pack};
-            result = client_get_pack_start(client, &asked[waiting].answer.call, packs[pack], err);
-            waiting += result == 0 ? 1 : 0;
-        }
-        struct client_answer answer = {0};
-        if (result != 0 || waiting == 0 || (result = client_next(client, &answer, err)) != 0)
-            break;
-        take_in_turn(cache, keys, (const uint8_t(*)[ID_SIZE])packs, asked, &waiting, &answer,
-                     missing, ctx);
-    }
-    for (size_t i = 0; i < waiting; i++)
-        free(asked[i].answer.pack);
+    if (result == 0)
+        result = load_all(&loading, err);
+    for (size_t i = 0; i < loading.waiting; i++)
+        free(loading.asked[i].answer.pack);
     struct err later = ERR_INIT;
     if (cache_commit(cache, result == 0 ? err : &later) != 0)
         result = -1;
-    free(packs);
+    id_list_release(&loading.packs);
     return result;
 }

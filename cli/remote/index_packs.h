@@ -7,21 +7,26 @@
 #ifndef ECBAK_CLI_REMOTE_INDEX_PACKS_H
 #define ECBAK_CLI_REMOTE_INDEX_PACKS_H
 
-#include <stddef.h>
 #include <stdint.h>
 
+#include "cli/base/id_list.h"
 #include "cli/home/cache.h"
 #include "cli/remote/snapshots.h"
 #include "node/api/client.h"
 
-/* The ids of the index packs of all snapshots, each once, malloc'd. */
-uint8_t (*index_packs_of(const struct snapshot_list *list, size_t *count))[ID_SIZE];
+/* Adds the ids of the index packs of all snapshots, in their order. */
+void index_packs_of(const struct snapshot_list *list, struct id_list *packs);
 
-/* Reads what is new. missing() is told of each index pack that could not be read, with the reason;
- * -1 only when nothing more can be had (no node, no cache). */
+/* Told of each index pack that could not be read, with the reason. */
+struct index_report {
+    void (*missing)(void *ctx, const uint8_t pack[ID_SIZE], const struct err *err);
+    void *ctx;
+};
+
+/* Reads what is new; report NULL: nobody is told. -1 only when nothing more can be read (no node, no
+ * cache). */
 int index_packs_load(struct cache *cache, const struct vault_keys *keys, struct client *client,
-                     const struct snapshot_list *list,
-                     void (*missing)(void *ctx, const uint8_t pack[ID_SIZE], const struct err *err),
-                     void *ctx, struct err *err) MUST_CHECK;
+                     const struct snapshot_list *list, const struct index_report *report,
+                     struct err *err) MUST_CHECK;
 
 #endif

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cli/base/path.h"
 #include "cli/home/heads.h"
 #include "coding/base/alloc.h"
 #include "coding/base/bytes.h"
@@ -222,20 +223,6 @@ void snapshot_list_release(struct snapshot_list *list)
 
 /* ---- choosing -------------------------------------------------------------------------------- */
 
-/* Is one inside the other, or are they the same? */
-static bool paths_meet(const char *a, const char *b)
-{
-    size_t size_a = strlen(a), size_b = strlen(b);
-    while (size_a > 0 && a[size_a - 1] == '/')
-        size_a--;
-    while (size_b > 0 && b[size_b - 1] == '/')
-        size_b--;
-    size_t size = size_a < size_b ? size_a : size_b;
-    if (memcmp(a, b, size) != 0)
-        return false;
-    return size_a == size_b || (size_a < size_b ? b : a)[size] == '/';
-}
-
 bool snapshot_matches(const struct snapshot *snapshot, const struct snapshot_filter *filter)
 {
     if (filter == NULL)
@@ -245,7 +232,8 @@ bool snapshot_matches(const struct snapshot *snapshot, const struct snapshot_fil
         return false;
     bool path = filter->path == NULL || filter->path[0] == '\0';
     for (size_t i = 0; i < snapshot->path_count && !path; i++)
-        path = paths_meet(filter->path, snapshot->paths[i]);
+        path = path_is_inside(filter->path, snapshot->paths[i]) ||
+               path_is_inside(snapshot->paths[i], filter->path);
     bool tag = filter->tag == NULL || filter->tag[0] == '\0';
     for (size_t i = 0; i < snapshot->tag_count && !tag; i++)
         tag = strcmp(filter->tag, snapshot->tags[i]) == 0;

@@ -13,28 +13,19 @@
  */
 #include "cli/store/store.h"
 
-#include <stdio.h>
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
-#include <time.h>
-#include <unistd.h>
 
 #include <sodium.h>
 
+#include "cli/base/steady_clock.h"
 #include "cli/store/store_run_internal.h"
 #include "coding/base/alloc.h"
 #include "coding/base/bytes.h"
 
 #define PASSES_MAX         3
 #define ZSTD_LEVEL_DEFAULT 3
-
-static double now_s(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
-}
 
 static void set_phase(struct store_run *run, enum job_phase phase)
 {
@@ -44,26 +35,7 @@ static void set_phase(struct store_run *run, enum job_phase phase)
 static void report_target(void *ctx, const char *path, const struct err *err)
 {
     struct pipeline *pipeline = ctx;
-    atomic_fetch_add(&pipeline->progress->problems, 1);
-    if (pipeline->report->problem != NULL)
-        pipeline->report->problem(pipeline->report->ctx, path, err);
-}
-
-/* One folder a level and those read ahead are open at a time. */
-static void allow_many_files(void)
-{
-    struct rlimit limit;
-    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
-        limit.rlim_cur = limit.rlim_max;
-        (void)setrlimit(RLIMIT_NOFILE, &limit);
-    }
-}
-
-static unsigned threads_of(const struct store_options *options)
-{
-    long cores = sysconf(_SC_NPROCESSORS_ONLN);
-    unsigned threads = options->threads > 0 ? options->threads : cores > 1 ? (unsigned)cores : 2;
-    return threads < STORE_THREADS_MAX ? threads : STORE_THREADS_MAX;
+    job_problem(pipeline->progress, pipeline->report, path, err);
 }
 
 /* The state file of these targets. */
@@ -114,14 +86,6 @@ static void estimate(struct store_run *run)
     }
 }
 
-/* An index pack that is out of reach only means that some chunks are sent again. */
-static void index_out_of_reach(void *ctx, const uint8_t pack[ID_SIZE], const struct err *err)
-{
-    (void)ctx;
-    (void)pack;
-    (void)err;
-}
-
 static int prepare(struct store_run *run, struct err *err)
 {
     struct pipeline *pipeline = &run->pipeline;
@@ -133,12 +97,11 @@ static int prepare(struct store_run *run, struct err *err)
         snapshot_list_load(&run->list, pipeline->vault, run->client, err) != 0)
         return -1;
     estimate(run);
-    char *path = alloc_format("%s/cache.db", pipeline->vault->dir);
-    int result = cache_open(&run->cache, path, err);
-    free(path);
-    if (result == 0)
-        result = index_packs_load(run->cache, pipeline->vault->keys, run->client, &run->list,
-                                  index_out_of_reach, NULL, err);
+    int result = cache_open_in(&run->cache, pipeline->vault->dir, err);
+    if (result ==
+        0) /* an index pack that cannot be fetched only means that some chunks are sent again */
+        result =
+            index_packs_load(run->cache, pipeline->vault->keys, run->client, &run->list, NULL, err);
     if (result == 0 && !options->dry_run)
         result = publish_pending(run, err);
     if (result == 0 && !options->dry_run)
@@ -170,6 +133,13 @@ static bool cache_is_new(struct store_run *run)
     return !seen;
 }
 
+/* A segment waits to be compressed. */
+static void wake_worker(void *ctx)
+{
+    struct pipeline *pipeline = ctx;
+    work_queue_wake(&pipeline->queue);
+}
+
 static int start_packs(struct store_run *run, struct err *err)
 {
     struct pipeline *pipeline = &run->pipeline;
@@ -187,7 +157,7 @@ static int start_packs(struct store_run *run, struct err *err)
         .zstd_level = options->zstd_level > 0 ? (int)options->zstd_level : ZSTD_LEVEL_DEFAULT,
         .dry_run = options->dry_run,
         .cache_is_new = cache_is_new(run),
-        .queued = workers_wake,
+        .queued = wake_worker,
         .queued_ctx = pipeline,
     };
     memcpy(packs.send.cluster, run->status.cluster, ID_SIZE);
@@ -208,14 +178,14 @@ static int read_and_send(struct store_run *run, struct err *err)
     if (!pipeline->options->dry_run)
         result = file_state_writer_new(&pipeline->state_writer, run->state_path, err);
     if (result == 0)
-        result = workers_start(pipeline, err);
+        result = work_queue_start(&pipeline->queue, err);
     if (result == 0) {
         result = store_walk(pipeline, run->targets, run->target_count, err);
-        workers_end(pipeline);
+        work_queue_end(&pipeline->queue);
     }
     set_phase(run, JOB_FINISHING);
     if (result == 0)
-        result = packs_finish(pipeline->packs, &run->index_packs, &run->index_pack_count, err);
+        result = packs_finish(pipeline->packs, &run->index_packs, err);
     run->result->bytes_new = packs_bytes_new(pipeline->packs);
     packs_destroy(&pipeline->packs);
     return result;
@@ -231,19 +201,17 @@ static void forget_pass(struct store_run *run)
     free(pipeline->root);
     pipeline->root = NULL;
     pipeline->root_count = 0;
-    free(run->index_packs);
-    run->index_packs = NULL;
-    run->index_pack_count = 0;
+    id_list_release(&run->index_packs);
 }
 
 static int one_pass(struct store_run *run, bool *again, struct err *err)
 {
     struct pipeline *pipeline = &run->pipeline;
-    size_t count = 0;
-    const uint8_t(*packs)[ID_SIZE] =
-        pipeline->state != NULL ? file_state_packs(pipeline->state, &count) : NULL;
-    for (size_t i = 0; i < count; i++)
-        (void)places_of_pack(&pipeline->places, packs[i]); /* the state's numbers are the places' */
+    size_t count = pipeline->state != NULL ? file_state_pack_count(pipeline->state) : 0;
+    for (size_t i = 0; i < count; i++) { /* the state's numbers are the places' */
+        uint32_t place = places_of_pack(&pipeline->places, file_state_pack(pipeline->state, i));
+        assert(place <= i);
+    }
     *again = false;
     set_phase(run, JOB_CHECKING);
     if (!pipeline->options->dry_run && check_before(run, err) != 0)
@@ -258,19 +226,16 @@ static void remember(struct store_run *run)
 {
     struct pipeline *pipeline = &run->pipeline;
     struct err ignored = ERR_INIT;
-    size_t place_count, pack_count;
-    uint8_t(*packs)[ID_SIZE];
+    struct file_state_packs packs;
     bool good = cache_begin(run->cache, &ignored) == 0;
-    for (size_t i = 0; i < run->index_pack_count && good; i++)
-        good = cache_add_index(run->cache, run->index_packs[i], &ignored) == 0;
+    for (size_t i = 0; i < run->index_packs.count && good; i++)
+        good = cache_add_index(run->cache, run->index_packs.ids[i], &ignored) == 0;
     good = good && cache_set_published(run->cache, &ignored) == 0;
     if (cache_commit(run->cache, &ignored) != 0 || !good)
         return;
-    uint32_t *list = places_compact(&pipeline->places, &place_count, &packs, &pack_count);
-    (void)(file_state_writer_finish(&pipeline->state_writer, list, place_count,
-                                    (const uint8_t(*)[ID_SIZE])packs, pack_count, &ignored) == 0);
-    free(list);
-    free(packs);
+    places_compact(&pipeline->places, &packs);
+    (void)(file_state_writer_finish(&pipeline->state_writer, &packs, &ignored) == 0);
+    file_state_packs_release(&packs);
 }
 
 static int run_store(struct store_run *run, struct err *err)
@@ -308,7 +273,7 @@ static void release(struct store_run *run)
     file_state_close(&pipeline->state);
     places_release(&pipeline->places);
     free(pipeline->root);
-    free(run->index_packs);
+    id_list_release(&run->index_packs);
     free(run->state_path);
     for (size_t i = 0; i < run->target_count; i++)
         free(run->targets[i]);
@@ -321,18 +286,16 @@ static void release(struct store_run *run)
     failure_release(&pipeline->failure);
     pthread_mutex_destroy(&pipeline->report_lock);
     pthread_mutex_destroy(&pipeline->state_lock);
-    pthread_mutex_destroy(&pipeline->work_lock);
-    pthread_cond_destroy(&pipeline->work_more);
-    pthread_cond_destroy(&pipeline->work_less);
+    work_queue_release(&pipeline->queue);
 }
 
 int store_run(struct vault *vault, const struct store_options *options,
               struct job_progress *progress, const struct job_report *report,
               struct store_result *result, struct err *err)
 {
-    double begin = now_s();
+    double begin = steady_clock_s();
     *result = (struct store_result){0};
-    allow_many_files();
+    job_allow_open_files();
     struct store_run *run = alloc_zero(1, sizeof(*run));
     struct pipeline *pipeline = &run->pipeline;
     run->result = result;
@@ -340,18 +303,15 @@ int store_run(struct vault *vault, const struct store_options *options,
     pipeline->vault = vault;
     pipeline->progress = progress;
     pipeline->report = report;
-    pipeline->thread_count = threads_of(options);
     failure_init(&pipeline->failure, &progress->cancel);
     pthread_mutex_init(&pipeline->report_lock, NULL);
     pthread_mutex_init(&pipeline->state_lock, NULL);
-    pthread_mutex_init(&pipeline->work_lock, NULL);
-    pthread_cond_init(&pipeline->work_more, NULL);
-    pthread_cond_init(&pipeline->work_less, NULL);
+    workers_init(pipeline, job_threads(options->threads, STORE_THREADS_MAX));
     places_init(&pipeline->places);
     chunker_init(&pipeline->chunker, vault->keys->gear_key);
     int status = run_store(run, err);
     result->bytes_sent = progress->bytes_sent;
-    result->seconds = now_s() - begin;
+    result->seconds = steady_clock_s() - begin;
     progress->phase = JOB_ENDED;
     release(run);
     free(run);

@@ -40,7 +40,7 @@ struct store_options {
     const char *host;              /* NULL: this machine's name */
     const char *endpoint;          /* of the node; NULL: $ECBAK_SOCKET or the default */
     uint32_t data, parity;         /* k and m; both 0: by the size of the cluster */
-    unsigned threads;              /* 0: one per core, at most 8 */
+    unsigned threads;              /* 0: one per core, at least 2; at most 4 */
     unsigned zstd_level;           /* 0: the default, 3 */
 };
 

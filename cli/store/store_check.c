@@ -1,5 +1,5 @@
-/* Vouching pins a pack at its holders for this snapshot's record, counts them, and lets the node
- * complete what is incomplete. It is done twice: before, so that nothing lost is relied on, and
+/* The node is asked how well packs are held; it pins each at its holders for this snapshot's record,
+ * counts them, and completes what is incomplete. That is done twice: before, so that nothing lost is relied on, and
  * after, so that what is published was whole at that moment.
  */
 #include <stdio.h>
@@ -10,39 +10,13 @@
 #include "coding/base/alloc.h"
 #include "coding/base/bytes.h"
 
-/* A growing list of distinct pack ids. */
-struct id_list {
-    uint8_t (*ids)[ID_SIZE];
-    size_t count, room;
-    struct id_map seen;
-};
-
-static void id_list_add(struct id_list *list, const uint8_t *id)
-{
-    uint32_t ignored;
-    if (id_map_find(&list->seen, id, &ignored))
-        return;
-    id_map_put(&list->seen, id, 0);
-    if (list->count == list->room) {
-        list->room = 2 * list->room + 64;
-        list->ids = alloc_grow(list->ids, list->room, ID_SIZE);
-    }
-    memcpy(list->ids[list->count++], id, ID_SIZE);
-}
-
-static void id_list_release(struct id_list *list)
-{
-    free(list->ids);
-    id_map_release(&list->seen);
-}
-
 static bool is_lost(const struct held *held)
 {
     return held->nodes == 0 || held->nodes < held->data;
 }
 
-static int vouch(struct store_run *run, const struct id_list *list, struct held **held,
-                 struct err *err)
+static int ask_held(struct store_run *run, const struct id_list *list, struct held **held,
+                    struct err *err)
 {
     *held = alloc_zero(list->count, sizeof(**held));
     if (list->count == 0 ||
@@ -66,29 +40,12 @@ static int add_unpublished(void *ctx, const uint8_t pack[ID_SIZE], const struct 
 
 /* A lost index may be the only one that names some packs: the cache is filled anew from those that
  * are left, and what none of them names counts as lost too. */
-static void ignore_missing(void *ctx, const uint8_t pack[ID_SIZE], const struct err *err)
-{
-    (void)ctx;
-    (void)pack;
-    (void)err;
-}
-
 static int refill_cache(struct store_run *run, struct err *err)
 {
-    static const char *const ends[] = {"", "-wal", "-shm"};
-    struct vault *vault = run->pipeline.vault;
-    cache_close(&run->cache);
-    for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++) {
-        char *path = alloc_format("%s/cache.db%s", vault->dir, ends[i]);
-        remove(path);
-        free(path);
-    }
-    char *path = alloc_format("%s/cache.db", vault->dir);
-    int result = cache_open(&run->cache, path, err);
-    free(path);
-    return result == 0 ? index_packs_load(run->cache, vault->keys, run->client, &run->list,
-                                          ignore_missing, NULL, err)
-                       : -1;
+    const struct vault_keys *keys = run->pipeline.vault->keys;
+    return cache_renew(&run->cache, err) == 0
+               ? index_packs_load(run->cache, keys, run->client, &run->list, NULL, err)
+               : -1;
 }
 
 static int drop_lost(struct store_run *run, const struct id_list *list, const struct held *held,
@@ -106,15 +63,16 @@ static int drop_lost(struct store_run *run, const struct id_list *list, const st
     return 0;
 }
 
+/* Those that were read, that is. */
 static void add_index_packs(struct store_run *run, struct id_list *list)
 {
-    size_t count;
-    uint8_t(*packs)[ID_SIZE] = index_packs_of(&run->list, &count);
-    for (size_t i = 0; i < count; i++) {
-        if (cache_has_index(run->cache, packs[i]))
-            id_list_add(list, packs[i]);
+    struct id_list packs = {0};
+    index_packs_of(&run->list, &packs);
+    for (size_t i = 0; i < packs.count; i++) {
+        if (cache_has_index(run->cache, packs.ids[i]))
+            id_list_add(list, packs.ids[i]);
     }
-    free(packs);
+    id_list_release(&packs);
 }
 
 int check_before(struct store_run *run, struct err *err)
@@ -123,15 +81,14 @@ int check_before(struct store_run *run, struct err *err)
     struct held *held = NULL;
     bool any = false, index_lost = false;
     add_index_packs(run, &list);
-    size_t index_count = list.count, state_count = 0;
-    const uint8_t(*state)[ID_SIZE] = NULL;
-    if (run->pipeline.state != NULL)
-        state = file_state_packs(run->pipeline.state, &state_count);
+    const struct file_state *state = run->pipeline.state;
+    size_t index_count = list.count;
+    size_t state_count = state != NULL ? file_state_pack_count(state) : 0;
     for (size_t i = 0; i < state_count; i++)
-        id_list_add(&list, state[i]);
+        id_list_add(&list, file_state_pack(state, i));
     int result = cache_each_unpublished(run->cache, add_unpublished, &list, err);
     if (result == 0)
-        result = vouch(run, &list, &held, err);
+        result = ask_held(run, &list, &held, err);
     for (size_t i = 0; i < index_count && result == 0; i++)
         index_lost = index_lost || is_lost(&held[i]);
     if (result == 0 && index_lost)
@@ -139,8 +96,9 @@ int check_before(struct store_run *run, struct err *err)
     if (result == 0)
         result = drop_lost(run, &list, held, &any, err);
     for (size_t i = 0; i < state_count && result == 0; i++) {
-        if (!cache_has_pack(run->cache, state[i]))
-            places_lose(&run->pipeline.places, state[i]);
+        const uint8_t *pack = file_state_pack(state, i);
+        if (!cache_has_pack(run->cache, pack))
+            places_lose(&run->pipeline.places, pack);
     }
     free(held);
     id_list_release(&list);
@@ -167,23 +125,19 @@ int check_after(struct store_run *run, bool *again, struct err *err)
     struct store_result *result = run->result;
     struct id_list list = {0};
     struct held *held = NULL;
-    size_t used_count;
-    uint8_t(*used)[ID_SIZE] = places_used(&run->pipeline.places, &used_count);
-    for (size_t i = 0; i < used_count; i++)
-        id_list_add(&list, used[i]);
+    places_used(&run->pipeline.places, &list);
     add_index_packs(run, &list);
-    for (size_t i = 0; i < run->index_pack_count; i++)
-        id_list_add(&list, run->index_packs[i]);
+    for (size_t i = 0; i < run->index_packs.count; i++)
+        id_list_add(&list, run->index_packs.ids[i]);
     result->objects = result->objects_short = 0;
     result->survives = run->margin = UINT32_MAX;
     *again = false;
-    int status = vouch(run, &list, &held, err);
+    int status = ask_held(run, &list, &held, err);
     if (status == 0)
         status = drop_lost(run, &list, held, again, err);
     for (size_t i = 0; i < list.count && status == 0; i++)
         count_object(result, &held[i], &run->margin);
     free(held);
-    free(used);
     id_list_release(&list);
     return status;
 }

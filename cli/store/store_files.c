@@ -4,6 +4,7 @@
  * A file is taken as it is between two looks at it; when the second look differs, it is read again
  * once, and then stored as it was read and reported.
  */
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/limits.h>
@@ -18,8 +19,8 @@
 
 #define FILE_WINDOW (2 * CHUNK_BYTES_MAX)
 #define EXTENTS_MAX 4096 /* beyond, the rest of a file counts as one run of data */
-#define TIMES_SLACK_S                                                                              \
-    0.1 /* a change within the clock's grain could leave a file's times as they are */
+/* A change within the clock's grain could leave a file's times as they are. */
+#define TIMES_SLACK_S 0.1
 
 /* ---- reading --------------------------------------------------------------------------------- */
 
@@ -305,95 +306,45 @@ void special_store(struct store_worker *worker, struct slice *slice, size_t inde
 
 /* ---- workers --------------------------------------------------------------------------------- */
 
-static struct batch *take_batch(struct pipeline *pipeline)
+static bool has_segments(void *ctx)
 {
-    struct batch *batch = pipeline->batches;
-    pipeline->batches = batch->next;
-    if (pipeline->batches == NULL)
-        pipeline->batches_end = &pipeline->batches;
-    pipeline->batch_count--;
-    pthread_cond_signal(&pipeline->work_less);
-    return batch;
+    const struct pipeline *pipeline = ctx;
+    return packs_has_work(pipeline->packs);
 }
 
-static void *worker(void *argument)
+static void store_batch(struct store_worker *worker, struct batch *batch)
 {
-    struct pipeline *pipeline = argument;
+    assert(batch->count > 0 && batch->count <= BATCH_FILES);
+    for (size_t i = 0; i < batch->count; i++)
+        file_store(worker, batch->files[i].slice, batch->files[i].index);
+    free(batch);
+}
+
+static void *run_worker(void *ctx)
+{
+    struct pipeline *pipeline = ctx;
     struct store_worker worker;
     struct err err = ERR_INIT;
+    enum work work;
+    void *batch;
     store_worker_init(&worker, pipeline);
-    pthread_mutex_lock(&pipeline->work_lock);
-    for (;;) {
-        if (packs_has_work(pipeline->packs)) {
-            pthread_mutex_unlock(&pipeline->work_lock);
+    while ((work = work_queue_take(&pipeline->queue, &batch)) != WORK_ENDED) {
+        if (work == WORK_ITEM)
+            store_batch(&worker, batch);
+        else
             packs_work(pipeline->packs);
-            pthread_mutex_lock(&pipeline->work_lock);
-        } else if (pipeline->batches != NULL) {
-            struct batch *batch = take_batch(pipeline);
-            pthread_mutex_unlock(&pipeline->work_lock);
-            for (size_t i = 0; i < batch->count; i++)
-                file_store(&worker, batch->files[i].slice, batch->files[i].index);
-            free(batch);
-            pthread_mutex_lock(&pipeline->work_lock);
-        } else if (pipeline->work_ended) {
-            break;
-        } else {
-            pthread_cond_wait(&pipeline->work_more, &pipeline->work_lock);
-        }
     }
-    pthread_mutex_unlock(&pipeline->work_lock);
     if (packing_flush(worker.packing, &err) != 0)
         failure_set(&pipeline->failure, &err);
     store_worker_release(&worker);
     return NULL;
 }
 
-int workers_start(struct pipeline *pipeline, struct err *err)
+void workers_init(struct pipeline *pipeline, unsigned threads)
 {
-    pipeline->work_ended = false;
-    pipeline->batches_end = &pipeline->batches;
-    while (pipeline->worker_count < pipeline->thread_count) {
-        int number =
-            pthread_create(&pipeline->workers[pipeline->worker_count], NULL, worker, pipeline);
-        if (number != 0) {
-            workers_end(pipeline);
-            errno = number;
-            return err_errno(err, "starting a thread");
-        }
-        pipeline->worker_count++;
-    }
-    return 0;
-}
-
-void workers_give(struct pipeline *pipeline, struct batch **batch)
-{
-    pthread_mutex_lock(&pipeline->work_lock);
-    while (pipeline->batch_count >= BATCHES_MAX)
-        pthread_cond_wait(&pipeline->work_less, &pipeline->work_lock);
-    (*batch)->next = NULL;
-    *pipeline->batches_end = *batch;
-    pipeline->batches_end = &(*batch)->next;
-    pipeline->batch_count++;
-    *batch = NULL;
-    pthread_cond_signal(&pipeline->work_more);
-    pthread_mutex_unlock(&pipeline->work_lock);
-}
-
-void workers_wake(void *argument)
-{
-    struct pipeline *pipeline = argument;
-    pthread_mutex_lock(&pipeline->work_lock);
-    pthread_cond_signal(&pipeline->work_more);
-    pthread_mutex_unlock(&pipeline->work_lock);
-}
-
-void workers_end(struct pipeline *pipeline)
-{
-    pthread_mutex_lock(&pipeline->work_lock);
-    pipeline->work_ended = true;
-    pthread_cond_broadcast(&pipeline->work_more);
-    pthread_mutex_unlock(&pipeline->work_lock);
-    for (unsigned i = 0; i < pipeline->worker_count; i++)
-        pthread_join(pipeline->workers[i], NULL);
-    pipeline->worker_count = 0;
+    work_queue_init(&pipeline->queue, &(struct work_queue_options){.waiting_max = BATCHES_MAX,
+                                                                   .threads = threads,
+                                                                   .run = run_worker,
+                                                                   .has_other = has_segments,
+                                                                   .ctx = pipeline});
 }

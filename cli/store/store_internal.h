@@ -14,6 +14,7 @@
 
 #include "cli/base/buffer.h"
 #include "cli/base/failure.h"
+#include "cli/base/work_queue.h"
 #include "cli/files/attributes.h"
 #include "cli/files/walk.h"
 #include "cli/home/file_state.h"
@@ -26,28 +27,19 @@
 #define BATCH_BYTES       (1024u * 1024)
 #define BATCHES_MAX       32
 
-/* One entry of a folder, as it becomes known. */
-struct item {
-    uint8_t *encoded; /* malloc'd; NULL: left out of the snapshot */
-    uint32_t encoded_size;
-    uint32_t place_count;
-    uint32_t *places; /* malloc'd */
-    bool trusted;     /* the next store may rely on its times */
-};
-
 /* The unit in which folders are listed and finished. */
 struct slice {
     struct dir *dir;
     struct walk_entry *entries;
-    struct item *items;
+    struct stored_entry *items; /* what became of the entries */
     size_t count;
     _Atomic size_t pending; /* items not done, and one for the walker */
     bool complete;          /* guarded by the dir's lock */
     struct slice *next;
 };
 
+/* Files for one worker. */
 struct batch {
-    struct batch *next;
     size_t count;
     uint64_t bytes;
     struct {
@@ -72,13 +64,7 @@ struct pipeline {
     struct file_state_writer *state_writer;
     pthread_mutex_t state_lock;
 
-    pthread_mutex_t work_lock;
-    pthread_cond_t work_more, work_less;
-    struct batch *batches, **batches_end;
-    size_t batch_count;
-    bool work_ended;
-    pthread_t workers[STORE_THREADS_MAX];
-    unsigned worker_count, thread_count;
+    struct work_queue queue; /* of batches */
 
     _Atomic uint64_t files, bytes;  /* in the snapshot */
     uint8_t (*root)[CHUNK_ID_SIZE]; /* tree chunks of "/" */
@@ -91,14 +77,14 @@ struct store_worker {
     struct packing *packing;
     struct attributes *attributes;
     struct buffer encoded;
-    struct buffer ids, places; /* of the file or folder at hand: arrays */
+    struct buffer ids, places; /* of the file or folder in work: arrays */
     uint8_t *window;           /* FILE_WINDOW bytes, made when first needed */
     struct tree_extent *extents;
 };
 void store_worker_init(struct store_worker *worker, struct pipeline *pipeline);
 void store_worker_release(struct store_worker *worker);
 
-/* Tells the user of a file that is not stored whole. path NULL: the folder itself. */
+/* Tells the user of a file that is not stored whole. name NULL: the folder itself. */
 void pipeline_problem(struct pipeline *pipeline, const struct folder *folder, const char *name,
                       const struct err *err);
 
@@ -116,10 +102,10 @@ void slice_done(struct store_worker *worker, struct slice *slice);
 /* No more slices. The dir may be gone when this returns. */
 void dir_end(struct store_worker *worker, struct dir *dir);
 /* What became of an entry: its encoding and the places of its chunks (both copied). */
-void item_set(struct item *item, const uint8_t *encoded, size_t encoded_size,
+void item_set(struct stored_entry *item, const uint8_t *encoded, size_t encoded_size,
               const uint32_t *places, size_t place_count, bool trusted);
-/* item_set with the entry encoded; its chunks and places are those in the worker. */
-int item_encode(struct store_worker *worker, struct item *item, struct tree_entry *entry,
+/* item_set with the entry encoded; its chunks and places are the worker's ids and places. */
+int item_encode(struct store_worker *worker, struct stored_entry *item, struct tree_entry *entry,
                 bool trusted, struct err *err) MUST_CHECK;
 
 /* ---- store_files.c --------------------------------------------------------------------------- */
@@ -127,11 +113,8 @@ int item_encode(struct store_worker *worker, struct item *item, struct tree_entr
 /* Stores the file or other entry slice->entries[index], and calls slice_done. */
 void file_store(struct store_worker *worker, struct slice *slice, size_t index);
 void special_store(struct store_worker *worker, struct slice *slice, size_t index);
-int workers_start(struct pipeline *pipeline, struct err *err) MUST_CHECK;
-void workers_give(struct pipeline *pipeline, struct batch **batch);
-void workers_wake(void *argument);
-/* Waits until all that was given is done. */
-void workers_end(struct pipeline *pipeline);
+/* The queue that gives batches to workers; segments to compress are their other work. */
+void workers_init(struct pipeline *pipeline, unsigned threads);
 
 /* ---- store_walk.c ---------------------------------------------------------------------------- */
 

@@ -12,7 +12,7 @@
 #include "cli/store/store_run_internal.h"
 #include "coding/base/alloc.h"
 
-#define HOST_NAME_MAX_SIZE   256
+#define HOST_NAME_MAX_SIZE 256
 
 static int send_record(struct store_run *run, const uint8_t *bytes, size_t size, struct err *err)
 {
@@ -71,8 +71,8 @@ static int seal(struct store_run *run, uint8_t **sealed, size_t *size, struct er
         .tag_count = options->tag_count,
         .root = run->pipeline.root,
         .root_count = run->pipeline.root_count,
-        .index_packs = run->index_packs,
-        .index_pack_count = run->index_pack_count,
+        .index_packs = run->index_packs.ids,
+        .index_pack_count = run->index_packs.count,
         .files = run->result->files,
         .bytes = run->result->bytes,
         .bytes_new = run->result->bytes_new,

@@ -17,9 +17,8 @@ struct store_run {
     char **targets;
     size_t target_count;
     char *state_path;
-    uint8_t (*index_packs)[ID_SIZE]; /* that this store adds */
-    size_t index_pack_count;
-    uint32_t margin; /* nodes, this one included, that the worst object can lose */
+    struct id_list index_packs; /* that this store adds */
+    uint32_t margin;            /* nodes, this one included, that the worst object can lose */
     struct store_result *result;
 };
 

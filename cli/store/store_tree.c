@@ -61,9 +61,7 @@ void pipeline_problem(struct pipeline *pipeline, const struct folder *folder, co
     char *path = name != NULL ? alloc_format("%s/%s", folder->path, name)
                               : alloc_text(folder->path[0] != '\0' ? folder->path : "/");
     pthread_mutex_lock(&pipeline->report_lock);
-    atomic_fetch_add(&pipeline->progress->problems, 1);
-    if (pipeline->report->problem != NULL)
-        pipeline->report->problem(pipeline->report->ctx, path, err);
+    job_problem(pipeline->progress, pipeline->report, path, err);
     pthread_mutex_unlock(&pipeline->report_lock);
     free(path);
 }
@@ -160,9 +158,10 @@ static void slice_destroy(struct slice *slice)
     free(slice);
 }
 
-void item_set(struct item *item, const uint8_t *encoded, size_t encoded_size,
+void item_set(struct stored_entry *item, const uint8_t *encoded, size_t encoded_size,
               const uint32_t *places, size_t place_count, bool trusted)
 {
+    assert(item->encoded == NULL && encoded_size > 0);
     item->encoded = alloc_copy(encoded, encoded_size);
     item->encoded_size = (uint32_t)encoded_size;
     item->places = place_count > 0 ? alloc_copy(places, place_count * sizeof(places[0])) : NULL;
@@ -170,14 +169,14 @@ void item_set(struct item *item, const uint8_t *encoded, size_t encoded_size,
     item->trusted = trusted;
 }
 
-int item_encode(struct store_worker *worker, struct item *item, struct tree_entry *entry,
+int item_encode(struct store_worker *worker, struct stored_entry *item, struct tree_entry *entry,
                 bool trusted, struct err *err)
 {
     entry->chunks = (uint8_t(*)[CHUNK_ID_SIZE])worker->ids.bytes;
     entry->chunk_count = worker->ids.size / CHUNK_ID_SIZE;
+    assert(worker->places.size == entry->chunk_count * sizeof(uint32_t));
     worker->encoded.size = 0;
-    if (tree_entry_encode(entry, &worker->encoded.bytes, &worker->encoded.size,
-                          &worker->encoded.room, err) != 0)
+    if (tree_entry_encode(entry, &worker->encoded, err) != 0)
         return -1;
     item_set(item, worker->encoded.bytes, worker->encoded.size,
              (const uint32_t *)(const void *)worker->places.bytes, entry->chunk_count, trusted);
@@ -224,7 +223,7 @@ static int append_slice(struct store_worker *worker, struct dir *dir, const stru
                         struct err *err)
 {
     for (size_t i = 0; i < slice->count; i++) {
-        const struct item *item = &slice->items[i];
+        const struct stored_entry *item = &slice->items[i];
         if (item->encoded == NULL)
             continue;
         buffer_append(&dir->tree, item->encoded, item->encoded_size);
@@ -234,9 +233,7 @@ static int append_slice(struct store_worker *worker, struct dir *dir, const stru
         }
         if (dir->tree.size >= TREE_CHUNK_BYTES && cut_chunk(worker, dir, dir->tree.size, err) != 0)
             return -1;
-        file_state_entry_append(&dir->piece, slice->entries[i].name, &slice->entries[i].stat,
-                                item->trusted, item->encoded, item->encoded_size, item->places,
-                                item->place_count);
+        file_state_append(&dir->piece, slice->entries[i].name, &slice->entries[i].stat, item);
         if (dir->piece.size >= FILE_STATE_PIECE_BYTES && end_piece(dir, err) != 0)
             return -1;
     }
@@ -280,6 +277,7 @@ static void dir_advance(struct store_worker *worker, struct dir *dir, struct sli
     if (slice != NULL)
         slice->complete = true;
     while (dir->first != NULL && dir->first->complete) {
+        assert(dir->slice_count > 0 && dir->first->pending == 0);
         struct slice *first = dir->first;
         dir->first = first->next;
         if (dir->first == NULL)

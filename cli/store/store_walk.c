@@ -30,7 +30,8 @@ struct walker {
 static void give_batch(struct walker *walker)
 {
     if (walker->batch != NULL)
-        workers_give(walker->pipeline, &walker->batch);
+        work_queue_give(&walker->pipeline->queue, walker->batch);
+    walker->batch = NULL;
 }
 
 static void add_to_batch(struct walker *walker, struct slice *slice, size_t index)
@@ -38,9 +39,8 @@ static void add_to_batch(struct walker *walker, struct slice *slice, size_t inde
     uint64_t size = slice->entries[index].stat.size;
     if (walker->batch != NULL && walker->batch->bytes + size > BATCH_BYTES)
         give_batch(walker);
-    if (walker->batch == NULL) {
+    if (walker->batch == NULL)
         walker->batch = alloc_zero(1, sizeof(*walker->batch));
-    }
     struct batch *batch = walker->batch;
     batch->files[batch->count].slice = slice;
     batch->files[batch->count++].index = index;
@@ -173,7 +173,7 @@ int store_walk(struct pipeline *pipeline, char *const *targets, size_t target_co
                                    .exclude = pipeline->options->exclude,
                                    .exclude_caches = pipeline->options->exclude_caches,
                                    .one_file_system = pipeline->options->one_file_system,
-                                   .threads = pipeline->thread_count};
+                                   .threads = pipeline->queue.options.threads};
     if (walk_new(&walker.walk, &options, err) != 0)
         return -1;
     struct store_count *count = NULL;

@@ -139,20 +139,24 @@ static size_t seal_end(struct pack_writer *w)
     return size;
 }
 
-int pack_writer_finish(struct pack_writer **writer, uint8_t **bytes, size_t *size,
-                       uint8_t id[ID_SIZE], struct pack_entry **entries, size_t *entry_count,
-                       struct err *err)
+void pack_writer_finish(struct pack_writer **writer, struct sealed_pack *pack)
 {
     struct pack_writer *w = *writer;
-    (void)err; /* for a pack that will be written elsewhere than in memory */
-    *size = seal_end(w);
-    uint8_t *shrunk = realloc(w->bytes, *size);
-    *bytes = shrunk != NULL ? shrunk : w->bytes;
+    *pack = (struct sealed_pack){.kind = w->directory.kind, .size = seal_end(w)};
+    assert(pack->size <= PACK_BYTES);
+    uint8_t *shrunk = realloc(w->bytes, pack->size);
+    pack->bytes = shrunk != NULL ? shrunk : w->bytes;
     w->bytes = NULL;
-    pack_id(id, *bytes, *size);
-    *entries = w->directory.entries;
-    *entry_count = w->directory.entry_count;
+    pack_id(pack->id, pack->bytes, pack->size);
+    pack->entries = w->directory.entries;
+    pack->entry_count = w->directory.entry_count;
     w->directory.entries = NULL;
     pack_writer_destroy(writer);
-    return 0;
+}
+
+void sealed_pack_release(struct sealed_pack *pack)
+{
+    free(pack->bytes);
+    free(pack->entries);
+    *pack = (struct sealed_pack){0};
 }

@@ -21,6 +21,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "cli/base/buffer.h"
 #include "cli/vault/chunker.h"
 #include "coding/base/bytes.h"
 #include "coding/base/err.h"
@@ -77,8 +78,8 @@ struct tree_entry {
     size_t chunk_count;
 };
 
-/* Appends the entry's bytes to a growing malloc'd buffer. */
-int tree_entry_encode(const struct tree_entry *entry, uint8_t **bytes, size_t *size, size_t *room,
+/* Appends the entry's bytes; on failure the buffer's size is as it was. */
+int tree_entry_encode(const struct tree_entry *entry, struct buffer *to,
                       struct err *err) MUST_CHECK;
 
 /* Reads one directory from its chunks, in order, and knows the last name, so that an entry out of
