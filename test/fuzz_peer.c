@@ -105,9 +105,9 @@ static void as_client_reply(const uint8_t *data, size_t size)
         wire_unpack(&ecbak__client_reply__descriptor, data, size, CLIENT_UNPACK_BUDGET, NULL);
     if (reply == NULL)
         return;
-    struct held held;
+    struct redundancy held;
     if (reply->body_case == ECBAK__CLIENT_REPLY__BODY_PUT_PACK &&
-        client_read_held(&held, reply->put_pack->held) && held.nodes > 255)
+        client_read_redundancy(&held, reply->put_pack->held) && held.nodes > 255)
         abort();
     wire_free(reply);
 }

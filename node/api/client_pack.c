@@ -7,9 +7,9 @@
 
 #define SHAPE_MAX 255
 
-bool client_read_held(struct held *held, const Ecbak__Held *from)
+bool client_read_redundancy(struct redundancy *held, const Ecbak__Redundancy *from)
 {
-    *held = (struct held){.nodes = 0};
+    *held = (struct redundancy){.nodes = 0};
     if (from == NULL || !wire_take(held->pack, ID_SIZE, from->pack))
         return false;
     if (from->object.len != 0 && !wire_take(held->object, ID_SIZE, from->object))
@@ -65,7 +65,7 @@ int client_get_pack_start(struct client *client, uint64_t *call, const uint8_t p
 
 static void take_put(struct client_answer *answer, const Ecbak__PutPackReply *reply)
 {
-    if (!client_read_held(&answer->held, reply->held))
+    if (!client_read_redundancy(&answer->held, reply->held))
         err_set(&answer->err, ERR_FORMAT, "the node's answer to a pack makes no sense");
 }
 

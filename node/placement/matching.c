@@ -7,7 +7,7 @@
 #include "coding/base/alloc.h"
 
 struct state {
-    const struct held_row *held;
+    const struct row_at *held;
     size_t count;
     size_t *row_of; /* by node */
     bool *visited;  /* by node */
@@ -28,7 +28,7 @@ static bool augment(struct state *s, size_t row)
     return false;
 }
 
-size_t matching(const struct held_row *held, size_t count, size_t row_count, size_t node_count,
+size_t matching(const struct row_at *held, size_t count, size_t row_count, size_t node_count,
                 size_t *node_of)
 {
     struct state s = {.held = held, .count = count};

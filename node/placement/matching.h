@@ -12,14 +12,14 @@
 #include <stddef.h>
 #include <stdint.h>
 
-struct held_row {
+struct row_at {
     uint32_t row;
     size_t node;
 };
 
 /* node_of[row_count] gets a node for each row, SIZE_MAX for none; no node twice. Nodes are numbers
  * below node_count; rows outside row_count are passed over. Returns how many were matched. */
-size_t matching(const struct held_row *held, size_t count, size_t row_count, size_t node_count,
+size_t matching(const struct row_at *held, size_t count, size_t row_count, size_t node_count,
                 size_t *node_of);
 
 #endif

@@ -96,11 +96,11 @@ static int by_pack_and_object(const void *a, const void *b)
 static void holders_of(const struct nodes *nodes, const struct sighting *run, size_t count,
                        struct holders *holders)
 {
-    struct held_row *held = alloc_zero(count, sizeof(*held));
+    struct row_at *held = alloc_zero(count, sizeof(*held));
     size_t node_of[RS_TOTAL_MAX];
     *holders = (struct holders){.count = run->data + run->parity};
     for (size_t i = 0; i < count; i++)
-        held[i] = (struct held_row){run[i].index, run[i].node};
+        held[i] = (struct row_at){run[i].index, run[i].node};
     matching(held, count, holders->count, nodes->count, node_of);
     for (uint32_t row = 0; row < holders->count; row++) {
         if (node_of[row] != SIZE_MAX)
@@ -119,7 +119,7 @@ static bool is_same_object(const struct sighting *a, const struct sighting *b)
 
 /* The best object of a pack: the one with most nodes to spare. Its holders go to *best. */
 static void count_pack(const struct nodes *nodes, const struct sighting *seen, size_t count,
-                       struct held *held, struct holders *best)
+                       struct redundancy *held, struct holders *best)
 {
     struct holders *holders = alloc_zero(1, sizeof(*holders));
     int best_spare = -RS_TOTAL_MAX - 1;
@@ -127,7 +127,7 @@ static void count_pack(const struct nodes *nodes, const struct sighting *seen, s
         size_t run = 1;
         while (at + run < count && is_same_object(&seen[at], &seen[at + run]))
             run++;
-        struct held here = {.data = seen[at].data, .parity = seen[at].parity};
+        struct redundancy here = {.data = seen[at].data, .parity = seen[at].parity};
         holders_of(nodes, seen + at, run, holders);
         holders_count(holders, nodes->peers->local.keys->node, &here.nodes, &here.others);
         int spare = (int)here.nodes - (int)here.data;
@@ -146,7 +146,7 @@ static void count_pack(const struct nodes *nodes, const struct sighting *seen, s
 }
 
 int pin_packs(struct peers *peers, const struct pin *pin, const uint8_t (*packs)[ID_SIZE],
-              size_t count, bool repair, struct held *held, struct err *err)
+              size_t count, bool repair, struct redundancy *held, struct err *err)
 {
     struct nodes nodes;
     struct sightings seen = {.count = 0};
@@ -165,7 +165,7 @@ int pin_packs(struct peers *peers, const struct pin *pin, const uint8_t (*packs)
     size_t at = 0;
     for (size_t i = 0; result == 0 && i < count; i++) {
         size_t run = 0;
-        held[i] = (struct held){.nodes = 0};
+        held[i] = (struct redundancy){.nodes = 0};
         memcpy(held[i].pack, packs[i], ID_SIZE);
         while (at + run < seen.count && seen.items[at + run].pack == i)
             run++;

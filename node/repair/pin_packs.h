@@ -4,7 +4,7 @@
  * on disk at this moment. A pack's object is complete when k + m distinct nodes hold its rows;
  * what is incomplete is repaired where nodes are at hand, for a bounded time a request.
  *
- *   Limits   CLIENT_VOUCH_MAX packs a request
+ *   Limits   CLIENT_PIN_MAX packs a request
  *   Threads  any
  */
 #ifndef ECBAK_NODE_REPAIR_PIN_PACKS_H
@@ -17,6 +17,6 @@
 
 /* Fills held[count], in the order of packs; nodes = 0 where nothing was found. */
 int pin_packs(struct peers *peers, const struct pin *pin, const uint8_t (*packs)[ID_SIZE],
-              size_t count, bool repair, struct held *held, struct err *err) MUST_CHECK;
+              size_t count, bool repair, struct redundancy *held, struct err *err) MUST_CHECK;
 
 #endif

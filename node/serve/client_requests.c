@@ -117,7 +117,7 @@ static const struct client_request requests[] = {
     {{KIND(STATUS), "Status", QUEUE_QUICK, COST_MEMORY}, status},
     {{KIND(MEMBERS), "Members", QUEUE_QUICK, COST_MEMORY}, members},
     {{KIND(PUT_PACK), "PutPack", QUEUE_CLIENT, COST_NETWORK}, serve_put_pack},
-    {{KIND(VOUCH), "Vouch", QUEUE_CLIENT, COST_NETWORK}, serve_pin_packs},
+    {{KIND(PIN_PACKS), "PinPacks", QUEUE_CLIENT, COST_NETWORK}, serve_pin_packs},
     {{KIND(GET_PACK), "GetPack", QUEUE_CLIENT, COST_NETWORK}, serve_get_pack},
     {{KIND(PUT_RECORD), "PutRecord", QUEUE_CLIENT, COST_NETWORK}, put_record},
     {{KIND(GET_RECORDS), "GetRecords", QUEUE_CLIENT, COST_NETWORK}, get_records},

@@ -52,15 +52,3 @@ unsigned request_body(const uint8_t *bytes, size_t size)
     }
     return body;
 }
-
-const char *queue_name(enum queue queue)
-{
-    static const char *const names[QUEUE_COUNT] = {"quick", "client", "peer", "dial"};
-    return names[queue];
-}
-
-const char *cost_name(enum cost cost)
-{
-    static const char *const names[] = {"memory", "catalogue", "file", "network"};
-    return names[cost];
-}

@@ -42,7 +42,4 @@ struct request {
  * carries a message, which is the one that unpacking keeps. 0: none, or bytes that are no message. */
 unsigned request_body(const uint8_t *bytes, size_t size);
 
-const char *queue_name(enum queue queue);
-const char *cost_name(enum cost cost);
-
 #endif

@@ -14,16 +14,16 @@ struct answer {
     Ecbak__ClientReply reply;
     union {
         Ecbak__PutPackReply put_pack;
-        Ecbak__VouchReply vouch;
+        Ecbak__PinPacksReply pin_packs;
         Ecbak__GetPackReply get_pack;
         Ecbak__PutRecordReply put_record;
         Ecbak__GetRecordsReply get_records;
         Ecbak__RevokeReply revoke;
     };
     struct report report; /* of status and members */
-    struct held *held;
-    Ecbak__Held *held_messages;
-    Ecbak__Held **held_list;
+    struct redundancy *held;
+    Ecbak__Redundancy *held_messages;
+    Ecbak__Redundancy **held_list;
     uint8_t object[ID_SIZE];
     uint8_t last[ID_SIZE];
     ProtobufCBinaryData *records;

@@ -16,9 +16,9 @@ static void free_payload(void *bytes, void *hint)
     free(bytes);
 }
 
-static void fill_held(Ecbak__Held *message, struct held *held)
+static void fill_held(Ecbak__Redundancy *message, struct redundancy *held)
 {
-    ecbak__held__init(message);
+    ecbak__redundancy__init(message);
     message->pack = wire_view(held->pack, ID_SIZE);
     message->object = wire_view(held->object, ID_SIZE);
     message->data = held->data;
@@ -61,14 +61,14 @@ int serve_pin_packs(struct service *service, const Ecbak__ClientRequest *request
                     const struct payload *payload, struct answer *answer, struct err *err)
 {
     (void)payload;
-    const Ecbak__VouchRequest *body = request->vouch;
+    const Ecbak__PinPacksRequest *body = request->pin_packs;
     struct pin pin;
     size_t count = body->n_packs;
     if (pin_from_wire(&pin, body->pin, err) != 0)
         return -1;
-    if (count == 0 || count > CLIENT_VOUCH_MAX)
-        return err_set(err, ERR_INVALID, "%zu packs to vouch for; 1 to %d at a time", count,
-                       CLIENT_VOUCH_MAX);
+    if (count == 0 || count > CLIENT_PIN_MAX)
+        return err_set(err, ERR_INVALID, "%zu packs to pin; 1 to %d at a time", count,
+                       CLIENT_PIN_MAX);
     uint8_t(*packs)[ID_SIZE] = alloc_zero(count, ID_SIZE);
     int result = 0;
     for (size_t i = 0; i < count && result == 0; i++) {
@@ -83,16 +83,16 @@ int serve_pin_packs(struct service *service, const Ecbak__ClientRequest *request
     if (result != 0)
         return -1;
     answer->held_messages = alloc_zero(count, sizeof(*answer->held_messages));
-    answer->held_list = alloc_zero(count, sizeof(struct Ecbak__Held *));
+    answer->held_list = alloc_zero(count, sizeof(struct Ecbak__Redundancy *));
     for (size_t i = 0; i < count; i++) {
         fill_held(&answer->held_messages[i], &answer->held[i]);
         answer->held_list[i] = &answer->held_messages[i];
     }
-    ecbak__vouch_reply__init(&answer->vouch);
-    answer->vouch.n_held = count;
-    answer->vouch.held = answer->held_list;
-    answer->reply.body_case = ECBAK__CLIENT_REPLY__BODY_VOUCH;
-    answer->reply.vouch = &answer->vouch;
+    ecbak__pin_packs_reply__init(&answer->pin_packs);
+    answer->pin_packs.n_held = count;
+    answer->pin_packs.held = answer->held_list;
+    answer->reply.body_case = ECBAK__CLIENT_REPLY__BODY_PIN_PACKS;
+    answer->reply.pin_packs = &answer->pin_packs;
     return 0;
 }
 

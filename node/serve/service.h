@@ -1,7 +1,7 @@
 /* service.h - what a node does: it answers commands and other nodes.
  *
  * Owns the transport, the membership and the job threads. Commands' requests (store a pack, fetch
- * it, vouch for it, ...) run on the `client` threads in plain blocking code and may wait for other
+ * it, pin it, ...) run on the `client` threads in plain blocking code and may wait for other
  * nodes; requests of other nodes run on the `peer` threads, touch this node's disk only, and never
  * wait for anybody, so nodes that ask each other cannot lock up.
  *

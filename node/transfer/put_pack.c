@@ -34,7 +34,7 @@ static int check_grant(const struct local *local, const struct pack_to_put *pack
     return 0;
 }
 
-static int too_few(const struct sending *sending, size_t could, const struct held *held,
+static int too_few(const struct sending *sending, size_t could, const struct redundancy *held,
                    struct err *err)
 {
     const struct nodes *nodes = sending->nodes;
@@ -54,7 +54,7 @@ static int too_few(const struct sending *sending, size_t could, const struct hel
     return -1;
 }
 
-static int send_set(struct sending *sending, struct fragment_set *set, struct held *held,
+static int send_set(struct sending *sending, struct fragment_set *set, struct redundancy *held,
                     struct err *err)
 {
     sending->object = set->object_id;
@@ -87,12 +87,12 @@ static int send_set(struct sending *sending, struct fragment_set *set, struct he
     return 0;
 }
 
-int put_pack(struct peers *peers, const struct pack_to_put *pack, struct held *held,
+int put_pack(struct peers *peers, const struct pack_to_put *pack, struct redundancy *held,
              struct err *err)
 {
     struct grant opened;
     uint32_t data = pack->data, parity = pack->parity;
-    *held = (struct held){.nodes = 0};
+    *held = (struct redundancy){.nodes = 0};
     if (check_grant(&peers->local, pack, &opened, err) != 0)
         return -1;
     struct nodes nodes;

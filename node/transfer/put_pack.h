@@ -22,7 +22,7 @@ struct pack_to_put {
 
 /* On success at least k nodes hold a fragment each; how many is in *held, and whether that is enough
  * is the command's to say. */
-int put_pack(struct peers *peers, const struct pack_to_put *pack, struct held *held,
+int put_pack(struct peers *peers, const struct pack_to_put *pack, struct redundancy *held,
              struct err *err) MUST_CHECK;
 
 #endif

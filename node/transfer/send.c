@@ -1,6 +1,6 @@
 /* One slot a fragment, with at most two flights: the first, and one that overtakes it when it is
  * late. A loop waits for whatever happens next, and ends when no slot has a flight. */
-#include "node/transfer/send.h"
+#include "node/transfer/send_internal.h"
 
 #include <assert.h>
 #include <stdatomic.h>
@@ -15,57 +15,12 @@
 #include "node/placement/pace.h"
 #include "node/store/holders.h"
 
-#define FLIGHTS_PER_SLOT 2
-#define TICK_MS          250
-#define LATE_FIRST_MS    3000 /* see pace.h */
-#define LATE_FACTOR      5
-#define LATE_LEAST_MS    1000
-#define BUSY_WAIT_MS     100
-#define BUSY_TRIES       50
-
-/* A fragment shared by the slot and the transport's sends of it. */
-struct piece {
-    atomic_uint references;
-    uint8_t *bytes;
-};
-
-struct flight {
-    struct call *call; /* NULL: none */
-    size_t node;
-    int64_t start_ms;
-    bool doubtful;
-};
-
-struct slot {
-    unsigned index;
-    struct piece *piece;
-    bool done;
-    size_t planned; /* the node that the plan names for it; SIZE_MAX: none */
-    unsigned busy_tries;
-    int64_t again_ms; /* > 0: its node was busy, ask it again then */
-    size_t again_node;
-    struct flight flights[FLIGHTS_PER_SLOT];
-};
-
-struct loop {
-    struct sending *sending;
-    struct nodes *nodes;
-    struct choice choice;
-    struct slot *slots;
-    size_t count;
-    struct pace pace;
-    int64_t only_doubtful_ms; /* since when nobody else is waited for; 0: not so */
-};
-
-static void piece_release(void *bytes, void *hint)
-{
-    (void)bytes;
-    struct piece *piece = hint;
-    if (atomic_fetch_sub(&piece->references, 1) == 1) {
-        free(piece->bytes);
-        free(piece);
-    }
-}
+#define TICK_MS       250
+#define LATE_FIRST_MS 3000 /* see pace.h */
+#define LATE_FACTOR   5
+#define LATE_LEAST_MS 1000
+#define BUSY_WAIT_MS  100
+#define BUSY_TRIES    50
 
 static void choice_begin(struct choice *choice, const struct sending *sending)
 {
@@ -114,99 +69,6 @@ static void loop_release(struct loop *loop)
     free(loop->slots);
 }
 
-static void place_done(struct loop *loop, struct slot *slot, size_t node, int64_t took_ms)
-{
-    struct sending *s = loop->sending;
-    assert(!slot->done && !holders_has(&s->holders, slot->index));
-    slot->done = true;
-    s->as_planned = s->as_planned && node == slot->planned;
-    if (slot->again_ms > 0) { /* a busy node need not be asked again: nothing is left for it */
-        slot->again_ms = 0;
-        choice_give_back(&loop->choice, slot->again_node);
-    }
-    memcpy(s->holders.node[slot->index], loop->choice.candidates[node].node, ID_SIZE);
-    s->placed++;
-    pace_took(&loop->pace, took_ms);
-}
-
-/* The node will not be tried again by this job. */
-static void give_up(struct loop *loop, size_t node, const struct err *why)
-{
-    choice_strike(&loop->choice, node);
-    loop->sending->last = *why;
-    err_context(&loop->sending->last, "node %s", loop->nodes->table->members[node].cert.name);
-}
-
-static void end_flights(struct slot *slot)
-{
-    for (size_t f = 0; f < FLIGHTS_PER_SLOT; f++)
-        call_destroy(&slot->flights[f].call);
-}
-
-/* `told`: whom the holder is told that the others are. */
-static void put_here(struct loop *loop, struct slot *slot, size_t node, const struct holders *told)
-{
-    const struct sending *s = loop->sending;
-    struct err err = ERR_INIT;
-    int64_t start = monotonic_ms();
-    if (local_put_fragment(&loop->nodes->peers->local, slot->piece->bytes, s->fragment_size,
-                           s->grant, s->grant_size, told, s->pin, &err) == 0)
-        place_done(loop, slot, node, monotonic_ms() - start);
-    else
-        give_up(loop, node, &err);
-}
-
-static void fly(struct loop *loop, struct slot *slot, size_t node, const struct holders *told)
-{
-    struct sending *s = loop->sending;
-    struct flight *flight = &slot->flights[slot->flights[0].call == NULL ? 0 : 1];
-    struct err err = ERR_INIT;
-    Ecbak__Pin pin;
-    pin_to_wire(&pin, s->pin);
-    ProtobufCBinaryData views[HOLDERS_MAX];
-    holders_to_wire(views, told);
-    Ecbak__PutFragment put = ECBAK__PUT_FRAGMENT__INIT;
-    put.grant = wire_view(s->grant, s->grant_size);
-    put.n_holders = told->count;
-    put.holders = views;
-    put.pin = &pin;
-    Ecbak__PeerRequest request = ECBAK__PEER_REQUEST__INIT;
-    request.body_case = ECBAK__PEER_REQUEST__BODY_PUT_FRAGMENT;
-    request.put_fragment = &put;
-    atomic_fetch_add(&slot->piece->references, 1);
-    struct payload payload = {slot->piece->bytes, s->fragment_size, piece_release, slot->piece};
-    if (ask_start(loop->nodes->peers->transport, loop->choice.candidates[node].node, &request,
-                  &payload, PUT_TIMEOUT_MS, &flight->call, &err) != 0) {
-        flight->call = NULL;
-        nodes_failed(loop->nodes, node);
-        give_up(loop, node, &err);
-        return;
-    }
-    flight->node = node;
-    flight->start_ms = monotonic_ms();
-    flight->doubtful = loop->nodes->standings[node] == STANDING_DOUBTFUL;
-    s->sent_bytes += s->fragment_size;
-}
-
-/* Keeps choosing until the slot has a flight (or is done, by this node itself) or nobody is left. */
-static void fly_to_next(struct loop *loop, struct slot *slot)
-{
-    bool had = slot->flights[0].call != NULL || slot->flights[1].call != NULL;
-    size_t node;
-    while (!slot->done && choice_take(&loop->choice, 1, &node) == 1) {
-        if (loop->choice.candidates[node].self) {
-            put_here(loop, slot, node, &loop->sending->holders);
-            if (slot->done)
-                end_flights(slot);
-            continue;
-        }
-        fly(loop, slot, node, &loop->sending->holders);
-        if (had ? slot->flights[0].call != NULL && slot->flights[1].call != NULL
-                : slot->flights[0].call != NULL || slot->flights[1].call != NULL)
-            return;
-    }
-}
-
 /* The first nodes for all slots, in one choice, so that the zones are balanced over all. */
 static void plan(struct loop *loop, struct holders *planned)
 {
@@ -238,13 +100,13 @@ static void take_off(struct loop *loop)
         if (loop->choice.candidates[slot->planned].self)
             own = slot;
         else
-            fly(loop, slot, slot->planned, &planned);
+            slot_fly(loop, slot, slot->planned, &planned);
     }
     if (own != NULL)
-        put_here(loop, own, own->planned, &planned);
+        slot_put_here(loop, own, own->planned, &planned);
     for (size_t i = 0; i < loop->count; i++) {
         if (!loop->slots[i].done && loop->slots[i].flights[0].call == NULL)
-            fly_to_next(loop, &loop->slots[i]);
+            slot_fly_to_next(loop, &loop->slots[i]);
     }
 }
 
@@ -287,8 +149,8 @@ static void landed(struct loop *loop, struct slot *slot, const struct flight *wi
         }
     }
     nodes_succeeded(loop->nodes, winner->node);
-    place_done(loop, slot, winner->node, monotonic_ms() - winner->start_ms);
-    end_flights(slot);
+    slot_placed(loop, slot, winner->node, monotonic_ms() - winner->start_ms);
+    slot_end_flights(slot);
 }
 
 static void failed(struct loop *loop, struct slot *slot, struct flight *flight,
@@ -303,10 +165,10 @@ static void failed(struct loop *loop, struct slot *slot, struct flight *flight,
         return;
     }
     nodes_failed(loop->nodes, node);
-    give_up(loop, node, why);
+    slot_give_up(loop, node, why);
     count_one(loop->nodes->peers->local.counters, COUNTED_REPLACED);
     if (slot->flights[0].call == NULL && slot->flights[1].call == NULL)
-        fly_to_next(loop, slot);
+        slot_fly_to_next(loop, slot);
 }
 
 /* To the node that was busy, unless others overtook it. */
@@ -316,7 +178,7 @@ static void fly_again(struct loop *loop, struct slot *slot)
     if (slot->flights[0].call != NULL && slot->flights[1].call != NULL)
         choice_give_back(&loop->choice, slot->again_node);
     else
-        fly(loop, slot, slot->again_node, &loop->sending->holders);
+        slot_fly(loop, slot, slot->again_node, &loop->sending->holders);
 }
 
 /* Looks after the flights under way: those to the dead, the late, the doubtful. */
@@ -338,7 +200,7 @@ static void look_after(struct loop *loop)
             if (nodes_gone(loop->nodes, flight->node))
                 failed(loop, slot, flight, &gone);
             else if (now - flight->start_ms > late_ms && slot->flights[1 - f].call == NULL)
-                fly_to_next(loop, slot);
+                slot_fly_to_next(loop, slot);
             others = others || (flight->call != NULL && !flight->doubtful);
         }
     }
