@@ -10,10 +10,19 @@
  *   - whoever speaks no protocol version that we speak is no member here, whatever others hold of it:
  * we could neither ask it anything nor hear it refute. It counts as left, so that what it said before
  * does not bring it back, and is never accused. */
-#include <assert.h>
+#include "gossip/news.h"
+
 #include <string.h>
 
-#include "gossip/core.h"
+#include "gossip/order.h"
+#include "gossip/prng.h"
+#include "gossip/probe.h"
+#include "gossip/roster.h"
+#include "gossip/rumour.h"
+#include "gossip/self.h"
+#include "gossip/statement.h"
+#include "gossip/suspicion.h"
+#include "gossip/swim_internal.h"
 
 #define FORGET_TICK_MS 1000
 
@@ -25,19 +34,11 @@ void news_forged(struct swim *swim, const struct swim_id *from)
         member->mute_until_ms = swim->now_ms + MUTE_MS;
 }
 
-static struct statement view(const struct member *member)
-{
-    struct statement statement;
-    int parsed = statement_parse(&statement, member->statement, member->statement_size);
-    assert(parsed == 0);
-    return statement;
-}
-
 bool news_away(const struct swim *swim, const struct member *member)
 {
     if (member->state != SWIM_AWAY)
         return false;
-    uint64_t away_ms = view(member).away_ms;
+    uint64_t away_ms = roster_statement(member).away_ms;
     if (away_ms > swim->config.away_max_ms)
         away_ms = swim->config.away_max_ms;
     return swim->now_ms < member->since_ms + away_ms;
@@ -45,7 +46,7 @@ bool news_away(const struct swim *swim, const struct member *member)
 
 static void forget(struct swim *swim, struct member *member)
 {
-    order_event(swim, SWIM_EVENT_FORGOTTEN, &member->id, NULL);
+    order_event(&swim->orders, SWIM_EVENT_FORGOTTEN, &member->id, NULL);
     probe_forget(swim, member);
     rumour_cancel(swim, member);
     swim->ops.drop(swim->ops.context, member->statement, member->statement_size);
@@ -129,7 +130,7 @@ static void report_conflict(struct swim *swim, const struct member *member, cons
 {
     const struct member *other = roster_named(&swim->roster, name, member);
     if (other != NULL)
-        order_event(swim, SWIM_EVENT_CONFLICT, &member->id, &other->id);
+        order_event(&swim->orders, SWIM_EVENT_CONFLICT, &member->id, &other->id);
 }
 
 static void announce_state(struct swim *swim, struct member *member, enum swim_state old,
@@ -146,7 +147,7 @@ static void announce_state(struct swim *swim, struct member *member, enum swim_s
     if (old == state)
         return;
     roster_state(&swim->roster, member, state);
-    order_event(swim, events[state], &member->id, NULL);
+    order_event(&swim->orders, events[state], &member->id, NULL);
 }
 
 static void keep(struct swim *swim, struct member *member, const struct statement *statement,
@@ -169,7 +170,7 @@ static struct member *newcomer(struct swim *swim, const struct statement *statem
     size_t where = roster->cursor + prng_below(&swim->prng, left_in_lap + 1);
     struct member *member = roster_add(roster, &statement->id, where);
     member->since_ms = swim->now_ms;
-    order_event(swim, SWIM_EVENT_JOINED, &member->id, NULL);
+    order_event(&swim->orders, SWIM_EVENT_JOINED, &member->id, NULL);
     return member;
 }
 
@@ -180,10 +181,10 @@ static void apply(struct swim *swim, struct member *member, const struct stateme
     if (member == NULL) {
         member = newcomer(swim, statement);
     } else {
-        struct statement old = view(member);
+        struct statement old = roster_statement(member);
         renamed = strcmp(old.name, statement->name) != 0;
         if (!same_text(&old, statement))
-            order_event(swim, SWIM_EVENT_UPDATED, &member->id, NULL);
+            order_event(&swim->orders, SWIM_EVENT_UPDATED, &member->id, NULL);
     }
     keep(swim, member, statement, bytes, size);
     if (renamed) {
@@ -196,7 +197,7 @@ static void apply(struct swim *swim, struct member *member, const struct stateme
     if (statement->state != SWIM_ALIVE)
         probe_forget(swim, member);
     rumour_statement(swim, member, urgent);
-    swim->learnt = true;
+    swim->join.learnt = true;
 }
 
 /* It is no member from now on, and nothing of it is told on. */
@@ -213,7 +214,7 @@ static void refuse(struct swim *swim, struct member *member, const struct statem
                    const uint8_t *bytes, size_t size)
 {
     swim->stats.refused_count++;
-    order_refused(swim, bytes, size);
+    order_refused(&swim->orders, bytes, size, swim->now_ms);
     if (member == NULL && !make_room(swim))
         return;
     if (member == NULL)
@@ -232,7 +233,7 @@ static enum news known_already(struct swim *swim, struct member *member,
         statement->incarnation == member->incarnation) {
         swim->stats.refused_count++;
         member->since_ms = swim->now_ms;
-        order_refused(swim, member->statement, member->statement_size);
+        order_refused(&swim->orders, member->statement, member->statement_size, swim->now_ms);
         return NEWS_NONE;
     }
     return tombstone(member) && statement->state != SWIM_LEFT ? NEWS_OBSOLETE : NEWS_NONE;
@@ -246,14 +247,16 @@ enum news news_statement(struct swim *swim, const struct swim_id *from, const ui
         swim->stats.malformed_count++;
         return NEWS_NONE;
     }
-    if (swim_id_equal(&statement.id, &self_of(swim)->id))
-        return self_heard(swim, from, &statement, bytes, size);
+    if (swim_id_equal(&statement.id, &self_of(swim)->id)) {
+        self_heard(swim, from, &statement, bytes, size);
+        return NEWS_NONE;
+    }
     struct member *member = roster_find(&swim->roster, &statement.id);
     if (member != NULL && statement.incarnation <= member->incarnation)
         return known_already(swim, member, &statement);
     if (member == NULL && statement.state == SWIM_LEFT)
         return NEWS_NONE;
-    if (member != NULL && !roster_within(member, swim->now_ms, RATE_NEWS, NEWS_PER_SECOND))
+    if (member != NULL && !roster_within(member, swim->now_ms, RATE_NEWS))
         return NEWS_NONE;
     if (!admitted(swim, from, &statement, bytes, size))
         return NEWS_NONE;
@@ -282,7 +285,7 @@ void swim_expel(struct swim *swim, uint64_t now_ms, const struct swim_id *id)
     if (member == NULL || member == self_of(swim) || member->state == SWIM_LEFT)
         return;
     shut_out(swim, member);
-    order_event(swim, SWIM_EVENT_LEFT, &member->id, NULL);
+    order_event(&swim->orders, SWIM_EVENT_LEFT, &member->id, NULL);
 }
 
 /* Whoever gets accused is perhaps not well; but one accuser does not say so again and again. */

@@ -5,6 +5,12 @@
 #include <stdlib.h>
 
 #include "coding/base/alloc.h"
+#include "gossip/order.h"
+#include "gossip/roster.h"
+#include "gossip/rumour.h"
+#include "gossip/statement.h"
+#include "gossip/suspicion.h"
+#include "gossip/swim_internal.h"
 
 void packet_init(struct packet *packet, struct swim *swim, size_t budget)
 {
@@ -100,17 +106,23 @@ void packet_release(struct packet *packet)
     free(packet->message.accusations);
 }
 
+/* What is beyond orders_max is dropped, as the network might have dropped it. */
 static void send_and_release(struct packet *packet, const struct swim_id *id, const char *address,
                              bool rumours, uint64_t expires_ms)
 {
+    struct swim *swim = packet->swim;
     if (rumours)
         rumour_pick(packet, id);
     packet_measure(packet);
     assert(packet->size <= packet->budget);
-    uint8_t *bytes = order_send(packet->swim, id, address, packet->size, expires_ms);
-    if (bytes != NULL) {
+    if (swim->orders.send_count < swim->config.orders_max) {
+        uint8_t *bytes = order_send(&swim->orders, id, address, packet->size, expires_ms);
         ecbak__gossip__packet__pack(&packet->message, bytes);
         rumour_sent(packet);
+        swim->stats.sent_count++;
+        swim->stats.sent_bytes += packet->size;
+    } else {
+        swim->stats.dropped_count++;
     }
     packet_release(packet);
 }
@@ -127,10 +139,7 @@ void packet_to(struct packet *packet, const struct member *member, bool rumours,
     } else if (member->state == SWIM_SUSPECT && swim->config.buddy) {
         packet_accusation(packet, member->suspicion->first);
     }
-    struct statement statement;
-    int parsed = statement_parse(&statement, member->statement, member->statement_size);
-    assert(parsed == 0);
-    send_and_release(packet, &member->id, statement.address, rumours, expires_ms);
+    send_and_release(packet, &member->id, roster_statement(member).address, rumours, expires_ms);
 }
 
 void packet_to_id(struct packet *packet, const struct swim_id *id, bool rumours,

@@ -10,8 +10,11 @@
 #ifndef ECBAK_GOSSIP_PACKET_H
 #define ECBAK_GOSSIP_PACKET_H
 
-#include "gossip/core.h"
 #include "gossip/gossip.pb-c.h"
+#include "gossip/statement.h"
+
+struct member;
+struct rumour;
 
 #define PACKET_RUMOURS_MAX 32
 
@@ -53,11 +56,6 @@ bool packet_sender_known(const struct swim *swim, const struct swim_id *from,
 
 /* Our own statement, once. */
 void packet_own_statement(struct packet *packet);
-
-/* rumour.c: attach rumours that `to` (or NULL) does not know, the least sent first; and after the
- * packet is encoded, count them as sent. */
-void rumour_pick(struct packet *packet, const struct swim_id *to);
-void rumour_sent(struct packet *packet);
 
 /* Fill up with rumours (when told to) and send; releases the packet. The receiver is told first
  * what it is accused of, if anything. */

@@ -10,12 +10,20 @@
  *
  * A newcomer takes a random place among those not yet probed in this lap, or among the rest; who was
  * there moves to the end. */
+#include "gossip/roster.h"
+
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "coding/base/alloc.h"
-#include "gossip/core.h"
+#include "gossip/statement.h"
+
+static const uint8_t rate_limits[RATE_COUNT] = {
+    [RATE_SYNC] = SYNCS_PER_SECOND,
+    [RATE_TALK] = TALKS_PER_SECOND,
+    [RATE_NEWS] = NEWS_PER_SECOND,
+};
 
 /* Ids are public keys, already without pattern; a certificate is needed to choose one. */
 static size_t slot_of(const struct roster *roster, const struct swim_id *id)
@@ -98,11 +106,8 @@ const struct member *roster_named(const struct roster *roster, const char *name,
     uint32_t hash = hash_name(name);
     const struct member *member = roster->named[hash & (roster->slot_count - 1)];
     for (; member != NULL; member = member->next_named) {
-        struct statement statement;
         if (member != except && member->name_hash == hash && member->state != SWIM_DEAD &&
-            member->state != SWIM_LEFT &&
-            statement_parse(&statement, member->statement, member->statement_size) == 0 &&
-            strcmp(statement.name, name) == 0)
+            member->state != SWIM_LEFT && strcmp(roster_statement(member).name, name) == 0)
             return member;
     }
     return NULL;
@@ -159,6 +164,14 @@ struct member *roster_add(struct roster *roster, const struct swim_id *id, size_
     return member;
 }
 
+struct member *roster_init(struct roster *roster, const struct swim_id *self, size_t neighbours)
+{
+    *roster = (struct roster){.neighbours = neighbours};
+    struct member *member = roster_add(roster, self, 0);
+    roster->cursor = roster->waiting = 1;
+    return member;
+}
+
 /* The last of those before *end takes the empty place, and leaves its own, which is after them then. */
 static size_t close_up(struct roster *roster, size_t hole, size_t *end)
 {
@@ -199,6 +212,14 @@ void roster_state(struct roster *roster, struct member *member, enum swim_state 
     roster->by_state[member->state]--;
     roster->by_state[state]++;
     member->state = (uint8_t)state;
+}
+
+struct statement roster_statement(const struct member *member)
+{
+    struct statement statement;
+    int parsed = statement_parse(&statement, member->statement, member->statement_size);
+    assert(parsed == 0);
+    return statement;
 }
 
 size_t roster_active(const struct roster *roster)
@@ -255,14 +276,14 @@ void roster_pass_over(struct roster *roster)
     change(roster, --roster->cursor);
 }
 
-bool roster_within(struct member *member, uint64_t now_ms, enum rate rate, uint8_t limit)
+bool roster_within(struct member *member, uint64_t now_ms, enum rate rate)
 {
     uint32_t second = (uint32_t)(now_ms / 1000);
     if (member->rate_second != second) {
         member->rate_second = second;
         memset(member->rates, 0, sizeof(member->rates));
     }
-    if (member->rates[rate] >= limit)
+    if (member->rates[rate] >= rate_limits[rate])
         return false;
     member->rates[rate]++;
     return true;
@@ -278,25 +299,23 @@ static bool among(struct member *const *drawn, size_t count, const struct member
 
 /* Random tries are even and nearly always enough; when few members fit, one walk from a random
  * start finds the rest. */
-size_t roster_draw(struct swim *swim, struct member **drawn, size_t count,
-                   bool (*fits)(const struct swim *swim, const struct member *member,
-                                const void *detail),
+size_t roster_draw(const struct roster *roster, struct prng *prng, struct member **drawn,
+                   size_t count, bool (*fits)(const struct member *member, const void *detail),
                    const void *detail)
 {
-    struct roster *roster = &swim->roster;
     uint32_t others = (uint32_t)roster->count - 1;
     size_t found = 0;
     for (size_t tries = 0; found < count && others > 0 && tries < 4 * count; tries++) {
-        struct member *member = roster->members[1 + prng_below(&swim->prng, others)];
-        if (fits(swim, member, detail) && !among(drawn, found, member))
+        struct member *member = roster->members[1 + prng_below(prng, others)];
+        if (fits(member, detail) && !among(drawn, found, member))
             drawn[found++] = member;
     }
     if (found == count || others == 0)
         return found;
-    uint32_t start = prng_below(&swim->prng, others);
+    uint32_t start = prng_below(prng, others);
     for (uint32_t i = 0; i < others && found < count; i++) {
         struct member *member = roster->members[1 + (start + i) % others];
-        if (fits(swim, member, detail) && !among(drawn, found, member))
+        if (fits(member, detail) && !among(drawn, found, member))
             drawn[found++] = member;
     }
     return found;

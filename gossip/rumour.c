@@ -1,11 +1,17 @@
 /* Rumours wait in lists by how often they were sent: the least sent goes first, among equals the
  * one that waited longest. A statement is not copied, the member has it; a new statement replaces
  * every older rumour about the member. */
+#include "gossip/rumour.h"
+
 #include <stdlib.h>
 #include <string.h>
 
 #include "coding/base/alloc.h"
 #include "gossip/packet.h"
+#include "gossip/prng.h"
+#include "gossip/roster.h"
+#include "gossip/swim_internal.h"
+#include "gossip/sync.h"
 
 /* When this many in a row do not fit into what is left of a packet, it is full. */
 #define MISFITS_MAX 8
@@ -90,8 +96,9 @@ static void add(struct swim *swim, struct member *member, const uint8_t *accusat
     swim->rumours.by_class[urgent ? 0 : 1]++;
     if (swim->rumours.count > swim->rumours.count_max)
         swim->rumours.count_max = swim->rumours.count;
-    if (swim->gossip_ms == NEVER)
-        swim->gossip_ms = swim->now_ms + prng_below(&swim->prng, swim->config.gossip_interval_ms);
+    if (swim->rumours.tick_ms == NEVER)
+        swim->rumours.tick_ms =
+            swim->now_ms + prng_below(&swim->prng, swim->config.gossip_interval_ms);
 }
 
 void rumour_cancel(struct swim *swim, struct member *member)
@@ -186,4 +193,39 @@ void rumour_sent(struct packet *packet)
         list_append(&swim->rumours, rumour);
     }
     packet->picked_count = 0;
+}
+
+static bool hears_gossip(const struct member *member, const void *detail)
+{
+    const struct swim *swim = detail;
+    if (member->state == SWIM_DEAD)
+        return swim->now_ms < member->since_ms + swim->config.gossip_dead_ms;
+    return member->state == SWIM_ALIVE || member->state == SWIM_SUSPECT;
+}
+
+static void gossip_to(struct swim *swim, const struct member *member)
+{
+    struct packet packet;
+    packet_init(&packet, swim, swim->config.packet_size_max);
+    rumour_pick(&packet, &member->id);
+    if (packet.picked_count > 0)
+        packet_to(&packet, member, false, swim->now_ms + swim->config.probe_interval_ms);
+    else
+        packet_release(&packet);
+}
+
+void rumour_tick(struct swim *swim)
+{
+    struct member *members[FANOUT_MAX];
+    if (swim->now_ms < swim->rumours.tick_ms)
+        return;
+    swim->rumours.tick_ms = swim->now_ms + swim->config.gossip_interval_ms;
+    if (swim->rumours.count > 0) {
+        size_t count = roster_draw(&swim->roster, &swim->prng, members, swim->config.gossip_fanout,
+                                   hears_gossip, swim);
+        for (size_t i = 0; i < count; i++)
+            gossip_to(swim, members[i]);
+    }
+    if (swim->rumours.count == 0)
+        swim->rumours.tick_ms = NEVER;
 }

@@ -4,10 +4,20 @@
  *
  * A liar can still make us refute as often as it likes, each time at the cost of a signature and a
  * write to disk: hence the budget. */
+#include "gossip/self.h"
+
 #include <string.h>
 
+#include "gossip/news.h"
+#include "gossip/order.h"
 #include "gossip/packet.h"
+#include "gossip/prng.h"
+#include "gossip/roster.h"
+#include "gossip/rumour.h"
+#include "gossip/statement.h"
+#include "gossip/swim_internal.h"
 
+#define FAREWELLS_MAX     32 /* members told directly that we leave */
 #define REFUTE_BUDGET_MAX 8
 
 /* After this many statements of ours that we did not make, it is no longer our past that speaks. */
@@ -63,7 +73,7 @@ void self_announce(struct swim *swim, uint64_t above)
         .metadata = own->metadata,
         .metadata_size = own->metadata_size,
     };
-    order_persist(swim, own->incarnation);
+    order_persist(&swim->orders, own->incarnation);
     replace_statement(swim, bytes, statement_encode(&statement, &swim->ops, bytes));
     rumour_statement(swim, self_of(swim), true);
 }
@@ -80,10 +90,8 @@ void self_start(struct swim *swim, const struct swim_self *start)
     own->session = prng_next(&swim->prng);
     own->refute_budget = REFUTE_BUDGET_MAX;
     own->refute_ms = swim->now_ms;
-    swim->roster.neighbours = swim->config.neighbours;
-    roster_add(&swim->roster, &start->id, 0)->since_ms = swim->now_ms;
+    roster_init(&swim->roster, &start->id, swim->config.neighbours)->since_ms = swim->now_ms;
     roster_name(&swim->roster, self_of(swim), own->name);
-    swim->roster.cursor = swim->roster.waiting = 1;
     self_announce(swim, 0);
 }
 
@@ -121,23 +129,22 @@ void self_tick(struct swim *swim)
 /* Either our past, from before an incarnation was lost with the disk, or a clone that holds our
  * key. Both are overruled, since the member that speaks here is the one that is here; the second is
  * also reported, for it will go on. */
-enum news self_heard(struct swim *swim, const struct swim_id *from,
-                     const struct statement *statement, const uint8_t *bytes, size_t size)
+void self_heard(struct swim *swim, const struct swim_id *from, const struct statement *statement,
+                const uint8_t *bytes, size_t size)
 {
     const struct member *self = self_of(swim);
     if (statement->incarnation < self->incarnation ||
         (size == self->statement_size && memcmp(bytes, self->statement, size) == 0))
-        return NEWS_NONE;
+        return;
     if (!statement_verify(statement, &swim->ops, bytes, size)) {
         news_forged(swim, from);
-        return NEWS_NONE;
+        return;
     }
     if (++swim->own.foreign_count >= FOREIGN_MAX) {
-        order_event(swim, SWIM_EVENT_CONFLICT, &self->id, &self->id);
+        order_event(&swim->orders, SWIM_EVENT_CONFLICT, &self->id, &self->id);
         swim->own.foreign_count = 0;
     }
     self_refute(swim, statement->incarnation);
-    return NEWS_NONE;
 }
 
 int swim_update(struct swim *swim, uint64_t now_ms, const char *address, const uint8_t *metadata,
@@ -160,9 +167,8 @@ int swim_update(struct swim *swim, uint64_t now_ms, const char *address, const u
     return 0;
 }
 
-static bool alive(const struct swim *swim, const struct member *member, const void *detail)
+static bool alive(const struct member *member, const void *detail)
 {
-    (void)swim;
     (void)detail;
     return member->state == SWIM_ALIVE;
 }
@@ -171,7 +177,7 @@ static bool alive(const struct swim *swim, const struct member *member, const vo
 static void farewell(struct swim *swim)
 {
     struct member *members[FAREWELLS_MAX];
-    size_t count = roster_draw(swim, members, FAREWELLS_MAX, alive, NULL);
+    size_t count = roster_draw(&swim->roster, &swim->prng, members, FAREWELLS_MAX, alive, NULL);
     for (size_t i = 0; i < count; i++) {
         struct packet packet;
         packet_init(&packet, swim, swim->config.packet_size_max);

@@ -11,11 +11,19 @@
  * members apart. Who learnt anything asks the next member soon, for there may be more that it has
  * missed: when many start at once, news spreads in as many rounds as the cluster's size has binary
  * digits. A message holds one page; the rest is left to the next round. */
+#include "gossip/sync.h"
+
 #include <stdlib.h>
 #include <string.h>
 
 #include "coding/base/alloc.h"
+#include "gossip/news.h"
 #include "gossip/packet.h"
+#include "gossip/prng.h"
+#include "gossip/roster.h"
+#include "gossip/statement.h"
+#include "gossip/suspicion.h"
+#include "gossip/swim_internal.h"
 
 #define BITS_MAX      10
 #define BUCKET_SIZE   8 /* members that a bucket should hold */
@@ -113,10 +121,7 @@ static void give_init(struct swim *swim, struct packet *packet, Ecbak__Gossip__G
 /* Who was expelled counts as left, and its last word is still that it is there: that is not told. */
 static bool expelled(const struct member *member)
 {
-    struct statement statement;
-    return member->state == SWIM_LEFT &&
-           statement_parse(&statement, member->statement, member->statement_size) == 0 &&
-           statement.state != SWIM_LEFT;
+    return member->state == SWIM_LEFT && roster_statement(member).state != SWIM_LEFT;
 }
 
 /* What we know better about this member: its statement, or that it is dead. */
@@ -312,8 +317,8 @@ void sync_soon(struct swim *swim)
 {
     uint32_t half_ms = swim->config.probe_interval_ms / 2;
     uint64_t soon_ms = swim->now_ms + half_ms + prng_below(&swim->prng, half_ms);
-    if (soon_ms < swim->sync_ms)
-        swim->sync_ms = soon_ms;
+    if (soon_ms < swim->join.sync_ms)
+        swim->join.sync_ms = soon_ms;
 }
 
 /* What a Give made us learn is merged by now. Answer with what it asks for, and with what its
@@ -360,7 +365,7 @@ void sync_receive(struct swim *swim, const struct swim_id *from,
 {
     struct member *member = roster_find(&swim->roster, from);
     if (member == NULL || packet->body_case < ECBAK__GOSSIP__PACKET__BODY_HELLO ||
-        !roster_within(member, swim->now_ms, RATE_SYNC, SYNCS_PER_SECOND))
+        !roster_within(member, swim->now_ms, RATE_SYNC))
         return;
     switch (packet->body_case) {
     case ECBAK__GOSSIP__PACKET__BODY_HELLO:

@@ -18,8 +18,9 @@
 #include <cmocka.h>
 
 #include "coding/base/alloc.h"
-#include "gossip/core.h"
+#include "gossip/news.h"
 #include "gossip/packet.h"
+#include "gossip/swim_internal.h"
 #include "test/sim/signature.h"
 
 #define NOW 100000u

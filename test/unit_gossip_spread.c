@@ -7,7 +7,7 @@ static void a_rumour_ends_when_the_cluster_shrinks(void **state)
     struct bench *bench = *state;
     for (unsigned i = 1; i < 100; i++)
         hear(bench, i, SWIM_ALIVE, 1);
-    bench->swim->probe_ms = NEVER; /* nobody answers here, and nobody shall die of it */
+    bench->swim->probes.round_ms = NEVER; /* nobody answers here, and nobody shall die of it */
     for (unsigned i = 0; bench->swim->rumours.by_sent[1][9].first == NULL; i++) {
         assert_true(i < 1000);
         tick(bench, 200);
@@ -90,7 +90,7 @@ static void who_feeds_us_news_without_end_gets_few_questions(void **state)
     uint32_t interval_ms = bench->config.probe_interval_ms;
     unsigned hellos = 0;
     hear(bench, 1, SWIM_ALIVE, 1);
-    bench->swim->probe_ms = NEVER;
+    bench->swim->probes.round_ms = NEVER;
     for (unsigned i = 0; i < 600; i++) {
         give(bench, 1, 0, 2 + i);
         tick(bench, interval_ms / 10);

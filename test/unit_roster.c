@@ -11,7 +11,7 @@
 
 #include <cmocka.h>
 
-#include "gossip/core.h"
+#include "gossip/roster.h"
 
 #define NUMBERS 400 /* who may be there; 0 is ourselves */
 
@@ -49,9 +49,7 @@ static void begin(struct model *model, size_t neighbours, uint64_t seed)
     memset(model, 0, sizeof(*model));
     prng_init(&model->prng, seed);
     prng_init(&model->steps, ~seed);
-    model->roster.neighbours = neighbours;
-    roster_add(&model->roster, &self, 0);
-    model->roster.cursor = model->roster.waiting = 1;
+    roster_init(&model->roster, &self, neighbours);
     model->there[0] = true;
     model->count = 1;
 }

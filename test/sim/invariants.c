@@ -8,7 +8,7 @@
 #include <stdlib.h>
 
 #include "coding/base/alloc.h"
-#include "gossip/core.h"
+#include "gossip/swim_internal.h"
 
 #define STATE_NONE    0xff
 #define SCAN_EVERY    64 /* steps, and more in a large cluster */
@@ -254,7 +254,7 @@ static void check_suspicions(struct world *world, uint32_t index)
         watch->active_low = active;
     if (core->roster.count > watch->active_high)
         watch->active_high = core->roster.count;
-    for (const struct suspicion *s = core->suspicions; s != NULL; s = s->next, count++)
+    for (const struct suspicion *s = core->suspicions.first; s != NULL; s = s->next, count++)
         check_suspicion(world, index, s);
     if (count != core->roster.by_state[SWIM_SUSPECT])
         world_fail(world, "a suspect without its one suspicion", index);
@@ -286,7 +286,7 @@ static const struct member *just_probed(const struct swim *core, size_t forgotte
     if (forgotten == 0)
         return core->roster.members[core->roster.cursor - 1];
     for (size_t i = 0; i < PROBES_MAX; i++) {
-        const struct probe *probe = &core->probes[i];
+        const struct probe *probe = &core->probes.slots[i];
         if (probe->member != NULL && probe->kind == PROBE_ROUND && probe->sent_ms == core->now_ms)
             return probe->member;
     }
@@ -307,7 +307,7 @@ static uint64_t latest_probe(const struct world *world, uint64_t count)
 static bool probes(const struct swim *core, const struct member *member)
 {
     for (size_t i = 0; i < PROBES_MAX; i++)
-        if (core->probes[i].member == member)
+        if (core->probes.slots[i].member == member)
             return true;
     return false;
 }
@@ -328,10 +328,10 @@ static void check_round(struct world *world, uint32_t index)
     const struct swim *core = world->nodes[index].core;
     const struct roster *roster = &core->roster;
     struct watch *watch = &world->watches[index];
-    if (core->probe_ms != watch->probe_ms && watch->probe_ms != 0 &&
+    if (core->probes.round_ms != watch->probe_ms && watch->probe_ms != 0 &&
         core->own.state == SWIM_ALIVE && core->stats.probe_count == watch->probe_count)
         check_idle(world, index);
-    watch->probe_ms = core->probe_ms;
+    watch->probe_ms = core->probes.round_ms;
     if (roster->lap != watch->lap)
         watch->lap_start = watch->probe_count + 1;
     watch->lap = roster->lap;
@@ -368,7 +368,7 @@ void invariants_stepped(struct world *world, uint32_t index)
         watch->count_high = roster->count;
     if (roster->members[0]->state == SWIM_SUSPECT || roster->members[0]->state == SWIM_DEAD)
         world_fail(world, "suspects itself", index);
-    if (core->awareness > world->config.awareness_max)
+    if (core->probes.awareness > world->config.awareness_max)
         world_fail(world, "awareness beyond its maximum", index);
     if (core->own.incarnation != watch->incarnation ||
         core->own.incarnation != world->nodes[index].persisted)

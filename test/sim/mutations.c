@@ -7,7 +7,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "gossip/core.h"
+#include "gossip/news.h"
+#include "gossip/swim_internal.h"
 #include "test/sim/invariants.h"
 #include "test/sim/scenarios.h"
 
@@ -28,7 +29,7 @@ static struct member *other(struct world *world)
 
 static void awareness(struct world *world)
 {
-    broken(world)->awareness = 1000;
+    broken(world)->probes.awareness = 1000;
 }
 
 static void counts(struct world *world)
@@ -220,7 +221,7 @@ static void suspicion_long(struct world *world)
 static void suspicion_lost(struct world *world)
 {
     suspicion(world);
-    broken(world)->suspicions = NULL;
+    broken(world)->suspicions.first = NULL;
 }
 
 static void suspicion_foreign(struct world *world)
@@ -256,7 +257,7 @@ static void probed_twice(struct world *world)
 /* A probe of it that never ends keeps its turn from coming. */
 static void probed_never(struct world *world)
 {
-    broken(world)->probes[PROBES_MAX - 1] = (struct probe){
+    broken(world)->probes.slots[PROBES_MAX - 1] = (struct probe){
         .member = other(world), .kind = PROBE_CONFIRM, .ask_ms = NEVER, .fail_ms = NEVER};
 }
 
@@ -267,7 +268,7 @@ static void probes_two(struct world *world)
 
 static void probes_nobody(struct world *world)
 {
-    broken(world)->probe_ms++;
+    broken(world)->probes.round_ms++;
     invariants_stepped(world, BROKEN);
 }
 

@@ -3,7 +3,6 @@
 #include <stdlib.h>
 
 #include "coding/base/alloc.h"
-#include "gossip/core.h"
 #include "test/sim/invariants.h"
 
 /* The id carries the index, so that nobody has to search. */
