@@ -6,11 +6,11 @@
 #include <string.h>
 
 #include "coding/base/alloc.h"
+#include "gossip/claim.h"
 #include "gossip/news.h"
 #include "gossip/prng.h"
 #include "gossip/roster.h"
 #include "gossip/self.h"
-#include "gossip/statement.h"
 #include "gossip/swim_internal.h"
 #include "gossip/sync.h"
 
@@ -19,13 +19,13 @@
 #define EARLY_SYNCS     8  /* after the start, one a probe interval, that brought nothing new, */
 #define EARLY_SYNCS_MAX 32 /* and in all */
 
-static bool can_sync(const struct member *member, const void *detail)
+static bool can_sync(const struct roster_member *member, const void *detail)
 {
     (void)detail;
     return member->state == SWIM_ALIVE;
 }
 
-static bool is_lost(const struct member *member, const void *detail)
+static bool is_lost(const struct roster_member *member, const void *detail)
 {
     const struct swim *swim = detail;
     return member->state == SWIM_DEAD || (member->state == SWIM_AWAY && !news_away(swim, member));
@@ -36,8 +36,8 @@ static bool is_lost(const struct member *member, const void *detail)
 static bool seed_is_here(const struct swim *swim, const char *address)
 {
     for (size_t i = 0; i < swim->roster.count; i++) {
-        const struct member *member = swim->roster.members[i];
-        if (sync_believed(member) && strcmp(roster_statement(member).address, address) == 0)
+        const struct roster_member *member = swim->roster.members[i];
+        if (sync_believed(member) && strcmp(roster_claim(member).address, address) == 0)
             return true;
     }
     return false;
@@ -79,7 +79,7 @@ static void alone_tick(struct swim *swim)
  * however long it lasted. */
 static void reconnect_tick(struct swim *swim)
 {
-    struct member *lost;
+    struct roster_member *lost;
     uint32_t interval_ms = swim->config.reconnect_interval_ms;
     swim->join.reconnect_ms = swim->now_ms + interval_ms / 2 + prng_below(&swim->prng, interval_ms);
     if (swim->own.state != SWIM_ALIVE)
@@ -108,7 +108,7 @@ static bool is_early(struct swim *swim)
 void join_tick(struct swim *swim)
 {
     struct join *join = &swim->join;
-    struct member *partner;
+    struct roster_member *partner;
     if (swim->now_ms >= join->alone_ms)
         alone_tick(swim);
     if (swim->now_ms >= join->reconnect_ms)

@@ -19,7 +19,7 @@ struct join {
     uint32_t alone_tries;                     /* since we were not alone */
     uint32_t early_syncs,
         early_quiet; /* made soon after the start; of these, that brought nothing */
-    bool learnt;     /* a statement, since the last sync began */
+    bool learnt;     /* a claim, since the last sync began */
 };
 
 void join_release(struct join *join);

@@ -9,7 +9,7 @@
 
 #include "gossip/swim.h"
 
-struct member;
+struct roster_member;
 
 #define MUTE_MS 60000 /* who passes on a forgery is not believed for this long */
 
@@ -19,20 +19,20 @@ enum news {
     NEWS_OBSOLETE, /* the teller does not know yet that this member is dead or left */
 };
 
-/* What a packet's statements came to. */
+/* What a packet's claims came to. */
 struct merged {
     size_t learnt;
-    uint8_t *obsolete; /* bit i: statement i was about a member that is dead or left */
+    uint8_t *obsolete; /* bit i: claim i was about a member that is dead or left */
 };
 
-enum news news_statement(struct swim *swim, const struct swim_id *from, const uint8_t *bytes,
-                         size_t size);
-void news_accusation(struct swim *swim, const struct swim_id *from, const uint8_t *bytes,
+enum news news_claim(struct swim *swim, const struct node_id *from, const uint8_t *bytes,
+                     size_t size);
+void news_accusation(struct swim *swim, const struct node_id *from, const uint8_t *bytes,
                      size_t size);
 /* Count a forgery against who passed it on. */
-void news_forged(struct swim *swim, const struct swim_id *from);
+void news_forged(struct swim *swim, const struct node_id *from);
 /* The away time that the member asked for is not over. */
-bool news_away(const struct swim *swim, const struct member *member);
+bool news_away(const struct swim *swim, const struct roster_member *member);
 /* Forget tombstones that are old enough. */
 void news_forget(struct swim *swim);
 

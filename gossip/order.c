@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "coding/base/alloc.h"
-#include "gossip/statement.h"
+#include "gossip/claim.h"
 
 static struct order *append(struct orders *orders, enum swim_order_kind kind, size_t size)
 {
@@ -20,8 +20,8 @@ static struct order *append(struct orders *orders, enum swim_order_kind kind, si
     return order;
 }
 
-void order_event(struct orders *orders, enum swim_event event, const struct swim_id *id,
-                 const struct swim_id *other)
+void order_event(struct orders *orders, enum swim_event event, const struct node_id *id,
+                 const struct node_id *other)
 {
     struct order *order = append(orders, SWIM_EVENT, 0);
     order->order.event.event = event;
@@ -33,23 +33,23 @@ void order_event(struct orders *orders, enum swim_event event, const struct swim
 void order_refused(struct orders *orders, const uint8_t *bytes, size_t size, uint64_t now_ms)
 {
     struct order *order = append(orders, SWIM_EVENT, size);
-    struct statement statement;
+    struct claim claim;
     memcpy(order->bytes, bytes, size);
-    if (statement_parse(&statement, order->bytes, size) != 0)
+    if (claim_parse(&claim, order->bytes, size) != 0)
         abort(); /* it was parsed before */
     order->order.event.event = SWIM_EVENT_REFUSED;
-    order->order.event.id = statement.id;
+    order->order.event.id = claim.id;
     order->order.event.refused = (struct swim_member){
-        .id = statement.id,
-        .name = statement.name,
-        .address = statement.address,
-        .metadata = statement.metadata,
-        .metadata_size = statement.metadata_size,
-        .state = statement.state,
-        .incarnation = statement.incarnation,
+        .id = claim.id,
+        .name = claim.name,
+        .address = claim.address,
+        .metadata = claim.metadata,
+        .metadata_size = claim.metadata_size,
+        .state = claim.state,
+        .incarnation = claim.incarnation,
         .since_ms = now_ms,
         .rtt_ms = -1,
-        .protocol = statement_protocol(&statement),
+        .protocol = claim_protocol(&claim),
     };
 }
 
@@ -58,7 +58,7 @@ void order_persist(struct orders *orders, uint64_t incarnation)
     append(orders, SWIM_PERSIST, 0)->order.persist.incarnation = incarnation;
 }
 
-uint8_t *order_send(struct orders *orders, const struct swim_id *id, const char *address,
+uint8_t *order_send(struct orders *orders, const struct node_id *id, const char *address,
                     size_t size, uint64_t expires_ms)
 {
     size_t address_size = address != NULL ? strlen(address) + 1 : 0;

@@ -11,11 +11,11 @@
 #include <string.h>
 
 #include "coding/base/alloc.h"
+#include "gossip/claim.h"
 #include "gossip/news.h"
 #include "gossip/packet.h"
 #include "gossip/relay.h"
 #include "gossip/roster.h"
-#include "gossip/statement.h"
 #include "gossip/suspicion.h"
 #include "gossip/swim_internal.h"
 
@@ -42,7 +42,7 @@ void probe_wake_by(struct swim *swim, uint64_t ms)
         swim->probes.deadline_ms = ms;
 }
 
-void probe_ping(struct swim *swim, const struct member *member, uint32_t sequence,
+void probe_ping(struct swim *swim, const struct roster_member *member, uint32_t sequence,
                 uint64_t expires_ms)
 {
     Ecbak__Gossip__Ping ping = ECBAK__GOSSIP__PING__INIT;
@@ -54,7 +54,7 @@ void probe_ping(struct swim *swim, const struct member *member, uint32_t sequenc
     packet_to(&packet, member, true, expires_ms);
 }
 
-void probe_ack(struct swim *swim, const struct swim_id *to, uint32_t sequence,
+void probe_ack(struct swim *swim, const struct node_id *to, uint32_t sequence,
                const Ecbak__Gossip__Packet *question)
 {
     Ecbak__Gossip__Ack ack = ECBAK__GOSSIP__ACK__INIT;
@@ -66,9 +66,9 @@ void probe_ack(struct swim *swim, const struct swim_id *to, uint32_t sequence,
     packet.message.ack = &ack;
     packet.message.want = !packet_sender_known(swim, to, question);
     if (question->want || question->n_accusations > 0)
-        packet_own_statement(&packet);
+        packet_own_claim(&packet);
     /* Who pings without end must not use up what others have yet to hear. */
-    struct member *member = roster_find(&swim->roster, to);
+    struct roster_member *member = roster_find(&swim->roster, to);
     bool rumours = member != NULL && roster_within(member, swim->now_ms, RATE_TALK);
     packet_to_id(&packet, to, rumours, swim->now_ms + swim->config.probe_interval_ms);
 }
@@ -100,7 +100,7 @@ static struct probe *free_probe(struct swim *swim)
     return oldest;
 }
 
-static void start(struct swim *swim, struct member *member, enum probe_kind kind)
+static void start(struct swim *swim, struct roster_member *member, enum probe_kind kind)
 {
     struct probe *probe = free_probe(swim);
     finish(probe);
@@ -122,14 +122,14 @@ static void start(struct swim *swim, struct member *member, enum probe_kind kind
     probe_ping(swim, member, probe->sequence, probe->fail_ms);
 }
 
-static bool worth_probing(const struct swim *swim, const struct member *member)
+static bool worth_probing(const struct swim *swim, const struct roster_member *member)
 {
     if (member->state == SWIM_AWAY)
         return !news_away(swim, member);
     return member->state == SWIM_ALIVE || member->state == SWIM_SUSPECT;
 }
 
-static bool under_probe(const struct swim *swim, const struct member *member)
+static bool under_probe(const struct swim *swim, const struct roster_member *member)
 {
     for (size_t i = 0; i < PROBES_MAX; i++)
         if (swim->probes.slots[i].member == member)
@@ -142,7 +142,7 @@ static void next_round(struct swim *swim)
 {
     struct roster *roster = &swim->roster;
     for (size_t i = 2; i < 2 * roster->count; i++) {
-        struct member *member = roster_next(roster, &swim->prng);
+        struct roster_member *member = roster_next(roster, &swim->prng);
         if (!worth_probing(swim, member)) {
             roster_pass_over(roster);
         } else if (!under_probe(swim, member)) {
@@ -152,7 +152,7 @@ static void next_round(struct swim *swim)
     }
 }
 
-bool probe_confirm(struct swim *swim, struct member *member)
+bool probe_confirm(struct swim *swim, struct roster_member *member)
 {
     size_t confirms = 0;
     if (under_probe(swim, member))
@@ -166,20 +166,20 @@ bool probe_confirm(struct swim *swim, struct member *member)
     return true;
 }
 
-static bool can_help(const struct member *member, const void *detail)
+static bool can_help(const struct roster_member *member, const void *detail)
 {
-    const struct member *target = detail;
+    const struct roster_member *target = detail;
     return member->state == SWIM_ALIVE && member != target &&
            protocol_meets(member->protocol, target->protocol);
 }
 
 static void ask_helpers(struct swim *swim, struct probe *probe)
 {
-    struct member *helpers[HELPERS_MAX];
+    struct roster_member *helpers[HELPERS_MAX];
     Ecbak__Gossip__Ask ask = ECBAK__GOSSIP__ASK__INIT;
     uint64_t left_ms = probe->fail_ms > swim->now_ms ? probe->fail_ms - swim->now_ms : 0;
     ask.sequence = probe->sequence;
-    ask.target = (ProtobufCBinaryData){.len = SWIM_ID_SIZE, .data = probe->member->id.bytes};
+    ask.target = (ProtobufCBinaryData){.len = ID_SIZE, .data = probe->member->id.bytes};
     ask.nack_ms = (uint32_t)(left_ms * 8 / 10);
     ask.timeout_ms = (uint32_t)left_ms;
     probe->ask_ms = NEVER;
@@ -217,7 +217,7 @@ static uint32_t silent_count(const struct probe *probe)
 
 static void fail(struct swim *swim, struct probe *probe)
 {
-    struct member *member = probe->member;
+    struct roster_member *member = probe->member;
     if (probe->kind == PROBE_ROUND) {
         swim->stats.probe_failed_count++;
         if (swim->config.nack && probe->helper_count > 0)
@@ -260,7 +260,7 @@ void probe_tick(struct swim *swim)
 
 static void answered(struct swim *swim, struct probe *probe, bool direct)
 {
-    struct member *member = probe->member;
+    struct roster_member *member = probe->member;
     if (direct) {
         member->heard_ms = swim->now_ms;
         if (!probe->unmeasured) {
@@ -273,21 +273,21 @@ static void answered(struct swim *swim, struct probe *probe, bool direct)
     finish(probe);
 }
 
-static struct helper *find_helper(const struct probe *probe, const struct swim_id *id)
+static struct helper *find_helper(const struct probe *probe, const struct node_id *id)
 {
     for (uint32_t i = 0; i < probe->helper_count; i++)
-        if (swim_id_equal(&probe->helpers[i].id, id))
+        if (id_equal(&probe->helpers[i].id, id))
             return &probe->helpers[i];
     return NULL;
 }
 
-static void ack_received(struct swim *swim, const struct swim_id *from, uint32_t sequence)
+static void ack_received(struct swim *swim, const struct node_id *from, uint32_t sequence)
 {
     for (size_t i = 0; i < PROBES_MAX; i++) {
         struct probe *probe = &swim->probes.slots[i];
         if (probe->member == NULL || probe->sequence != sequence)
             continue;
-        bool direct = swim_id_equal(&probe->member->id, from);
+        bool direct = id_equal(&probe->member->id, from);
         if (direct || find_helper(probe, from) != NULL)
             answered(swim, probe, direct);
         return;
@@ -295,7 +295,7 @@ static void ack_received(struct swim *swim, const struct swim_id *from, uint32_t
     relay_acked(swim, from, sequence);
 }
 
-static void nack_received(struct swim *swim, const struct swim_id *from,
+static void nack_received(struct swim *swim, const struct node_id *from,
                           const Ecbak__Gossip__Nack *nack)
 {
     for (size_t i = 0; i < PROBES_MAX; i++) {
@@ -312,7 +312,7 @@ static void nack_received(struct swim *swim, const struct swim_id *from,
     }
 }
 
-void probe_receive(struct swim *swim, const struct swim_id *from,
+void probe_receive(struct swim *swim, const struct node_id *from,
                    const Ecbak__Gossip__Packet *packet)
 {
     switch (packet->body_case) {
@@ -333,18 +333,18 @@ void probe_receive(struct swim *swim, const struct swim_id *from,
     }
 }
 
-void probe_forget(struct swim *swim, const struct member *member)
+void probe_forget(struct swim *swim, const struct roster_member *member)
 {
     for (size_t i = 0; i < PROBES_MAX; i++)
         if (swim->probes.slots[i].member == member)
             finish(&swim->probes.slots[i]);
 }
 
-void swim_unmeasured(struct swim *swim, const struct swim_id *id)
+void swim_unmeasured(struct swim *swim, const struct node_id *id)
 {
     for (size_t i = 0; i < PROBES_MAX; i++) {
         struct probe *probe = &swim->probes.slots[i];
-        if (probe->member != NULL && swim_id_equal(&probe->member->id, id))
+        if (probe->member != NULL && id_equal(&probe->member->id, id))
             probe->unmeasured = true;
     }
 }

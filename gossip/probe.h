@@ -6,9 +6,9 @@
 #ifndef ECBAK_GOSSIP_PROBE_H
 #define ECBAK_GOSSIP_PROBE_H
 
-#include "gossip/statement.h"
+#include "gossip/claim.h"
 
-struct member;
+struct roster_member;
 /* A decoded packet; gossip.pb-c.h is included only where one is read or made. */
 struct Ecbak__Gossip__Packet;
 
@@ -22,13 +22,13 @@ enum probe_kind {
 
 /* Who was asked to ping on our behalf, and what it said. */
 struct helper {
-    struct swim_id id;
+    struct node_id id;
     bool nacked;
     uint8_t accusation[ACCUSATION_SIZE]; /* of the target; zeros: it makes none */
 };
 
 struct probe {
-    struct member *member; /* NULL: this slot is free */
+    struct roster_member *member; /* NULL: this slot is free */
     enum probe_kind kind;
     bool unmeasured; /* the time until its answer is no round trip */
     uint32_t sequence;
@@ -50,12 +50,12 @@ struct probes {
 void probe_release(struct probes *probes);
 void probe_tick(struct swim *swim);
 /* Probe a suspect, unless it is being probed; false: too many are, try again soon. */
-bool probe_confirm(struct swim *swim, struct member *member);
+bool probe_confirm(struct swim *swim, struct roster_member *member);
 /* Ping, Ack, Ask, Nack. */
-void probe_receive(struct swim *swim, const struct swim_id *from,
+void probe_receive(struct swim *swim, const struct node_id *from,
                    const struct Ecbak__Gossip__Packet *packet);
 /* No probe of this member counts any more. */
-void probe_forget(struct swim *swim, const struct member *member);
+void probe_forget(struct swim *swim, const struct roster_member *member);
 /* We stood still for so long: all deadlines move. */
 void probe_shift(struct swim *swim, uint64_t late_ms);
 /* Local health changes by this much, within its bounds. */
@@ -63,9 +63,9 @@ void probe_awareness(struct swim *swim, int change);
 
 /* For relay.c: the next deadline is not after this; a ping; an answer to `question`. */
 void probe_wake_by(struct swim *swim, uint64_t ms);
-void probe_ping(struct swim *swim, const struct member *member, uint32_t sequence,
+void probe_ping(struct swim *swim, const struct roster_member *member, uint32_t sequence,
                 uint64_t expires_ms);
-void probe_ack(struct swim *swim, const struct swim_id *to, uint32_t sequence,
+void probe_ack(struct swim *swim, const struct node_id *to, uint32_t sequence,
                const struct Ecbak__Gossip__Packet *question);
 
 #endif

@@ -2,19 +2,17 @@
  * not we who are slow; the accusation in it counts when the origin's probe fails altogether. */
 #include "gossip/relay.h"
 
-#include <string.h>
-
+#include "gossip/claim.h"
 #include "gossip/packet.h"
 #include "gossip/probe.h"
 #include "gossip/roster.h"
-#include "gossip/statement.h"
 #include "gossip/suspicion.h"
 #include "gossip/swim_internal.h"
 
 #define ASKS_PER_MEMBER_MAX 8
 
-static void send_nack(struct swim *swim, const struct swim_id *to, uint32_t sequence,
-                      const struct member *target)
+static void send_nack(struct swim *swim, const struct node_id *to, uint32_t sequence,
+                      const struct roster_member *target)
 {
     Ecbak__Gossip__Nack nack = ECBAK__GOSSIP__NACK__INIT;
     struct packet packet;
@@ -62,11 +60,11 @@ void relay_drop(struct swim *swim)
         swim->relays[i].used = false;
 }
 
-void relay_acked(struct swim *swim, const struct swim_id *from, uint32_t sequence)
+void relay_acked(struct swim *swim, const struct node_id *from, uint32_t sequence)
 {
     for (size_t i = 0; i < RELAYS_MAX; i++) {
         struct relay *relay = &swim->relays[i];
-        if (!relay->used || relay->sequence != sequence || !swim_id_equal(&relay->target, from))
+        if (!relay->used || relay->sequence != sequence || !id_equal(&relay->target, from))
             continue;
         Ecbak__Gossip__Packet none = ECBAK__GOSSIP__PACKET__INIT;
         relay->used = false;
@@ -75,7 +73,7 @@ void relay_acked(struct swim *swim, const struct swim_id *from, uint32_t sequenc
     }
 }
 
-static struct relay *free_relay(struct swim *swim, const struct swim_id *origin)
+static struct relay *free_relay(struct swim *swim, const struct node_id *origin)
 {
     struct relay *oldest = &swim->relays[0];
     struct relay *unused = NULL;
@@ -84,7 +82,7 @@ static struct relay *free_relay(struct swim *swim, const struct swim_id *origin)
         struct relay *relay = &swim->relays[i];
         if (!relay->used)
             unused = relay;
-        else if (swim_id_equal(&relay->origin, origin))
+        else if (id_equal(&relay->origin, origin))
             asked++;
         if (relay->expires_ms < oldest->expires_ms)
             oldest = relay;
@@ -94,17 +92,17 @@ static struct relay *free_relay(struct swim *swim, const struct swim_id *origin)
     return unused != NULL ? unused : oldest;
 }
 
-void relay_asked(struct swim *swim, const struct swim_id *from, const Ecbak__Gossip__Ask *ask)
+void relay_asked(struct swim *swim, const struct node_id *from, const Ecbak__Gossip__Ask *ask)
 {
-    struct swim_id target;
+    struct node_id target;
     uint64_t longest_ms = (uint64_t)swim->config.probe_interval_ms * 16;
-    if (ask->target.len != SWIM_ID_SIZE || ask->timeout_ms > longest_ms ||
+    if (ask->target.len != ID_SIZE || ask->timeout_ms > longest_ms ||
         ask->nack_ms > ask->timeout_ms) {
         swim->stats.malformed_count++;
         return;
     }
-    memcpy(target.bytes, ask->target.data, SWIM_ID_SIZE);
-    const struct member *member = roster_find(&swim->roster, &target);
+    id_set(&target, ask->target.data);
+    const struct roster_member *member = roster_find(&swim->roster, &target);
     struct relay *relay = free_relay(swim, from);
     if (member == NULL || member == self_of(swim) || relay == NULL)
         return;

@@ -13,16 +13,16 @@ struct Ecbak__Gossip__Ask;
 
 struct relay {
     bool used;
-    struct swim_id origin, target;
+    struct node_id origin, target;
     uint32_t origin_sequence, sequence;
     uint64_t nack_ms; /* NEVER once it was sent */
     uint64_t expires_ms;
 };
 
-void relay_asked(struct swim *swim, const struct swim_id *from,
+void relay_asked(struct swim *swim, const struct node_id *from,
                  const struct Ecbak__Gossip__Ask *ask);
 /* An Ack that answers no probe of ours. */
-void relay_acked(struct swim *swim, const struct swim_id *from, uint32_t sequence);
+void relay_acked(struct swim *swim, const struct node_id *from, uint32_t sequence);
 /* Send the Nacks that are due, and end what is over. */
 void relay_run(struct swim *swim);
 /* End all of them. */

@@ -1,14 +1,14 @@
-/* rumour.h - what is told on: members' statements, and accusations of them.
+/* rumour.h - what is told on: members' claims, and accusations of them.
  *
  *   Limits   2 * swim_config.members_max urgent ones, UNHURRIED_MAX others: those sent most give way
- *   Memory   copies accusations; a statement is the member's
+ *   Memory   copies accusations; a claim is the member's
  */
 #ifndef ECBAK_GOSSIP_RUMOUR_H
 #define ECBAK_GOSSIP_RUMOUR_H
 
-#include "gossip/statement.h"
+#include "gossip/claim.h"
 
-struct member;
+struct roster_member;
 struct packet;
 
 #define RUMOUR_SENT_MAX 128 /* no rumour is sent more often, whatever the configuration */
@@ -18,9 +18,9 @@ struct packet;
 struct rumour {
     struct rumour *next, *previous; /* among those sent equally often */
     struct rumour *sibling;         /* about the same member */
-    struct member *about;
+    struct roster_member *about;
     uint32_t sent;
-    bool accusation; /* else the member's statement */
+    bool accusation; /* else the member's claim */
     bool urgent;     /* an accusation, or what refutes one: goes before all others */
     uint8_t bytes[]; /* the accusation */
 };
@@ -38,18 +38,18 @@ struct rumours {
 };
 
 /* `urgent` when it refutes what others may believe. */
-void rumour_statement(struct swim *swim, struct member *member, bool urgent);
-void rumour_accusation(struct swim *swim, struct member *member,
+void rumour_claim(struct swim *swim, struct roster_member *member, bool urgent);
+void rumour_accusation(struct swim *swim, struct roster_member *member,
                        const uint8_t accusation[ACCUSATION_SIZE]);
 /* Stop telling anything about the member. */
-void rumour_cancel(struct swim *swim, struct member *member);
+void rumour_cancel(struct swim *swim, struct roster_member *member);
 /* How often a rumour is sent, in a cluster of this size. */
 uint32_t rumour_limit(const struct swim *swim);
 void rumour_tick(struct swim *swim);
 
 /* Attach rumours that `to` (or NULL) does not know, the least sent first; and after the packet is
  * encoded, count them as sent. */
-void rumour_pick(struct packet *packet, const struct swim_id *to);
+void rumour_pick(struct packet *packet, const struct node_id *to);
 void rumour_sent(struct packet *packet);
 
 #endif

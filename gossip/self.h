@@ -8,7 +8,7 @@
 
 #include "gossip/swim.h"
 
-struct statement;
+struct claim;
 
 struct own {
     char name[SWIM_NAME_MAX + 1];
@@ -19,8 +19,8 @@ struct own {
     uint64_t session;
     enum swim_state state;
     uint32_t away_ms;
-    uint32_t foreign_count; /* statements of ours that another process made */
-    struct swim_id accuser; /* the last one that raised our awareness, and when */
+    uint32_t foreign_count; /* claims of ours that another process made */
+    struct node_id accuser; /* the last one that raised our awareness, and when */
     uint64_t accused_ms;
     uint64_t refute_ms; /* when the budget of refutations was last filled up */
     uint32_t refute_budget;
@@ -37,8 +37,8 @@ void self_announce(struct swim *swim, uint64_t above);
 /* The same, within the budget of refutations. */
 void self_refute(struct swim *swim, uint64_t above);
 void self_tick(struct swim *swim);
-/* A statement with our id came from elsewhere. */
-void self_heard(struct swim *swim, const struct swim_id *from, const struct statement *statement,
+/* A claim with our id came from elsewhere. */
+void self_heard(struct swim *swim, const struct node_id *from, const struct claim *claim,
                 const uint8_t *bytes, size_t size);
 
 #endif

@@ -28,12 +28,12 @@
 #include <string.h>
 
 #include "coding/base/alloc.h"
+#include "gossip/claim.h"
 #include "gossip/order.h"
 #include "gossip/prng.h"
 #include "gossip/probe.h"
 #include "gossip/roster.h"
 #include "gossip/rumour.h"
-#include "gossip/statement.h"
 #include "gossip/swim_internal.h"
 
 #define SECONDS_MEAN 8
@@ -136,8 +136,8 @@ static void plan_probe(struct swim *swim, struct suspicion *suspicion)
     wake_by(swim, suspicion);
 }
 
-static struct suspicion *begin(struct swim *swim, struct member *member,
-                               const struct swim_id *accuser)
+static struct suspicion *begin(struct swim *swim, struct roster_member *member,
+                               const struct node_id *accuser)
 {
     struct suspicion *suspicion = alloc_zero(1, sizeof(*suspicion));
     suspicion->member = member;
@@ -154,21 +154,21 @@ static struct suspicion *begin(struct swim *swim, struct member *member,
     return suspicion;
 }
 
-static bool among_accusers(const struct suspicion *suspicion, const struct swim_id *id)
+static bool among_accusers(const struct suspicion *suspicion, const struct node_id *id)
 {
     for (uint32_t i = 0; i < suspicion->accuser_count; i++)
-        if (swim_id_equal(&suspicion->accusers[i], id))
+        if (id_equal(&suspicion->accusers[i], id))
             return true;
     return false;
 }
 
 static bool one_more(const struct swim *swim, const struct suspicion *suspicion,
-                     const struct swim_id *accuser)
+                     const struct node_id *accuser)
 {
     return suspicion->accuser_count <= settling(swim) && !among_accusers(suspicion, accuser);
 }
 
-bool suspicion_counts(const struct swim *swim, const struct member *member,
+bool suspicion_counts(const struct swim *swim, const struct roster_member *member,
                       const struct accusation *accusation)
 {
     const struct suspicion *suspicion = member->suspicion;
@@ -178,8 +178,8 @@ bool suspicion_counts(const struct swim *swim, const struct member *member,
            !suspicion->called_dead;
 }
 
-void suspicion_add(struct swim *swim, struct member *member, const struct accusation *accusation,
-                   const uint8_t bytes[ACCUSATION_SIZE])
+void suspicion_add(struct swim *swim, struct roster_member *member,
+                   const struct accusation *accusation, const uint8_t bytes[ACCUSATION_SIZE])
 {
     struct suspicion *suspicion = member->suspicion;
     if (suspicion == NULL) {
@@ -197,7 +197,7 @@ void suspicion_add(struct swim *swim, struct member *member, const struct accusa
     set_deadline(swim, suspicion);
 }
 
-void suspicion_first_hand(struct swim *swim, struct member *member)
+void suspicion_first_hand(struct swim *swim, struct roster_member *member)
 {
     if (member->suspicion == NULL)
         return;
@@ -206,8 +206,8 @@ void suspicion_first_hand(struct swim *swim, struct member *member)
     set_deadline(swim, member->suspicion);
 }
 
-void suspicion_sign(const struct swim *swim, const struct member *member, enum swim_state state,
-                    uint8_t bytes[ACCUSATION_SIZE])
+void suspicion_sign(const struct swim *swim, const struct roster_member *member,
+                    enum swim_state state, uint8_t bytes[ACCUSATION_SIZE])
 {
     struct accusation accusation = {
         .state = state,
@@ -218,7 +218,7 @@ void suspicion_sign(const struct swim *swim, const struct member *member, enum s
     accusation_encode(&accusation, &swim->ops, bytes);
 }
 
-void suspicion_accuse(struct swim *swim, struct member *member)
+void suspicion_accuse(struct swim *swim, struct roster_member *member)
 {
     uint8_t bytes[ACCUSATION_SIZE];
     struct accusation accusation = {
@@ -235,7 +235,7 @@ void suspicion_accuse(struct swim *swim, struct member *member)
     suspicion_first_hand(swim, member);
 }
 
-void suspicion_end(struct swim *swim, struct member *member)
+void suspicion_end(struct swim *swim, struct roster_member *member)
 {
     struct suspicion *suspicion = member->suspicion;
     if (suspicion == NULL)
@@ -251,7 +251,7 @@ void suspicion_end(struct swim *swim, struct member *member)
 }
 
 /* Whose timer ran out first calls it, and its call is passed on: the others need not call as well. */
-void suspicion_conclude(struct swim *swim, struct member *member)
+void suspicion_conclude(struct swim *swim, struct roster_member *member)
 {
     uint8_t bytes[ACCUSATION_SIZE];
     bool called = member->suspicion != NULL && member->suspicion->called_dead;
@@ -269,7 +269,7 @@ void suspicion_conclude(struct swim *swim, struct member *member)
 }
 
 /* It answered us since it was suspected: whatever others say, it is there. */
-static void acquit(struct swim *swim, struct member *member)
+static void acquit(struct swim *swim, struct roster_member *member)
 {
     suspicion_end(swim, member);
     roster_state(&swim->roster, member, SWIM_ALIVE);
@@ -287,7 +287,7 @@ static void go_and_see(struct swim *swim, struct suspicion *suspicion)
 /* The time is over. */
 static void judge(struct swim *swim, struct suspicion *suspicion)
 {
-    struct member *member = suspicion->member;
+    struct roster_member *member = suspicion->member;
     if (swim->config.active_confirmation && member->heard_ms > suspicion->start_ms) {
         acquit(swim, member);
     } else if (swim->config.active_confirmation && !suspicion->first_hand) {

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "coding/base/alloc.h"
+#include "gossip/claim.h"
 #include "gossip/join.h"
 #include "gossip/news.h"
 #include "gossip/order.h"
@@ -15,7 +16,6 @@
 #include "gossip/roster.h"
 #include "gossip/rumour.h"
 #include "gossip/self.h"
-#include "gossip/statement.h"
 #include "gossip/suspicion.h"
 #include "gossip/swim_internal.h"
 #include "gossip/sync.h"
@@ -23,11 +23,6 @@
 /* What a message may be larger than the budgets of those who make it: other versions may add
  * fields. */
 #define RECEIVE_SLACK 4096
-
-bool swim_id_equal(const struct swim_id *a, const struct swim_id *b)
-{
-    return memcmp(a->bytes, b->bytes, SWIM_ID_SIZE) == 0;
-}
 
 const char *swim_state_name(enum swim_state state)
 {
@@ -93,10 +88,10 @@ void swim_destroy(struct swim **taken)
         return;
     *taken = NULL;
     for (size_t i = 0; i < swim->roster.count; i++) {
-        struct member *member = swim->roster.members[i];
+        struct roster_member *member = swim->roster.members[i];
         rumour_cancel(swim, member);
         suspicion_end(swim, member);
-        swim->ops.drop(swim->ops.context, member->statement, member->statement_size);
+        swim->ops.drop(swim->ops.context, member->claim, member->claim_size);
     }
     probe_release(&swim->probes);
     roster_release(&swim->roster);
@@ -148,19 +143,19 @@ void swim_tick(struct swim *swim, uint64_t now_ms)
     news_forget(swim);
 }
 
-static bool is_mute(const struct swim *swim, const struct swim_id *from)
+static bool is_mute(const struct swim *swim, const struct node_id *from)
 {
-    const struct member *sender = roster_find(&swim->roster, from);
+    const struct roster_member *sender = roster_find(&swim->roster, from);
     return sender != NULL && swim->now_ms < sender->mute_until_ms;
 }
 
-/* Merge the statements and accusations of a message, as long as its sender is believed. */
-static void merge(struct swim *swim, const struct swim_id *from,
+/* Merge the claims and accusations of a message, as long as its sender is believed. */
+static void merge(struct swim *swim, const struct node_id *from,
                   const Ecbak__Gossip__Packet *packet, struct merged *merged)
 {
-    for (size_t i = 0; i < packet->n_statements && !is_mute(swim, from); i++) {
-        const ProtobufCBinaryData *item = &packet->statements[i];
-        enum news news = news_statement(swim, from, item->data, item->len);
+    for (size_t i = 0; i < packet->n_claims && !is_mute(swim, from); i++) {
+        const ProtobufCBinaryData *item = &packet->claims[i];
+        enum news news = news_claim(swim, from, item->data, item->len);
         if (news == NEWS_OBSOLETE)
             merged->obsolete[i / 8] |= (uint8_t)(1u << i % 8);
         merged->learnt += news == NEWS_LEARNT;
@@ -169,13 +164,13 @@ static void merge(struct swim *swim, const struct swim_id *from,
         news_accusation(swim, from, packet->accusations[i].data, packet->accusations[i].len);
 }
 
-/* The sender lacks our statement, or we lack its own: an answer to a ping says so itself. */
-static void introduce(struct swim *swim, const struct swim_id *from,
+/* The sender lacks our claim, or we lack its own: an answer to a ping says so itself. */
+static void introduce(struct swim *swim, const struct node_id *from,
                       const Ecbak__Gossip__Packet *message)
 {
     struct packet packet;
     bool want = !packet_sender_known(swim, from, message);
-    struct member *member = roster_find(&swim->roster, from);
+    struct roster_member *member = roster_find(&swim->roster, from);
     if (message->body_case == ECBAK__GOSSIP__PACKET__BODY_PING || (!want && !message->want) ||
         (member != NULL && !roster_within(member, swim->now_ms, RATE_TALK)))
         return;
@@ -183,15 +178,15 @@ static void introduce(struct swim *swim, const struct swim_id *from,
     packet_answers(&packet, message);
     packet.message.want = want;
     if (message->want)
-        packet_own_statement(&packet);
+        packet_own_claim(&packet);
     packet_to_id(&packet, from, false, swim->now_ms + swim->config.probe_interval_ms);
 }
 
 /* What a packet carries is the same in all versions; its body is for those who speak the packet's. */
-static void dispatch(struct swim *swim, const struct swim_id *from,
+static void dispatch(struct swim *swim, const struct node_id *from,
                      const Ecbak__Gossip__Packet *packet)
 {
-    struct merged merged = {.obsolete = alloc_zero(packet->n_statements / 8 + 1, 1)};
+    struct merged merged = {.obsolete = alloc_zero(packet->n_claims / 8 + 1, 1)};
     merge(swim, from, packet, &merged);
     introduce(swim, from, packet);
     if (packet->version >= swim->config.protocol.lowest &&
@@ -209,13 +204,13 @@ static size_t receive_size_max(const struct swim_config *config)
     return (size_t)larger + RECEIVE_SLACK;
 }
 
-void swim_receive(struct swim *swim, uint64_t now_ms, const struct swim_id *from, const void *bytes,
+void swim_receive(struct swim *swim, uint64_t now_ms, const struct node_id *from, const void *bytes,
                   size_t size)
 {
     swim_advance(swim, now_ms);
     swim->stats.received_count++;
     swim->stats.received_bytes += size;
-    if (swim_id_equal(from, &self_of(swim)->id))
+    if (id_equal(from, &self_of(swim)->id))
         return;
     Ecbak__Gossip__Packet *packet = NULL;
     if (size <= receive_size_max(&swim->config))
@@ -241,15 +236,15 @@ size_t swim_member_count(const struct swim *swim)
     return swim->roster.count;
 }
 
-static void describe(const struct member *member, struct swim_member *out)
+static void describe(const struct roster_member *member, struct swim_member *out)
 {
-    struct statement statement = roster_statement(member);
+    struct claim claim = roster_claim(member);
     *out = (struct swim_member){
         .id = member->id,
-        .name = statement.name,
-        .address = statement.address,
-        .metadata = statement.metadata,
-        .metadata_size = statement.metadata_size,
+        .name = claim.name,
+        .address = claim.address,
+        .metadata = claim.metadata,
+        .metadata_size = claim.metadata_size,
         .state = (enum swim_state)member->state,
         .incarnation = member->incarnation,
         .since_ms = member->since_ms,
@@ -266,9 +261,9 @@ void swim_member(const struct swim *swim, size_t index, struct swim_member *memb
     describe(swim->roster.members[index], member);
 }
 
-bool swim_find(const struct swim *swim, const struct swim_id *id, struct swim_member *member)
+bool swim_find(const struct swim *swim, const struct node_id *id, struct swim_member *member)
 {
-    const struct member *found = roster_find(&swim->roster, id);
+    const struct roster_member *found = roster_find(&swim->roster, id);
     if (found == NULL)
         return false;
     describe(found, member);
@@ -287,12 +282,12 @@ void swim_stats(const struct swim *swim, struct swim_stats *stats)
     stats->awareness = swim->probes.awareness;
     stats->rumour_count = (uint32_t)swim->rumours.count;
     stats->rumour_count_max = (uint32_t)swim->rumours.count_max;
-    stats->memory_bytes = sizeof(*swim) + roster->capacity * sizeof(struct member *) +
-                          roster->slot_count * 2 * sizeof(struct member *) +
+    stats->memory_bytes = sizeof(*swim) + roster->capacity * sizeof(struct roster_member *) +
+                          roster->slot_count * 2 * sizeof(struct roster_member *) +
                           swim->join.seed_count * sizeof(struct seed);
     for (size_t i = 0; i < roster->count; i++) {
-        const struct member *member = roster->members[i];
-        stats->memory_bytes += sizeof(*member) + member->statement_size;
+        const struct roster_member *member = roster->members[i];
+        stats->memory_bytes += sizeof(*member) + member->claim_size;
         if (member->suspicion != NULL)
             stats->memory_bytes += sizeof(*member->suspicion);
         for (const struct rumour *r = member->rumours; r != NULL; r = r->sibling)

@@ -40,7 +40,7 @@ struct swim {
 /* Time goes on: every input begins with it. */
 void swim_advance(struct swim *swim, uint64_t now_ms);
 
-static inline struct member *self_of(const struct swim *swim)
+static inline struct roster_member *self_of(const struct swim *swim)
 {
     return swim->roster.members[0];
 }
