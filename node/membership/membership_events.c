@@ -11,7 +11,7 @@
 #include "node/common/clock.h"
 
 /* What is known of a member now; false: nothing. */
-static bool describe(struct membership *m, const struct swim_id *id, struct member *member)
+static bool describe(struct membership *m, const struct node_id *id, struct member *member)
 {
     struct swim_member found;
     if (swim_find(m->swim, id, &found))
@@ -45,7 +45,7 @@ static void write_log(const struct swim_order *order, const struct member_event 
     const char *name = event->name[0] != '\0' ? event->name : id;
     switch (order->event.event) {
     case SWIM_EVENT_CONFLICT:
-        if (swim_id_equal(&order->event.id, &order->event.other))
+        if (id_equal(&order->event.id, &order->event.other))
             log_error("this node's own key speaks elsewhere too: is it a copy of this machine? "
                       "Stop one and run ecbakd --init there");
         else

@@ -13,7 +13,7 @@
 #define SPOKE_LATELY_MS 10000
 #define TTL_MS_MAX      3600000
 
-static bool find_peer(struct membership *m, const struct swim_id *id, struct link_peer *peer)
+static bool find_peer(struct membership *m, const struct node_id *id, struct link_peer *peer)
 {
     struct swim_member found;
     struct member member;
@@ -40,7 +40,7 @@ static void send_order(struct membership *m, const struct swim_order *order)
     if (left_ms <= 0)
         return;
     uint32_t ttl_ms = left_ms > TTL_MS_MAX ? TTL_MS_MAX : (uint32_t)left_ms;
-    const struct swim_id *id = &order->send.id;
+    const struct node_id *id = &order->send.id;
     zmq_msg_t body;
     if (zmq_msg_init_size(&body, order->send.size) != 0)
         return;

@@ -1,23 +1,24 @@
 /* The signed text begins with the kind of thing signed, so that a signature over one kind can never
  * be passed off as another. The cluster is added by the ops: they hold the key, and know which it
  * is. */
-#include "gossip/statement.h"
+#include "gossip/claim.h"
 
 #include <assert.h>
 #include <string.h>
 
 #include "coding/base/bytes.h"
 
-#define STATEMENT_FORMAT  1
+#define CLAIM_FORMAT      1
 #define ACCUSATION_FORMAT 1
-#define STATEMENT_DOMAIN  "ecbak swim statement"
+/* The word for a claim in its format is an older one. It is signed, so it stays. */
+#define CLAIM_DOMAIN      "ecbak swim statement"
 #define ACCUSATION_DOMAIN "ecbak swim accusation"
 #define DOMAIN_MAX        32
 
 _Static_assert(60 + 1 + SWIM_NAME_MAX + 1 + 1 + SWIM_ADDRESS_MAX + 1 + 2 + SWIM_METADATA_MAX +
                        SWIM_SIGNATURE_SIZE <=
-                   SWIM_STATEMENT_MAX,
-               "the largest statement fits");
+                   SWIM_CLAIM_MAX,
+               "the largest claim fits");
 
 /* The domain and the body in one piece; returns its size. */
 static size_t signed_text(uint8_t *text, const char *domain, const uint8_t *body, size_t size)
@@ -39,7 +40,7 @@ static const char *read_text(struct reader *r, size_t size_max)
     return (const char *)text;
 }
 
-static bool statement_plausible(const struct statement *s)
+static bool claim_plausible(const struct claim *s)
 {
     bool away = s->state == SWIM_AWAY;
     return (s->state == SWIM_ALIVE || s->state == SWIM_LEFT || away) && (s->away_ms == 0 || away) &&
@@ -47,10 +48,10 @@ static bool statement_plausible(const struct statement *s)
            s->version_min <= s->version && s->version <= s->version_max;
 }
 
-int statement_parse(struct statement *s, const uint8_t *bytes, size_t size)
+int claim_parse(struct claim *s, const uint8_t *bytes, size_t size)
 {
     struct reader r;
-    if (size > SWIM_STATEMENT_MAX)
+    if (size > SWIM_CLAIM_MAX)
         return -1;
     reader_init(&r, bytes, size);
     unsigned format = read_u8(&r);
@@ -62,19 +63,19 @@ int statement_parse(struct statement *s, const uint8_t *bytes, size_t size)
     s->incarnation = read_u64(&r);
     s->session = read_u64(&r);
     s->away_ms = read_u32(&r);
-    read_bytes(&r, s->id.bytes, SWIM_ID_SIZE);
+    read_bytes(&r, s->id.bytes, ID_SIZE);
     s->name = read_text(&r, SWIM_NAME_MAX);
     s->address = read_text(&r, SWIM_ADDRESS_MAX);
     s->metadata_size = read_u16(&r);
     s->metadata = read_view(&r, s->metadata_size);
     read_view(&r, SWIM_SIGNATURE_SIZE);
-    if (r.failed || r.left != 0 || format != STATEMENT_FORMAT || s->name == NULL ||
-        s->address == NULL || s->metadata_size > SWIM_METADATA_MAX || !statement_plausible(s))
+    if (r.failed || r.left != 0 || format != CLAIM_FORMAT || s->name == NULL ||
+        s->address == NULL || s->metadata_size > SWIM_METADATA_MAX || !claim_plausible(s))
         return -1;
     return 0;
 }
 
-struct protocol statement_protocol(const struct statement *s)
+struct protocol claim_protocol(const struct claim *s)
 {
     return (struct protocol){s->version_min, s->version_max};
 }
@@ -86,11 +87,11 @@ static void write_text(struct writer *w, const char *text)
     write_bytes(w, text, size + 1);
 }
 
-size_t statement_encode(const struct statement *s, const struct swim_ops *ops, uint8_t *bytes)
+size_t claim_encode(const struct claim *s, const struct swim_ops *ops, uint8_t *bytes)
 {
     struct writer w;
-    writer_init(&w, bytes, SWIM_STATEMENT_MAX);
-    write_u8(&w, STATEMENT_FORMAT);
+    writer_init(&w, bytes, SWIM_CLAIM_MAX);
+    write_u8(&w, CLAIM_FORMAT);
     write_u8(&w, (uint8_t)s->state);
     write_u8(&w, s->version_min);
     write_u8(&w, s->version);
@@ -99,25 +100,25 @@ size_t statement_encode(const struct statement *s, const struct swim_ops *ops, u
     write_u64(&w, s->incarnation);
     write_u64(&w, s->session);
     write_u32(&w, s->away_ms);
-    write_bytes(&w, s->id.bytes, SWIM_ID_SIZE);
+    write_bytes(&w, s->id.bytes, ID_SIZE);
     write_text(&w, s->name);
     write_text(&w, s->address);
     write_u16(&w, (uint16_t)s->metadata_size);
     write_bytes(&w, s->metadata, s->metadata_size);
-    uint8_t text[DOMAIN_MAX + SWIM_STATEMENT_MAX];
+    uint8_t text[DOMAIN_MAX + SWIM_CLAIM_MAX];
     uint8_t signature[SWIM_SIGNATURE_SIZE];
-    ops->sign(ops->context, text, signed_text(text, STATEMENT_DOMAIN, bytes, w.used), signature);
+    ops->sign(ops->context, text, signed_text(text, CLAIM_DOMAIN, bytes, w.used), signature);
     write_bytes(&w, signature, sizeof(signature));
     assert(!w.failed);
     return w.used;
 }
 
-bool statement_verify(const struct statement *s, const struct swim_ops *ops, const uint8_t *bytes,
-                      size_t size)
+bool claim_verify(const struct claim *s, const struct swim_ops *ops, const uint8_t *bytes,
+                  size_t size)
 {
-    uint8_t text[DOMAIN_MAX + SWIM_STATEMENT_MAX];
+    uint8_t text[DOMAIN_MAX + SWIM_CLAIM_MAX];
     size_t body_size = size - SWIM_SIGNATURE_SIZE;
-    size_t text_size = signed_text(text, STATEMENT_DOMAIN, bytes, body_size);
+    size_t text_size = signed_text(text, CLAIM_DOMAIN, bytes, body_size);
     return ops->verify(ops->context, &s->id, text, text_size, bytes + body_size);
 }
 
@@ -131,9 +132,9 @@ int accusation_parse(struct accusation *a, const uint8_t *bytes, size_t size)
     a->state = (enum swim_state)read_u8(&r);
     read_zero(&r, 6);
     a->incarnation = read_u64(&r);
-    read_bytes(&r, a->accused.bytes, SWIM_ID_SIZE);
-    read_bytes(&r, a->accuser.bytes, SWIM_ID_SIZE);
-    if (r.failed || format != ACCUSATION_FORMAT || swim_id_equal(&a->accused, &a->accuser) ||
+    read_bytes(&r, a->accused.bytes, ID_SIZE);
+    read_bytes(&r, a->accuser.bytes, ID_SIZE);
+    if (r.failed || format != ACCUSATION_FORMAT || id_equal(&a->accused, &a->accuser) ||
         (a->state != SWIM_SUSPECT && a->state != SWIM_DEAD))
         return -1;
     return 0;
@@ -148,8 +149,8 @@ void accusation_encode(const struct accusation *a, const struct swim_ops *ops,
     write_u8(&w, (uint8_t)a->state);
     write_zero(&w, 6);
     write_u64(&w, a->incarnation);
-    write_bytes(&w, a->accused.bytes, SWIM_ID_SIZE);
-    write_bytes(&w, a->accuser.bytes, SWIM_ID_SIZE);
+    write_bytes(&w, a->accused.bytes, ID_SIZE);
+    write_bytes(&w, a->accuser.bytes, ID_SIZE);
     uint8_t text[DOMAIN_MAX + ACCUSATION_SIZE];
     size_t text_size = signed_text(text, ACCUSATION_DOMAIN, bytes, w.used);
     ops->sign(ops->context, text, text_size, bytes + w.used);

@@ -1,9 +1,9 @@
-/* statement.h - what members say of themselves, and what they accuse others of.
+/* claim.h - what members say of themselves, and what they accuse others of.
  *
  * Both are signed and travel from member to member unchanged, so they are laid out once, kept as
  * they came, and read in place. PROTOCOL.md has the same tables.
  *
- * A statement is by a member about itself: alive, left, or away for a while. Nobody else can make
+ * A claim is by a member about itself: alive, left, or away for a while. Nobody else can make
  * one.
  *
  *     offset  size  field
@@ -24,7 +24,7 @@
  *          -    64  signature over "ecbak swim statement" and all of the above
  *
  * An accusation is by one member about another: it does not answer (suspect), or my timer ran out
- * too (dead). It counts only against the statement with exactly that incarnation.
+ * too (dead). It counts only against the claim with exactly that incarnation.
  *
  *          0     1  format, 1
  *          1     1  1 suspect, 2 dead
@@ -36,21 +36,21 @@
  *
  * Numbers are little-endian.
  */
-#ifndef ECBAK_GOSSIP_STATEMENT_H
-#define ECBAK_GOSSIP_STATEMENT_H
+#ifndef ECBAK_GOSSIP_CLAIM_H
+#define ECBAK_GOSSIP_CLAIM_H
 
 #include "gossip/swim.h"
 
 #define ACCUSATION_SIZE 144
 
 /* Views into the bytes that were parsed. */
-struct statement {
+struct claim {
     enum swim_state state;
     uint8_t version_min, version, version_max;
     uint64_t incarnation;
     uint64_t session;
     uint32_t away_ms;
-    struct swim_id id;
+    struct node_id id;
     const char *name;
     const char *address;
     const uint8_t *metadata;
@@ -60,21 +60,20 @@ struct statement {
 struct accusation {
     enum swim_state state; /* SWIM_SUSPECT or SWIM_DEAD */
     uint64_t incarnation;
-    struct swim_id accused;
-    struct swim_id accuser;
+    struct node_id accused;
+    struct node_id accuser;
 };
 
-/* 0 when the bytes are a well-formed statement within all limits; says nothing of its signature. */
-int statement_parse(struct statement *statement, const uint8_t *bytes, size_t size) MUST_CHECK;
+/* 0 when the bytes are a well-formed claim within all limits; says nothing of its signature. */
+int claim_parse(struct claim *claim, const uint8_t *bytes, size_t size) MUST_CHECK;
 
-struct protocol statement_protocol(const struct statement *statement);
+struct protocol claim_protocol(const struct claim *claim);
 
-/* Lay out and sign; `bytes` holds SWIM_STATEMENT_MAX. Returns the size. */
-size_t statement_encode(const struct statement *statement, const struct swim_ops *ops,
-                        uint8_t *bytes);
+/* Lay out and sign; `bytes` holds SWIM_CLAIM_MAX. Returns the size. */
+size_t claim_encode(const struct claim *claim, const struct swim_ops *ops, uint8_t *bytes);
 
-bool statement_verify(const struct statement *statement, const struct swim_ops *ops,
-                      const uint8_t *bytes, size_t size);
+bool claim_verify(const struct claim *claim, const struct swim_ops *ops, const uint8_t *bytes,
+                  size_t size);
 
 int accusation_parse(struct accusation *accusation, const uint8_t *bytes, size_t size) MUST_CHECK;
 void accusation_encode(const struct accusation *accusation, const struct swim_ops *ops,
