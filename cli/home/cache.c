@@ -6,8 +6,8 @@
  * A dropped pack is one deleted row: its chunks' rows dangle, are found no more (the join fails;
  * pack numbers are never used again), and are replaced when the chunks are stored again.
  *
- * Few chunks are in two packs: those that were lost for a while, or that two machines stored at once.
- * Then the newer row counts, and the older one is kept among the others (cache_find_other).
+ * Few chunks are in two packs: those that were lost for a while, or that two machines stored at
+ * once. Then the newer row counts, and the older one is kept among the others (cache_find_other).
  *
  * An unpublished pack keeps its index block in its row until an index names it.
  */
@@ -182,7 +182,8 @@ static int run_with_id(struct cache *c, enum cache_statement which, const uint8_
     return result;
 }
 
-/* Among the ids of index packs that were read, this one (of no pack) says that packs were dropped. */
+/* Among the ids of index packs that were read, this one (of no pack) says that packs were
+ * dropped. */
 static const uint8_t dropped_mark[ID_SIZE] = {0};
 
 int cache_drop_pack(struct cache *cache, const uint8_t pack[ID_SIZE], struct err *err)

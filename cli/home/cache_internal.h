@@ -1,5 +1,4 @@
-/* cache_internal.h - the cache's file and its statements. cache*.c hold the lock.
- */
+/* cache_internal.h - the cache's file and its statements. Whoever calls these holds the lock. */
 #ifndef ECBAK_CLI_HOME_CACHE_INTERNAL_H
 #define ECBAK_CLI_HOME_CACHE_INTERNAL_H
 

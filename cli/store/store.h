@@ -63,7 +63,7 @@ struct store_result {
 };
 
 /* 0 when a snapshot was published (result->outcome is JOB_DONE, JOB_INCOMPLETE or JOB_TOO_FEW), -1
- * when not. Takes and releases the vault's lock. */
+ * when not. Takes the vault's lock, which vault_close gives back. */
 int store_run(struct vault *vault, const struct store_options *options,
               struct job_progress *progress, const struct job_report *report,
               struct store_result *result, struct err *err) MUST_CHECK;

@@ -1,6 +1,6 @@
-/* The node is asked how well packs are held; it pins each at its holders for this snapshot's record,
- * counts them, and completes what is incomplete. That is done twice: before, so that nothing lost is relied on, and
- * after, so that what is published was whole at that moment.
+/* The node is asked how well packs are held: it pins each at its holders for this snapshot's
+ * record, counts them, and completes what is incomplete. That is done twice: before, so that
+ * nothing lost is relied on, and after, so that what is published was whole at that moment.
  */
 #include <stdio.h>
 #include <stdlib.h>
