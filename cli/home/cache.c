@@ -193,21 +193,6 @@ int cache_drop_pack(struct cache *cache, const uint8_t pack[ID_SIZE], struct err
     return run_with_id(cache, CACHE_DROP_PACK, pack, "forgetting a pack", err);
 }
 
-int cache_pack_id(struct cache *cache, uint32_t pack_number, uint8_t pack[ID_SIZE], struct err *err)
-{
-    sqlite3_stmt *s = cache->statements[CACHE_PACK_ID];
-    pthread_mutex_lock(&cache->lock);
-    sqlite3_bind_int64(s, 1, pack_number);
-    int code = sqlite3_step(s), result = 0;
-    if (code != SQLITE_ROW && code != SQLITE_DONE)
-        result = cache_fail(cache, err, "looking up a pack");
-    else if (code == SQLITE_DONE || !copy_blob(s, 0, pack, ID_SIZE))
-        result = err_set(err, ERR_NOT_FOUND, "no pack has the number %u here", pack_number);
-    sqlite3_reset(s);
-    pthread_mutex_unlock(&cache->lock);
-    return result;
-}
-
 int cache_each_unpublished(struct cache *cache,
                            int (*each)(void *ctx, const uint8_t pack[ID_SIZE],
                                        const struct pack_entry *entries, size_t count,

@@ -56,8 +56,6 @@ int cache_drop_pack(struct cache *cache, const uint8_t pack[ID_SIZE], struct err
  * chunk that there is forgets which indexes were read, and reads them again. */
 bool cache_has_dropped(struct cache *cache);
 int cache_forget_indexes(struct cache *cache, struct err *err) MUST_CHECK;
-int cache_pack_id(struct cache *cache, uint32_t pack_number, uint8_t pack[ID_SIZE],
-                  struct err *err) MUST_CHECK;
 /* Is the pack known here, with its chunks? */
 bool cache_has_pack(struct cache *cache, const uint8_t pack[ID_SIZE]);
 /* Calls each() for every pack that no index names yet, with its entries, in the order in which they

@@ -33,7 +33,6 @@ struct dest {
     struct dest *parent;
     int fd;
     char *path;               /* in the snapshot: "" for the root */
-    char *name;               /* in its parent */
     bool fresh;               /* made by this run: nothing can be in the way */
     bool apply;               /* it is to get the attributes in entry */
     struct tree_entry *entry; /* a copy; NULL for the root */

@@ -55,7 +55,6 @@ struct store_result {
     uint32_t survives; /* node losses survived beyond that of this machine; least of all objects */
     double seconds;
     uint64_t problems;      /* files reported */
-    uint64_t packs_resent;  /* earlier packs found lost, their chunks read and sent again */
     uint64_t objects_short; /* objects on fewer nodes than data + parity */
     uint32_t record_others; /* other nodes that have the record */
     enum job_outcome outcome;

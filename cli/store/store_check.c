@@ -55,7 +55,6 @@ static int drop_lost(struct store_run *run, const struct id_list *list, const st
         if (!is_lost(&held[i]))
             continue;
         *any = true;
-        run->result->packs_resent++;
         places_lose(&run->pipeline.places, list->ids[i]);
         if (cache_drop_pack(run->cache, list->ids[i], err) != 0)
             return -1;

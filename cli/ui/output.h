@@ -30,7 +30,6 @@ enum style {
 
 /* Call once, before anything is printed. */
 void output_setup(void);
-bool output_unicode(void);
 /* The sequences that switch a style on and off again on this stream; "" where it has no colours. */
 const char *style_on(FILE *stream, enum style style);
 const char *style_off(FILE *stream);
