@@ -123,8 +123,8 @@ static int fill_addresses(struct invitation *v, struct err *err)
 
 /* ---- opening ------------------------------------------------------------------------------- */
 
-/* libzmq's threads take no signals once they run, and until then would: one that comes in that moment
- * must find this thread, which knows what to do. */
+/* libzmq's threads take no signals once they run, and until then would: one that comes in that
+ * moment must find this thread, which knows what to do. */
 static void open_socket(struct invitation *v)
 {
     sigset_t all, before;

@@ -6,7 +6,8 @@
  *
  *   Trust    anybody may connect who has the ticket's CURVE key; only the token admits. Every byte
  *            is checked and bounded
- *   Errors   ERR_TIMEOUT nobody came in time; ERR_IO the port is taken
+ *   Errors   ERR_USAGE an option; ERR_IO the port is taken; ERR_NOT_FOUND no address to be reached
+ *            at; those of issuer_open
  *   Threads  one
  */
 #ifndef ECBAK_CLI_ADMIT_INVITE_H

@@ -1,6 +1,6 @@
-/* Text and append only, so that an operator can read, copy and keep the lists with what she has, and
- * no crash can take away what was there. A line that a crash cut is skipped: nothing was handed out
- * for it. */
+/* Text and append only, so that an operator can read, copy and keep the lists with what she has,
+ * and no crash can take away what was there. A line that a crash cut is skipped: nothing was handed
+ * out for it. */
 #include "cli/admit/issuer.h"
 
 #include <errno.h>

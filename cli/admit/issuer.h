@@ -56,8 +56,8 @@ int issuer_note_ticket(struct issuer *issuer, const struct cert *admitted,
  * issued, or a whole id that was not. */
 int issuer_find(const struct issuer *issuer, const char *what, struct cert *cert,
                 struct err *err) MUST_CHECK;
-/* Revokes the node of that certificate, or that certificate alone. One that is revoked already gives
- * what was signed then. */
+/* Revokes the node of that certificate, or that certificate alone. One that is revoked already
+ * gives what was signed then. */
 int issuer_revoke(struct issuer *issuer, const struct cert *cert, bool only_this,
                   const char *reason, struct revocation *revocation, struct err *err) MUST_CHECK;
 

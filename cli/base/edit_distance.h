@@ -1,5 +1,5 @@
-/* edit_distance.h - how many typing mistakes lie between two words: a letter too many, too few, wrong, or
- * two neighbours swapped (optimal string alignment).
+/* edit_distance.h - how many typing mistakes lie between two words: a letter too many, too few,
+ * wrong, or two neighbours swapped (optimal string alignment).
  *
  *   Limits   words of EDIT_WORD_MAX letters; a longer one is far from every other
  *   Threads  any

@@ -19,6 +19,7 @@ void failure_init(struct failure *failure, const _Atomic bool *cancel);
 void failure_release(struct failure *failure);
 /* Keeps err unless there is one already. */
 void failure_set(struct failure *failure, const struct err *err);
+/* Is there one? Notices a cancel, too. */
 bool failure_met(struct failure *failure);
 /* 0, or -1 with the failure. */
 int failure_check(struct failure *failure, struct err *err) MUST_CHECK;

@@ -1,8 +1,8 @@
 /* job.h - what a long job (store, recover) shows while it runs, and how it ended.
  *
  * The job writes the counters from many threads, a painter reads them whenever it likes. files and
- * bytes begin again at zero when a store has to read its files once more (packs were lost meanwhile);
- * files_all and bytes_all are set once they are known. The others only grow.
+ * bytes begin again at zero when a store has to read its files once more (packs were lost
+ * meanwhile); files_all and bytes_all are set once they are known. The others only grow.
  *
  *   Units    bytes of file contents unless named otherwise
  *   Threads  any: every field is an atomic; the problem callback is called by one thread at a time

@@ -1,4 +1,5 @@
-/* steady_clock.h - a clock for measuring and for deadlines: it only goes forward, whatever the date is set to.
+/* steady_clock.h - a clock for measuring and for deadlines: it only goes forward, whatever the date
+ * is set to.
  *
  *   Threads  any
  */

@@ -1,8 +1,8 @@
 /* work_queue.h - work that one thread finds and several others do.
  *
- * Items are done in the order in which they were given. A thread may have other work too, which does
- * not come through the queue and goes first: has_other says whether there is some, and who makes some
- * wakes a thread for it.
+ * Items are done in the order in which they were given. A thread may have other work too, which
+ * does not come through the queue and goes first: has_other says whether there is some, and who
+ * makes some wakes a thread for it.
  *
  *   Limits   waiting_max items wait; who gives one more waits until one was taken
  *   Memory   an item belongs to the queue from work_queue_give on, and to the thread that took it
@@ -41,7 +41,8 @@ void work_queue_release(struct work_queue *queue);
 
 /* Starts the threads. */
 int work_queue_start(struct work_queue *queue, struct err *err) MUST_CHECK;
-/* Waits until all that was given is done and the threads have ended; then it can be started again. */
+/* Waits until all that was given is done and the threads have ended; then it can be started
+ * again. */
 void work_queue_end(struct work_queue *queue);
 
 void work_queue_give(struct work_queue *queue, void *item);

@@ -86,7 +86,8 @@ int cmd_authority_revoke(int argc, char **argv)
         v.revoked = json_array();
     for (size_t i = 0; status == 0 && i < line.operand_count; i++) {
         const char *operand = line.operands[i];
-        /* A name has no slash; a file of that name in this folder is meant only when nobody has it. */
+        /* A name has no slash; a file of that name in this folder is meant only when nobody has
+         * it. */
         struct cert cert;
         status = issuer_find(v.issuer, operand, &cert, &err);
         if (status == 0)

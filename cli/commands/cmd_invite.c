@@ -175,6 +175,27 @@ static int wait_for_machine(const struct command_line *line, struct invitation *
     return result;
 }
 
+/* Shows the ticket and waits for the machine. */
+static int run(const struct command_line *line, const struct invite_options *options,
+               struct err *err)
+{
+    struct invitation *invitation = NULL;
+    char armor[TICKET_ARMOR_MAX];
+    int stop = -1, status = invite_open(&invitation, options, err);
+    if (status == 0)
+        status = ticket_armor(armor, invite_ticket(invitation), err);
+    if (status == 0)
+        status = stop = stop_descriptor(err); /* before anybody can know the ticket */
+    if (stop >= 0) {
+        show_ticket(line, invite_ticket(invitation), armor);
+        status = wait_for_machine(line, invitation, stop, err);
+        close(stop);
+    }
+    sodium_memzero(armor, sizeof(armor));
+    invite_close(&invitation);
+    return status;
+}
+
 int cmd_invite(int argc, char **argv)
 {
     struct invite_options invite = {
@@ -223,30 +244,17 @@ int cmd_invite(int argc, char **argv)
     if (!command_line_read(&line, argc, argv, &code))
         return code;
     struct err err = ERR_INIT;
-    struct invitation *invitation = NULL;
-    char armor[TICKET_ARMOR_MAX];
-    int status = 0, stop = -1;
+    int status = 0;
     for (size_t i = 0; i < given.count && status == 0; i++)
         status = add_given(&seeds, given.items[i], &err);
+    if (status == 0 && given.count == 0)
+        add_members(&seeds, line.socket);
     invite.seconds = (int64_t)(expires_ms / 1000);
     invite.advertise = advertise.items;
     invite.advertise_count = advertise.count;
-    if (status == 0 && given.count == 0)
-        add_members(&seeds, line.socket);
     invite.seeds = seeds.list;
     invite.seed_count = seeds.count;
     if (status == 0)
-        status = invite_open(&invitation, &invite, &err);
-    if (status == 0)
-        status = ticket_armor(armor, invite_ticket(invitation), &err);
-    if (status == 0)
-        status = stop = stop_descriptor(&err); /* before anybody can know the ticket */
-    if (stop >= 0) {
-        show_ticket(&line, invite_ticket(invitation), armor);
-        status = wait_for_machine(&line, invitation, stop, &err);
-        close(stop);
-    }
-    sodium_memzero(armor, sizeof(armor));
-    invite_close(&invitation);
+        status = run(&line, &invite, &err);
     return command_end(&line, status, &err);
 }

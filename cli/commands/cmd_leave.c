@@ -9,7 +9,8 @@
 #include "cli/ui/output.h"
 #include "node/api/client.h"
 
-/* The name is going to be printed: certificates know only harmless ones, but this came by a socket. */
+/* The name is going to be printed: certificates know only harmless ones, but this came by a
+ * socket. */
 static int check_name(const char *name, struct err *err)
 {
     char safe[4 * sizeof(((struct node_status *)0)->name)];

@@ -52,8 +52,8 @@ static bool is_met(const struct awaited *awaited, const struct member_list *list
     return count >= (awaited->is_count ? awaited->count : 1);
 }
 
-/* Fills list; with `awaited` asks again until it is met. ERR_TOO_FEW at the end of the time, the list
- * then being the last one seen. */
+/* Fills list; with `awaited` asks again until it is met. ERR_TOO_FEW at the end of the time, the
+ * list then being the last one seen. */
 static int ask(struct client *client, struct member_list *list, const struct awaited *awaited,
                uint64_t timeout_ms, struct err *err)
 {

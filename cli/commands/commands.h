@@ -1,5 +1,5 @@
-/* commands.h - the commands of ecbak. A new one is a file cmd_NAME.c in this folder, its line here and in the
- * table of commands.c, and its part of the man page.
+/* commands.h - the commands of ecbak. A new one is a file cmd_NAME.c in this folder, its line here
+ * and in the table of commands.c, and its part of the man page.
  *
  * A command takes its own argc and argv (argv[0] is its name) and returns an exit code.
  */

@@ -234,7 +234,7 @@ static void step(struct watch *w)
         output_warning("this machine's node does not answer: trying again");
 }
 
-/* What there is to be seen reaches whoever looks. */
+/* Paints the view when it is time; elsewhere makes sure that every line written is out. */
 static int show(struct watch *w, struct err *err)
 {
     if (!w->view) {

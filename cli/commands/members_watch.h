@@ -2,8 +2,8 @@
  *
  * On a terminal one view, painted again in its place: the table, and below it what happened last.
  * Elsewhere a line for each event, written at once, so that a script can follow; with JSON one line
- * with the whole list before them, and again after the node was away. A node that goes away is waited
- * for.
+ * with the whole list before them, and again after the node was away. A node that goes away is
+ * waited for.
  *
  *   Errors   those of the first question: later ones are shown, and asked again; ERR_IO when the
  *            output is gone

@@ -290,7 +290,7 @@ static bool try_chown(struct file_at file, uid_t uid, gid_t gid)
 }
 
 /* What a file has now; a look is cheaper than a change, which goes through the file system's
- * journal, and most files are born with what they shall have. */
+ * journal, and most files are made with what they shall have. */
 struct present {
     bool known;
     uid_t uid;

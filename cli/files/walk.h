@@ -5,7 +5,8 @@
  * read those by then. Every folder is opened from its parent's descriptor without following
  * symbolic links, so that a tree that changes meanwhile leads nowhere else.
  *
- *   Limits   read ahead at most WALK_AHEAD_ENTRIES; a listing hands out WALK_SLICE entries at a time
+ *   Limits   read ahead at most WALK_AHEAD_ENTRIES; a listing hands out WALK_SLICE entries at a
+ *            time
  *   Memory   a folder is shared and counted: folder_hold, folder_drop; the names of its entries
  *            live as long as it does. Entries of a slice are the consumer's to free
  *   Threads  one consumer; folder_hold, folder_drop and reading a folder: any

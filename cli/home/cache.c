@@ -6,8 +6,8 @@
  * A dropped pack is one deleted row: its chunks' rows dangle, are found no more (the join fails;
  * pack numbers are never used again), and are replaced when the chunks are stored again.
  *
- * Few chunks are in two packs: those that were lost for a while, or that two machines stored at once.
- * Then the newer row counts, and the older one is kept among the others (cache_find_other).
+ * Few chunks are in two packs: those that were lost for a while, or that two machines stored at
+ * once. Then the newer row counts, and the older one is kept among the others (cache_find_other).
  *
  * An unpublished pack keeps its index block in its row until an index names it.
  */
@@ -182,7 +182,8 @@ static int run_with_id(struct cache *c, enum cache_statement which, const uint8_
     return result;
 }
 
-/* Among the ids of index packs that were read, this one (of no pack) says that packs were dropped. */
+/* Among the ids of index packs that were read, this one (of no pack) says that packs were
+ * dropped. */
 static const uint8_t dropped_mark[ID_SIZE] = {0};
 
 int cache_drop_pack(struct cache *cache, const uint8_t pack[ID_SIZE], struct err *err)
@@ -190,21 +191,6 @@ int cache_drop_pack(struct cache *cache, const uint8_t pack[ID_SIZE], struct err
     if (run_with_id(cache, CACHE_ADD_INDEX, dropped_mark, "forgetting a pack", err) != 0)
         return -1;
     return run_with_id(cache, CACHE_DROP_PACK, pack, "forgetting a pack", err);
-}
-
-int cache_pack_id(struct cache *cache, uint32_t pack_number, uint8_t pack[ID_SIZE], struct err *err)
-{
-    sqlite3_stmt *s = cache->statements[CACHE_PACK_ID];
-    pthread_mutex_lock(&cache->lock);
-    sqlite3_bind_int64(s, 1, pack_number);
-    int code = sqlite3_step(s), result = 0;
-    if (code != SQLITE_ROW && code != SQLITE_DONE)
-        result = cache_fail(cache, err, "looking up a pack");
-    else if (code == SQLITE_DONE || !copy_blob(s, 0, pack, ID_SIZE))
-        result = err_set(err, ERR_NOT_FOUND, "no pack has the number %u here", pack_number);
-    sqlite3_reset(s);
-    pthread_mutex_unlock(&cache->lock);
-    return result;
 }
 
 int cache_each_unpublished(struct cache *cache,

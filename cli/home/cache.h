@@ -2,12 +2,13 @@
  * packs.
  *
  * SQLite, bounded memory whatever its size; can be deleted: a blank machine fills it from the index
- * packs, and so does this one when the file is damaged or of another version (cache_open then makes it
- * anew, empty). Reservations of record numbers are NOT here (see home.h): those must never be lost.
+ * packs, and so does this one when the file is damaged or of another version (cache_open then makes
+ * it anew, empty). Reservations of record numbers are NOT here (see home.h): those must never be
+ * lost.
  *
  *   Limits   about CACHE_BYTES of memory
- *   Errors   ERR_NOT_FOUND; ERR_BUSY another command writes for long; ERR_IO, ERR_FULL;
- *            ERR_DAMAGED the file is damaged: delete it
+ *   Errors   ERR_NOT_FOUND; ERR_BUSY another command writes for long; ERR_IO, ERR_FULL; ERR_DAMAGED
+ *            the file is damaged: delete it
  *   Threads  any; calls are serialised inside
  */
 #ifndef ECBAK_CLI_HOME_CACHE_H
@@ -40,8 +41,8 @@ void cache_close(struct cache **cache);
 /* ERR_NOT_FOUND when no pack that is known and not dropped has it. */
 int cache_find(struct cache *cache, const uint8_t id[CHUNK_ID_SIZE],
                struct chunk_location *location, struct err *err) MUST_CHECK;
-/* Other packs that have the chunk too, for when the one of cache_find does not give it: the latest but
- * `skip`. ERR_NOT_FOUND when there is none. */
+/* Other packs that have the chunk too, for when the one of cache_find does not give it: the latest
+ * but `skip`. ERR_NOT_FOUND when there is none. */
 int cache_find_other(struct cache *cache, const uint8_t id[CHUNK_ID_SIZE], unsigned skip,
                      struct chunk_location *location, struct err *err) MUST_CHECK;
 /* A pack that is stored: its chunks can be relied on from now. published: some record's index names
@@ -51,12 +52,10 @@ int cache_add_pack(struct cache *cache, const uint8_t pack[ID_SIZE],
                    uint32_t *pack_number, struct err *err) MUST_CHECK;
 /* The pack is lost: its chunks are forgotten. */
 int cache_drop_pack(struct cache *cache, const uint8_t pack[ID_SIZE], struct err *err) MUST_CHECK;
-/* Were packs dropped since the indexes were read? Their nodes may be back: whoever needs every chunk
- * that there is forgets which indexes were read, and reads them again. */
+/* Were packs dropped since the indexes were read? Their nodes may be back: whoever needs every
+ * chunk that there is forgets which indexes were read, and reads them again. */
 bool cache_has_dropped(struct cache *cache);
 int cache_forget_indexes(struct cache *cache, struct err *err) MUST_CHECK;
-int cache_pack_id(struct cache *cache, uint32_t pack_number, uint8_t pack[ID_SIZE],
-                  struct err *err) MUST_CHECK;
 /* Is the pack known here, with its chunks? */
 bool cache_has_pack(struct cache *cache, const uint8_t pack[ID_SIZE]);
 /* Calls each() for every pack that no index names yet, with its entries, in the order in which they

@@ -58,7 +58,6 @@ static const char *const texts[CACHE_STATEMENTS] = {
     [CACHE_KEEP_OTHER] = keep_other_text,
     [CACHE_REPLACE_CHUNK] = replace_chunk_text,
     [CACHE_DROP_PACK] = "DELETE FROM pack WHERE id = ?1",
-    [CACHE_PACK_ID] = "SELECT id FROM pack WHERE number = ?1",
     [CACHE_UNPUBLISHED] = "SELECT block FROM pack WHERE block IS NOT NULL ORDER BY number",
     [CACHE_SET_PUBLISHED] = "UPDATE pack SET block = NULL WHERE block IS NOT NULL",
     [CACHE_HAS_PACK] = "SELECT 1 FROM pack WHERE id = ?1",

@@ -1,5 +1,4 @@
-/* cache_internal.h - the cache's file and its statements. cache*.c hold the lock.
- */
+/* cache_internal.h - the cache's file and its statements. Whoever calls these holds the lock. */
 #ifndef ECBAK_CLI_HOME_CACHE_INTERNAL_H
 #define ECBAK_CLI_HOME_CACHE_INTERNAL_H
 
@@ -18,7 +17,6 @@ enum cache_statement {
     CACHE_KEEP_OTHER,
     CACHE_REPLACE_CHUNK,
     CACHE_DROP_PACK,
-    CACHE_PACK_ID,
     CACHE_UNPUBLISHED,
     CACHE_SET_PUBLISHED,
     CACHE_HAS_INDEX,

@@ -1,4 +1,5 @@
-/* file_state.h - what the last store of a set of paths saw, so that the next one reads only what changed.
+/* file_state.h - what the last store of a set of paths saw, so that the next one reads only what
+ * changed.
  *
  * For each folder, in the order of names: a file's size, times and inode, its entry in the tree as
  * it was encoded, and the packs that its chunks are in. Packs are listed in the file itself, so it
@@ -9,8 +10,8 @@
  * that a chunk is going to be in has no id yet.
  *
  *   Errors   ERR_NOT_FOUND, ERR_FORMAT, ERR_VERSION, ERR_DAMAGED: then there is just no state
- *   Memory   the table of pieces (32 bytes each: at least one a folder) and, for a cursor, one piece: about
- *            FILE_STATE_PIECE_BYTES, or its last entry where that is larger
+ *   Memory   the table of pieces (32 bytes each: at least one a folder) and, for a cursor, one
+ *            piece: about FILE_STATE_PIECE_BYTES, or its last entry where that is larger
  *   Threads  a state is read-only, any; a cursor or a writer one at a time
  */
 #ifndef ECBAK_CLI_HOME_FILE_STATE_H
@@ -78,8 +79,8 @@ bool file_state_cursor_find(struct file_state_cursor *cursor, const char *name);
 
 /* ---- writing --------------------------------------------------------------------------------- */
 
-/* What a store made of one entry of a folder: its encoding in the tree, and the places of its chunks,
- * as they were given out. */
+/* What a store made of one entry of a folder: its encoding in the tree, and the places of its
+ * chunks, as they were given out. */
 struct stored_entry {
     uint8_t *encoded; /* malloc'd; NULL: left out of the snapshot */
     uint32_t encoded_size;

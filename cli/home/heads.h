@@ -1,7 +1,7 @@
 /* heads.h - the newest record of each writer that this machine has seen.
  *
- * A text file `heads` in the vault's folder, a line each: writer, number, hash. Without it a roll-back is
- * not noticed; nothing else depends on it.
+ * A text file `heads` in the vault's folder, a line each: writer, number, hash. Without it a
+ * roll-back is not noticed; nothing else depends on it.
  */
 #ifndef ECBAK_CLI_HOME_HEADS_H
 #define ECBAK_CLI_HOME_HEADS_H

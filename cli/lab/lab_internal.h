@@ -1,4 +1,5 @@
-/* lab_internal.h - the lab's paths: its folders are bounded (lab_locate) so that every name below them fits. */
+/* lab_internal.h - the lab's paths: its folders are bounded (lab_locate) so that every name below
+ * them fits. */
 #ifndef ECBAK_CLI_LAB_LAB_INTERNAL_H
 #define ECBAK_CLI_LAB_LAB_INTERNAL_H
 

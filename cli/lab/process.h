@@ -27,7 +27,7 @@ int process_end(const struct lab *lab, const struct lab_node *node, int signal, 
                 bool *was_running, struct err *err) MUST_CHECK;
 
 /* The last line of its log, "" without one. */
-void process_last_line(char words[ERR_TEXT_MAX / 2], const struct lab *lab,
+void process_last_line(char last[ERR_TEXT_MAX / 2], const struct lab *lab,
                        const struct lab_node *node);
 
 #endif

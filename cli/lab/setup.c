@@ -1,7 +1,7 @@
 /* The lab does what an operator does: it writes a configuration, runs `ecbakd --init`, signs the
- * request that this prints, and names the other nodes as seeds. What is there already is left alone,
- * so a second call completes a first one that was cut off, and a lab that grows keeps its older
- * nodes as they are. */
+ * request that this prints, and names the other nodes as seeds. What is there already is left
+ * alone, so a second call completes a first one that was cut off, and a lab that grows keeps its
+ * older nodes as they are. */
 #include "cli/lab/lab.h"
 
 #include <errno.h>

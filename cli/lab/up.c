@@ -87,11 +87,10 @@ static int wait_for_node(const struct lab *lab, const struct lab_node *node, siz
 {
     for (;;) {
         if (process_running(lab, node) == 0) {
-            char words[ERR_TEXT_MAX / 2], log[LAB_PATH_MAX];
-            process_last_line(words, lab, node);
+            char last[ERR_TEXT_MAX / 2], log[LAB_PATH_MAX];
+            process_last_line(last, lab, node);
             lab_node_path(log, lab, node, "log");
-            return err_set(err, ERR_IO, "%s ended; its last words in %s: %s", node->name, log,
-                           words);
+            return err_set(err, ERR_IO, "%s ended; the last line of %s: %s", node->name, log, last);
         }
         size_t seen = alive_at(lab, node);
         if (seen >= alive)

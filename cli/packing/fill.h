@@ -22,7 +22,7 @@ struct fill {
 void fill_init(struct fill *fill, enum pack_kind kind, const struct sender_options *send,
                struct sender **sender);
 void fill_release(struct fill *fill);
-/* Seals the segment into the pack, and tells the segment's place which pack that is. */
+/* Seals the segment into the pack, which becomes the pack of the segment's place. */
 int fill_add(struct fill *fill, const struct segment *segment, uint32_t place,
              struct err *err) MUST_CHECK;
 /* Ends the pack, if one was begun, and sends it. */

@@ -2,7 +2,7 @@
  * copy is dropped. */
 #include "cli/packing/known.h"
 
-#define BY_HEART_MAX (256u * 1024) /* about 20 MB */
+#define OWN_MAX (256u * 1024) /* chunks: about 20 MB */
 
 void known_init(struct known *known, struct cache *cache, struct places *places, bool cache_is_new)
 {
@@ -12,7 +12,7 @@ void known_init(struct known *known, struct cache *cache, struct places *places,
 
 void known_release(struct known *known)
 {
-    id_map_release(&known->by_heart);
+    id_map_release(&known->own);
     pthread_mutex_destroy(&known->lock);
 }
 
@@ -20,7 +20,7 @@ int known_find(struct known *known, enum chunk_kind kind, const uint8_t id[CHUNK
                bool *found, uint32_t *place, struct err *err)
 {
     pthread_mutex_lock(&known->lock);
-    *found = id_map_find(&known->by_heart, id, place);
+    *found = id_map_find(&known->own, id, place);
     /* Index chunks are made while the cache is being listed: it must not be asked then. */
     bool ask = !*found && known->ask_cache && kind != CHUNK_INDEX;
     pthread_mutex_unlock(&known->lock);
@@ -40,9 +40,9 @@ bool known_claim(struct known *known, enum chunk_kind kind, const uint8_t id[CHU
 {
     uint32_t other;
     pthread_mutex_lock(&known->lock);
-    bool is_new = !id_map_find(&known->by_heart, id, &other);
+    bool is_new = !id_map_find(&known->own, id, &other);
     if (is_new) {
-        id_map_put(&known->by_heart, id, *place);
+        id_map_put(&known->own, id, *place);
         if (kind == CHUNK_DATA)
             known->bytes_new += size;
     } else {
@@ -55,10 +55,10 @@ bool known_claim(struct known *known, enum chunk_kind kind, const uint8_t id[CHU
 void known_stored(struct known *known, const struct sealed_pack *sealed)
 {
     pthread_mutex_lock(&known->lock);
-    if (known->by_heart.count > BY_HEART_MAX) {
+    if (known->own.count > OWN_MAX) {
         known->ask_cache = true;
         for (size_t i = 0; i < sealed->entry_count; i++)
-            id_map_remove(&known->by_heart, sealed->entries[i].id);
+            id_map_remove(&known->own, sealed->entries[i].id);
     }
     pthread_mutex_unlock(&known->lock);
 }

@@ -1,6 +1,8 @@
-/* Who holds which lock: `lock` guards the segments that are free, queued or kept back; a fill's own its
- * pack; and what is known of chunks has one. None is held while another is taken, or while anything
- * is compressed or sent; sealing (which is fast) happens under the fill's.
+/* Locks: `lock` guards the segments that are free, queued or kept back, and the list of index
+ * packs; a fill has its own for its pack, and what is known of chunks has one. Only the places'
+ * lock is taken under another (a fill's), and nothing is compressed or sent under any; sealing,
+ * which is fast, happens under the fill's. The chunks of an index are added while the cache is
+ * locked: it is not asked for them.
  */
 #include "cli/packing/packs.h"
 
@@ -137,7 +139,8 @@ static int place_list(struct packs *packs, struct queued *list, struct fill *fil
     return result;
 }
 
-/* Keeps a compressed segment back while the store is small; else returns all that is to be placed. */
+/* Keeps a compressed segment back while the store is small; else returns all that is to be
+ * placed. */
 static struct queued *keep_back(struct packs *packs, struct queued *queued)
 {
     struct queued *list = NULL;

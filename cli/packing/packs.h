@@ -1,7 +1,7 @@
 /* packs.h - from chunks to packs: deduplicate, fill segments, compress, seal, send.
  *
  * Every producing thread has a `packing`: the segments that it fills. A full segment goes to a
- * queue; whoever has time compresses it (outside any lock) and puts it into the pack being filled,
+ * queue; an idle thread compresses it (outside any lock) and puts it into the pack being filled,
  * and a full pack goes to the sender. As long as a store is small (less than MIXED_BYTES), segments
  * are kept back, so that all of it can become one mixed pack at the end.
  *

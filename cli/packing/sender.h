@@ -1,8 +1,8 @@
 /* sender.h - sends sealed packs to the node, a few at a time.
  *
  * A pack counts as stored when the node has answered; then the cache learns of its chunks. Each
- * sending thread has a connection of its own and waits for its answer: as many packs are in memory as
- * there are threads, and one that waits.
+ * sending thread has a connection of its own and waits for its answer: as many packs are in memory
+ * as there are threads, and one that waits.
  *
  *   Errors   those of the node and of the cache end the whole store (struct failure)
  *   Threads  sender_put and sender_wait: any

@@ -51,7 +51,6 @@ void dest_drop(struct recover_worker *worker, struct dest *dest)
             close(dest->fd);
         free(dest->entry);
         free(dest->path);
-        free(dest->name);
         free(dest);
         dest = parent;
     }
@@ -95,7 +94,6 @@ int dest_enter(struct recover *recover, struct dest *parent, const struct tree_e
     new->parent = parent;
     new->fd = fd;
     new->path = alloc_format("%s/%s", parent->path, name);
-    new->name = alloc_text(name);
     new->fresh = fresh;
     new->apply = fresh || (apply && recover->options->overwrite);
     new->entry = entry_copy(entry);

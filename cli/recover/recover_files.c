@@ -1,6 +1,7 @@
-/* A file is written by whoever takes its parts: a small one is one part among many in a batch, a
- * large one is spread over several batches and threads. It lives under a temporary name until its
- * last part is written and every chunk was what its id says; a file that fails is removed.
+/* A file is written by the threads that take its parts: a small one is one part among many in a
+ * batch, a large one is spread over several batches and threads. It lives under a temporary name
+ * until its last part is written and every chunk was what its id says; a file that fails is
+ * removed.
  */
 #include <assert.h>
 #include <errno.h>
@@ -69,7 +70,8 @@ static int put(struct recover_worker *worker, int fd, const uint8_t *bytes, size
     return worker->recover->options->verify ? read_back(worker, fd, bytes, size, offset, err) : 0;
 }
 
-/* Bytes of the stream of a file's data, at `offset` of that stream, to their places between holes. */
+/* Bytes of the stream of a file's data, at `offset` of that stream, to their places between
+ * holes. */
 static int put_stream(struct recover_worker *worker, const struct output_file *output,
                       const uint8_t *bytes, size_t size, uint64_t offset, struct err *err)
 {
@@ -101,7 +103,7 @@ static int begin_file(struct recover *recover, struct output_file *output, struc
 {
     if (output->fd >= 0)
         return 0;
-    /* Born with its mode where nobody else could read it for that: saves changing it later. */
+    /* Made with its mode where nobody else could read it for that: saves changing it later. */
     const struct tree_entry *entry = output->entry;
     bool own = entry->uid == recover->uid && entry->gid == recover->gid;
     temporary_name(recover, output->temporary);

@@ -21,7 +21,7 @@
 #include "cli/remote/chunk_reader.h"
 #include "cli/vault/tree.h"
 
-#define RECOVER_THREADS_MAX 4
+#define RECOVER_THREADS_MAX 4  /* each has a few segments open */
 #define TEMPORARY_MAX       40 /* a temporary name */
 #define PART_CHUNKS         8  /* a large file is given out in parts of so many chunks */
 #define BATCH_PARTS         128
@@ -33,7 +33,6 @@ struct dest {
     struct dest *parent;
     int fd;
     char *path;               /* in the snapshot: "" for the root */
-    char *name;               /* in its parent */
     bool fresh;               /* made by this run: nothing can be in the way */
     bool apply;               /* it is to get the attributes in entry */
     struct tree_entry *entry; /* a copy; NULL for the root */
@@ -107,7 +106,8 @@ struct recover_worker {
 void recover_worker_init(struct recover_worker *worker, struct recover *recover);
 void recover_worker_release(struct recover_worker *worker);
 
-/* Tells the user of something that is not recovered whole, and notes what kind of trouble it was. */
+/* Tells the user of something that is not recovered whole, and notes what kind of trouble it
+ * was. */
 void recover_problem(struct recover *recover, const struct dest *dest, const char *name,
                      size_t name_size, const struct err *err);
 /* The entry's name, with a NUL at its end. */
@@ -161,7 +161,7 @@ void writers_give(struct recover *recover, struct part_batch **batch);
 
 /* Does the snapshot have this path? ERR_NOT_FOUND when not. */
 int recover_find(struct recover *recover, const char *path, struct err *err) MUST_CHECK;
-/* Goes through the tree; when it returns 0 and the writers have ended, all is done. */
+/* Goes through the tree; when it returns 0 and the queue has ended, all is done. */
 int recover_walk(struct recover *recover, struct err *err) MUST_CHECK;
 
 #endif

@@ -231,7 +231,7 @@ void fetcher_unplan(struct fetcher *fetcher, struct fetched_pack *pack)
     if (pack->plans == 0 && pack->holds == 0 && pack->waiters == 0 && pack->state == PACK_AWAY)
         forget(fetcher, pack);
     else if (pack->plans == 0)
-        pthread_cond_signal(&fetcher->planned); /* its room can be had now */
+        pthread_cond_signal(&fetcher->planned); /* its room is free now */
     pthread_mutex_unlock(&fetcher->lock);
 }
 

@@ -2,8 +2,9 @@
  *
  * A reader plans a pack when it knows that it is going to need it, takes it when it does, and
  * unplans it when it will not need it again. Fetching threads bring planned packs in the order of
- * planning; packs that somebody waits for come first. When the room is used up, the pack goes that
- * nobody holds, rather one that nobody plans either, and the one longest not taken first.
+ * planning; packs that somebody waits for come first. When the room is used up, a pack that nobody
+ * holds is dropped: first those that nobody plans either, and of these the one that was not taken
+ * for longest.
  *
  *   Limits   FETCHER_PACKS packs in memory at most, those on their way included
  *   Errors   of the node and of pack_open, given to each reader who takes that pack

@@ -1,5 +1,5 @@
-/* Index packs are asked for a few ahead, and taken in from the earliest snapshot to the latest: a chunk
- * that was lost and sent again is in the pack that the later index names.
+/* Index packs are asked for a few ahead, and taken in from the earliest snapshot to the latest: a
+ * chunk that was lost and sent again is in the pack that the later index names.
  */
 #include "cli/remote/index_packs.h"
 
@@ -158,8 +158,9 @@ static int load_all(struct loading *loading, struct err *err)
     }
 }
 
-/* An index that was missing when later ones were read, and is there now, must not be read last: what it
- * says of chunks that were sent again since is not so any more. Then all are read again, in order. */
+/* An index that was missing when later ones were read, and is there now, must not be read last:
+ * what it says of chunks that were sent again since is not so any more. Then all are read again, in
+ * order. */
 static int keep_order(struct loading *loading, struct err *err)
 {
     const struct id_list *packs = &loading->packs;

@@ -23,8 +23,8 @@ struct index_report {
     void *ctx;
 };
 
-/* Reads what is new; report NULL: nobody is told. -1 only when nothing more can be read (no node, no
- * cache). */
+/* Reads what is new; report NULL: nobody is told. -1 only when nothing more can be read (no node,
+ * no cache). */
 int index_packs_load(struct cache *cache, const struct vault_keys *keys, struct client *client,
                      const struct snapshot_list *list, const struct index_report *report,
                      struct err *err) MUST_CHECK;

@@ -1,6 +1,6 @@
-/* Chains are judged by hashes, not by numbers: a store that was killed leaves its number unused, and
- * the next record still names the one before. Whether two records are in order is what the writer's
- * signature says; when they were made is only what its clock said.
+/* Chains are judged by hashes: a record names the hash of the one before it. Numbers only tell how
+ * much is missing. Whether two records are in order is what the writer's signature says; when they
+ * were made is only what its clock said.
  */
 #include "cli/remote/snapshots.h"
 
@@ -103,7 +103,8 @@ static void judge_link(struct snapshot_list *list, const struct chain_link *link
             before = &links[i];
         if (memcmp(links[i].hash, link->previous, ID_SIZE) == 0)
             return;
-        /* A fork has several candidates of one number; further back is another story. */
+        /* A fork has several candidates of one number; a link further back is not what it
+         * follows. */
         if (links[i].number < before->number)
             break;
     }

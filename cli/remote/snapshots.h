@@ -21,7 +21,7 @@
 #include "node/api/client.h"
 
 enum finding_kind {
-    FINDING_GAP = 1,        /* records [number, number + count) of writer are not to be had */
+    FINDING_GAP = 1,        /* records [number, number + count) of writer are missing */
     FINDING_FORK = 2,       /* number exists more than once, or does not follow its predecessor */
     FINDING_ROLLBACK = 3,   /* this machine has seen `number`, and it is not among the records */
     FINDING_UNREADABLE = 4, /* a record that is not what it should be: text says why */

@@ -55,7 +55,6 @@ struct store_result {
     uint32_t survives; /* node losses survived beyond that of this machine; least of all objects */
     double seconds;
     uint64_t problems;      /* files reported */
-    uint64_t packs_resent;  /* earlier packs found lost, their chunks read and sent again */
     uint64_t objects_short; /* objects on fewer nodes than data + parity */
     uint32_t record_others; /* other nodes that have the record */
     enum job_outcome outcome;
@@ -63,7 +62,7 @@ struct store_result {
 };
 
 /* 0 when a snapshot was published (result->outcome is JOB_DONE, JOB_INCOMPLETE or JOB_TOO_FEW), -1
- * when not. Takes and releases the vault's lock. */
+ * when not. Takes the vault's lock, which vault_close gives back. */
 int store_run(struct vault *vault, const struct store_options *options,
               struct job_progress *progress, const struct job_report *report,
               struct store_result *result, struct err *err) MUST_CHECK;

@@ -1,6 +1,6 @@
-/* The node is asked how well packs are held; it pins each at its holders for this snapshot's record,
- * counts them, and completes what is incomplete. That is done twice: before, so that nothing lost is relied on, and
- * after, so that what is published was whole at that moment.
+/* The node is asked how well packs are held: it pins each at its holders for this snapshot's
+ * record, counts them, and completes what is incomplete. That is done twice: before, so that
+ * nothing lost is relied on, and after, so that what is published was whole at that moment.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -55,7 +55,6 @@ static int drop_lost(struct store_run *run, const struct id_list *list,
         if (!is_lost(&held[i]))
             continue;
         *any = true;
-        run->result->packs_resent++;
         places_lose(&run->pipeline.places, list->ids[i]);
         if (cache_drop_pack(run->cache, list->ids[i], err) != 0)
             return -1;

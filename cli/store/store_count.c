@@ -1,5 +1,5 @@
-/* A second walk beside the one that stores, which only looks: it is done long before a first store is, and gives the
- * progress line its total. Nothing depends on it, so whatever it cannot read it leaves out.
+/* A second walk beside the one that stores, which only looks: it ends long before a first store
+ * does. Nothing depends on it, so it leaves out what it cannot read.
  */
 #include "cli/store/store_count.h"
 

@@ -1,5 +1,5 @@
-/* A worker takes a batch of files (small ones come about a megabyte at a time, so that neighbours
- * are compressed together) or a segment to compress, whichever is there.
+/* A worker compresses segments as long as there are any, and else takes a batch of files (small
+ * ones come about a megabyte at a time, so that neighbours are compressed together).
  *
  * A file is taken as it is between two looks at it; when the second look differs, it is read again
  * once, and then stored as it was read and reported.
@@ -161,7 +161,8 @@ static int read_contents(struct store_worker *worker, int fd, const struct walk_
 
 /* ---- one entry ------------------------------------------------------------------------------- */
 
-/* A number for an inode that is the same in every snapshot and hardly another's. */
+/* A number for an inode, the same in every snapshot; that two inodes have one is as good as
+ * impossible (and recover_links.c would notice). */
 static uint64_t link_number(const struct walk_stat *stat)
 {
     uint8_t bytes[16], hash[crypto_generichash_BYTES_MIN];

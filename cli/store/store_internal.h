@@ -5,7 +5,8 @@
  *   store_count.c  another counts ahead of it, for the progress line
  *   store_files.c  worker threads read files and cut them into chunks
  *   store_tree.c   finished files become folders, finished folders entries of their parents
- *   store_check.c, store_publish.c  are the packs held, and the record that makes them a snapshot: these see
+ *   store_check.c, store_publish.c  are the packs held, and the record that makes them a snapshot:
+ *                                   these see
  *                  the whole run (store_run_internal.h), the others the pipeline alone
  *   packing/       chunks become packs and go to the node
  */
@@ -95,8 +96,8 @@ struct dir *dir_new(struct pipeline *pipeline, struct folder *folder, struct sli
                     size_t index, const struct file_state_entry *before);
 struct folder *dir_folder(const struct dir *dir);
 /* Takes the entries; waits while too many slices of the folder are not complete, so every file of
- * earlier ones must have been given to a worker. The slice is pending until slice_done was called once for each item, and once
- * more by the walker. */
+ * earlier ones must have been given to a worker. The slice is pending until slice_done was called
+ * once for each item, and once more by the walker. */
 struct slice *dir_add_slice(struct dir *dir, struct walk_entry *entries, size_t count);
 void slice_done(struct store_worker *worker, struct slice *slice);
 /* No more slices. The dir may be gone when this returns. */
@@ -118,7 +119,7 @@ void workers_init(struct pipeline *pipeline, unsigned threads);
 
 /* ---- store_walk.c ---------------------------------------------------------------------------- */
 
-/* Goes through the targets; when it returns 0 and the workers have ended, the root is complete. */
+/* Goes through the targets; when it returns 0 and the queue has ended, the root is complete. */
 int store_walk(struct pipeline *pipeline, char *const *targets, size_t target_count,
                struct err *err) MUST_CHECK;
 

@@ -1,6 +1,6 @@
-/* The record is what makes a snapshot exist. It is signed and saved here before it is sent, and sent
- * again unchanged by the next store if this one is stopped in between: a number is never used for
- * two records.
+/* The record is what makes a snapshot exist. It is signed and saved here before it is sent, and
+ * sent again unchanged by the next store if this one is stopped in between: a number is never used
+ * for two records.
  */
 #include <pwd.h>
 #include <stdio.h>

@@ -1,4 +1,5 @@
-/* store_run_internal.h - one run of `ecbak store`: the pipeline, and what its steps say to the node. */
+/* store_run_internal.h - one run of `ecbak store`: the pipeline, and what its steps say to the
+ * node. */
 #ifndef ECBAK_CLI_STORE_STORE_RUN_INTERNAL_H
 #define ECBAK_CLI_STORE_STORE_RUN_INTERNAL_H
 

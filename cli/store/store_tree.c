@@ -69,7 +69,7 @@ void pipeline_problem(struct pipeline *pipeline, const struct folder *folder, co
 /* ---- what was there before ------------------------------------------------------------------- */
 
 /* Remembers the folder's tree chunks of the last store: most folders come out the same, and then
- * nobody has to be asked where their chunks are. */
+ * where their chunks are is known without asking. */
 static void remember_before(struct dir *dir, const struct file_state_entry *before)
 {
     struct tree_reader reader;

@@ -1,5 +1,5 @@
-/* Depth first, with a stack of its own (a tree may be deeper than a thread's stack). What looks as it
- * did in the last store is taken over as it is; the rest goes to the workers in batches. After a
+/* Depth first, with a stack of its own (a tree may be deeper than a thread's stack). What looks as
+ * it did in the last store is taken over as it is; the rest goes to the workers in batches. After a
  * failure the walk goes on to its end without looking, so that everything begun is also ended.
  */
 #include <errno.h>

@@ -1,4 +1,5 @@
-/* command.h - several commands under one name, how a name finds its function, and what commands share.
+/* command.h - several commands under one name, how a name finds its function, and what commands
+ * share.
  *
  * A command takes its own argc and argv (argv[0] is its name) and returns an exit code.
  */

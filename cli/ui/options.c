@@ -110,8 +110,8 @@ struct parser {
     int at;
 };
 
-/* NULL: there is none, and err says what was meant: in a profile words have no dashes, and one more is
- * known. */
+/* NULL: there is none, and err says what was meant: in a profile words have no dashes, and one more
+ * is known. */
 static const struct option *find_name(const struct parser *parser, const char *name,
                                       bool in_profile, struct err *err)
 {

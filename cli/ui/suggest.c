@@ -1,4 +1,5 @@
-/* One mistake, and one more for every four letters: else every short word would resemble every other. */
+/* One mistake, and one more for every four letters: else every short word would resemble every
+ * other. */
 #include "cli/ui/suggest.h"
 
 #include <string.h>

@@ -1,5 +1,5 @@
-/* compact.h - variable-length numbers and sized texts: what the tree, index and snapshot formats are
- * made of.
+/* compact.h - variable-length numbers and sized texts: what the tree, index and snapshot formats
+ * are made of.
  *
  * A number is little-endian base 128, seven bits a byte, the top bit set on all but the last; only
  * its shortest form is read back, so that equal things have equal bytes. Signed numbers are folded

@@ -115,11 +115,6 @@ int pack_writer_add(struct pack_writer *writer, const struct segment *segment, s
     return 0;
 }
 
-size_t pack_writer_size(const struct pack_writer *writer)
-{
-    return padme(size_with(writer, 0, 0, 0));
-}
-
 /* Seals directory and footer behind the segments; returns the pack's size. */
 static size_t seal_end(struct pack_writer *w)
 {

@@ -74,7 +74,6 @@ bool pack_writer_has_room(const struct pack_writer *writer, const struct segment
 /* Seals a compressed segment into the pack. */
 int pack_writer_add(struct pack_writer *writer, const struct segment *segment,
                     struct err *err) MUST_CHECK;
-size_t pack_writer_size(const struct pack_writer *writer);
 
 /* A pack that is complete, and the chunks in it as its directory lists them. */
 struct sealed_pack {

@@ -64,8 +64,8 @@ int pack_part_open(const struct pack_seal *seal, uint32_t number, uint8_t *plain
 /* One line of the directory for each segment. */
 struct pack_segment {
     uint32_t sealed_size, plain_size, entry_count;
-    uint8_t method;
-    size_t offset; /* in the pack; decoded only */
+    uint8_t method; /* enum segment_method */
+    size_t offset;  /* in the pack; decoded only */
 };
 
 struct pack_directory {

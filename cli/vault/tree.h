@@ -100,7 +100,7 @@ void tree_reader_release(struct tree_reader *reader);
 int tree_reader_give(struct tree_reader *reader, const uint8_t *bytes, size_t size,
                      struct err *err) MUST_CHECK;
 /* Reads the next entry; *end true (and no entry) when the chunks given hold no further whole one:
- * give the next chunk, or finish. Checks everything that a restore relies on. */
+ * give the next chunk, or finish. Checks everything that a recover relies on. */
 int tree_entry_decode(struct tree_entry *entry, struct tree_reader *reader, bool *end,
                       struct err *err) MUST_CHECK;
 /* After the last chunk: an error when half an entry is left. */

@@ -1,4 +1,5 @@
-/* tree_internal.h - the limits of a tree's entry, as its writer and its reader share them. The table of its bytes is in tree.c.
+/* tree_internal.h - the limits of a tree's entry, as its writer and its reader share them. The
+ * table of its bytes is in tree.c.
  */
 #ifndef ECBAK_CLI_VAULT_TREE_INTERNAL_H
 #define ECBAK_CLI_VAULT_TREE_INTERNAL_H
