@@ -85,7 +85,8 @@ static int start(struct daemon *d, struct err *err)
     if (strcmp(config->name, d->id.cert.name) != 0)
         log_warn("the certificate names this node %s, the configuration %s: the certificate counts",
                  d->id.cert.name, config->name);
-    return service_new(&d->service, config, d->id.keys, &d->id.cert, d->id.authority_public,
+    return service_new(&d->service, config,
+                       &(struct credentials){d->id.keys, &d->id.cert, d->id.authority_public},
                        d->store, err);
 }
 

@@ -165,12 +165,8 @@ static struct client_answer *fake_answer(struct client *client, uint64_t *call)
 }
 
 int client_put_pack_start(struct client *client, uint64_t *call, uint8_t **pack, size_t pack_size,
-                          const uint8_t *grant, size_t grant_size, const struct pin *pin,
-                          uint32_t data, uint32_t parity, struct err *err)
+                          const struct put_terms *terms, struct err *err)
 {
-    (void)pin;
-    (void)data;
-    (void)parity;
     (void)err;
     struct client_answer *answer = fake_answer(client, call);
     struct grant g;
@@ -182,7 +178,7 @@ int client_put_pack_start(struct client *client, uint64_t *call, uint8_t **pack,
     fake.puts++;
     if (pack_size > fake.biggest_pack)
         fake.biggest_pack = pack_size;
-    if (grant_open(&g, &cert, grant, grant_size, cluster, &answer->err) != 0) {
+    if (grant_open(&g, &cert, terms->grant, terms->grant_size, cluster, &answer->err) != 0) {
         /* as it is */
     } else if (memcmp(g.pack, id, ID_SIZE) != 0 || g.pack_bytes != pack_size) {
         err_set(&answer->err, ERR_DENIED, "the grant is for another pack");

@@ -188,8 +188,10 @@ static void a_record_of_an_unknown_kind_is_told_and_hides_no_snapshot(void **sta
     uint8_t *bytes, hash[ID_SIZE];
     size_t size;
     uint32_t others;
-    assert_int_equal(record_seal(&record, vault->writer_secret, vault->writer_cert,
-                                 vault->writer_cert_size, &bytes, &size, hash, &err),
+    assert_int_equal(record_seal(&record,
+                                 &(struct signer){vault->writer_secret, vault->writer_cert,
+                                                  vault->writer_cert_size},
+                                 &bytes, &size, hash, &err),
                      0);
     assert_int_equal(client_put_record(client, bytes, size, 0, &others, &err), 0);
     assert_int_equal(snapshot_list_load(&list, vault, client, &err), 0);

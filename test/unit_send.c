@@ -77,12 +77,10 @@ void nodes_succeeded(struct nodes *n, size_t index)
     (void)n, (void)index;
 }
 
-int local_put_fragment(const struct local *local, const uint8_t *fragment, size_t fragment_size,
-                       const uint8_t *grant, size_t grant_size, const struct holders *holders,
-                       const struct pin *for_pin, struct err *err)
+int local_put_fragment(const struct local *local, const struct fragment_to_put *put,
+                       struct err *err)
 {
-    (void)local, (void)fragment, (void)fragment_size, (void)grant, (void)grant_size;
-    (void)holders, (void)for_pin;
+    (void)local, (void)put;
     return err_set(err, ERR_FULL, "none of these nodes is this one");
 }
 

@@ -314,8 +314,9 @@ static void record_of(uint64_t number, uint8_t **bytes, size_t *size, uint8_t ha
     memset(record.previous, (int)number, number > 1 ? ID_SIZE : 0);
     record.sealed = (uint8_t *)"sealed";
     record.sealed_size = 6;
-    lab_ok(record_seal(&record, lab.writer_secret, lab.writer_cert_bytes, lab.writer_cert_size,
-                       bytes, size, hash, &err));
+    lab_ok(record_seal(
+        &record, &(struct signer){lab.writer_secret, lab.writer_cert_bytes, lab.writer_cert_size},
+        bytes, size, hash, &err));
 }
 
 static void records_are_listed_by_their_first_byte(void **state)

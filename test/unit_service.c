@@ -299,8 +299,8 @@ static void a_store_outlives_the_stop_of_its_own_node(void **state)
     client_set_patience(client, LAB_WAIT_MS);
     for (size_t i = 1; i < 6; i++)
         lab_signal(&lab, i, SIGSTOP);
-    lab_ok(client_put_pack_start(client, &call, &bytes, pack.size, grant, grant_size, &lab.pin, 4,
-                                 2, &err));
+    lab_ok(client_put_pack_start(client, &call, &bytes, pack.size,
+                                 &(struct put_terms){grant, grant_size, &lab.pin, 4, 2}, &err));
     while (status.used_bytes == used_bytes) { /* its own row comes first */
         usleep(10000);
         lab_ok(client_status(lab_client(&lab, 0), &status, &err));
@@ -378,8 +378,8 @@ static int put_with(const uint8_t *grant, size_t grant_size, const struct lab_pa
     uint64_t call;
     uint8_t *bytes = malloc(pack->size);
     memcpy(bytes, pack->bytes, pack->size);
-    lab_ok(client_put_pack_start(lab_client(&lab, 0), &call, &bytes, pack->size, grant, grant_size,
-                                 &lab.pin, 4, 2, &err));
+    lab_ok(client_put_pack_start(lab_client(&lab, 0), &call, &bytes, pack->size,
+                                 &(struct put_terms){grant, grant_size, &lab.pin, 4, 2}, &err));
     lab_ok(client_next(lab_client(&lab, 0), &answer, &err));
     return (int)answer.err.code;
 }
@@ -424,8 +424,9 @@ static void put_record(size_t node, uint64_t number, uint32_t wanted, uint32_t *
     memset(record.previous, (int)number, number > 1 ? ID_SIZE : 0);
     record.sealed = (uint8_t *)"sealed";
     record.sealed_size = 6;
-    lab_ok(record_seal(&record, lab.writer_secret, lab.writer_cert_bytes, lab.writer_cert_size,
-                       &bytes, &size, hash, &err));
+    lab_ok(record_seal(
+        &record, &(struct signer){lab.writer_secret, lab.writer_cert_bytes, lab.writer_cert_size},
+        &bytes, &size, hash, &err));
     lab_ok(client_put_record(lab_client(&lab, node), bytes, size, wanted, others, &err));
     free(bytes);
 }

@@ -28,8 +28,9 @@ static int sign_grant(const struct sender_options *options, const struct sealed_
     memcpy(grant.writer, vault->writer, WRITER_SIZE);
     memcpy(grant.pack, sealed->id, ID_SIZE);
     memcpy(grant.sponsor, options->node, ID_SIZE);
-    return grant_seal(&grant, vault->writer_secret, vault->writer_cert, vault->writer_cert_size,
-                      bytes, size, err);
+    return grant_seal(
+        &grant, &(struct signer){vault->writer_secret, vault->writer_cert, vault->writer_cert_size},
+        bytes, size, err);
 }
 
 static int send_pack(struct sender *sender, struct client *client, struct sealed_pack *sealed,
@@ -41,9 +42,9 @@ static int send_pack(struct sender *sender, struct client *client, struct sealed
     if (sign_grant(options, sealed, &grant, &grant_size, err) != 0)
         return -1;
     uint64_t call;
-    int result =
-        client_put_pack_start(client, &call, &sealed->bytes, sealed->size, grant, grant_size,
-                              &options->pin, options->data, options->parity, err);
+    int result = client_put_pack_start(
+        client, &call, &sealed->bytes, sealed->size,
+        &(struct put_terms){grant, grant_size, &options->pin, options->data, options->parity}, err);
     free(grant);
     struct client_answer answer = {0};
     if (result != 0 || client_next(client, &answer, err) != 0)

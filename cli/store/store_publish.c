@@ -102,8 +102,10 @@ int publish_snapshot(struct store_run *run, struct err *err)
     size_t size = 0;
     int result = seal(run, &record.sealed, &record.sealed_size, err);
     if (result == 0)
-        result = record_seal(&record, vault->writer_secret, vault->writer_cert,
-                             vault->writer_cert_size, &bytes, &size, run->result->snapshot, err);
+        result = record_seal(
+            &record,
+            &(struct signer){vault->writer_secret, vault->writer_cert, vault->writer_cert_size},
+            &bytes, &size, run->result->snapshot, err);
     if (result == 0)
         result = vault_save_record(vault, run->pin.number, bytes, size, run->result->snapshot, err);
     if (result == 0 && send_record(run, bytes, size, err) != 0)

@@ -129,10 +129,16 @@ int client_members_wanted(struct client *client, const struct members_wanted *wa
                           struct member_list *list, struct err *err) MUST_CHECK;
 void member_list_release(struct member_list *list);
 
-/* Starts storing a sealed pack; grant is a SignedGrant. data = parity = 0: automatic. */
+/* On what terms a sealed pack is stored. Borrows all. */
+struct put_terms {
+    const uint8_t *grant; /* a SignedGrant */
+    size_t grant_size;
+    const struct pin *pin;
+    uint32_t data, parity; /* k + m; 0 + 0: what fits the cluster */
+};
+
 int client_put_pack_start(struct client *client, uint64_t *call, uint8_t **pack, size_t pack_size,
-                          const uint8_t *grant, size_t grant_size, const struct pin *pin,
-                          uint32_t data, uint32_t parity, struct err *err) MUST_CHECK;
+                          const struct put_terms *terms, struct err *err) MUST_CHECK;
 int client_get_pack_start(struct client *client, uint64_t *call, const uint8_t pack[ID_SIZE],
                           struct err *err) MUST_CHECK;
 

@@ -26,16 +26,15 @@ bool client_read_redundancy(struct redundancy *held, const Ecbak__Redundancy *fr
 }
 
 int client_put_pack_start(struct client *client, uint64_t *call, uint8_t **pack, size_t pack_size,
-                          const uint8_t *grant, size_t grant_size, const struct pin *pin,
-                          uint32_t data, uint32_t parity, struct err *err)
+                          const struct put_terms *terms, struct err *err)
 {
     Ecbak__Pin message_pin;
-    pin_to_wire(&message_pin, pin);
+    pin_to_wire(&message_pin, terms->pin);
     Ecbak__PutPackRequest put = ECBAK__PUT_PACK_REQUEST__INIT;
-    put.grant = wire_view(grant, grant_size);
+    put.grant = wire_view(terms->grant, terms->grant_size);
     put.pin = &message_pin;
-    put.data = data;
-    put.parity = parity;
+    put.data = terms->data;
+    put.parity = terms->parity;
     Ecbak__ClientRequest request = ECBAK__CLIENT_REQUEST__INIT;
     request.body_case = ECBAK__CLIENT_REQUEST__BODY_PUT_PACK;
     request.put_pack = &put;

@@ -65,10 +65,9 @@ struct membership_offer {
     uint64_t capacity_bytes, used_bytes, store_epoch;
 };
 
-/* Borrows keys and revocations (NULL: none). */
+/* Borrows credentials' parts and revocations (NULL: none). */
 int membership_new(struct membership **membership, const struct config *config,
-                   const struct node_keys *keys, const struct cert *cert,
-                   const uint8_t authority_public[32], struct revocations *revocations,
+                   const struct credentials *credentials, struct revocations *revocations,
                    const struct membership_offer *offer, struct err *err) MUST_CHECK;
 /* Says "away for a while" first, unless membership_leave said more. */
 void membership_destroy(struct membership **membership);

@@ -89,8 +89,7 @@ int64_t calls_next_ms(const struct transport *t);
 
 /* transport_new, and for the test that takes the ZAP handler away. */
 int transport_new_seam(struct transport **transport, const struct config *config,
-                       const struct node_keys *keys, const struct cert *cert,
-                       const uint8_t authority_public[32], const struct transport_ops *ops,
+                       const struct credentials *credentials, const struct transport_ops *ops,
                        bool without_zap, struct err *err) MUST_CHECK;
 
 int client_bind(void **socket, void *context, const char *endpoint, struct err *err) MUST_CHECK;

@@ -13,7 +13,8 @@ int ask_start(struct transport *transport, const uint8_t node[ID_SIZE],
 {
     size_t size;
     uint8_t *header = wire_pack(request, &size);
-    int result = transport_call(transport, node, header, size, payload, timeout_ms, call, err);
+    int result = transport_call(transport, node, &(struct outgoing){header, size, payload},
+                                timeout_ms, call, err);
     free(header);
     return result;
 }

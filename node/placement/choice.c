@@ -38,8 +38,10 @@ bool choice_possible(const struct choice *choice, size_t node)
 static size_t take(struct choice *choice, const struct candidate *candidates, size_t wanted,
                    size_t *chosen)
 {
-    size_t count = placement_choose(choice->pack, candidates, choice->count, choice->taken, wanted,
-                                    choice->zone_max, choice->fragment_bytes, chosen);
+    size_t count =
+        placement_choose(&(struct placement){choice->pack, candidates, choice->count, choice->taken,
+                                             choice->zone_max, choice->fragment_bytes},
+                         wanted, chosen);
     for (size_t i = 0; i < count; i++) {
         assert(!choice->taken[chosen[i]]);
         choice->taken[chosen[i]] = true;

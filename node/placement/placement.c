@@ -7,6 +7,7 @@
  * several such numbers is the i-th with probability w_i / sum of w. */
 #include "node/placement/placement.h"
 
+#include <assert.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -88,27 +89,26 @@ static void number_zones(const struct candidate *candidates, size_t count, size_
 struct picking {
     const struct candidate *candidates;
     size_t count;
-    uint64_t fragment_bytes;
     size_t *order, *zone, *in_zone; /* in_zone: by zone number */
     bool *out;                      /* cannot be chosen: holds one, is not usable, or has no room */
     bool *picked;
 };
 
-static void picking_init(struct picking *c, const uint8_t pack[ID_SIZE],
-                         const struct candidate *candidates, size_t count, const bool *taken,
-                         uint64_t fragment_bytes)
+static void picking_init(struct picking *c, const struct placement *p)
 {
-    *c = (struct picking){candidates, count, fragment_bytes, NULL, NULL, NULL, NULL, NULL};
+    size_t count = p->count;
+    *c = (struct picking){.candidates = p->candidates, .count = count};
     c->order = alloc_zero(count, sizeof(size_t));
     c->zone = alloc_zero(count, sizeof(size_t));
     c->in_zone = alloc_zero(count, sizeof(size_t));
     c->out = alloc_zero(count, sizeof(bool));
     c->picked = alloc_zero(count, sizeof(bool));
-    placement_order(pack, candidates, count, c->order);
-    number_zones(candidates, count, c->zone);
+    placement_order(p->pack, p->candidates, count, c->order);
+    number_zones(p->candidates, count, c->zone);
     for (size_t i = 0; i < count; i++) {
-        bool holds = taken != NULL && taken[i];
-        c->out[i] = holds || !candidates[i].usable || candidates[i].free_bytes < fragment_bytes;
+        bool holds = p->taken != NULL && p->taken[i];
+        c->out[i] =
+            holds || !p->candidates[i].usable || p->candidates[i].free_bytes < p->fragment_bytes;
         if (holds)
             c->in_zone[c->zone[i]]++;
     }
@@ -144,22 +144,21 @@ static size_t pick(struct picking *c, size_t wanted, size_t zone_max, bool *left
     return picked;
 }
 
-size_t placement_choose(const uint8_t pack[ID_SIZE], const struct candidate *candidates,
-                        size_t count, const bool *taken, size_t wanted, size_t zone_max,
-                        uint64_t fragment_bytes, size_t *chosen)
+size_t placement_choose(const struct placement *placement, size_t wanted, size_t *chosen)
 {
     struct picking c;
     size_t picked = 0, written = 0;
     bool left = true;
-    picking_init(&c, pack, candidates, count, taken, fragment_bytes);
+    picking_init(&c, placement);
     /* When every zone is at its limit, the limit rises by one for all: the surplus is spread too. */
-    for (size_t limit = zone_max; left && picked < wanted; limit++)
+    for (size_t limit = placement->zone_max; left && picked < wanted; limit++)
         picked += pick(&c, wanted - picked, limit, &left);
-    for (size_t n = 0; n < count; n++)
+    for (size_t n = 0; n < c.count; n++)
         if (c.picked[c.order[n]])
             chosen[written++] = c.order[n];
-    for (size_t i = 0; i < count && written < wanted; i++)
-        if (candidates[i].self && !c.out[i])
+    assert(written == picked && picked <= wanted);
+    for (size_t i = 0; i < c.count && written < wanted; i++)
+        if (c.candidates[i].self && !c.out[i])
             chosen[written++] = i;
     picking_release(&c);
     return written;

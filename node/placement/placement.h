@@ -34,14 +34,21 @@ struct candidate {
 void placement_order(const uint8_t pack[ID_SIZE], const struct candidate *candidates, size_t count,
                      size_t *order);
 
+/* Where fragments of one object may go. Borrows all. */
+struct placement {
+    const uint8_t *pack; /* id */
+    const struct candidate *candidates;
+    size_t count;
+    const bool *taken; /* those that hold a fragment already: they count for their zone and are not
+                        * chosen; NULL: none */
+    size_t zone_max;   /* fragments in a zone, while others can take them */
+    uint64_t fragment_bytes;
+};
+
 /* Chooses up to `wanted` usable nodes with at least fragment_bytes free into chosen (indices of
- * candidates, in rendezvous order; self comes last, and only when the others are too few). No zone
- * gets more than zone_max while others can take it; beyond that the zones fill evenly. `taken[i]`
- * (taken may be NULL) marks candidates that hold a fragment already: they count for their zone and
- * are not chosen. Returns how many were chosen. */
-size_t placement_choose(const uint8_t pack[ID_SIZE], const struct candidate *candidates,
-                        size_t count, const bool *taken, size_t wanted, size_t zone_max,
-                        uint64_t fragment_bytes, size_t *chosen);
+ * candidates, in rendezvous order; self comes last, and only when the others are too few). Beyond
+ * zone_max the zones fill evenly. Returns how many were chosen. */
+size_t placement_choose(const struct placement *placement, size_t wanted, size_t *chosen);
 
 /* k and m for a cluster of `known` members (README has the table); false: too few. */
 bool placement_shape(size_t known, uint32_t *data, uint32_t *parity);

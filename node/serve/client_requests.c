@@ -15,28 +15,28 @@
 #define PAGE_BYTES_MAX   (700 * 1024) /* of records in one answer; one more fits whole */
 #define PAGE_RECORDS_MAX 1024
 
-static int status(struct service *service, const Ecbak__ClientRequest *request,
-                  const struct payload *payload, struct answer *answer, struct err *err)
+static int status(struct service *service, const struct question *question,
+                  const Ecbak__ClientRequest *request, struct answer *answer, struct err *err)
 {
-    (void)request, (void)payload, (void)err;
+    (void)request, (void)question, (void)err;
     report_status(&answer->report, service, &answer->reply);
     return 0;
 }
 
-static int members(struct service *service, const Ecbak__ClientRequest *request,
-                   const struct payload *payload, struct answer *answer, struct err *err)
+static int members(struct service *service, const struct question *question,
+                   const Ecbak__ClientRequest *request, struct answer *answer, struct err *err)
 {
-    (void)payload, (void)err;
+    (void)question, (void)err;
     report_members(&answer->report, service, request->members, &answer->reply);
     return 0;
 }
 
-static int put_record(struct service *service, const Ecbak__ClientRequest *request,
-                      const struct payload *payload, struct answer *answer, struct err *err)
+static int put_record(struct service *service, const struct question *question,
+                      const Ecbak__ClientRequest *request, struct answer *answer, struct err *err)
 {
     const Ecbak__PutRecordRequest *body = request->put_record;
     ecbak__put_record_reply__init(&answer->put_record);
-    if (records_put(&service->peers, payload->bytes, payload->size, body->others_wanted,
+    if (records_put(&service->peers, question->payload, question->payload_size, body->others_wanted,
                     &answer->put_record.others, err) != 0)
         return -1;
     answer->reply.body_case = ECBAK__CLIENT_REPLY__BODY_PUT_RECORD;
@@ -45,10 +45,10 @@ static int put_record(struct service *service, const Ecbak__ClientRequest *reque
 }
 
 /* One page, in the order of hashes. The first page is preceded by a pull from everybody. */
-static int get_records(struct service *service, const Ecbak__ClientRequest *request,
-                       const struct payload *payload, struct answer *answer, struct err *err)
+static int get_records(struct service *service, const struct question *question,
+                       const Ecbak__ClientRequest *request, struct answer *answer, struct err *err)
 {
-    (void)payload;
+    (void)question;
     const Ecbak__GetRecordsRequest *body = request->get_records;
     uint8_t vault[ID_SIZE], after[ID_SIZE];
     Ecbak__GetRecordsReply *page = &answer->get_records;
@@ -88,10 +88,10 @@ static int get_records(struct service *service, const Ecbak__ClientRequest *requ
     return 0;
 }
 
-static int revoke(struct service *service, const Ecbak__ClientRequest *request,
-                  const struct payload *payload, struct answer *answer, struct err *err)
+static int revoke(struct service *service, const struct question *question,
+                  const Ecbak__ClientRequest *request, struct answer *answer, struct err *err)
 {
-    (void)payload;
+    (void)question;
     const Ecbak__RevokeRequest *body = request->revoke;
     bool added;
     if (revoke_here(&service->peers, body->revocation.data, body->revocation.len, &added, err) != 0)
@@ -103,10 +103,10 @@ static int revoke(struct service *service, const Ecbak__ClientRequest *request,
     return 0;
 }
 
-static int leave(struct service *service, const Ecbak__ClientRequest *request,
-                 const struct payload *payload, struct answer *answer, struct err *err)
+static int leave(struct service *service, const struct question *question,
+                 const Ecbak__ClientRequest *request, struct answer *answer, struct err *err)
 {
-    (void)request, (void)payload, (void)answer, (void)err;
+    (void)request, (void)question, (void)answer, (void)err;
     service_leave(service);
     return 0;
 }

@@ -38,6 +38,16 @@ struct request {
     enum cost cost;
 };
 
+/* A request as it came. Borrows all. */
+struct question {
+    const uint8_t *node; /* the node that asks, proven; NULL: a command */
+    enum queue queue;    /* the one that it waited in */
+    const uint8_t *header;
+    size_t header_size;
+    const uint8_t *payload;
+    size_t payload_size;
+};
+
 /* The kind of a message that is not unpacked yet: of the fields in its bytes, the last one that
  * carries a message, which is the one that unpacking keeps. 0: none, or bytes that are no message. */
 unsigned request_body(const uint8_t *bytes, size_t size);

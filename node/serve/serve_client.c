@@ -27,38 +27,36 @@ enum queue serve_client_queue(const uint8_t *header, size_t header_size)
     return kind != NULL ? kind->kind.queue : QUEUE_CLIENT;
 }
 
-static int answer_it(struct service *service, const Ecbak__ClientRequest *request,
-                     const struct payload *payload, enum queue queue, struct answer *answer,
-                     struct err *err)
+static int answer_it(struct service *service, const struct question *question,
+                     const Ecbak__ClientRequest *request, struct answer *answer, struct err *err)
 {
     const struct client_request *kind = client_request_find(request->body_case);
     if (kind == NULL)
         return err_set(err, ERR_VERSION,
                        "a request that this node does not know: are command and ecbakd of the "
                        "same version?");
-    if (kind->kind.queue != queue)
+    if (kind->kind.queue != question->queue)
         return err_set(err, ERR_FORMAT, "a request of several kinds");
-    return kind->answer(service, request, payload, answer, err);
+    return kind->answer(service, question, request, answer, err);
 }
 
-void serve_client(struct service *service, const uint8_t *header, size_t header_size,
-                  const struct payload *payload, enum queue queue, uint8_t **reply,
+void serve_client(struct service *service, const struct question *question, uint8_t **reply,
                   size_t *reply_size, struct payload *answer_payload)
 {
     struct err err = ERR_INIT;
     struct answer *answer = alloc_zero(1, sizeof(*answer));
     ecbak__client_reply__init(&answer->reply);
     Ecbak__ClientRequest *request = NULL;
-    if (header_size > REQUEST_BYTES_MAX)
-        err_set(&err, ERR_FORMAT, "a request of %zu bytes", header_size);
+    if (question->header_size > REQUEST_BYTES_MAX)
+        err_set(&err, ERR_FORMAT, "a request of %zu bytes", question->header_size);
     else
-        request = wire_unpack(&ecbak__client_request__descriptor, header, header_size,
-                              REQUEST_BUDGET, &err);
+        request = wire_unpack(&ecbak__client_request__descriptor, question->header,
+                              question->header_size, REQUEST_BUDGET, &err);
     if (request == NULL)
         count_one(&service->counters, COUNTED_MALFORMED);
     else
         answer->reply.call = request->call;
-    if (request == NULL || answer_it(service, request, payload, queue, answer, &err) != 0) {
+    if (request == NULL || answer_it(service, question, request, answer, &err) != 0) {
         answer->reply.body_case = ECBAK__CLIENT_REPLY__BODY__NOT_SET;
         answer->reply.error = err.code == ERR_NONE ? ERR_IO : err.code;
         answer->reply.error_text = err.text;

@@ -20,9 +20,8 @@ struct service;
 enum queue serve_client_queue(const uint8_t *header, size_t header_size);
 
 /* The answer, errors included: *reply is malloc'd, *answer_payload (of size 0 when there is none) is
- * the caller's to release. `queue`: the one that the request waited in. */
-void serve_client(struct service *service, const uint8_t *header, size_t header_size,
-                  const struct payload *payload, enum queue queue, uint8_t **reply,
+ * the caller's to release. */
+void serve_client(struct service *service, const struct question *question, uint8_t **reply,
                   size_t *reply_size, struct payload *answer_payload);
 
 /* The table: row i, or NULL after the last. */

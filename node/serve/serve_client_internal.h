@@ -32,8 +32,9 @@ struct answer {
 };
 
 /* Answers one kind of request. */
-typedef int client_handler(struct service *service, const Ecbak__ClientRequest *request,
-                           const struct payload *payload, struct answer *answer, struct err *err);
+typedef int client_handler(struct service *service, const struct question *question,
+                           const Ecbak__ClientRequest *request, struct answer *answer,
+                           struct err *err);
 
 struct client_request {
     struct request kind;

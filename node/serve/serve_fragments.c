@@ -21,8 +21,11 @@ int answer_put_fragment(const struct responder *responder, const struct question
     parts->holders = alloc_zero(1, sizeof(*parts->holders));
     if (pin_from_wire(&pin, put->pin, err) != 0 ||
         holders_from_wire(parts->holders, put->n_holders, put->holders, err) != 0 ||
-        local_put_fragment(responder->local, question->payload, question->payload_size,
-                           put->grant.data, put->grant.len, parts->holders, &pin, err) != 0)
+        local_put_fragment(responder->local,
+                           &(struct fragment_to_put){question->payload, question->payload_size,
+                                                     put->grant.data, put->grant.len,
+                                                     parts->holders, &pin},
+                           err) != 0)
         return -1;
     struct fragment *fragment = alloc_zero(1, sizeof(*fragment));
     int result = fragment_parse(fragment, question->payload, question->payload_size, err);

@@ -28,25 +28,21 @@ static void fill_held(Ecbak__Redundancy *message, struct redundancy *held)
     message->sent_bytes = held->sent_bytes;
 }
 
-int serve_put_pack(struct service *service, const Ecbak__ClientRequest *request,
-                   const struct payload *payload, struct answer *answer, struct err *err)
+int serve_put_pack(struct service *service, const struct question *question,
+                   const Ecbak__ClientRequest *request, struct answer *answer, struct err *err)
 {
     const Ecbak__PutPackRequest *body = request->put_pack;
     struct pin pin;
     if (pin_from_wire(&pin, body->pin, err) != 0)
         return -1;
-    if (payload->size == 0 || payload->size > PACK_SIZE_MAX)
+    if (question->payload_size == 0 || question->payload_size > PACK_SIZE_MAX)
         return err_set(err, ERR_INVALID, "a pack of %zu bytes; 1 to %zu can be stored",
-                       payload->size, PACK_SIZE_MAX);
+                       question->payload_size, PACK_SIZE_MAX);
     answer->held = alloc_zero(1, sizeof(*answer->held));
-    const struct pack_to_put pack = {.bytes = payload->bytes,
-                                     .size = payload->size,
-                                     .grant = body->grant.data,
-                                     .grant_size = body->grant.len,
-                                     .pin = &pin,
-                                     .data = body->data,
-                                     .parity = body->parity};
-    if (put_pack(&service->peers, &pack, answer->held, err) != 0)
+    const struct put_terms terms = {body->grant.data, body->grant.len, &pin, body->data,
+                                    body->parity};
+    if (put_pack(&service->peers, question->payload, question->payload_size, &terms, answer->held,
+                 err) != 0)
         return -1;
     answer->held_messages = alloc_zero(1, sizeof(*answer->held_messages));
     fill_held(answer->held_messages, answer->held);
@@ -57,10 +53,10 @@ int serve_put_pack(struct service *service, const Ecbak__ClientRequest *request,
     return 0;
 }
 
-int serve_pin_packs(struct service *service, const Ecbak__ClientRequest *request,
-                    const struct payload *payload, struct answer *answer, struct err *err)
+int serve_pin_packs(struct service *service, const struct question *question,
+                    const Ecbak__ClientRequest *request, struct answer *answer, struct err *err)
 {
-    (void)payload;
+    (void)question;
     const Ecbak__PinPacksRequest *body = request->pin_packs;
     struct pin pin;
     size_t count = body->n_packs;
@@ -96,10 +92,10 @@ int serve_pin_packs(struct service *service, const Ecbak__ClientRequest *request
     return 0;
 }
 
-int serve_get_pack(struct service *service, const Ecbak__ClientRequest *request,
-                   const struct payload *payload, struct answer *answer, struct err *err)
+int serve_get_pack(struct service *service, const struct question *question,
+                   const Ecbak__ClientRequest *request, struct answer *answer, struct err *err)
 {
-    (void)payload;
+    (void)question;
     const Ecbak__GetPackRequest *body = request->get_pack;
     uint8_t pack[ID_SIZE];
     uint8_t *bytes;

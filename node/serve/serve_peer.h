@@ -26,16 +26,6 @@ struct responder {
     struct reach *reach; /* dials callers back */
 };
 
-/* A PeerRequest as it came. Borrows all. */
-struct question {
-    const uint8_t *node; /* who asks, proven */
-    enum queue queue;    /* the one that it waited in: serve_peer_queue */
-    const uint8_t *header;
-    size_t header_size;
-    const uint8_t *payload;
-    size_t payload_size;
-};
-
 /* Where a request waits; one of an unknown kind, where it is refused at little cost. */
 enum queue serve_peer_queue(const uint8_t *header, size_t header_size);
 

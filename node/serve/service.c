@@ -53,58 +53,45 @@ static int arrived(void *ctx, struct incoming *incoming)
     return -1;
 }
 
-static void reply_to(struct service *service, struct incoming *incoming, uint8_t *header,
-                     size_t header_size, struct payload *payload)
-{
-    atomic_fetch_add(&service->peers.moved_bytes, payload->size);
-    transport_reply(service->peers.transport, incoming, header, header_size, payload);
-    free(header);
-    free(incoming);
-}
-
-static void run_client(struct service *service, struct incoming *incoming, enum queue queue)
+static void serve(struct service *service, struct incoming *incoming, enum queue queue)
 {
     uint8_t *reply;
     size_t reply_size;
     struct payload payload = {.size = 0};
-    serve_client(service, incoming->header, incoming->header_size, &incoming->payload, queue,
-                 &reply, &reply_size, &payload);
-    reply_to(service, incoming, reply, reply_size, &payload);
-}
-
-static void run_peer(struct service *service, struct incoming *incoming, enum queue queue)
-{
-    uint8_t *reply;
-    size_t reply_size;
-    struct payload payload = {.size = 0};
-    const struct question question = {.node = incoming->node,
+    const struct question question = {.node = incoming->from_client ? NULL : incoming->node,
                                       .queue = queue,
                                       .header = incoming->header,
                                       .header_size = incoming->header_size,
                                       .payload = incoming->payload.bytes,
                                       .payload_size = incoming->payload.size};
-    serve_peer(&service->responder, &question, &reply, &reply_size, &payload);
-    reply_to(service, incoming, reply, reply_size, &payload);
+    if (incoming->from_client)
+        serve_client(service, &question, &reply, &reply_size, &payload);
+    else
+        serve_peer(&service->responder, &question, &reply, &reply_size, &payload);
+    atomic_fetch_add(&service->peers.moved_bytes, payload.size);
+    transport_reply(service->peers.transport, incoming, reply, reply_size, &payload);
+    free(reply);
+    free(incoming);
 }
 
 static void run_quick(void *ctx, void *job)
 {
-    run_client(ctx, job, QUEUE_QUICK);
+    serve(ctx, job, QUEUE_QUICK);
 }
 
-static void run_command(void *ctx, void *job)
+static void run_client(void *ctx, void *job)
 {
-    run_client(ctx, job, QUEUE_CLIENT);
+    serve(ctx, job, QUEUE_CLIENT);
 }
 
-static void run_for_peer(void *ctx, void *job)
+static void run_peer(void *ctx, void *job)
 {
-    run_peer(ctx, job, QUEUE_PEER);
+    serve(ctx, job, QUEUE_PEER);
 }
 
 static void run_dial(void *ctx, void *job)
 {
-    run_peer(ctx, job, QUEUE_DIAL);
+    serve(ctx, job, QUEUE_DIAL);
 }
 
 /* The node stops before it came to this request. A peer is told so; a command sees its connection
@@ -143,12 +130,12 @@ static void make_queues(struct service *s)
                           .threads_max = s->config->client_jobs,
                           .jobs_max = 256,
                           .bytes_max = TRANSPORT_CLIENT_BYTES_MAX,
-                          .run = run_command},
+                          .run = run_client},
         [QUEUE_PEER] = {.name = "ecbak-peer",
                         .threads_max = s->config->peer_jobs,
                         .jobs_max = 1024,
                         .bytes_max = TRANSPORT_PEER_BYTES_MAX,
-                        .run = run_for_peer},
+                        .run = run_peer},
         [QUEUE_DIAL] = {.name = "ecbak-dial",
                         .threads_max = 1,
                         .jobs_max = REACH_QUEUE_MAX,
@@ -184,43 +171,42 @@ int service_left_fd(const struct service *service)
     return service->left_fd;
 }
 
-static int start(struct service *s, const uint8_t authority_public[32], struct err *err)
+static int start(struct service *s, const struct credentials *credentials, struct err *err)
 {
     struct membership_offer offer;
     struct peers *peers = &s->peers;
     s->left_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (s->left_fd < 0)
         return err_errno(err, "eventfd");
-    if (revoke_open(peers, s->config->data_dir, authority_public, err) != 0)
+    if (revoke_open(peers, s->config->data_dir, credentials->authority_public, err) != 0)
         return -1;
     s->responder = (struct responder){&peers->local, peers->revocations, s->reach};
     announce_offer(peers->local.store, s->config->capacity_bytes, &offer);
-    if (membership_new(&peers->membership, s->config, peers->local.keys, s->cert, authority_public,
-                       peers->revocations, &offer, err) != 0)
+    if (membership_new(&peers->membership, s->config, credentials, peers->revocations, &offer,
+                       err) != 0)
         return err_context(err, "membership");
     struct transport_ops ops = {
         .ctx = s, .find = find_peer, .arrived = arrived, .revocations = peers->revocations};
-    if (transport_new(&peers->transport, s->config, peers->local.keys, s->cert, authority_public,
-                      &ops, err) != 0)
+    if (transport_new(&peers->transport, s->config, credentials, &ops, err) != 0)
         return err_context(err, "transport");
     const struct chores_options chores = {peers, s->config, s->cert, s->reach};
     return chores_new(&s->chores, &chores, err);
 }
 
-int service_new(struct service **service, const struct config *config, const struct node_keys *keys,
-                const struct cert *cert, const uint8_t authority_public[32], struct store *store,
-                struct err *err)
+int service_new(struct service **service, const struct config *config,
+                const struct credentials *credentials, struct store *store, struct err *err)
 {
     struct service *s = alloc_zero(1, sizeof(*s));
     s->config = config;
-    s->cert = cert;
+    s->cert = credentials->cert;
     s->left_fd = -1;
-    s->peers.local = (struct local){.store = store, .keys = keys, .counters = &s->counters};
-    cluster_id(s->peers.local.cluster, authority_public);
+    s->peers.local =
+        (struct local){.store = store, .keys = credentials->keys, .counters = &s->counters};
+    cluster_id(s->peers.local.cluster, credentials->authority_public);
     health_new(&s->peers.health);
     reach_new(&s->reach, &s->peers, config);
     make_queues(s);
-    if (start(s, authority_public, err) != 0) {
+    if (start(s, credentials, err) != 0) {
         service_destroy(&s);
         return -1;
     }

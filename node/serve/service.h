@@ -24,8 +24,8 @@
 struct service;
 
 /* Serves from the moment it returns 0. Call rs_setup() and sodium_init() before. */
-int service_new(struct service **service, const struct config *config, const struct node_keys *keys,
-                const struct cert *cert, const uint8_t authority_public[32], struct store *store,
+int service_new(struct service **service, const struct config *config,
+                const struct credentials *credentials, struct store *store,
                 struct err *err) MUST_CHECK;
 
 /* Finishes or cancels the jobs that run, tells the others that this node is away for a while

@@ -3,25 +3,23 @@
 
 #include <string.h>
 
-int local_put_fragment(const struct local *local, const uint8_t *fragment, size_t fragment_size,
-                       const uint8_t *grant, size_t grant_size, const struct holders *holders,
-                       const struct pin *pin, struct err *err)
+int local_put_fragment(const struct local *local, const struct fragment_to_put *put,
+                       struct err *err)
 {
     struct grant opened;
     struct writer_cert writer;
-    if (grant_size > GRANT_BYTES_MAX ||
-        grant_open(&opened, &writer, grant, grant_size, local->cluster, err) != 0) {
+    if (put->grant_size > GRANT_BYTES_MAX ||
+        grant_open(&opened, &writer, put->grant, put->grant_size, local->cluster, err) != 0) {
         count_one(local->counters, COUNTED_GRANTS_REFUSED);
-        if (grant_size > GRANT_BYTES_MAX)
-            return err_set(err, ERR_FORMAT, "a grant of %zu bytes", grant_size);
+        if (put->grant_size > GRANT_BYTES_MAX)
+            return err_set(err, ERR_FORMAT, "a grant of %zu bytes", put->grant_size);
         return err_context(err, "grant");
     }
-    if (memcmp(opened.vault, pin->vault, ID_SIZE) != 0) {
+    if (memcmp(opened.vault, put->pin->vault, ID_SIZE) != 0) {
         count_one(local->counters, COUNTED_GRANTS_REFUSED);
         return err_set(err, ERR_DENIED, "the grant is of another vault than the pin");
     }
-    int result = store_put_fragment(local->store, fragment, fragment_size, grant, grant_size,
-                                    &opened, holders, pin, err);
+    int result = store_put_fragment(local->store, put, &opened, err);
     if (result != 0 && err->code == ERR_DENIED)
         count_one(local->counters, COUNTED_GRANTS_REFUSED);
     return result;

@@ -26,9 +26,8 @@ struct local {
     struct counters *counters;
 };
 
-int local_put_fragment(const struct local *local, const uint8_t *fragment, size_t fragment_size,
-                       const uint8_t *grant, size_t grant_size, const struct holders *holders,
-                       const struct pin *pin, struct err *err) MUST_CHECK;
+int local_put_fragment(const struct local *local, const struct fragment_to_put *put,
+                       struct err *err) MUST_CHECK;
 int local_put_record(const struct local *local, const uint8_t *record, size_t size,
                      struct err *err) MUST_CHECK;
 

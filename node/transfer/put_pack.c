@@ -14,18 +14,18 @@
 #include "node/transfer/send.h"
 #include "node/transfer/tell_holders.h"
 
-static int check_grant(const struct local *local, const struct pack_to_put *pack,
+static int check_grant(const struct local *local, size_t pack_size, const struct put_terms *terms,
                        struct grant *opened, struct err *err)
 {
     struct writer_cert writer;
-    const struct pin *pin = pack->pin;
-    if (pack->grant_size > GRANT_BYTES_MAX)
-        return err_set(err, ERR_FORMAT, "a grant of %zu bytes", pack->grant_size);
-    if (grant_open(opened, &writer, pack->grant, pack->grant_size, local->cluster, err) != 0)
+    const struct pin *pin = terms->pin;
+    if (terms->grant_size > GRANT_BYTES_MAX)
+        return err_set(err, ERR_FORMAT, "a grant of %zu bytes", terms->grant_size);
+    if (grant_open(opened, &writer, terms->grant, terms->grant_size, local->cluster, err) != 0)
         return err_context(err, "grant");
-    if (opened->pack_bytes != pack->size)
+    if (opened->pack_bytes != pack_size)
         return err_set(err, ERR_FOREIGN, "the grant is for %llu bytes, the pack has %zu",
-                       (unsigned long long)opened->pack_bytes, pack->size);
+                       (unsigned long long)opened->pack_bytes, pack_size);
     if (memcmp(opened->sponsor, local->keys->node, ID_SIZE) != 0)
         return err_set(err, ERR_FOREIGN, "the grant names another node as sponsor");
     if (memcmp(opened->vault, pin->vault, ID_SIZE) != 0 ||
@@ -87,13 +87,13 @@ static int send_set(struct sending *sending, struct fragment_set *set, struct re
     return 0;
 }
 
-int put_pack(struct peers *peers, const struct pack_to_put *pack, struct redundancy *held,
-             struct err *err)
+int put_pack(struct peers *peers, const uint8_t *pack, size_t pack_size,
+             const struct put_terms *terms, struct redundancy *held, struct err *err)
 {
     struct grant opened;
-    uint32_t data = pack->data, parity = pack->parity;
+    uint32_t data = terms->data, parity = terms->parity;
     *held = (struct redundancy){.nodes = 0};
-    if (check_grant(&peers->local, pack, &opened, err) != 0)
+    if (check_grant(&peers->local, pack_size, terms, &opened, err) != 0)
         return -1;
     struct nodes nodes;
     nodes_init(&nodes, peers);
@@ -102,7 +102,7 @@ int put_pack(struct peers *peers, const struct pack_to_put *pack, struct redunda
     int result = -1;
     if (data == 0 && parity == 0 && nodes_shape(&nodes, &data, &parity, err) != 0)
         goto done;
-    if (fragment_set_encode(set, pack->bytes, pack->size, data, parity, err) != 0)
+    if (fragment_set_encode(set, pack, pack_size, data, parity, err) != 0)
         goto done;
     if (memcmp(set->object.pack_id, opened.pack, ID_SIZE) != 0) {
         err_set(err, ERR_DAMAGED, "the pack is not the one that its grant names");
@@ -111,9 +111,9 @@ int put_pack(struct peers *peers, const struct pack_to_put *pack, struct redunda
     memcpy(held->pack, opened.pack, ID_SIZE);
     sending->nodes = &nodes;
     sending->pack = opened.pack;
-    sending->grant = pack->grant;
-    sending->grant_size = pack->grant_size;
-    sending->pin = pack->pin;
+    sending->grant = terms->grant;
+    sending->grant_size = terms->grant_size;
+    sending->pin = terms->pin;
     if (send_set(sending, set, held, err) != 0) {
         char hex[9];
         err_context(err, "pack %s", hex_encode(hex, opened.pack, 4));

@@ -11,18 +11,9 @@
 #include "node/api/client.h"
 #include "node/peers/peers.h"
 
-struct pack_to_put {
-    const uint8_t *bytes;
-    size_t size;
-    const uint8_t *grant;
-    size_t grant_size;
-    const struct pin *pin;
-    uint32_t data, parity; /* 0 + 0: what fits the cluster */
-};
-
 /* On success at least k nodes hold a fragment each; how many is in *held, and whether that is enough
  * is the command's to say. */
-int put_pack(struct peers *peers, const struct pack_to_put *pack, struct redundancy *held,
-             struct err *err) MUST_CHECK;
+int put_pack(struct peers *peers, const uint8_t *pack, size_t pack_size,
+             const struct put_terms *terms, struct redundancy *held, struct err *err) MUST_CHECK;
 
 #endif

@@ -52,8 +52,10 @@ void slot_put_here(struct loop *loop, struct slot *slot, size_t node, const stru
     const struct sending *s = loop->sending;
     struct err err = ERR_INIT;
     int64_t start = monotonic_ms();
-    if (local_put_fragment(&loop->nodes->peers->local, slot->piece->bytes, s->fragment_size,
-                           s->grant, s->grant_size, told, s->pin, &err) == 0)
+    if (local_put_fragment(&loop->nodes->peers->local,
+                           &(struct fragment_to_put){slot->piece->bytes, s->fragment_size, s->grant,
+                                                     s->grant_size, told, s->pin},
+                           &err) == 0)
         slot_placed(loop, slot, node, monotonic_ms() - start);
     else
         slot_give_up(loop, node, &err);

@@ -85,6 +85,13 @@ int node_keys_save(const struct node_keys *keys, const char *path,
                    struct err *err) MUST_CHECK; /* never overwrites */
 int node_keys_load(struct node_keys **keys, const char *path, struct err *err) MUST_CHECK;
 
+/* Who a node is, as it proves it to others. Borrows all. */
+struct credentials {
+    const struct node_keys *keys;
+    const struct cert *cert;
+    const uint8_t *authority_public; /* 32 bytes */
+};
+
 /* What a node asks the authority to sign: one line "ecbak-request-1:BASE64" {node id, CURVE key,
  * name, zone, self-signature}, so that nobody can have another's key signed under his name. */
 int cert_request(char line[CERT_ARMOR_MAX], const struct node_keys *keys, const char *name,

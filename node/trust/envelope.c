@@ -5,34 +5,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "coding/base/alloc.h"
-
-/* protobuf-c has no const: it only reads what it packs. */
-ProtobufCBinaryData envelope_view(const uint8_t *bytes, size_t size)
-{
-    return (ProtobufCBinaryData){.len = size, .data = (uint8_t *)(uintptr_t)bytes};
-}
-
-bool envelope_take(uint8_t *to, size_t size, const ProtobufCBinaryData *from)
-{
-    if (from->len != size)
-        return false;
-    memcpy(to, from->data, size);
-    return true;
-}
-
-static uint8_t *pack(const ProtobufCMessage *message, size_t *size)
-{
-    *size = protobuf_c_message_get_packed_size(message);
-    uint8_t *bytes = alloc_zero(*size, 1);
-    protobuf_c_message_pack(message, bytes);
-    return bytes;
-}
+#include "node/common/wire.h"
 
 int envelope_pack(const ProtobufCMessage *message, size_t size_max, const char *what,
                   uint8_t **bytes, size_t *size, struct err *err)
 {
-    *bytes = pack(message, size);
+    *bytes = wire_pack(message, size);
     if (*size <= size_max)
         return 0;
     free(*bytes);
@@ -66,7 +44,7 @@ static void *unpack_exact(const ProtobufCMessageDescriptor *type, const uint8_t 
     if (message == NULL)
         return NULL;
     size_t again_size;
-    uint8_t *again = pack(message, &again_size);
+    uint8_t *again = wire_pack(message, &again_size);
     bool same = again_size == size && (size == 0 || memcmp(again, bytes, size) == 0) &&
                 !has_unknown(message);
     free(again);
@@ -74,12 +52,6 @@ static void *unpack_exact(const ProtobufCMessageDescriptor *type, const uint8_t 
         return message;
     protobuf_c_message_free_unpacked(message, NULL);
     return NULL;
-}
-
-void envelope_release(void *message)
-{
-    if (message != NULL)
-        protobuf_c_message_free_unpacked(message, NULL);
 }
 
 void *envelope_open(const ProtobufCMessageDescriptor *type, const uint8_t *bytes, size_t size,
@@ -124,7 +96,7 @@ void envelope_seal(Ecbak__Signed *envelope, uint8_t signature[SIGN_SIZE],
                    const ProtobufCMessage *body, const char *context, const uint8_t secret[64])
 {
     ecbak__signed__init(envelope);
-    envelope->body.data = pack(body, &envelope->body.len);
+    envelope->body.data = wire_pack(body, &envelope->body.len);
     sign_body(signature, context, envelope->body.data, envelope->body.len, secret);
-    envelope->signature = envelope_view(signature, SIGN_SIZE);
+    envelope->signature = wire_view(signature, SIGN_SIZE);
 }

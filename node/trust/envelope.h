@@ -6,7 +6,7 @@
  * body.
  *
  *   Errors   ERR_FORMAT, ERR_VERSION, ERR_DAMAGED (signature); ERR_INVALID too large to pack
- *   Memory   messages are protobuf-c's, released with envelope_release; packed bytes with free()
+ *   Memory   messages are protobuf-c's, released with wire_free; packed bytes with free()
  *   Threads  any
  */
 #ifndef ECBAK_NODE_TRUST_ENVELOPE_H
@@ -21,11 +21,6 @@
 #include "node/trust/statement.pb-c.h"
 
 #define STATEMENT_VERSION 1
-
-/* A field of a message to pack: borrows the bytes. */
-ProtobufCBinaryData envelope_view(const uint8_t *bytes, size_t size);
-/* A field of a message that was unpacked: false unless it has exactly this size. */
-bool envelope_take(uint8_t *to, size_t size, const ProtobufCBinaryData *from);
 
 /* Unpacks a Signed, or a message around several, of at most size_max bytes; NULL on error. */
 void *envelope_open(const ProtobufCMessageDescriptor *type, const uint8_t *bytes, size_t size,
@@ -43,7 +38,4 @@ void envelope_seal(Ecbak__Signed *envelope, uint8_t signature[SIGN_SIZE],
                    const uint8_t secret[SIGN_SECRET_SIZE]);
 int envelope_pack(const ProtobufCMessage *message, size_t size_max, const char *what,
                   uint8_t **bytes, size_t *size, struct err *err) MUST_CHECK;
-/* Any message from above; NULL is fine. */
-void envelope_release(void *message);
-
 #endif

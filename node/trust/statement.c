@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "coding/base/alloc.h"
+#include "node/common/wire.h"
 #include "node/trust/envelope.h"
 
 #define CONTEXT_WRITER_CERT "ecbak writer certificate 1"
@@ -30,9 +31,9 @@ int writer_cert_seal(const struct writer_cert *c, const uint8_t vault_secret[64]
     Ecbak__Signed envelope;
     Ecbak__WriterCertificate body = ECBAK__WRITER_CERTIFICATE__INIT;
     body.version = STATEMENT_VERSION;
-    body.vault_key = envelope_view(vault_secret + 32, 32);
-    body.writer = envelope_view(c->writer, sizeof(c->writer));
-    body.writer_key = envelope_view(c->writer_key, sizeof(c->writer_key));
+    body.vault_key = wire_view(vault_secret + 32, 32);
+    body.writer = wire_view(c->writer, sizeof(c->writer));
+    body.writer_key = wire_view(c->writer_key, sizeof(c->writer_key));
     body.rights = c->rights;
     body.generation = c->generation;
     envelope_seal(&envelope, signature, &body.base, CONTEXT_WRITER_CERT, vault_secret);
@@ -52,9 +53,9 @@ static int writer_cert_check(struct writer_cert *c, const Ecbak__Signed *envelop
         return -1;
     if (envelope_check_version(body->version, "writer certificate", err) != 0)
         goto done;
-    if (!envelope_take(c->vault_key, sizeof(c->vault_key), &body->vault_key) ||
-        !envelope_take(c->writer, sizeof(c->writer), &body->writer) ||
-        !envelope_take(c->writer_key, sizeof(c->writer_key), &body->writer_key)) {
+    if (!wire_take(c->vault_key, sizeof(c->vault_key), body->vault_key) ||
+        !wire_take(c->writer, sizeof(c->writer), body->writer) ||
+        !wire_take(c->writer_key, sizeof(c->writer_key), body->writer_key)) {
         err_set(err, ERR_FORMAT, "the writer certificate is malformed");
         goto done;
     }
@@ -64,7 +65,7 @@ static int writer_cert_check(struct writer_cert *c, const Ecbak__Signed *envelop
     result = envelope_check_signature(envelope, CONTEXT_WRITER_CERT, c->vault_key,
                                       "writer certificate", err);
 done:
-    envelope_release(body);
+    wire_free(body);
     return result;
 }
 
@@ -75,7 +76,7 @@ int writer_cert_open(struct writer_cert *c, const uint8_t *bytes, size_t size, s
     if (envelope == NULL)
         return -1;
     int result = writer_cert_check(c, envelope, err);
-    envelope_release(envelope);
+    wire_free(envelope);
     return result;
 }
 
@@ -103,31 +104,30 @@ static int check_cluster(const uint8_t claimed[ID_SIZE], const uint8_t cluster[I
 
 /* ---- grant ---- */
 
-int grant_seal(const struct grant *g, const uint8_t writer_secret[64],
-               const uint8_t *writer_cert_bytes, size_t writer_cert_size, uint8_t **bytes,
-               size_t *size, struct err *err)
+int grant_seal(const struct grant *g, const struct signer *signer, uint8_t **bytes, size_t *size,
+               struct err *err)
 {
     uint8_t signature[SIGN_SIZE];
     Ecbak__Signed envelope;
     Ecbak__SignedGrant whole = ECBAK__SIGNED_GRANT__INIT;
     Ecbak__Grant body = ECBAK__GRANT__INIT;
     whole.writer_certificate =
-        envelope_open(&ecbak__signed__descriptor, writer_cert_bytes, writer_cert_size,
+        envelope_open(&ecbak__signed__descriptor, signer->cert, signer->cert_size,
                       WRITER_CERT_BYTES_MAX, "writer certificate", err);
     if (whole.writer_certificate == NULL)
         return -1;
     body.version = STATEMENT_VERSION;
-    body.cluster = envelope_view(g->cluster, sizeof(g->cluster));
-    body.vault = envelope_view(g->vault, sizeof(g->vault));
-    body.writer = envelope_view(g->writer, sizeof(g->writer));
-    body.pack = envelope_view(g->pack, sizeof(g->pack));
+    body.cluster = wire_view(g->cluster, sizeof(g->cluster));
+    body.vault = wire_view(g->vault, sizeof(g->vault));
+    body.writer = wire_view(g->writer, sizeof(g->writer));
+    body.pack = wire_view(g->pack, sizeof(g->pack));
     body.pack_bytes = g->pack_bytes;
-    body.sponsor = envelope_view(g->sponsor, sizeof(g->sponsor));
-    envelope_seal(&envelope, signature, &body.base, CONTEXT_GRANT, writer_secret);
+    body.sponsor = wire_view(g->sponsor, sizeof(g->sponsor));
+    envelope_seal(&envelope, signature, &body.base, CONTEXT_GRANT, signer->secret);
     whole.grant = &envelope;
     int result = envelope_pack(&whole.base, GRANT_BYTES_MAX, "grant", bytes, size, err);
     free(envelope.body.data);
-    envelope_release(whole.writer_certificate);
+    wire_free(whole.writer_certificate);
     return result;
 }
 
@@ -140,11 +140,11 @@ static int grant_check(struct grant *g, const struct writer_cert *c, const Ecbak
         return -1;
     if (envelope_check_version(body->version, "grant", err) != 0)
         goto done;
-    if (!envelope_take(g->cluster, sizeof(g->cluster), &body->cluster) ||
-        !envelope_take(g->vault, sizeof(g->vault), &body->vault) ||
-        !envelope_take(g->writer, sizeof(g->writer), &body->writer) ||
-        !envelope_take(g->pack, sizeof(g->pack), &body->pack) ||
-        !envelope_take(g->sponsor, sizeof(g->sponsor), &body->sponsor)) {
+    if (!wire_take(g->cluster, sizeof(g->cluster), body->cluster) ||
+        !wire_take(g->vault, sizeof(g->vault), body->vault) ||
+        !wire_take(g->writer, sizeof(g->writer), body->writer) ||
+        !wire_take(g->pack, sizeof(g->pack), body->pack) ||
+        !wire_take(g->sponsor, sizeof(g->sponsor), body->sponsor)) {
         err_set(err, ERR_FORMAT, "the grant is malformed");
         goto done;
     }
@@ -154,7 +154,7 @@ static int grant_check(struct grant *g, const struct writer_cert *c, const Ecbak
         goto done;
     result = check_writer(c, g->vault, g->writer, "grant", err);
 done:
-    envelope_release(body);
+    wire_free(body);
     return result;
 }
 
@@ -171,7 +171,7 @@ int grant_open(struct grant *g, struct writer_cert *c, const uint8_t *bytes, siz
         err_set(err, ERR_FORMAT, "the grant is malformed");
     else if (writer_cert_check(c, whole->writer_certificate, err) == 0)
         result = grant_check(g, c, whole->grant, cluster, err);
-    envelope_release(whole);
+    wire_free(whole);
     return result;
 }
 
@@ -182,9 +182,8 @@ static bool is_zero(const uint8_t id[ID_SIZE])
     return sodium_is_zero(id, ID_SIZE) == 1;
 }
 
-int record_seal(const struct record *r, const uint8_t writer_secret[64],
-                const uint8_t *writer_cert_bytes, size_t writer_cert_size, uint8_t **bytes,
-                size_t *size, uint8_t hash[ID_SIZE], struct err *err)
+int record_seal(const struct record *r, const struct signer *signer, uint8_t **bytes, size_t *size,
+                uint8_t hash[ID_SIZE], struct err *err)
 {
     uint8_t signature[SIGN_SIZE];
     Ecbak__Signed envelope;
@@ -192,25 +191,25 @@ int record_seal(const struct record *r, const uint8_t writer_secret[64],
     Ecbak__Record body = ECBAK__RECORD__INIT;
     assert(r->number >= 1 && (r->number == 1) == is_zero(r->previous));
     whole.writer_certificate =
-        envelope_open(&ecbak__signed__descriptor, writer_cert_bytes, writer_cert_size,
+        envelope_open(&ecbak__signed__descriptor, signer->cert, signer->cert_size,
                       WRITER_CERT_BYTES_MAX, "writer certificate", err);
     if (whole.writer_certificate == NULL)
         return -1;
     body.version = STATEMENT_VERSION;
-    body.cluster = envelope_view(r->cluster, sizeof(r->cluster));
-    body.vault = envelope_view(r->vault, sizeof(r->vault));
-    body.writer = envelope_view(r->writer, sizeof(r->writer));
+    body.cluster = wire_view(r->cluster, sizeof(r->cluster));
+    body.vault = wire_view(r->vault, sizeof(r->vault));
+    body.writer = wire_view(r->writer, sizeof(r->writer));
     body.number = r->number;
     if (r->number > 1)
-        body.previous = envelope_view(r->previous, sizeof(r->previous));
+        body.previous = wire_view(r->previous, sizeof(r->previous));
     body.kind = r->kind;
-    body.sealed = envelope_view(r->sealed, r->sealed_size);
-    envelope_seal(&envelope, signature, &body.base, CONTEXT_RECORD, writer_secret);
+    body.sealed = wire_view(r->sealed, r->sealed_size);
+    envelope_seal(&envelope, signature, &body.base, CONTEXT_RECORD, signer->secret);
     whole.record = &envelope;
     crypto_generichash(hash, ID_SIZE, envelope.body.data, envelope.body.len, NULL, 0);
     int result = envelope_pack(&whole.base, RECORD_BYTES_MAX, "record", bytes, size, err);
     free(envelope.body.data);
-    envelope_release(whole.writer_certificate);
+    wire_free(whole.writer_certificate);
     return result;
 }
 
@@ -219,11 +218,11 @@ static int record_take(struct record *r, const Ecbak__Record *body, struct err *
     if (envelope_check_version(body->version, "record", err) != 0)
         return -1;
     bool first = body->number == 1;
-    if (!envelope_take(r->cluster, sizeof(r->cluster), &body->cluster) ||
-        !envelope_take(r->vault, sizeof(r->vault), &body->vault) ||
-        !envelope_take(r->writer, sizeof(r->writer), &body->writer) || body->number == 0 ||
+    if (!wire_take(r->cluster, sizeof(r->cluster), body->cluster) ||
+        !wire_take(r->vault, sizeof(r->vault), body->vault) ||
+        !wire_take(r->writer, sizeof(r->writer), body->writer) || body->number == 0 ||
         (first ? body->previous.len != 0
-               : !envelope_take(r->previous, sizeof(r->previous), &body->previous)) ||
+               : !wire_take(r->previous, sizeof(r->previous), body->previous)) ||
         (!first && is_zero(r->previous)))
         return err_set(err, ERR_FORMAT, "the record is malformed");
     r->number = body->number;
@@ -249,7 +248,7 @@ static int record_check(struct record *r, const struct writer_cert *c,
         crypto_generichash(r->hash, ID_SIZE, envelope->body.data, envelope->body.len, NULL, 0);
         result = 0;
     }
-    envelope_release(body);
+    wire_free(body);
     return result;
 }
 
@@ -266,7 +265,7 @@ int record_open(struct record *r, struct writer_cert *c, const uint8_t *bytes, s
         err_set(err, ERR_FORMAT, "the record is malformed");
     else if (writer_cert_check(c, whole->writer_certificate, err) == 0)
         result = record_check(r, c, whole->record, cluster, err);
-    envelope_release(whole);
+    wire_free(whole);
     return result;
 }
 
@@ -286,11 +285,11 @@ int receipt_seal(const struct receipt *r, const uint8_t node_secret[64], uint8_t
     Ecbak__Signed envelope;
     Ecbak__Receipt body = ECBAK__RECEIPT__INIT;
     body.version = STATEMENT_VERSION;
-    body.cluster = envelope_view(r->cluster, sizeof(r->cluster));
-    body.object = envelope_view(r->object, sizeof(r->object));
+    body.cluster = wire_view(r->cluster, sizeof(r->cluster));
+    body.object = wire_view(r->object, sizeof(r->object));
     body.index = r->index;
-    body.holder = envelope_view(node_secret + 32, ID_SIZE);
-    body.writer = envelope_view(r->writer, sizeof(r->writer));
+    body.holder = wire_view(node_secret + 32, ID_SIZE);
+    body.writer = wire_view(r->writer, sizeof(r->writer));
     body.number = r->number;
     envelope_seal(&envelope, signature, &body.base, CONTEXT_RECEIPT, node_secret);
     int result = envelope_pack(&envelope.base, RECEIPT_BYTES_MAX, "receipt", bytes, size, err);
@@ -310,10 +309,10 @@ int receipt_open(struct receipt *r, const uint8_t *bytes, size_t size, struct er
     body = envelope_open_body(&ecbak__receipt__descriptor, envelope, "receipt", err);
     if (body == NULL || envelope_check_version(body->version, "receipt", err) != 0)
         goto done;
-    if (!envelope_take(r->cluster, sizeof(r->cluster), &body->cluster) ||
-        !envelope_take(r->object, sizeof(r->object), &body->object) ||
-        !envelope_take(r->holder, sizeof(r->holder), &body->holder) ||
-        !envelope_take(r->writer, sizeof(r->writer), &body->writer)) {
+    if (!wire_take(r->cluster, sizeof(r->cluster), body->cluster) ||
+        !wire_take(r->object, sizeof(r->object), body->object) ||
+        !wire_take(r->holder, sizeof(r->holder), body->holder) ||
+        !wire_take(r->writer, sizeof(r->writer), body->writer)) {
         err_set(err, ERR_FORMAT, "the receipt is malformed");
         goto done;
     }
@@ -321,7 +320,7 @@ int receipt_open(struct receipt *r, const uint8_t *bytes, size_t size, struct er
     r->number = body->number;
     result = envelope_check_signature(envelope, CONTEXT_RECEIPT, r->holder, "receipt", err);
 done:
-    envelope_release(body);
-    envelope_release(envelope);
+    wire_free(body);
+    wire_free(envelope);
     return result;
 }

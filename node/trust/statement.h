@@ -88,19 +88,24 @@ int writer_cert_seal(const struct writer_cert *c, const uint8_t vault_secret[64]
 int writer_cert_open(struct writer_cert *c, const uint8_t *bytes, size_t size,
                      struct err *err) MUST_CHECK;
 
-/* The encoded SignedGrant; writer_cert_bytes as writer_cert_seal made them. */
-int grant_seal(const struct grant *g, const uint8_t writer_secret[64],
-               const uint8_t *writer_cert_bytes, size_t writer_cert_size, uint8_t **bytes,
-               size_t *size, struct err *err) MUST_CHECK;
+/* A writer: its secret, and its certificate as writer_cert_seal made it. Borrows both. */
+struct signer {
+    const uint8_t *secret; /* 64 bytes */
+    const uint8_t *cert;
+    size_t cert_size;
+};
+
+/* The encoded SignedGrant. */
+int grant_seal(const struct grant *g, const struct signer *signer, uint8_t **bytes, size_t *size,
+               struct err *err) MUST_CHECK;
 /* Checks both signatures, that the certificate is of the grant's vault and writer, and RIGHT_ADD.
  */
 int grant_open(struct grant *g, struct writer_cert *c, const uint8_t *bytes, size_t size,
                const uint8_t cluster[ID_SIZE], struct err *err) MUST_CHECK;
 
 /* hash of r is not read: it goes to `hash`. Needs RIGHT_ADD like a grant. */
-int record_seal(const struct record *r, const uint8_t writer_secret[64],
-                const uint8_t *writer_cert_bytes, size_t writer_cert_size, uint8_t **bytes,
-                size_t *size, uint8_t hash[ID_SIZE], struct err *err) MUST_CHECK;
+int record_seal(const struct record *r, const struct signer *signer, uint8_t **bytes, size_t *size,
+                uint8_t hash[ID_SIZE], struct err *err) MUST_CHECK;
 int record_open(struct record *r, struct writer_cert *c, const uint8_t *bytes, size_t size,
                 const uint8_t cluster[ID_SIZE], struct err *err) MUST_CHECK;
 void record_release(struct record *r);
