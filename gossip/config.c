@@ -5,6 +5,10 @@
 
 #include <string.h>
 
+#include "gossip/probe.h"
+#include "gossip/rumour.h"
+#include "gossip/suspicion.h"
+
 #define DAY_MS (24u * 60 * 60 * 1000)
 
 static const struct swim_config lan = {
@@ -75,15 +79,15 @@ int swim_config_check(const struct swim_config *c, struct err *err)
     } ranges[] = {
         {"probe_interval_ms", c->probe_interval_ms, 10, 600 * 1000},
         {"probe_timeout_ms", c->probe_timeout_ms, 1, c->probe_interval_ms - 1},
-        {"indirect_count", c->indirect_count, 0, 16},
+        {"indirect_count", c->indirect_count, 0, HELPERS_MAX},
         {"neighbours", c->neighbours, 1, 1000 * 1000},
         {"suspicion_mult", c->suspicion_mult, 1, 64},
         {"suspicion_max_mult", c->suspicion_max_mult, 1, 64},
-        {"confirmations", c->confirmations, 1, 8},
+        {"confirmations", c->confirmations, 1, ACCUSERS_MAX - 1},
         {"confirmed_percent", c->confirmed_percent, 10, 100},
         {"retransmit_mult", c->retransmit_mult, 1, 16},
         {"gossip_interval_ms", c->gossip_interval_ms, 10, 600 * 1000},
-        {"gossip_fanout", c->gossip_fanout, 1, 16},
+        {"gossip_fanout", c->gossip_fanout, 1, FANOUT_MAX},
         {"gossip_dead_ms", c->gossip_dead_ms, 0, DAY_MS},
         {"sync_interval_ms", c->sync_interval_ms, 100, DAY_MS},
         {"reconnect_interval_ms", c->reconnect_interval_ms, 100, DAY_MS},

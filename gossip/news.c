@@ -1,58 +1,59 @@
 /* Evidence is merged by incarnation, and the cheap questions come before the signature:
  *
- *   - a statement counts only if its incarnation is higher than the one we hold, whatever our
+ *   - a claim counts only if its incarnation is higher than the one we hold, whatever our
  * state;
  *   - an accusation counts only against exactly the incarnation that we hold, of a member that is
  * alive or suspect; so nothing old revives the dead, and no liar can name an incarnation of the
  * future;
- *   - a member that we do not know enters by a statement of its own, alive or away, and no other
+ *   - a member that we do not know enters by a claim of its own, alive or away, and no other
  * way: tombstones that were forgotten here do not come back from a member that forgets later;
  *   - whoever speaks no protocol version that we speak is no member here, whatever others hold of it:
  * we could neither ask it anything nor hear it refute. It counts as left, so that what it said before
  * does not bring it back, and is never accused. */
-#include <assert.h>
+#include "gossip/news.h"
+
 #include <string.h>
 
-#include "gossip/core.h"
+#include "gossip/claim.h"
+#include "gossip/order.h"
+#include "gossip/prng.h"
+#include "gossip/probe.h"
+#include "gossip/roster.h"
+#include "gossip/rumour.h"
+#include "gossip/self.h"
+#include "gossip/suspicion.h"
+#include "gossip/swim_internal.h"
 
 #define FORGET_TICK_MS 1000
 
-void news_forged(struct swim *swim, const struct swim_id *from)
+void news_forged(struct swim *swim, const struct node_id *from)
 {
     swim->stats.forged_count++;
-    struct member *member = roster_find(&swim->roster, from);
+    struct roster_member *member = roster_find(&swim->roster, from);
     if (member != NULL)
         member->mute_until_ms = swim->now_ms + MUTE_MS;
 }
 
-static struct statement view(const struct member *member)
-{
-    struct statement statement;
-    int parsed = statement_parse(&statement, member->statement, member->statement_size);
-    assert(parsed == 0);
-    return statement;
-}
-
-bool news_away(const struct swim *swim, const struct member *member)
+bool news_away(const struct swim *swim, const struct roster_member *member)
 {
     if (member->state != SWIM_AWAY)
         return false;
-    uint64_t away_ms = view(member).away_ms;
+    uint64_t away_ms = roster_claim(member).away_ms;
     if (away_ms > swim->config.away_max_ms)
         away_ms = swim->config.away_max_ms;
     return swim->now_ms < member->since_ms + away_ms;
 }
 
-static void forget(struct swim *swim, struct member *member)
+static void forget(struct swim *swim, struct roster_member *member)
 {
-    order_event(swim, SWIM_EVENT_FORGOTTEN, &member->id, NULL);
+    order_event(&swim->orders, SWIM_EVENT_FORGOTTEN, &member->id, NULL);
     probe_forget(swim, member);
     rumour_cancel(swim, member);
-    swim->ops.drop(swim->ops.context, member->statement, member->statement_size);
+    swim->ops.drop(swim->ops.context, member->claim, member->claim_size);
     roster_remove(&swim->roster, member);
 }
 
-static bool tombstone(const struct member *member)
+static bool tombstone(const struct roster_member *member)
 {
     return member->state == SWIM_DEAD || member->state == SWIM_LEFT;
 }
@@ -65,7 +66,7 @@ void news_forget(struct swim *swim)
     uint64_t next_ms = NEVER;
     for (size_t i = 1;
          i < roster->count && roster->by_state[SWIM_DEAD] + roster->by_state[SWIM_LEFT];) {
-        struct member *member = roster->members[i];
+        struct roster_member *member = roster->members[i];
         uint64_t end_ms = member->since_ms + swim->config.tombstone_ms;
         if (tombstone(member) && end_ms <= swim->now_ms) {
             forget(swim, member);
@@ -84,7 +85,7 @@ void news_forget(struct swim *swim)
 static bool make_room(struct swim *swim)
 {
     struct roster *roster = &swim->roster;
-    struct member *oldest = NULL;
+    struct roster_member *oldest = NULL;
     if (roster->count < swim->config.members_max)
         return true;
     if (roster->by_state[SWIM_DEAD] + roster->by_state[SWIM_LEFT] == 0)
@@ -99,10 +100,10 @@ static bool make_room(struct swim *swim)
     return true;
 }
 
-static bool admitted(struct swim *swim, const struct swim_id *from, const struct statement *s,
+static bool admitted(struct swim *swim, const struct node_id *from, const struct claim *s,
                      const uint8_t *bytes, size_t size)
 {
-    if (!statement_verify(s, &swim->ops, bytes, size)) {
+    if (!claim_verify(s, &swim->ops, bytes, size)) {
         news_forged(swim, from);
         return false;
     }
@@ -116,7 +117,7 @@ static bool admitted(struct swim *swim, const struct swim_id *from, const struct
     return true;
 }
 
-static bool same_text(const struct statement *a, const struct statement *b)
+static bool same_text(const struct claim *a, const struct claim *b)
 {
     return strcmp(a->name, b->name) == 0 && strcmp(a->address, b->address) == 0 &&
            a->metadata_size == b->metadata_size &&
@@ -125,14 +126,14 @@ static bool same_text(const struct statement *a, const struct statement *b)
 
 /* Two members that live under one name: both stay, for each has a certificate, but people must
  * know. */
-static void report_conflict(struct swim *swim, const struct member *member, const char *name)
+static void report_conflict(struct swim *swim, const struct roster_member *member, const char *name)
 {
-    const struct member *other = roster_named(&swim->roster, name, member);
+    const struct roster_member *other = roster_named(&swim->roster, name, member);
     if (other != NULL)
-        order_event(swim, SWIM_EVENT_CONFLICT, &member->id, &other->id);
+        order_event(&swim->orders, SWIM_EVENT_CONFLICT, &member->id, &other->id);
 }
 
-static void announce_state(struct swim *swim, struct member *member, enum swim_state old,
+static void announce_state(struct swim *swim, struct roster_member *member, enum swim_state old,
                            enum swim_state state)
 {
     static const enum swim_event events[] = {
@@ -146,61 +147,61 @@ static void announce_state(struct swim *swim, struct member *member, enum swim_s
     if (old == state)
         return;
     roster_state(&swim->roster, member, state);
-    order_event(swim, events[state], &member->id, NULL);
+    order_event(&swim->orders, events[state], &member->id, NULL);
 }
 
-static void keep(struct swim *swim, struct member *member, const struct statement *statement,
+static void keep(struct swim *swim, struct roster_member *member, const struct claim *claim,
                  const uint8_t *bytes, size_t size)
 {
-    const uint8_t *old = member->statement;
-    size_t old_size = member->statement_size;
-    member->statement = swim->ops.keep(swim->ops.context, bytes, size);
-    member->statement_size = (uint16_t)size;
-    member->incarnation = statement->incarnation;
-    member->protocol = statement_protocol(statement);
+    const uint8_t *old = member->claim;
+    size_t old_size = member->claim_size;
+    member->claim = swim->ops.keep(swim->ops.context, bytes, size);
+    member->claim_size = (uint16_t)size;
+    member->incarnation = claim->incarnation;
+    member->protocol = claim_protocol(claim);
     if (old != NULL)
         swim->ops.drop(swim->ops.context, old, old_size);
 }
 
-static struct member *newcomer(struct swim *swim, const struct statement *statement)
+static struct roster_member *newcomer(struct swim *swim, const struct claim *claim)
 {
     struct roster *roster = &swim->roster;
     uint32_t left_in_lap = (uint32_t)(roster->count - roster->cursor);
     size_t where = roster->cursor + prng_below(&swim->prng, left_in_lap + 1);
-    struct member *member = roster_add(roster, &statement->id, where);
+    struct roster_member *member = roster_add(roster, &claim->id, where);
     member->since_ms = swim->now_ms;
-    order_event(swim, SWIM_EVENT_JOINED, &member->id, NULL);
+    order_event(&swim->orders, SWIM_EVENT_JOINED, &member->id, NULL);
     return member;
 }
 
-static void apply(struct swim *swim, struct member *member, const struct statement *statement,
+static void apply(struct swim *swim, struct roster_member *member, const struct claim *claim,
                   const uint8_t *bytes, size_t size)
 {
     bool renamed = true;
     if (member == NULL) {
-        member = newcomer(swim, statement);
+        member = newcomer(swim, claim);
     } else {
-        struct statement old = view(member);
-        renamed = strcmp(old.name, statement->name) != 0;
-        if (!same_text(&old, statement))
-            order_event(swim, SWIM_EVENT_UPDATED, &member->id, NULL);
+        struct claim old = roster_claim(member);
+        renamed = strcmp(old.name, claim->name) != 0;
+        if (!same_text(&old, claim))
+            order_event(&swim->orders, SWIM_EVENT_UPDATED, &member->id, NULL);
     }
-    keep(swim, member, statement, bytes, size);
+    keep(swim, member, claim, bytes, size);
     if (renamed) {
-        report_conflict(swim, member, statement->name);
-        roster_name(&swim->roster, member, statement->name);
+        report_conflict(swim, member, claim->name);
+        roster_name(&swim->roster, member, claim->name);
     }
-    bool urgent = statement->state != SWIM_ALIVE || member->state != SWIM_ALIVE;
+    bool urgent = claim->state != SWIM_ALIVE || member->state != SWIM_ALIVE;
     suspicion_end(swim, member);
-    announce_state(swim, member, (enum swim_state)member->state, statement->state);
-    if (statement->state != SWIM_ALIVE)
+    announce_state(swim, member, (enum swim_state)member->state, claim->state);
+    if (claim->state != SWIM_ALIVE)
         probe_forget(swim, member);
-    rumour_statement(swim, member, urgent);
-    swim->learnt = true;
+    rumour_claim(swim, member, urgent);
+    swim->join.learnt = true;
 }
 
 /* It is no member from now on, and nothing of it is told on. */
-static void shut_out(struct swim *swim, struct member *member)
+static void shut_out(struct swim *swim, struct roster_member *member)
 {
     suspicion_end(swim, member);
     probe_forget(swim, member);
@@ -209,87 +210,89 @@ static void shut_out(struct swim *swim, struct member *member)
     roster_state(&swim->roster, member, SWIM_LEFT);
 }
 
-static void refuse(struct swim *swim, struct member *member, const struct statement *statement,
+static void refuse(struct swim *swim, struct roster_member *member, const struct claim *claim,
                    const uint8_t *bytes, size_t size)
 {
     swim->stats.refused_count++;
-    order_refused(swim, bytes, size);
+    order_refused(&swim->orders, bytes, size, swim->now_ms);
     if (member == NULL && !make_room(swim))
         return;
     if (member == NULL)
-        member = roster_add(&swim->roster, &statement->id, swim->roster.count);
-    keep(swim, member, statement, bytes, size);
-    roster_name(&swim->roster, member, statement->name);
+        member = roster_add(&swim->roster, &claim->id, swim->roster.count);
+    keep(swim, member, claim, bytes, size);
+    roster_name(&swim->roster, member, claim->name);
     shut_out(swim, member);
 }
 
 /* One with the incarnation that we hold, or a lower one. Of somebody refused it says that this one is
  * still there; what is told of it then is what was proven. */
-static enum news known_already(struct swim *swim, struct member *member,
-                               const struct statement *statement)
+static enum news known_already(struct swim *swim, struct roster_member *member,
+                               const struct claim *claim)
 {
     if (!protocol_meets(member->protocol, swim->config.protocol) &&
-        statement->incarnation == member->incarnation) {
+        claim->incarnation == member->incarnation) {
         swim->stats.refused_count++;
         member->since_ms = swim->now_ms;
-        order_refused(swim, member->statement, member->statement_size);
+        order_refused(&swim->orders, member->claim, member->claim_size, swim->now_ms);
         return NEWS_NONE;
     }
-    return tombstone(member) && statement->state != SWIM_LEFT ? NEWS_OBSOLETE : NEWS_NONE;
+    return tombstone(member) && claim->state != SWIM_LEFT ? NEWS_OBSOLETE : NEWS_NONE;
 }
 
-enum news news_statement(struct swim *swim, const struct swim_id *from, const uint8_t *bytes,
-                         size_t size)
+enum news news_claim(struct swim *swim, const struct node_id *from, const uint8_t *bytes,
+                     size_t size)
 {
-    struct statement statement;
-    if (statement_parse(&statement, bytes, size) != 0) {
+    struct claim claim;
+    if (claim_parse(&claim, bytes, size) != 0) {
         swim->stats.malformed_count++;
         return NEWS_NONE;
     }
-    if (swim_id_equal(&statement.id, &self_of(swim)->id))
-        return self_heard(swim, from, &statement, bytes, size);
-    struct member *member = roster_find(&swim->roster, &statement.id);
-    if (member != NULL && statement.incarnation <= member->incarnation)
-        return known_already(swim, member, &statement);
-    if (member == NULL && statement.state == SWIM_LEFT)
+    if (id_equal(&claim.id, &self_of(swim)->id)) {
+        self_heard(swim, from, &claim, bytes, size);
         return NEWS_NONE;
-    if (member != NULL && !roster_within(member, swim->now_ms, RATE_NEWS, NEWS_PER_SECOND))
+    }
+    struct roster_member *member = roster_find(&swim->roster, &claim.id);
+    if (member != NULL && claim.incarnation <= member->incarnation)
+        return known_already(swim, member, &claim);
+    if (member == NULL && claim.state == SWIM_LEFT)
         return NEWS_NONE;
-    if (!admitted(swim, from, &statement, bytes, size))
+    if (member != NULL && !roster_within(member, swim->now_ms, RATE_NEWS))
         return NEWS_NONE;
-    if (!protocol_meets(statement_protocol(&statement), swim->config.protocol)) {
-        refuse(swim, member, &statement, bytes, size);
+    if (!admitted(swim, from, &claim, bytes, size))
+        return NEWS_NONE;
+    if (!protocol_meets(claim_protocol(&claim), swim->config.protocol)) {
+        refuse(swim, member, &claim, bytes, size);
         return NEWS_NONE;
     }
     if (member == NULL && !make_room(swim))
         return NEWS_NONE;
-    apply(swim, member, &statement, bytes, size);
+    apply(swim, member, &claim, bytes, size);
     return NEWS_LEARNT;
 }
 
-void swim_refuse(struct swim *swim, uint64_t now_ms, const struct swim_id *id)
+void swim_refuse(struct swim *swim, uint64_t now_ms, const struct node_id *id)
 {
     swim_advance(swim, now_ms);
-    struct member *member = roster_find(&swim->roster, id);
+    struct roster_member *member = roster_find(&swim->roster, id);
     if (member != NULL && member != self_of(swim) && member->state != SWIM_LEFT)
         shut_out(swim, member);
 }
 
-void swim_expel(struct swim *swim, uint64_t now_ms, const struct swim_id *id)
+void swim_expel(struct swim *swim, uint64_t now_ms, const struct node_id *id)
 {
     swim_advance(swim, now_ms);
-    struct member *member = roster_find(&swim->roster, id);
+    struct roster_member *member = roster_find(&swim->roster, id);
     if (member == NULL || member == self_of(swim) || member->state == SWIM_LEFT)
         return;
     shut_out(swim, member);
-    order_event(swim, SWIM_EVENT_LEFT, &member->id, NULL);
+    order_event(&swim->orders, SWIM_EVENT_LEFT, &member->id, NULL);
 }
 
 /* Whoever gets accused is perhaps not well; but one accuser does not say so again and again. */
-static void doubt_ourselves(struct swim *swim, const struct swim_id *accuser)
+static void doubt_ourselves(struct swim *swim, const struct node_id *accuser)
 {
     struct own *own = &swim->own;
-    if (swim_id_equal(&own->accuser, accuser) && swim->now_ms < own->accused_ms + MUTE_MS)
+    if (id_equal(&own->accuser, accuser) && swim->now_ms < own->accused_ms + MUTE_MS)
         return;
     own->accuser = *accuser;
     own->accused_ms = swim->now_ms;
@@ -297,7 +300,7 @@ static void doubt_ourselves(struct swim *swim, const struct swim_id *accuser)
 }
 
 /* Accused ourselves: our own word settles it. */
-static void accused_self(struct swim *swim, const struct swim_id *from,
+static void accused_self(struct swim *swim, const struct node_id *from,
                          const struct accusation *accusation, const uint8_t *bytes)
 {
     if (accusation->incarnation != swim->own.incarnation || swim->own.state != SWIM_ALIVE ||
@@ -311,21 +314,21 @@ static void accused_self(struct swim *swim, const struct swim_id *from,
     self_refute(swim, accusation->incarnation);
 }
 
-void news_accusation(struct swim *swim, const struct swim_id *from, const uint8_t *bytes,
+void news_accusation(struct swim *swim, const struct node_id *from, const uint8_t *bytes,
                      size_t size)
 {
     struct accusation accusation;
-    const struct swim_id *self = &self_of(swim)->id;
+    const struct node_id *self = &self_of(swim)->id;
     if (accusation_parse(&accusation, bytes, size) != 0) {
         swim->stats.malformed_count++;
         return;
     }
-    if (swim_id_equal(&accusation.accused, self)) {
+    if (id_equal(&accusation.accused, self)) {
         accused_self(swim, from, &accusation, bytes);
         return;
     }
-    struct member *member = roster_find(&swim->roster, &accusation.accused);
-    const struct member *accuser = roster_find(&swim->roster, &accusation.accuser);
+    struct roster_member *member = roster_find(&swim->roster, &accusation.accused);
+    const struct roster_member *accuser = roster_find(&swim->roster, &accusation.accuser);
     bool hearsay = accusation.state == SWIM_DEAD && swim->config.hearsay_death;
     if (member == NULL || accuser == NULL || accuser->state == SWIM_LEFT ||
         accusation.incarnation != member->incarnation || tombstone(member) ||

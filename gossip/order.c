@@ -1,70 +1,68 @@
 /* One queue for all kinds, since their order matters: an incarnation is on disk before a message
  * with it leaves. Only sends are bounded and dropped; the others are few, and must not be lost. */
+#include "gossip/order.h"
+
 #include <stdlib.h>
 #include <string.h>
 
 #include "coding/base/alloc.h"
-#include "gossip/core.h"
+#include "gossip/claim.h"
 
-static struct order *append(struct swim *swim, enum swim_order_kind kind, size_t size)
+static struct order *append(struct orders *orders, enum swim_order_kind kind, size_t size)
 {
     struct order *order = alloc_zero(1, sizeof(*order) + size);
     order->order.kind = kind;
-    if (swim->orders.last != NULL)
-        swim->orders.last->next = order;
+    if (orders->last != NULL)
+        orders->last->next = order;
     else
-        swim->orders.first = order;
-    swim->orders.last = order;
+        orders->first = order;
+    orders->last = order;
     return order;
 }
 
-void order_event(struct swim *swim, enum swim_event event, const struct swim_id *id,
-                 const struct swim_id *other)
+void order_event(struct orders *orders, enum swim_event event, const struct node_id *id,
+                 const struct node_id *other)
 {
-    struct order *order = append(swim, SWIM_EVENT, 0);
+    struct order *order = append(orders, SWIM_EVENT, 0);
     order->order.event.event = event;
     order->order.event.id = *id;
     if (other != NULL)
         order->order.event.other = *other;
 }
 
-void order_refused(struct swim *swim, const uint8_t *bytes, size_t size)
+void order_refused(struct orders *orders, const uint8_t *bytes, size_t size, uint64_t now_ms)
 {
-    struct order *order = append(swim, SWIM_EVENT, size);
-    struct statement statement;
+    struct order *order = append(orders, SWIM_EVENT, size);
+    struct claim claim;
     memcpy(order->bytes, bytes, size);
-    if (statement_parse(&statement, order->bytes, size) != 0)
+    if (claim_parse(&claim, order->bytes, size) != 0)
         abort(); /* it was parsed before */
     order->order.event.event = SWIM_EVENT_REFUSED;
-    order->order.event.id = statement.id;
+    order->order.event.id = claim.id;
     order->order.event.refused = (struct swim_member){
-        .id = statement.id,
-        .name = statement.name,
-        .address = statement.address,
-        .metadata = statement.metadata,
-        .metadata_size = statement.metadata_size,
-        .state = statement.state,
-        .incarnation = statement.incarnation,
-        .since_ms = swim->now_ms,
+        .id = claim.id,
+        .name = claim.name,
+        .address = claim.address,
+        .metadata = claim.metadata,
+        .metadata_size = claim.metadata_size,
+        .state = claim.state,
+        .incarnation = claim.incarnation,
+        .since_ms = now_ms,
         .rtt_ms = -1,
-        .protocol = statement_protocol(&statement),
+        .protocol = claim_protocol(&claim),
     };
 }
 
-void order_persist(struct swim *swim, uint64_t incarnation)
+void order_persist(struct orders *orders, uint64_t incarnation)
 {
-    append(swim, SWIM_PERSIST, 0)->order.persist.incarnation = incarnation;
+    append(orders, SWIM_PERSIST, 0)->order.persist.incarnation = incarnation;
 }
 
-uint8_t *order_send(struct swim *swim, const struct swim_id *id, const char *address, size_t size,
-                    uint64_t expires_ms)
+uint8_t *order_send(struct orders *orders, const struct node_id *id, const char *address,
+                    size_t size, uint64_t expires_ms)
 {
-    if (swim->orders.send_count >= swim->config.orders_max) {
-        swim->stats.dropped_count++;
-        return NULL;
-    }
     size_t address_size = address != NULL ? strlen(address) + 1 : 0;
-    struct order *order = append(swim, SWIM_SEND, size + address_size);
+    struct order *order = append(orders, SWIM_SEND, size + address_size);
     if (id != NULL) {
         order->order.send.has_id = true;
         order->order.send.id = *id;
@@ -76,15 +74,12 @@ uint8_t *order_send(struct swim *swim, const struct swim_id *id, const char *add
     order->order.send.bytes = order->bytes;
     order->order.send.size = size;
     order->order.send.expires_ms = expires_ms;
-    swim->orders.send_count++;
-    swim->stats.sent_count++;
-    swim->stats.sent_bytes += size;
+    orders->send_count++;
     return order->bytes;
 }
 
-bool swim_next_order(struct swim *swim, struct swim_order *out)
+bool order_next(struct orders *orders, struct swim_order *out)
 {
-    struct orders *orders = &swim->orders;
     free(orders->handed_out);
     orders->handed_out = orders->first;
     if (orders->first == NULL)

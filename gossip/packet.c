@@ -5,6 +5,12 @@
 #include <stdlib.h>
 
 #include "coding/base/alloc.h"
+#include "gossip/claim.h"
+#include "gossip/order.h"
+#include "gossip/roster.h"
+#include "gossip/rumour.h"
+#include "gossip/suspicion.h"
+#include "gossip/swim_internal.h"
 
 void packet_init(struct packet *packet, struct swim *swim, size_t budget)
 {
@@ -54,9 +60,9 @@ static bool attach(struct packet *packet, ProtobufCBinaryData **items, size_t *c
     return true;
 }
 
-bool packet_statement(struct packet *packet, const uint8_t *bytes, size_t size)
+bool packet_claim(struct packet *packet, const uint8_t *bytes, size_t size)
 {
-    return attach(packet, &packet->message.statements, &packet->message.n_statements, bytes, size);
+    return attach(packet, &packet->message.claims, &packet->message.n_claims, bytes, size);
 }
 
 bool packet_accusation(struct packet *packet, const uint8_t bytes[ACCUSATION_SIZE])
@@ -65,18 +71,18 @@ bool packet_accusation(struct packet *packet, const uint8_t bytes[ACCUSATION_SIZ
                   ACCUSATION_SIZE);
 }
 
-bool packet_sender_known(const struct swim *swim, const struct swim_id *from,
+bool packet_sender_known(const struct swim *swim, const struct node_id *from,
                          const Ecbak__Gossip__Packet *message)
 {
-    const struct member *member = roster_find(&swim->roster, from);
+    const struct roster_member *member = roster_find(&swim->roster, from);
     return member != NULL && member->incarnation >= message->incarnation;
 }
 
-void packet_own_statement(struct packet *packet)
+void packet_own_claim(struct packet *packet)
 {
-    const struct member *self = self_of(packet->swim);
-    if (!packet->own_statement)
-        packet->own_statement = packet_statement(packet, self->statement, self->statement_size);
+    const struct roster_member *self = self_of(packet->swim);
+    if (!packet->own_claim)
+        packet->own_claim = packet_claim(packet, self->claim, self->claim_size);
 }
 
 uint8_t *packet_scratch(struct packet *packet, size_t size)
@@ -96,26 +102,32 @@ void packet_release(struct packet *packet)
         free(packet->scratch);
         packet->scratch = next;
     }
-    free(packet->message.statements);
+    free(packet->message.claims);
     free(packet->message.accusations);
 }
 
-static void send_and_release(struct packet *packet, const struct swim_id *id, const char *address,
+/* What is beyond orders_max is dropped, as the network might have dropped it. */
+static void send_and_release(struct packet *packet, const struct node_id *id, const char *address,
                              bool rumours, uint64_t expires_ms)
 {
+    struct swim *swim = packet->swim;
     if (rumours)
         rumour_pick(packet, id);
     packet_measure(packet);
     assert(packet->size <= packet->budget);
-    uint8_t *bytes = order_send(packet->swim, id, address, packet->size, expires_ms);
-    if (bytes != NULL) {
+    if (swim->orders.send_count < swim->config.orders_max) {
+        uint8_t *bytes = order_send(&swim->orders, id, address, packet->size, expires_ms);
         ecbak__gossip__packet__pack(&packet->message, bytes);
         rumour_sent(packet);
+        swim->stats.sent_count++;
+        swim->stats.sent_bytes += packet->size;
+    } else {
+        swim->stats.dropped_count++;
     }
     packet_release(packet);
 }
 
-void packet_to(struct packet *packet, const struct member *member, bool rumours,
+void packet_to(struct packet *packet, const struct roster_member *member, bool rumours,
                uint64_t expires_ms)
 {
     const struct swim *swim = packet->swim;
@@ -127,16 +139,13 @@ void packet_to(struct packet *packet, const struct member *member, bool rumours,
     } else if (member->state == SWIM_SUSPECT && swim->config.buddy) {
         packet_accusation(packet, member->suspicion->first);
     }
-    struct statement statement;
-    int parsed = statement_parse(&statement, member->statement, member->statement_size);
-    assert(parsed == 0);
-    send_and_release(packet, &member->id, statement.address, rumours, expires_ms);
+    send_and_release(packet, &member->id, roster_claim(member).address, rumours, expires_ms);
 }
 
-void packet_to_id(struct packet *packet, const struct swim_id *id, bool rumours,
+void packet_to_id(struct packet *packet, const struct node_id *id, bool rumours,
                   uint64_t expires_ms)
 {
-    const struct member *member = roster_find(&packet->swim->roster, id);
+    const struct roster_member *member = roster_find(&packet->swim->roster, id);
     if (member != NULL)
         packet_to(packet, member, rumours, expires_ms);
     else

@@ -10,8 +10,11 @@
 #ifndef ECBAK_GOSSIP_PACKET_H
 #define ECBAK_GOSSIP_PACKET_H
 
-#include "gossip/core.h"
+#include "gossip/claim.h"
 #include "gossip/gossip.pb-c.h"
+
+struct roster_member;
+struct rumour;
 
 #define PACKET_RUMOURS_MAX 32
 
@@ -24,8 +27,8 @@ struct packet {
     struct swim *swim;
     Ecbak__Gossip__Packet message;
     size_t budget;
-    size_t size;        /* as encoded, once packet_measure was called */
-    bool own_statement; /* attached already */
+    size_t size;    /* as encoded, once packet_measure was called */
+    bool own_claim; /* attached already */
     size_t picked_count;
     struct rumour *picked[PACKET_RUMOURS_MAX];
     struct scratch *scratch;
@@ -34,37 +37,32 @@ struct packet {
 void packet_init(struct packet *packet, struct swim *swim, size_t budget);
 
 /* The packet answers this one: it is of the version that both speak, even where we hold no
- * statement of the sender. */
+ * claim of the sender. */
 void packet_answers(struct packet *packet, const Ecbak__Gossip__Packet *question);
 
 /* Account for the body, after it is complete and before anything is attached. */
 void packet_measure(struct packet *packet);
 
 /* Attach borrowed bytes; false when the budget has no room for them. */
-bool packet_statement(struct packet *packet, const uint8_t *bytes, size_t size);
+bool packet_claim(struct packet *packet, const uint8_t *bytes, size_t size);
 bool packet_accusation(struct packet *packet, const uint8_t bytes[ACCUSATION_SIZE]);
 
 /* Bytes that live as long as the packet; NULL when what they are for would not fit anyway. */
 uint8_t *packet_scratch(struct packet *packet, size_t size);
 
-/* Whether we hold the statement that the sender of this message goes by. */
-bool packet_sender_known(const struct swim *swim, const struct swim_id *from,
+/* Whether we hold the claim that the sender of this message goes by. */
+bool packet_sender_known(const struct swim *swim, const struct node_id *from,
                          const Ecbak__Gossip__Packet *message);
 
-/* Our own statement, once. */
-void packet_own_statement(struct packet *packet);
-
-/* rumour.c: attach rumours that `to` (or NULL) does not know, the least sent first; and after the
- * packet is encoded, count them as sent. */
-void rumour_pick(struct packet *packet, const struct swim_id *to);
-void rumour_sent(struct packet *packet);
+/* Our own claim, once. */
+void packet_own_claim(struct packet *packet);
 
 /* Fill up with rumours (when told to) and send; releases the packet. The receiver is told first
  * what it is accused of, if anything. */
-void packet_to(struct packet *packet, const struct member *member, bool rumours,
+void packet_to(struct packet *packet, const struct roster_member *member, bool rumours,
                uint64_t expires_ms);
 /* To somebody who may not be a member. */
-void packet_to_id(struct packet *packet, const struct swim_id *id, bool rumours,
+void packet_to_id(struct packet *packet, const struct node_id *id, bool rumours,
                   uint64_t expires_ms);
 void packet_to_seed(struct packet *packet, const char *address, uint64_t expires_ms);
 void packet_release(struct packet *packet);

@@ -5,37 +5,45 @@
  * rises when helpers say neither Ack nor Nack: they are well, for others probe them too, so it is
  * we who are slow. A helper that could not reach the target says Nack in time; then the target is
  * to blame. */
+#include "gossip/probe.h"
+
 #include <stdlib.h>
 #include <string.h>
 
 #include "coding/base/alloc.h"
+#include "gossip/claim.h"
+#include "gossip/news.h"
 #include "gossip/packet.h"
+#include "gossip/relay.h"
+#include "gossip/roster.h"
+#include "gossip/suspicion.h"
+#include "gossip/swim_internal.h"
 
-#define ASKS_PER_MEMBER_MAX 8
+#define CONFIRMS_MAX 48 /* probes of suspects among PROBES_MAX: the rest is for rounds */
 
 void probe_awareness(struct swim *swim, int change)
 {
-    int64_t awareness = (int64_t)swim->awareness + change;
+    int64_t awareness = (int64_t)swim->probes.awareness + change;
     if (awareness < 0 || !swim->config.local_health)
         awareness = 0;
     if (awareness > swim->config.awareness_max)
         awareness = swim->config.awareness_max;
-    swim->awareness = (uint32_t)awareness;
+    swim->probes.awareness = (uint32_t)awareness;
 }
 
 static uint64_t scaled(const struct swim *swim, uint32_t ms)
 {
-    return (uint64_t)ms * (swim->awareness + 1);
+    return (uint64_t)ms * (swim->probes.awareness + 1);
 }
 
-static void wake_by(struct swim *swim, uint64_t ms)
+void probe_wake_by(struct swim *swim, uint64_t ms)
 {
-    if (ms < swim->deadline_ms)
-        swim->deadline_ms = ms;
+    if (ms < swim->probes.deadline_ms)
+        swim->probes.deadline_ms = ms;
 }
 
-static void send_ping(struct swim *swim, const struct member *member, uint32_t sequence,
-                      uint64_t expires_ms)
+void probe_ping(struct swim *swim, const struct roster_member *member, uint32_t sequence,
+                uint64_t expires_ms)
 {
     Ecbak__Gossip__Ping ping = ECBAK__GOSSIP__PING__INIT;
     struct packet packet;
@@ -46,8 +54,8 @@ static void send_ping(struct swim *swim, const struct member *member, uint32_t s
     packet_to(&packet, member, true, expires_ms);
 }
 
-static void send_ack(struct swim *swim, const struct swim_id *to, uint32_t sequence,
-                     const Ecbak__Gossip__Packet *question)
+void probe_ack(struct swim *swim, const struct node_id *to, uint32_t sequence,
+               const Ecbak__Gossip__Packet *question)
 {
     Ecbak__Gossip__Ack ack = ECBAK__GOSSIP__ACK__INIT;
     struct packet packet;
@@ -58,29 +66,11 @@ static void send_ack(struct swim *swim, const struct swim_id *to, uint32_t seque
     packet.message.ack = &ack;
     packet.message.want = !packet_sender_known(swim, to, question);
     if (question->want || question->n_accusations > 0)
-        packet_own_statement(&packet);
+        packet_own_claim(&packet);
     /* Who pings without end must not use up what others have yet to hear. */
-    struct member *member = roster_find(&swim->roster, to);
-    bool rumours =
-        member != NULL && roster_within(member, swim->now_ms, RATE_TALK, TALKS_PER_SECOND);
+    struct roster_member *member = roster_find(&swim->roster, to);
+    bool rumours = member != NULL && roster_within(member, swim->now_ms, RATE_TALK);
     packet_to_id(&packet, to, rumours, swim->now_ms + swim->config.probe_interval_ms);
-}
-
-static void send_nack(struct swim *swim, const struct swim_id *to, uint32_t sequence,
-                      const struct member *target)
-{
-    Ecbak__Gossip__Nack nack = ECBAK__GOSSIP__NACK__INIT;
-    struct packet packet;
-    uint8_t accusation[ACCUSATION_SIZE];
-    if (swim->config.active_confirmation && target != NULL) {
-        suspicion_sign(swim, target, SWIM_SUSPECT, accusation);
-        nack.accusation = (ProtobufCBinaryData){.len = sizeof(accusation), .data = accusation};
-    }
-    packet_init(&packet, swim, swim->config.packet_size_max);
-    nack.sequence = sequence;
-    packet.message.body_case = ECBAK__GOSSIP__PACKET__BODY_NACK;
-    packet.message.nack = &nack;
-    packet_to_id(&packet, to, true, swim->now_ms + swim->config.probe_timeout_ms);
 }
 
 static void finish(struct probe *probe)
@@ -91,27 +81,33 @@ static void finish(struct probe *probe)
     probe->helper_count = 0;
 }
 
+void probe_release(struct probes *probes)
+{
+    for (size_t i = 0; i < PROBES_MAX; i++)
+        finish(&probes->slots[i]);
+}
+
 /* A free slot, or that of the oldest. */
 static struct probe *free_probe(struct swim *swim)
 {
-    struct probe *oldest = &swim->probes[0];
+    struct probe *oldest = &swim->probes.slots[0];
     for (size_t i = 0; i < PROBES_MAX; i++) {
-        if (swim->probes[i].member == NULL)
-            return &swim->probes[i];
-        if (swim->probes[i].sent_ms < oldest->sent_ms)
-            oldest = &swim->probes[i];
+        if (swim->probes.slots[i].member == NULL)
+            return &swim->probes.slots[i];
+        if (swim->probes.slots[i].sent_ms < oldest->sent_ms)
+            oldest = &swim->probes.slots[i];
     }
     return oldest;
 }
 
-static void start(struct swim *swim, struct member *member, enum probe_kind kind)
+static void start(struct swim *swim, struct roster_member *member, enum probe_kind kind)
 {
     struct probe *probe = free_probe(swim);
     finish(probe);
     *probe = (struct probe){
         .member = member,
         .kind = kind,
-        .sequence = ++swim->sequence,
+        .sequence = ++swim->probes.sequence,
         .sent_ms = swim->now_ms,
         .ask_ms = swim->now_ms + scaled(swim, swim->config.probe_timeout_ms),
         .fail_ms = swim->now_ms + scaled(swim, swim->config.probe_interval_ms),
@@ -122,21 +118,21 @@ static void start(struct swim *swim, struct member *member, enum probe_kind kind
     } else {
         swim->stats.probe_count++;
     }
-    wake_by(swim, probe->ask_ms < probe->fail_ms ? probe->ask_ms : probe->fail_ms);
-    send_ping(swim, member, probe->sequence, probe->fail_ms);
+    probe_wake_by(swim, probe->ask_ms < probe->fail_ms ? probe->ask_ms : probe->fail_ms);
+    probe_ping(swim, member, probe->sequence, probe->fail_ms);
 }
 
-static bool worth_probing(const struct swim *swim, const struct member *member)
+static bool worth_probing(const struct swim *swim, const struct roster_member *member)
 {
     if (member->state == SWIM_AWAY)
         return !news_away(swim, member);
     return member->state == SWIM_ALIVE || member->state == SWIM_SUSPECT;
 }
 
-static bool under_probe(const struct swim *swim, const struct member *member)
+static bool under_probe(const struct swim *swim, const struct roster_member *member)
 {
     for (size_t i = 0; i < PROBES_MAX; i++)
-        if (swim->probes[i].member == member)
+        if (swim->probes.slots[i].member == member)
             return true;
     return false;
 }
@@ -146,7 +142,7 @@ static void next_round(struct swim *swim)
 {
     struct roster *roster = &swim->roster;
     for (size_t i = 2; i < 2 * roster->count; i++) {
-        struct member *member = roster_next(roster, &swim->prng);
+        struct roster_member *member = roster_next(roster, &swim->prng);
         if (!worth_probing(swim, member)) {
             roster_pass_over(roster);
         } else if (!under_probe(swim, member)) {
@@ -156,39 +152,39 @@ static void next_round(struct swim *swim)
     }
 }
 
-bool probe_confirm(struct swim *swim, struct member *member)
+bool probe_confirm(struct swim *swim, struct roster_member *member)
 {
     size_t confirms = 0;
     if (under_probe(swim, member))
         return true;
     for (size_t i = 0; i < PROBES_MAX; i++)
-        confirms += swim->probes[i].member != NULL && swim->probes[i].kind == PROBE_CONFIRM;
+        confirms +=
+            swim->probes.slots[i].member != NULL && swim->probes.slots[i].kind == PROBE_CONFIRM;
     if (confirms == CONFIRMS_MAX)
         return false;
     start(swim, member, PROBE_CONFIRM);
     return true;
 }
 
-static bool can_help(const struct swim *swim, const struct member *member, const void *detail)
+static bool can_help(const struct roster_member *member, const void *detail)
 {
-    const struct member *target = detail;
-    (void)swim;
+    const struct roster_member *target = detail;
     return member->state == SWIM_ALIVE && member != target &&
            protocol_meets(member->protocol, target->protocol);
 }
 
 static void ask_helpers(struct swim *swim, struct probe *probe)
 {
-    struct member *helpers[HELPERS_MAX];
+    struct roster_member *helpers[HELPERS_MAX];
     Ecbak__Gossip__Ask ask = ECBAK__GOSSIP__ASK__INIT;
     uint64_t left_ms = probe->fail_ms > swim->now_ms ? probe->fail_ms - swim->now_ms : 0;
     ask.sequence = probe->sequence;
-    ask.target = (ProtobufCBinaryData){.len = SWIM_ID_SIZE, .data = probe->member->id.bytes};
+    ask.target = (ProtobufCBinaryData){.len = ID_SIZE, .data = probe->member->id.bytes};
     ask.nack_ms = (uint32_t)(left_ms * 8 / 10);
     ask.timeout_ms = (uint32_t)left_ms;
     probe->ask_ms = NEVER;
-    probe->helper_count =
-        (uint32_t)roster_draw(swim, helpers, swim->config.indirect_count, can_help, probe->member);
+    probe->helper_count = (uint32_t)roster_draw(
+        &swim->roster, &swim->prng, helpers, swim->config.indirect_count, can_help, probe->member);
     probe->helpers = alloc_zero(probe->helper_count, sizeof(*probe->helpers));
     for (uint32_t i = 0; i < probe->helper_count; i++) {
         struct packet packet;
@@ -221,7 +217,7 @@ static uint32_t silent_count(const struct probe *probe)
 
 static void fail(struct swim *swim, struct probe *probe)
 {
-    struct member *member = probe->member;
+    struct roster_member *member = probe->member;
     if (probe->kind == PROBE_ROUND) {
         swim->stats.probe_failed_count++;
         if (swim->config.nack && probe->helper_count > 0)
@@ -236,50 +232,35 @@ static void fail(struct swim *swim, struct probe *probe)
     finish(probe);
 }
 
-static void relay_tick(struct swim *swim, struct relay *relay)
-{
-    if (relay->nack_ms <= swim->now_ms) {
-        relay->nack_ms = NEVER;
-        send_nack(swim, &relay->origin, relay->origin_sequence,
-                  roster_find(&swim->roster, &relay->target));
-    }
-    if (relay->expires_ms <= swim->now_ms)
-        relay->used = false;
-    else
-        wake_by(swim, relay->nack_ms < relay->expires_ms ? relay->nack_ms : relay->expires_ms);
-}
-
 static void run_deadlines(struct swim *swim)
 {
-    swim->deadline_ms = NEVER;
+    swim->probes.deadline_ms = NEVER;
     for (size_t i = 0; i < PROBES_MAX; i++) {
-        struct probe *probe = &swim->probes[i];
+        struct probe *probe = &swim->probes.slots[i];
         if (probe->member != NULL && probe->fail_ms <= swim->now_ms)
             fail(swim, probe);
         else if (probe->member != NULL && probe->ask_ms <= swim->now_ms)
             ask_helpers(swim, probe);
         if (probe->member != NULL)
-            wake_by(swim, probe->ask_ms < probe->fail_ms ? probe->ask_ms : probe->fail_ms);
+            probe_wake_by(swim, probe->ask_ms < probe->fail_ms ? probe->ask_ms : probe->fail_ms);
     }
-    for (size_t i = 0; i < RELAYS_MAX; i++)
-        if (swim->relays[i].used)
-            relay_tick(swim, &swim->relays[i]);
+    relay_run(swim);
 }
 
 void probe_tick(struct swim *swim)
 {
-    if (swim->deadline_ms <= swim->now_ms)
+    if (swim->probes.deadline_ms <= swim->now_ms)
         run_deadlines(swim);
-    if (swim->probe_ms <= swim->now_ms) {
+    if (swim->probes.round_ms <= swim->now_ms) {
         if (swim->own.state == SWIM_ALIVE)
             next_round(swim);
-        swim->probe_ms = swim->now_ms + scaled(swim, swim->config.probe_interval_ms);
+        swim->probes.round_ms = swim->now_ms + scaled(swim, swim->config.probe_interval_ms);
     }
 }
 
 static void answered(struct swim *swim, struct probe *probe, bool direct)
 {
-    struct member *member = probe->member;
+    struct roster_member *member = probe->member;
     if (direct) {
         member->heard_ms = swim->now_ms;
         if (!probe->unmeasured) {
@@ -292,41 +273,33 @@ static void answered(struct swim *swim, struct probe *probe, bool direct)
     finish(probe);
 }
 
-static struct helper *find_helper(const struct probe *probe, const struct swim_id *id)
+static struct helper *find_helper(const struct probe *probe, const struct node_id *id)
 {
     for (uint32_t i = 0; i < probe->helper_count; i++)
-        if (swim_id_equal(&probe->helpers[i].id, id))
+        if (id_equal(&probe->helpers[i].id, id))
             return &probe->helpers[i];
     return NULL;
 }
 
-static void ack_received(struct swim *swim, const struct swim_id *from, uint32_t sequence)
+static void ack_received(struct swim *swim, const struct node_id *from, uint32_t sequence)
 {
     for (size_t i = 0; i < PROBES_MAX; i++) {
-        struct probe *probe = &swim->probes[i];
+        struct probe *probe = &swim->probes.slots[i];
         if (probe->member == NULL || probe->sequence != sequence)
             continue;
-        bool direct = swim_id_equal(&probe->member->id, from);
+        bool direct = id_equal(&probe->member->id, from);
         if (direct || find_helper(probe, from) != NULL)
             answered(swim, probe, direct);
         return;
     }
-    for (size_t i = 0; i < RELAYS_MAX; i++) {
-        struct relay *relay = &swim->relays[i];
-        if (!relay->used || relay->sequence != sequence || !swim_id_equal(&relay->target, from))
-            continue;
-        Ecbak__Gossip__Packet none = ECBAK__GOSSIP__PACKET__INIT;
-        relay->used = false;
-        send_ack(swim, &relay->origin, relay->origin_sequence, &none);
-        return;
-    }
+    relay_acked(swim, from, sequence);
 }
 
-static void nack_received(struct swim *swim, const struct swim_id *from,
+static void nack_received(struct swim *swim, const struct node_id *from,
                           const Ecbak__Gossip__Nack *nack)
 {
     for (size_t i = 0; i < PROBES_MAX; i++) {
-        struct probe *probe = &swim->probes[i];
+        struct probe *probe = &swim->probes.slots[i];
         if (probe->member == NULL || probe->sequence != nack->sequence)
             continue;
         struct helper *helper = find_helper(probe, from);
@@ -339,65 +312,18 @@ static void nack_received(struct swim *swim, const struct swim_id *from,
     }
 }
 
-static struct relay *free_relay(struct swim *swim, const struct swim_id *origin)
-{
-    struct relay *oldest = &swim->relays[0];
-    struct relay *unused = NULL;
-    size_t asked = 0;
-    for (size_t i = 0; i < RELAYS_MAX; i++) {
-        struct relay *relay = &swim->relays[i];
-        if (!relay->used)
-            unused = relay;
-        else if (swim_id_equal(&relay->origin, origin))
-            asked++;
-        if (relay->expires_ms < oldest->expires_ms)
-            oldest = relay;
-    }
-    if (asked >= ASKS_PER_MEMBER_MAX)
-        return NULL;
-    return unused != NULL ? unused : oldest;
-}
-
-static void ask_received(struct swim *swim, const struct swim_id *from,
-                         const Ecbak__Gossip__Ask *ask)
-{
-    struct swim_id target;
-    uint64_t longest_ms = (uint64_t)swim->config.probe_interval_ms * 16;
-    if (ask->target.len != SWIM_ID_SIZE || ask->timeout_ms > longest_ms ||
-        ask->nack_ms > ask->timeout_ms) {
-        swim->stats.malformed_count++;
-        return;
-    }
-    memcpy(target.bytes, ask->target.data, SWIM_ID_SIZE);
-    const struct member *member = roster_find(&swim->roster, &target);
-    struct relay *relay = free_relay(swim, from);
-    if (member == NULL || member == self_of(swim) || relay == NULL)
-        return;
-    *relay = (struct relay){
-        .used = true,
-        .origin = *from,
-        .target = target,
-        .origin_sequence = ask->sequence,
-        .sequence = ++swim->sequence,
-        .nack_ms = swim->config.nack ? swim->now_ms + ask->nack_ms : NEVER,
-        .expires_ms = swim->now_ms + ask->timeout_ms,
-    };
-    wake_by(swim, relay->nack_ms < relay->expires_ms ? relay->nack_ms : relay->expires_ms);
-    send_ping(swim, member, relay->sequence, relay->expires_ms);
-}
-
-void probe_receive(struct swim *swim, const struct swim_id *from,
+void probe_receive(struct swim *swim, const struct node_id *from,
                    const Ecbak__Gossip__Packet *packet)
 {
     switch (packet->body_case) {
     case ECBAK__GOSSIP__PACKET__BODY_PING:
-        send_ack(swim, from, packet->ping->sequence, packet);
+        probe_ack(swim, from, packet->ping->sequence, packet);
         break;
     case ECBAK__GOSSIP__PACKET__BODY_ACK:
         ack_received(swim, from, packet->ack->sequence);
         break;
     case ECBAK__GOSSIP__PACKET__BODY_ASK:
-        ask_received(swim, from, packet->ask);
+        relay_asked(swim, from, packet->ask);
         break;
     case ECBAK__GOSSIP__PACKET__BODY_NACK:
         nack_received(swim, from, packet->nack);
@@ -407,18 +333,18 @@ void probe_receive(struct swim *swim, const struct swim_id *from,
     }
 }
 
-void probe_forget(struct swim *swim, const struct member *member)
+void probe_forget(struct swim *swim, const struct roster_member *member)
 {
     for (size_t i = 0; i < PROBES_MAX; i++)
-        if (swim->probes[i].member == member)
-            finish(&swim->probes[i]);
+        if (swim->probes.slots[i].member == member)
+            finish(&swim->probes.slots[i]);
 }
 
-void probe_unmeasured(struct swim *swim, const struct swim_id *id)
+void swim_unmeasured(struct swim *swim, const struct node_id *id)
 {
     for (size_t i = 0; i < PROBES_MAX; i++) {
-        struct probe *probe = &swim->probes[i];
-        if (probe->member != NULL && swim_id_equal(&probe->member->id, id))
+        struct probe *probe = &swim->probes.slots[i];
+        if (probe->member != NULL && id_equal(&probe->member->id, id))
             probe->unmeasured = true;
     }
 }
@@ -427,7 +353,7 @@ void probe_unmeasured(struct swim *swim, const struct swim_id *id)
 void probe_shift(struct swim *swim, uint64_t late_ms)
 {
     for (size_t i = 0; i < PROBES_MAX; i++) {
-        struct probe *probe = &swim->probes[i];
+        struct probe *probe = &swim->probes.slots[i];
         if (probe->member == NULL)
             continue;
         probe->unmeasured = true;
@@ -435,8 +361,7 @@ void probe_shift(struct swim *swim, uint64_t late_ms)
         if (probe->ask_ms != NEVER)
             probe->ask_ms += late_ms;
     }
-    for (size_t i = 0; i < RELAYS_MAX; i++)
-        swim->relays[i].used = false;
-    if (swim->deadline_ms != NEVER)
-        swim->deadline_ms += late_ms;
+    relay_drop(swim);
+    if (swim->probes.deadline_ms != NEVER)
+        swim->probes.deadline_ms += late_ms;
 }

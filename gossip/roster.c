@@ -10,33 +10,41 @@
  *
  * A newcomer takes a random place among those not yet probed in this lap, or among the rest; who was
  * there moves to the end. */
+#include "gossip/roster.h"
+
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "coding/base/alloc.h"
-#include "gossip/core.h"
+#include "gossip/claim.h"
+
+static const uint8_t rate_limits[RATE_COUNT] = {
+    [RATE_SYNC] = SYNCS_PER_SECOND,
+    [RATE_TALK] = TALKS_PER_SECOND,
+    [RATE_NEWS] = NEWS_PER_SECOND,
+};
 
 /* Ids are public keys, already without pattern; a certificate is needed to choose one. */
-static size_t slot_of(const struct roster *roster, const struct swim_id *id)
+static size_t slot_of(const struct roster *roster, const struct node_id *id)
 {
     uint64_t word;
     memcpy(&word, id->bytes, sizeof(word));
     return (size_t)prng_mix(word) & (roster->slot_count - 1);
 }
 
-struct member *roster_find(const struct roster *roster, const struct swim_id *id)
+struct roster_member *roster_find(const struct roster *roster, const struct node_id *id)
 {
     if (roster->slot_count == 0)
         return NULL;
     size_t mask = roster->slot_count - 1;
     for (size_t slot = slot_of(roster, id); roster->slots[slot] != NULL; slot = (slot + 1) & mask)
-        if (swim_id_equal(&roster->slots[slot]->id, id))
+        if (id_equal(&roster->slots[slot]->id, id))
             return roster->slots[slot];
     return NULL;
 }
 
-static void slot_put(struct roster *roster, struct member *member)
+static void slot_put(struct roster *roster, struct roster_member *member)
 {
     size_t slot = slot_of(roster, &member->id);
     while (roster->slots[slot] != NULL)
@@ -45,7 +53,7 @@ static void slot_put(struct roster *roster, struct member *member)
 }
 
 /* Close the gap as linear probing wants it: move back whoever would no longer be found. */
-static void slot_drop(struct roster *roster, const struct member *member)
+static void slot_drop(struct roster *roster, const struct roster_member *member)
 {
     size_t mask = roster->slot_count - 1;
     size_t hole = slot_of(roster, &member->id);
@@ -61,16 +69,16 @@ static void slot_drop(struct roster *roster, const struct member *member)
     roster->slots[hole] = NULL;
 }
 
-static void chain(struct roster *roster, struct member *member)
+static void chain(struct roster *roster, struct roster_member *member)
 {
-    struct member **head = &roster->named[member->name_hash & (roster->slot_count - 1)];
+    struct roster_member **head = &roster->named[member->name_hash & (roster->slot_count - 1)];
     member->next_named = *head;
     *head = member;
 }
 
-static void unchain(struct roster *roster, struct member *member)
+static void unchain(struct roster *roster, struct roster_member *member)
 {
-    struct member **link = &roster->named[member->name_hash & (roster->slot_count - 1)];
+    struct roster_member **link = &roster->named[member->name_hash & (roster->slot_count - 1)];
     while (*link != member)
         link = &(*link)->next_named;
     *link = member->next_named;
@@ -84,25 +92,22 @@ static uint32_t hash_name(const char *name)
     return (uint32_t)hash;
 }
 
-void roster_name(struct roster *roster, struct member *member, const char *name)
+void roster_name(struct roster *roster, struct roster_member *member, const char *name)
 {
     unchain(roster, member);
     member->name_hash = hash_name(name);
     chain(roster, member);
 }
 
-/* The hash alone decides who is looked at; a member without a statement was never named. */
-const struct member *roster_named(const struct roster *roster, const char *name,
-                                  const struct member *except)
+/* The hash alone decides who is looked at; a member without a claim was never named. */
+const struct roster_member *roster_named(const struct roster *roster, const char *name,
+                                         const struct roster_member *except)
 {
     uint32_t hash = hash_name(name);
-    const struct member *member = roster->named[hash & (roster->slot_count - 1)];
+    const struct roster_member *member = roster->named[hash & (roster->slot_count - 1)];
     for (; member != NULL; member = member->next_named) {
-        struct statement statement;
         if (member != except && member->name_hash == hash && member->state != SWIM_DEAD &&
-            member->state != SWIM_LEFT &&
-            statement_parse(&statement, member->statement, member->statement_size) == 0 &&
-            strcmp(statement.name, name) == 0)
+            member->state != SWIM_LEFT && strcmp(roster_claim(member).name, name) == 0)
             return member;
     }
     return NULL;
@@ -112,22 +117,23 @@ static void grow(struct roster *roster)
 {
     if (roster->count == roster->capacity) {
         roster->capacity = roster->capacity < 16 ? 16 : roster->capacity + roster->capacity / 2;
-        roster->members = alloc_grow(roster->members, roster->capacity, sizeof(struct member *));
+        roster->members =
+            alloc_grow(roster->members, roster->capacity, sizeof(struct roster_member *));
     }
     if ((roster->count + 1) * 2 <= roster->slot_count)
         return;
     free(roster->slots);
     free(roster->named);
     roster->slot_count = roster->slot_count == 0 ? 32 : roster->slot_count * 2;
-    roster->slots = alloc_zero(roster->slot_count, sizeof(struct member *));
-    roster->named = alloc_zero(roster->slot_count, sizeof(struct member *));
+    roster->slots = alloc_zero(roster->slot_count, sizeof(struct roster_member *));
+    roster->named = alloc_zero(roster->slot_count, sizeof(struct roster_member *));
     for (size_t i = 0; i < roster->count; i++) {
         slot_put(roster, roster->members[i]);
         chain(roster, roster->members[i]);
     }
 }
 
-static void place(struct roster *roster, struct member *member, size_t position)
+static void place(struct roster *roster, struct roster_member *member, size_t position)
 {
     roster->members[position] = member;
     member->position = (uint32_t)position;
@@ -139,11 +145,11 @@ static size_t neighbours_end(const struct roster *roster)
     return roster->count - 1 < roster->neighbours ? roster->count : 1 + roster->neighbours;
 }
 
-struct member *roster_add(struct roster *roster, const struct swim_id *id, size_t where)
+struct roster_member *roster_add(struct roster *roster, const struct node_id *id, size_t where)
 {
     assert(where <= roster->count);
     grow(roster);
-    struct member *member = alloc_zero(1, sizeof(*member));
+    struct roster_member *member = alloc_zero(1, sizeof(*member));
     member->id = *id;
     member->rtt_ms = -1;
     member->state = SWIM_ALIVE;
@@ -159,6 +165,15 @@ struct member *roster_add(struct roster *roster, const struct swim_id *id, size_
     return member;
 }
 
+struct roster_member *roster_init(struct roster *roster, const struct node_id *self,
+                                  size_t neighbours)
+{
+    *roster = (struct roster){.neighbours = neighbours};
+    struct roster_member *member = roster_add(roster, self, 0);
+    roster->cursor = roster->waiting = 1;
+    return member;
+}
+
 /* The last of those before *end takes the empty place, and leaves its own, which is after them then. */
 static size_t close_up(struct roster *roster, size_t hole, size_t *end)
 {
@@ -170,7 +185,7 @@ static size_t close_up(struct roster *roster, size_t hole, size_t *end)
     return *end;
 }
 
-void roster_remove(struct roster *roster, struct member *member)
+void roster_remove(struct roster *roster, struct roster_member *member)
 {
     size_t hole = member->position;
     slot_drop(roster, member);
@@ -194,11 +209,19 @@ void roster_release(struct roster *roster)
     *roster = (struct roster){0};
 }
 
-void roster_state(struct roster *roster, struct member *member, enum swim_state state)
+void roster_state(struct roster *roster, struct roster_member *member, enum swim_state state)
 {
     roster->by_state[member->state]--;
     roster->by_state[state]++;
     member->state = (uint8_t)state;
+}
+
+struct claim roster_claim(const struct roster_member *member)
+{
+    struct claim claim;
+    int parsed = claim_parse(&claim, member->claim, member->claim_size);
+    assert(parsed == 0);
+    return claim;
 }
 
 size_t roster_active(const struct roster *roster)
@@ -208,7 +231,7 @@ size_t roster_active(const struct roster *roster)
 
 static void swap(struct roster *roster, size_t a, size_t b)
 {
-    struct member *moved = roster->members[a];
+    struct roster_member *moved = roster->members[a];
     place(roster, roster->members[b], a);
     place(roster, moved, b);
 }
@@ -231,7 +254,7 @@ static void change(struct roster *roster, size_t position)
     swap(roster, position, roster->waiting++);
 }
 
-struct member *roster_next(struct roster *roster, struct prng *prng)
+struct roster_member *roster_next(struct roster *roster, struct prng *prng)
 {
     if (roster->cursor >= neighbours_end(roster)) {
         /* These come in the order of the last lap, which was random. */
@@ -255,20 +278,21 @@ void roster_pass_over(struct roster *roster)
     change(roster, --roster->cursor);
 }
 
-bool roster_within(struct member *member, uint64_t now_ms, enum rate rate, uint8_t limit)
+bool roster_within(struct roster_member *member, uint64_t now_ms, enum rate rate)
 {
     uint32_t second = (uint32_t)(now_ms / 1000);
     if (member->rate_second != second) {
         member->rate_second = second;
         memset(member->rates, 0, sizeof(member->rates));
     }
-    if (member->rates[rate] >= limit)
+    if (member->rates[rate] >= rate_limits[rate])
         return false;
     member->rates[rate]++;
     return true;
 }
 
-static bool among(struct member *const *drawn, size_t count, const struct member *member)
+static bool among(struct roster_member *const *drawn, size_t count,
+                  const struct roster_member *member)
 {
     for (size_t i = 0; i < count; i++)
         if (drawn[i] == member)
@@ -278,25 +302,24 @@ static bool among(struct member *const *drawn, size_t count, const struct member
 
 /* Random tries are even and nearly always enough; when few members fit, one walk from a random
  * start finds the rest. */
-size_t roster_draw(struct swim *swim, struct member **drawn, size_t count,
-                   bool (*fits)(const struct swim *swim, const struct member *member,
-                                const void *detail),
+size_t roster_draw(const struct roster *roster, struct prng *prng, struct roster_member **drawn,
+                   size_t count,
+                   bool (*fits)(const struct roster_member *member, const void *detail),
                    const void *detail)
 {
-    struct roster *roster = &swim->roster;
     uint32_t others = (uint32_t)roster->count - 1;
     size_t found = 0;
     for (size_t tries = 0; found < count && others > 0 && tries < 4 * count; tries++) {
-        struct member *member = roster->members[1 + prng_below(&swim->prng, others)];
-        if (fits(swim, member, detail) && !among(drawn, found, member))
+        struct roster_member *member = roster->members[1 + prng_below(prng, others)];
+        if (fits(member, detail) && !among(drawn, found, member))
             drawn[found++] = member;
     }
     if (found == count || others == 0)
         return found;
-    uint32_t start = prng_below(&swim->prng, others);
+    uint32_t start = prng_below(prng, others);
     for (uint32_t i = 0; i < others && found < count; i++) {
-        struct member *member = roster->members[1 + (start + i) % others];
-        if (fits(swim, member, detail) && !among(drawn, found, member))
+        struct roster_member *member = roster->members[1 + (start + i) % others];
+        if (fits(member, detail) && !among(drawn, found, member))
             drawn[found++] = member;
     }
     return found;

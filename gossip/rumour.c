@@ -1,11 +1,17 @@
 /* Rumours wait in lists by how often they were sent: the least sent goes first, among equals the
- * one that waited longest. A statement is not copied, the member has it; a new statement replaces
+ * one that waited longest. A claim is not copied, the member has it; a new claim replaces
  * every older rumour about the member. */
+#include "gossip/rumour.h"
+
 #include <stdlib.h>
 #include <string.h>
 
 #include "coding/base/alloc.h"
 #include "gossip/packet.h"
+#include "gossip/prng.h"
+#include "gossip/roster.h"
+#include "gossip/swim_internal.h"
+#include "gossip/sync.h"
 
 /* When this many in a row do not fit into what is left of a packet, it is full. */
 #define MISFITS_MAX 8
@@ -73,7 +79,8 @@ static void make_room(struct swim *swim, unsigned class)
     sync_soon(swim);
 }
 
-static void add(struct swim *swim, struct member *member, const uint8_t *accusation, bool urgent)
+static void add(struct swim *swim, struct roster_member *member, const uint8_t *accusation,
+                bool urgent)
 {
     make_room(swim, urgent ? 0 : 1);
     size_t size = accusation != NULL ? ACCUSATION_SIZE : 0;
@@ -90,23 +97,24 @@ static void add(struct swim *swim, struct member *member, const uint8_t *accusat
     swim->rumours.by_class[urgent ? 0 : 1]++;
     if (swim->rumours.count > swim->rumours.count_max)
         swim->rumours.count_max = swim->rumours.count;
-    if (swim->gossip_ms == NEVER)
-        swim->gossip_ms = swim->now_ms + prng_below(&swim->prng, swim->config.gossip_interval_ms);
+    if (swim->rumours.tick_ms == NEVER)
+        swim->rumours.tick_ms =
+            swim->now_ms + prng_below(&swim->prng, swim->config.gossip_interval_ms);
 }
 
-void rumour_cancel(struct swim *swim, struct member *member)
+void rumour_cancel(struct swim *swim, struct roster_member *member)
 {
     while (member->rumours != NULL)
         drop(swim, member->rumours);
 }
 
-void rumour_statement(struct swim *swim, struct member *member, bool urgent)
+void rumour_claim(struct swim *swim, struct roster_member *member, bool urgent)
 {
     rumour_cancel(swim, member);
     add(swim, member, NULL, urgent);
 }
 
-void rumour_accusation(struct swim *swim, struct member *member,
+void rumour_accusation(struct swim *swim, struct roster_member *member,
                        const uint8_t accusation[ACCUSATION_SIZE])
 {
     add(swim, member, accusation, true);
@@ -129,13 +137,13 @@ static bool attach(struct packet *packet, const struct rumour *rumour)
 {
     if (rumour->accusation)
         return packet_accusation(packet, rumour->bytes);
-    return packet_statement(packet, rumour->about->statement, rumour->about->statement_size);
+    return packet_claim(packet, rumour->about->claim, rumour->about->claim_size);
 }
 
-static void pick_class(struct packet *packet, const struct swim_id *to, unsigned class)
+static void pick_class(struct packet *packet, const struct node_id *to, unsigned class)
 {
     struct swim *swim = packet->swim;
-    const struct member *self = self_of(swim);
+    const struct roster_member *self = self_of(swim);
     uint32_t limit = rumour_limit(swim);
     unsigned misfits = 0;
     for (uint32_t sent = 0; sent < limit; sent++)
@@ -143,8 +151,8 @@ static void pick_class(struct packet *packet, const struct swim_id *to, unsigned
              rumour = rumour->next) {
             if (packet->picked_count == PACKET_RUMOURS_MAX || misfits == MISFITS_MAX)
                 return;
-            if ((to != NULL && swim_id_equal(&rumour->about->id, to)) ||
-                (rumour->about == self && packet->own_statement))
+            if ((to != NULL && id_equal(&rumour->about->id, to)) ||
+                (rumour->about == self && packet->own_claim))
                 continue;
             if (attach(packet, rumour))
                 packet->picked[packet->picked_count++] = rumour;
@@ -164,7 +172,7 @@ static void keep_limit(struct swim *swim)
     swim->rumours.limit = limit;
 }
 
-void rumour_pick(struct packet *packet, const struct swim_id *to)
+void rumour_pick(struct packet *packet, const struct node_id *to)
 {
     keep_limit(packet->swim);
     pick_class(packet, to, 0);
@@ -186,4 +194,39 @@ void rumour_sent(struct packet *packet)
         list_append(&swim->rumours, rumour);
     }
     packet->picked_count = 0;
+}
+
+static bool hears_gossip(const struct roster_member *member, const void *detail)
+{
+    const struct swim *swim = detail;
+    if (member->state == SWIM_DEAD)
+        return swim->now_ms < member->since_ms + swim->config.gossip_dead_ms;
+    return member->state == SWIM_ALIVE || member->state == SWIM_SUSPECT;
+}
+
+static void gossip_to(struct swim *swim, const struct roster_member *member)
+{
+    struct packet packet;
+    packet_init(&packet, swim, swim->config.packet_size_max);
+    rumour_pick(&packet, &member->id);
+    if (packet.picked_count > 0)
+        packet_to(&packet, member, false, swim->now_ms + swim->config.probe_interval_ms);
+    else
+        packet_release(&packet);
+}
+
+void rumour_tick(struct swim *swim)
+{
+    struct roster_member *members[FANOUT_MAX];
+    if (swim->now_ms < swim->rumours.tick_ms)
+        return;
+    swim->rumours.tick_ms = swim->now_ms + swim->config.gossip_interval_ms;
+    if (swim->rumours.count > 0) {
+        size_t count = roster_draw(&swim->roster, &swim->prng, members, swim->config.gossip_fanout,
+                                   hears_gossip, swim);
+        for (size_t i = 0; i < count; i++)
+            gossip_to(swim, members[i]);
+    }
+    if (swim->rumours.count == 0)
+        swim->rumours.tick_ms = NEVER;
 }

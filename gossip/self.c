@@ -1,16 +1,26 @@
 /* Only we raise our incarnation, and only above what we said ourselves before: nobody else can sign
- * a statement of ours, and an accusation counts only against the incarnation that we announced. So
+ * a claim of ours, and an accusation counts only against the incarnation that we announced. So
  * nobody can drive it to its maximum.
  *
  * A liar can still make us refute as often as it likes, each time at the cost of a signature and a
  * write to disk: hence the budget. */
+#include "gossip/self.h"
+
 #include <string.h>
 
+#include "gossip/claim.h"
+#include "gossip/news.h"
+#include "gossip/order.h"
 #include "gossip/packet.h"
+#include "gossip/prng.h"
+#include "gossip/roster.h"
+#include "gossip/rumour.h"
+#include "gossip/swim_internal.h"
 
+#define FAREWELLS_MAX     32 /* members told directly that we leave */
 #define REFUTE_BUDGET_MAX 8
 
-/* After this many statements of ours that we did not make, it is no longer our past that speaks. */
+/* After this many claims of ours that we did not make, it is no longer our past that speaks. */
 #define FOREIGN_MAX 3
 
 int self_check_text(const char *what, const char *text, size_t size_max, struct err *err)
@@ -29,14 +39,14 @@ int self_check_metadata(const uint8_t *metadata, size_t size, struct err *err)
     return 0;
 }
 
-static void replace_statement(struct swim *swim, const uint8_t *bytes, size_t size)
+static void replace_claim(struct swim *swim, const uint8_t *bytes, size_t size)
 {
-    struct member *self = self_of(swim);
-    const uint8_t *old = self->statement;
-    self->statement = swim->ops.keep(swim->ops.context, bytes, size);
+    struct roster_member *self = self_of(swim);
+    const uint8_t *old = self->claim;
+    self->claim = swim->ops.keep(swim->ops.context, bytes, size);
     if (old != NULL)
-        swim->ops.drop(swim->ops.context, old, self->statement_size);
-    self->statement_size = (uint16_t)size;
+        swim->ops.drop(swim->ops.context, old, self->claim_size);
+    self->claim_size = (uint16_t)size;
     self->incarnation = swim->own.incarnation;
     self->protocol = swim->config.protocol;
 }
@@ -44,12 +54,12 @@ static void replace_statement(struct swim *swim, const uint8_t *bytes, size_t si
 void self_announce(struct swim *swim, uint64_t above)
 {
     struct own *own = &swim->own;
-    uint8_t bytes[SWIM_STATEMENT_MAX];
+    uint8_t bytes[SWIM_CLAIM_MAX];
     if (above > own->incarnation)
         own->incarnation = above;
     if (own->incarnation < SWIM_INCARNATION_MAX)
         own->incarnation++;
-    struct statement statement = {
+    struct claim claim = {
         .state = own->state,
         .version_min = swim->config.protocol.lowest,
         .version = swim->config.protocol.highest,
@@ -63,9 +73,9 @@ void self_announce(struct swim *swim, uint64_t above)
         .metadata = own->metadata,
         .metadata_size = own->metadata_size,
     };
-    order_persist(swim, own->incarnation);
-    replace_statement(swim, bytes, statement_encode(&statement, &swim->ops, bytes));
-    rumour_statement(swim, self_of(swim), true);
+    order_persist(&swim->orders, own->incarnation);
+    replace_claim(swim, bytes, claim_encode(&claim, &swim->ops, bytes));
+    rumour_claim(swim, self_of(swim), true);
 }
 
 void self_start(struct swim *swim, const struct swim_self *start)
@@ -80,10 +90,8 @@ void self_start(struct swim *swim, const struct swim_self *start)
     own->session = prng_next(&swim->prng);
     own->refute_budget = REFUTE_BUDGET_MAX;
     own->refute_ms = swim->now_ms;
-    swim->roster.neighbours = swim->config.neighbours;
-    roster_add(&swim->roster, &start->id, 0)->since_ms = swim->now_ms;
+    roster_init(&swim->roster, &start->id, swim->config.neighbours)->since_ms = swim->now_ms;
     roster_name(&swim->roster, self_of(swim), own->name);
-    swim->roster.cursor = swim->roster.waiting = 1;
     self_announce(swim, 0);
 }
 
@@ -121,23 +129,22 @@ void self_tick(struct swim *swim)
 /* Either our past, from before an incarnation was lost with the disk, or a clone that holds our
  * key. Both are overruled, since the member that speaks here is the one that is here; the second is
  * also reported, for it will go on. */
-enum news self_heard(struct swim *swim, const struct swim_id *from,
-                     const struct statement *statement, const uint8_t *bytes, size_t size)
+void self_heard(struct swim *swim, const struct node_id *from, const struct claim *claim,
+                const uint8_t *bytes, size_t size)
 {
-    const struct member *self = self_of(swim);
-    if (statement->incarnation < self->incarnation ||
-        (size == self->statement_size && memcmp(bytes, self->statement, size) == 0))
-        return NEWS_NONE;
-    if (!statement_verify(statement, &swim->ops, bytes, size)) {
+    const struct roster_member *self = self_of(swim);
+    if (claim->incarnation < self->incarnation ||
+        (size == self->claim_size && memcmp(bytes, self->claim, size) == 0))
+        return;
+    if (!claim_verify(claim, &swim->ops, bytes, size)) {
         news_forged(swim, from);
-        return NEWS_NONE;
+        return;
     }
     if (++swim->own.foreign_count >= FOREIGN_MAX) {
-        order_event(swim, SWIM_EVENT_CONFLICT, &self->id, &self->id);
+        order_event(&swim->orders, SWIM_EVENT_CONFLICT, &self->id, &self->id);
         swim->own.foreign_count = 0;
     }
-    self_refute(swim, statement->incarnation);
-    return NEWS_NONE;
+    self_refute(swim, claim->incarnation);
 }
 
 int swim_update(struct swim *swim, uint64_t now_ms, const char *address, const uint8_t *metadata,
@@ -160,9 +167,8 @@ int swim_update(struct swim *swim, uint64_t now_ms, const char *address, const u
     return 0;
 }
 
-static bool alive(const struct swim *swim, const struct member *member, const void *detail)
+static bool alive(const struct roster_member *member, const void *detail)
 {
-    (void)swim;
     (void)detail;
     return member->state == SWIM_ALIVE;
 }
@@ -170,12 +176,12 @@ static bool alive(const struct swim *swim, const struct member *member, const vo
 /* There may be no later tick: tell some members at once, they tell the others. */
 static void farewell(struct swim *swim)
 {
-    struct member *members[FAREWELLS_MAX];
-    size_t count = roster_draw(swim, members, FAREWELLS_MAX, alive, NULL);
+    struct roster_member *members[FAREWELLS_MAX];
+    size_t count = roster_draw(&swim->roster, &swim->prng, members, FAREWELLS_MAX, alive, NULL);
     for (size_t i = 0; i < count; i++) {
         struct packet packet;
         packet_init(&packet, swim, swim->config.packet_size_max);
-        packet_own_statement(&packet);
+        packet_own_claim(&packet);
         packet_to(&packet, members[i], true,
                   swim->now_ms + 4 * (uint64_t)swim->config.probe_interval_ms);
     }

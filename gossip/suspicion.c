@@ -21,12 +21,20 @@
  * all are ready when it ends, and the suspect, told by each probe what it is accused of, has as many
  * chances to refute. While the accusers are fewer, a few members (SECONDS_MEAN on average, whatever
  * n) probe at once. */
+#include "gossip/suspicion.h"
+
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "coding/base/alloc.h"
-#include "gossip/core.h"
+#include "gossip/claim.h"
+#include "gossip/order.h"
+#include "gossip/prng.h"
+#include "gossip/probe.h"
+#include "gossip/roster.h"
+#include "gossip/rumour.h"
+#include "gossip/swim_internal.h"
 
 #define SECONDS_MEAN 8
 
@@ -66,7 +74,7 @@ static uint64_t short_ms(const struct swim *swim)
     uint64_t ms = suspicion_min_ms(swim) * swim->config.confirmed_percent / 100;
     uint64_t floor_ms =
         swim->config.probe_interval_ms / 2 + 2 * (uint64_t)swim->config.probe_timeout_ms;
-    return (ms > floor_ms ? ms : floor_ms) * (swim->awareness + 1);
+    return (ms > floor_ms ? ms : floor_ms) * (swim->probes.awareness + 1);
 }
 
 /* How many accusers beside the first settle it: K, and in a small cluster all the others. */
@@ -88,10 +96,10 @@ static bool seconded(const struct swim *swim, const struct suspicion *suspicion)
 
 static void wake_by(struct swim *swim, const struct suspicion *suspicion)
 {
-    if (suspicion->deadline_ms < swim->suspicion_ms)
-        swim->suspicion_ms = suspicion->deadline_ms;
-    if (suspicion->probe_ms < swim->suspicion_ms)
-        swim->suspicion_ms = suspicion->probe_ms;
+    if (suspicion->deadline_ms < swim->suspicions.wake_ms)
+        swim->suspicions.wake_ms = suspicion->deadline_ms;
+    if (suspicion->probe_ms < swim->suspicions.wake_ms)
+        swim->suspicions.wake_ms = suspicion->probe_ms;
 }
 
 static void set_deadline(struct swim *swim, struct suspicion *suspicion)
@@ -128,39 +136,39 @@ static void plan_probe(struct swim *swim, struct suspicion *suspicion)
     wake_by(swim, suspicion);
 }
 
-static struct suspicion *begin(struct swim *swim, struct member *member,
-                               const struct swim_id *accuser)
+static struct suspicion *begin(struct swim *swim, struct roster_member *member,
+                               const struct node_id *accuser)
 {
     struct suspicion *suspicion = alloc_zero(1, sizeof(*suspicion));
     suspicion->member = member;
     suspicion->start_ms = swim->now_ms;
     suspicion->probe_ms = NEVER;
-    suspicion->next = swim->suspicions;
+    suspicion->next = swim->suspicions.first;
     if (suspicion->next != NULL)
         suspicion->next->previous = suspicion;
-    swim->suspicions = suspicion;
+    swim->suspicions.first = suspicion;
     member->suspicion = suspicion;
     member->since_ms = swim->now_ms;
     roster_state(&swim->roster, member, SWIM_SUSPECT);
-    order_event(swim, SWIM_EVENT_SUSPECT, &member->id, accuser);
+    order_event(&swim->orders, SWIM_EVENT_SUSPECT, &member->id, accuser);
     return suspicion;
 }
 
-static bool among_accusers(const struct suspicion *suspicion, const struct swim_id *id)
+static bool among_accusers(const struct suspicion *suspicion, const struct node_id *id)
 {
     for (uint32_t i = 0; i < suspicion->accuser_count; i++)
-        if (swim_id_equal(&suspicion->accusers[i], id))
+        if (id_equal(&suspicion->accusers[i], id))
             return true;
     return false;
 }
 
 static bool one_more(const struct swim *swim, const struct suspicion *suspicion,
-                     const struct swim_id *accuser)
+                     const struct node_id *accuser)
 {
     return suspicion->accuser_count <= settling(swim) && !among_accusers(suspicion, accuser);
 }
 
-bool suspicion_counts(const struct swim *swim, const struct member *member,
+bool suspicion_counts(const struct swim *swim, const struct roster_member *member,
                       const struct accusation *accusation)
 {
     const struct suspicion *suspicion = member->suspicion;
@@ -170,8 +178,8 @@ bool suspicion_counts(const struct swim *swim, const struct member *member,
            !suspicion->called_dead;
 }
 
-void suspicion_add(struct swim *swim, struct member *member, const struct accusation *accusation,
-                   const uint8_t bytes[ACCUSATION_SIZE])
+void suspicion_add(struct swim *swim, struct roster_member *member,
+                   const struct accusation *accusation, const uint8_t bytes[ACCUSATION_SIZE])
 {
     struct suspicion *suspicion = member->suspicion;
     if (suspicion == NULL) {
@@ -189,7 +197,7 @@ void suspicion_add(struct swim *swim, struct member *member, const struct accusa
     set_deadline(swim, suspicion);
 }
 
-void suspicion_first_hand(struct swim *swim, struct member *member)
+void suspicion_first_hand(struct swim *swim, struct roster_member *member)
 {
     if (member->suspicion == NULL)
         return;
@@ -198,8 +206,8 @@ void suspicion_first_hand(struct swim *swim, struct member *member)
     set_deadline(swim, member->suspicion);
 }
 
-void suspicion_sign(const struct swim *swim, const struct member *member, enum swim_state state,
-                    uint8_t bytes[ACCUSATION_SIZE])
+void suspicion_sign(const struct swim *swim, const struct roster_member *member,
+                    enum swim_state state, uint8_t bytes[ACCUSATION_SIZE])
 {
     struct accusation accusation = {
         .state = state,
@@ -210,7 +218,7 @@ void suspicion_sign(const struct swim *swim, const struct member *member, enum s
     accusation_encode(&accusation, &swim->ops, bytes);
 }
 
-void suspicion_accuse(struct swim *swim, struct member *member)
+void suspicion_accuse(struct swim *swim, struct roster_member *member)
 {
     uint8_t bytes[ACCUSATION_SIZE];
     struct accusation accusation = {
@@ -227,7 +235,7 @@ void suspicion_accuse(struct swim *swim, struct member *member)
     suspicion_first_hand(swim, member);
 }
 
-void suspicion_end(struct swim *swim, struct member *member)
+void suspicion_end(struct swim *swim, struct roster_member *member)
 {
     struct suspicion *suspicion = member->suspicion;
     if (suspicion == NULL)
@@ -235,7 +243,7 @@ void suspicion_end(struct swim *swim, struct member *member)
     if (suspicion->previous != NULL)
         suspicion->previous->next = suspicion->next;
     else
-        swim->suspicions = suspicion->next;
+        swim->suspicions.first = suspicion->next;
     if (suspicion->next != NULL)
         suspicion->next->previous = suspicion->previous;
     member->suspicion = NULL;
@@ -243,7 +251,7 @@ void suspicion_end(struct swim *swim, struct member *member)
 }
 
 /* Whose timer ran out first calls it, and its call is passed on: the others need not call as well. */
-void suspicion_conclude(struct swim *swim, struct member *member)
+void suspicion_conclude(struct swim *swim, struct roster_member *member)
 {
     uint8_t bytes[ACCUSATION_SIZE];
     bool called = member->suspicion != NULL && member->suspicion->called_dead;
@@ -251,7 +259,7 @@ void suspicion_conclude(struct swim *swim, struct member *member)
     roster_state(&swim->roster, member, SWIM_DEAD);
     member->since_ms = swim->now_ms;
     swim->stats.dead_count++;
-    order_event(swim, SWIM_EVENT_DEAD, &member->id, NULL);
+    order_event(&swim->orders, SWIM_EVENT_DEAD, &member->id, NULL);
     probe_forget(swim, member);
     if (called && swim->config.active_confirmation)
         return;
@@ -261,12 +269,12 @@ void suspicion_conclude(struct swim *swim, struct member *member)
 }
 
 /* It answered us since it was suspected: whatever others say, it is there. */
-static void acquit(struct swim *swim, struct member *member)
+static void acquit(struct swim *swim, struct roster_member *member)
 {
     suspicion_end(swim, member);
     roster_state(&swim->roster, member, SWIM_ALIVE);
     member->since_ms = swim->now_ms;
-    order_event(swim, SWIM_EVENT_ALIVE, &member->id, NULL);
+    order_event(&swim->orders, SWIM_EVENT_ALIVE, &member->id, NULL);
 }
 
 /* When too many are suspect at once, in a moment. */
@@ -279,13 +287,13 @@ static void go_and_see(struct swim *swim, struct suspicion *suspicion)
 /* The time is over. */
 static void judge(struct swim *swim, struct suspicion *suspicion)
 {
-    struct member *member = suspicion->member;
+    struct roster_member *member = suspicion->member;
     if (swim->config.active_confirmation && member->heard_ms > suspicion->start_ms) {
         acquit(swim, member);
     } else if (swim->config.active_confirmation && !suspicion->first_hand) {
         /* Not without having seen for ourselves. */
         suspicion->deadline_ms =
-            swim->now_ms + (uint64_t)swim->config.probe_interval_ms * (swim->awareness + 1);
+            swim->now_ms + (uint64_t)swim->config.probe_interval_ms * (swim->probes.awareness + 1);
         go_and_see(swim, suspicion);
         wake_by(swim, suspicion);
     } else {
@@ -295,11 +303,12 @@ static void judge(struct swim *swim, struct suspicion *suspicion)
 
 void suspicion_tick(struct swim *swim)
 {
-    if (swim->now_ms < swim->suspicion_ms)
+    if (swim->now_ms < swim->suspicions.wake_ms)
         return;
-    swim->suspicion_ms = NEVER;
+    swim->suspicions.wake_ms = NEVER;
     struct suspicion *next;
-    for (struct suspicion *suspicion = swim->suspicions; suspicion != NULL; suspicion = next) {
+    for (struct suspicion *suspicion = swim->suspicions.first; suspicion != NULL;
+         suspicion = next) {
         next = suspicion->next;
         if (suspicion->deadline_ms <= swim->now_ms) {
             judge(swim, suspicion);
@@ -313,12 +322,12 @@ void suspicion_tick(struct swim *swim)
 
 void suspicion_shift(struct swim *swim, uint64_t late_ms)
 {
-    for (struct suspicion *s = swim->suspicions; s != NULL; s = s->next) {
+    for (struct suspicion *s = swim->suspicions.first; s != NULL; s = s->next) {
         s->start_ms += late_ms;
         s->deadline_ms += late_ms;
         if (s->probe_ms != NEVER)
             s->probe_ms += late_ms;
     }
-    if (swim->suspicion_ms != NEVER)
-        swim->suspicion_ms += late_ms;
+    if (swim->suspicions.wake_ms != NEVER)
+        swim->suspicions.wake_ms += late_ms;
 }

@@ -6,16 +6,23 @@
 #include <string.h>
 
 #include "coding/base/alloc.h"
+#include "gossip/claim.h"
+#include "gossip/join.h"
+#include "gossip/news.h"
+#include "gossip/order.h"
 #include "gossip/packet.h"
+#include "gossip/prng.h"
+#include "gossip/probe.h"
+#include "gossip/roster.h"
+#include "gossip/rumour.h"
+#include "gossip/self.h"
+#include "gossip/suspicion.h"
+#include "gossip/swim_internal.h"
+#include "gossip/sync.h"
 
 /* What a message may be larger than the budgets of those who make it: other versions may add
  * fields. */
 #define RECEIVE_SLACK 4096
-
-bool swim_id_equal(const struct swim_id *a, const struct swim_id *b)
-{
-    return memcmp(a->bytes, b->bytes, SWIM_ID_SIZE) == 0;
-}
 
 const char *swim_state_name(enum swim_state state)
 {
@@ -62,13 +69,13 @@ int swim_new(struct swim **out, const struct swim_config *config, const struct s
     }
     prng_init(&swim->prng, self->seed);
     swim->now_ms = now_ms;
-    swim->sequence = (uint32_t)prng_next(&swim->prng);
-    swim->probe_ms = now_ms + prng_below(&swim->prng, config->probe_interval_ms);
-    swim->sync_ms = now_ms + config->probe_interval_ms;
-    swim->reconnect_ms = now_ms + config->reconnect_interval_ms;
-    swim->join_ms = now_ms + config->probe_interval_ms;
+    swim->probes.sequence = (uint32_t)prng_next(&swim->prng);
+    swim->probes.round_ms = now_ms + prng_below(&swim->prng, config->probe_interval_ms);
+    swim->join.sync_ms = now_ms + config->probe_interval_ms;
+    swim->join.reconnect_ms = now_ms + config->reconnect_interval_ms;
+    swim->join.alone_ms = now_ms + config->probe_interval_ms;
     swim->forget_ms = now_ms;
-    swim->gossip_ms = swim->suspicion_ms = swim->deadline_ms = NEVER;
+    swim->rumours.tick_ms = swim->suspicions.wake_ms = swim->probes.deadline_ms = NEVER;
     self_start(swim, self);
     *out = swim;
     return 0;
@@ -81,24 +88,23 @@ void swim_destroy(struct swim **taken)
         return;
     *taken = NULL;
     for (size_t i = 0; i < swim->roster.count; i++) {
-        struct member *member = swim->roster.members[i];
+        struct roster_member *member = swim->roster.members[i];
         rumour_cancel(swim, member);
         suspicion_end(swim, member);
-        swim->ops.drop(swim->ops.context, member->statement, member->statement_size);
+        swim->ops.drop(swim->ops.context, member->claim, member->claim_size);
     }
-    for (size_t i = 0; i < PROBES_MAX; i++)
-        free(swim->probes[i].helpers);
+    probe_release(&swim->probes);
     roster_release(&swim->roster);
     order_release(&swim->orders);
-    free(swim->seeds);
+    join_release(&swim->join);
     free(swim);
 }
 
 uint64_t swim_next_ms(const struct swim *swim)
 {
-    const uint64_t times[] = {swim->probe_ms,     swim->gossip_ms,  swim->sync_ms,
-                              swim->reconnect_ms, swim->join_ms,    swim->forget_ms,
-                              swim->suspicion_ms, swim->deadline_ms};
+    const uint64_t times[] = {swim->probes.round_ms,    swim->rumours.tick_ms,   swim->join.sync_ms,
+                              swim->join.reconnect_ms,  swim->join.alone_ms,     swim->forget_ms,
+                              swim->suspicions.wake_ms, swim->probes.deadline_ms};
     uint64_t next_ms = NEVER;
     for (size_t i = 0; i < sizeof(times) / sizeof(times[0]); i++)
         if (times[i] < next_ms)
@@ -126,64 +132,30 @@ void swim_advance(struct swim *swim, uint64_t now_ms)
     probe_awareness(swim, 1);
 }
 
-static bool hears_gossip(const struct swim *swim, const struct member *member, const void *detail)
-{
-    (void)detail;
-    if (member->state == SWIM_DEAD)
-        return swim->now_ms < member->since_ms + swim->config.gossip_dead_ms;
-    return member->state == SWIM_ALIVE || member->state == SWIM_SUSPECT;
-}
-
-static void gossip_to(struct swim *swim, const struct member *member)
-{
-    struct packet packet;
-    packet_init(&packet, swim, swim->config.packet_size_max);
-    rumour_pick(&packet, &member->id);
-    if (packet.picked_count > 0)
-        packet_to(&packet, member, false, swim->now_ms + swim->config.probe_interval_ms);
-    else
-        packet_release(&packet);
-}
-
-static void gossip_tick(struct swim *swim)
-{
-    struct member *members[16];
-    if (swim->now_ms < swim->gossip_ms)
-        return;
-    swim->gossip_ms = swim->now_ms + swim->config.gossip_interval_ms;
-    if (swim->rumours.count > 0) {
-        size_t count = roster_draw(swim, members, swim->config.gossip_fanout, hears_gossip, NULL);
-        for (size_t i = 0; i < count; i++)
-            gossip_to(swim, members[i]);
-    }
-    if (swim->rumours.count == 0)
-        swim->gossip_ms = NEVER;
-}
-
 void swim_tick(struct swim *swim, uint64_t now_ms)
 {
     swim_advance(swim, now_ms);
     self_tick(swim);
     probe_tick(swim);
     suspicion_tick(swim);
-    gossip_tick(swim);
+    rumour_tick(swim);
     join_tick(swim);
     news_forget(swim);
 }
 
-static bool is_mute(const struct swim *swim, const struct swim_id *from)
+static bool is_mute(const struct swim *swim, const struct node_id *from)
 {
-    const struct member *sender = roster_find(&swim->roster, from);
+    const struct roster_member *sender = roster_find(&swim->roster, from);
     return sender != NULL && swim->now_ms < sender->mute_until_ms;
 }
 
-/* Merge the statements and accusations of a message, as long as its sender is believed. */
-static void merge(struct swim *swim, const struct swim_id *from,
+/* Merge the claims and accusations of a message, as long as its sender is believed. */
+static void merge(struct swim *swim, const struct node_id *from,
                   const Ecbak__Gossip__Packet *packet, struct merged *merged)
 {
-    for (size_t i = 0; i < packet->n_statements && !is_mute(swim, from); i++) {
-        const ProtobufCBinaryData *item = &packet->statements[i];
-        enum news news = news_statement(swim, from, item->data, item->len);
+    for (size_t i = 0; i < packet->n_claims && !is_mute(swim, from); i++) {
+        const ProtobufCBinaryData *item = &packet->claims[i];
+        enum news news = news_claim(swim, from, item->data, item->len);
         if (news == NEWS_OBSOLETE)
             merged->obsolete[i / 8] |= (uint8_t)(1u << i % 8);
         merged->learnt += news == NEWS_LEARNT;
@@ -192,29 +164,29 @@ static void merge(struct swim *swim, const struct swim_id *from,
         news_accusation(swim, from, packet->accusations[i].data, packet->accusations[i].len);
 }
 
-/* The sender lacks our statement, or we lack its own: an answer to a ping says so itself. */
-static void introduce(struct swim *swim, const struct swim_id *from,
+/* The sender lacks our claim, or we lack its own: an answer to a ping says so itself. */
+static void introduce(struct swim *swim, const struct node_id *from,
                       const Ecbak__Gossip__Packet *message)
 {
     struct packet packet;
     bool want = !packet_sender_known(swim, from, message);
-    struct member *member = roster_find(&swim->roster, from);
+    struct roster_member *member = roster_find(&swim->roster, from);
     if (message->body_case == ECBAK__GOSSIP__PACKET__BODY_PING || (!want && !message->want) ||
-        (member != NULL && !roster_within(member, swim->now_ms, RATE_TALK, TALKS_PER_SECOND)))
+        (member != NULL && !roster_within(member, swim->now_ms, RATE_TALK)))
         return;
     packet_init(&packet, swim, swim->config.packet_size_max);
     packet_answers(&packet, message);
     packet.message.want = want;
     if (message->want)
-        packet_own_statement(&packet);
+        packet_own_claim(&packet);
     packet_to_id(&packet, from, false, swim->now_ms + swim->config.probe_interval_ms);
 }
 
 /* What a packet carries is the same in all versions; its body is for those who speak the packet's. */
-static void dispatch(struct swim *swim, const struct swim_id *from,
+static void dispatch(struct swim *swim, const struct node_id *from,
                      const Ecbak__Gossip__Packet *packet)
 {
-    struct merged merged = {.obsolete = alloc_zero(packet->n_statements / 8 + 1, 1)};
+    struct merged merged = {.obsolete = alloc_zero(packet->n_claims / 8 + 1, 1)};
     merge(swim, from, packet, &merged);
     introduce(swim, from, packet);
     if (packet->version >= swim->config.protocol.lowest &&
@@ -232,13 +204,13 @@ static size_t receive_size_max(const struct swim_config *config)
     return (size_t)larger + RECEIVE_SLACK;
 }
 
-void swim_receive(struct swim *swim, uint64_t now_ms, const struct swim_id *from, const void *bytes,
+void swim_receive(struct swim *swim, uint64_t now_ms, const struct node_id *from, const void *bytes,
                   size_t size)
 {
     swim_advance(swim, now_ms);
     swim->stats.received_count++;
     swim->stats.received_bytes += size;
-    if (swim_id_equal(from, &self_of(swim)->id))
+    if (id_equal(from, &self_of(swim)->id))
         return;
     Ecbak__Gossip__Packet *packet = NULL;
     if (size <= receive_size_max(&swim->config))
@@ -254,30 +226,9 @@ void swim_receive(struct swim *swim, uint64_t now_ms, const struct swim_id *from
         ecbak__gossip__packet__free_unpacked(packet, NULL);
 }
 
-void swim_unmeasured(struct swim *swim, const struct swim_id *id)
+bool swim_next_order(struct swim *swim, struct swim_order *order)
 {
-    probe_unmeasured(swim, id);
-}
-
-int swim_join(struct swim *swim, uint64_t now_ms, const char *address, struct err *err)
-{
-    if (self_check_text("address", address, SWIM_ADDRESS_MAX, err) != 0)
-        return -1;
-    swim_advance(swim, now_ms);
-    for (size_t i = 0; i < swim->seed_count; i++)
-        if (strcmp(swim->seeds[i].address, address) == 0)
-            return 0;
-    if (strcmp(address, swim->own.address) == 0)
-        return 0;
-    if (swim->seed_count == SWIM_SEEDS_MAX)
-        return err_set(err, ERR_FULL, "at most %d seeds are remembered", SWIM_SEEDS_MAX);
-    swim->seeds = alloc_grow(swim->seeds, swim->seed_count + 1, sizeof(struct seed));
-    struct seed *seed = &swim->seeds[swim->seed_count++];
-    memset(seed, 0, sizeof(*seed));
-    memcpy(seed->address, address, strlen(address));
-    if (swim->own.state == SWIM_ALIVE)
-        sync_join(swim, seed->address);
-    return 0;
+    return order_next(&swim->orders, order);
 }
 
 size_t swim_member_count(const struct swim *swim)
@@ -285,17 +236,15 @@ size_t swim_member_count(const struct swim *swim)
     return swim->roster.count;
 }
 
-static void describe(const struct member *member, struct swim_member *out)
+static void describe(const struct roster_member *member, struct swim_member *out)
 {
-    struct statement statement;
-    if (statement_parse(&statement, member->statement, member->statement_size) != 0)
-        abort();
+    struct claim claim = roster_claim(member);
     *out = (struct swim_member){
         .id = member->id,
-        .name = statement.name,
-        .address = statement.address,
-        .metadata = statement.metadata,
-        .metadata_size = statement.metadata_size,
+        .name = claim.name,
+        .address = claim.address,
+        .metadata = claim.metadata,
+        .metadata_size = claim.metadata_size,
         .state = (enum swim_state)member->state,
         .incarnation = member->incarnation,
         .since_ms = member->since_ms,
@@ -312,9 +261,9 @@ void swim_member(const struct swim *swim, size_t index, struct swim_member *memb
     describe(swim->roster.members[index], member);
 }
 
-bool swim_find(const struct swim *swim, const struct swim_id *id, struct swim_member *member)
+bool swim_find(const struct swim *swim, const struct node_id *id, struct swim_member *member)
 {
-    const struct member *found = roster_find(&swim->roster, id);
+    const struct roster_member *found = roster_find(&swim->roster, id);
     if (found == NULL)
         return false;
     describe(found, member);
@@ -330,15 +279,15 @@ void swim_stats(const struct swim *swim, struct swim_stats *stats)
 {
     const struct roster *roster = &swim->roster;
     *stats = swim->stats;
-    stats->awareness = swim->awareness;
+    stats->awareness = swim->probes.awareness;
     stats->rumour_count = (uint32_t)swim->rumours.count;
     stats->rumour_count_max = (uint32_t)swim->rumours.count_max;
-    stats->memory_bytes = sizeof(*swim) + roster->capacity * sizeof(struct member *) +
-                          roster->slot_count * 2 * sizeof(struct member *) +
-                          swim->seed_count * sizeof(struct seed);
+    stats->memory_bytes = sizeof(*swim) + roster->capacity * sizeof(struct roster_member *) +
+                          roster->slot_count * 2 * sizeof(struct roster_member *) +
+                          swim->join.seed_count * sizeof(struct seed);
     for (size_t i = 0; i < roster->count; i++) {
-        const struct member *member = roster->members[i];
-        stats->memory_bytes += sizeof(*member) + member->statement_size;
+        const struct roster_member *member = roster->members[i];
+        stats->memory_bytes += sizeof(*member) + member->claim_size;
         if (member->suspicion != NULL)
             stats->memory_bytes += sizeof(*member->suspicion);
         for (const struct rumour *r = member->rumours; r != NULL; r = r->sibling)

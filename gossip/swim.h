@@ -10,7 +10,7 @@
  *            arrived before calling swim_tick
  *   Persist  SWIM_PERSIST must be durable before the orders after it are carried out
  *   Time     now_ms is any clock that does not go back (CLOCK_BOOTTIME); jumps forward are borne
- *   Trust    `from` of swim_receive is proven by the transport; statements prove themselves
+ *   Trust    `from` of swim_receive is proven by the transport; claims prove themselves
  *            through ops.verify and ops.admit; every received byte is hostile
  *   Limits   the SWIM_*_MAX below and struct swim_config
  *   Memory   under 1 KiB a member, all bounded by the configuration; copies what it is given
@@ -25,22 +25,18 @@
 #include <stdint.h>
 
 #include "coding/base/err.h"
+#include "coding/base/id.h"
 #include "coding/base/protocol.h"
 
 struct swim;
 
-#define SWIM_ID_SIZE         32 /* an Ed25519 public key */
 #define SWIM_SIGNATURE_SIZE  64 /* an Ed25519 signature */
 #define SWIM_NAME_MAX        63 /* bytes, without the ending NUL; the same for the address */
 #define SWIM_ADDRESS_MAX     127
 #define SWIM_METADATA_MAX    512
-#define SWIM_STATEMENT_MAX   1024 /* an encoded, signed statement */
+#define SWIM_CLAIM_MAX       1024 /* an encoded, signed claim */
 #define SWIM_SEEDS_MAX       64
 #define SWIM_INCARNATION_MAX ((uint64_t)1 << 62)
-
-struct swim_id {
-    uint8_t bytes[SWIM_ID_SIZE];
-};
 
 enum swim_state {
     SWIM_ALIVE = 0,
@@ -121,14 +117,14 @@ struct swim_ops {
     void (*sign)(void *context, const void *body, size_t size,
                  uint8_t signature[SWIM_SIGNATURE_SIZE]);
     /* Whether `signature` over body is `signer`'s. */
-    bool (*verify)(void *context, const struct swim_id *signer, const void *body, size_t size,
+    bool (*verify)(void *context, const struct node_id *signer, const void *body, size_t size,
                    const uint8_t signature[SWIM_SIGNATURE_SIZE]);
     /* Whether a member may be in this cluster: the certificate inside its metadata holds, names
-     * this id and this name. Called after verify, for statements that are news. May be NULL: all
+     * this id and this name. Called after verify, for claims that are news. May be NULL: all
      * are admitted. */
-    bool (*admit)(void *context, const struct swim_id *id, const char *name, const char *address,
+    bool (*admit)(void *context, const struct node_id *id, const char *name, const char *address,
                   const uint8_t *metadata, size_t metadata_size);
-    /* Where statements are kept; both NULL: the heap. A simulator shares equal ones through these.
+    /* Where claims are kept; both NULL: the heap. A simulator shares equal ones through these.
      */
     const uint8_t *(*keep)(void *context, const uint8_t *bytes, size_t size);
     void (*drop)(void *context, const uint8_t *bytes, size_t size);
@@ -136,7 +132,7 @@ struct swim_ops {
 
 /* What a member says of itself when it starts. */
 struct swim_self {
-    struct swim_id id;
+    struct node_id id;
     const char *name;    /* 1 to SWIM_NAME_MAX bytes */
     const char *address; /* how others reach it, 1 to SWIM_ADDRESS_MAX bytes; opaque to the core */
     const uint8_t
@@ -147,7 +143,7 @@ struct swim_self {
 };
 
 struct swim_member {
-    struct swim_id id;
+    struct node_id id;
     const char *name;
     const char *address;
     const uint8_t *metadata;
@@ -189,7 +185,7 @@ struct swim_order {
              * address that it states; address is NULL for a sender we know nothing of. To a seed
              * whose id is not known yet: has_id false, address the string given to swim_join. */
             bool has_id;
-            struct swim_id id;
+            struct node_id id;
             const char *address;
             const uint8_t *bytes;
             size_t size;
@@ -197,8 +193,8 @@ struct swim_order {
         } send;
         struct {
             enum swim_event event;
-            struct swim_id id;
-            struct swim_id other;
+            struct node_id id;
+            struct node_id other;
             struct swim_member refused; /* of SWIM_EVENT_REFUSED; the rest of it is zero */
         } event;
         struct {
@@ -212,8 +208,8 @@ struct swim_stats {
     uint64_t sent_count, sent_bytes;
     uint64_t received_count, received_bytes;
     uint64_t malformed_count; /* messages that did not decode or broke a limit */
-    uint64_t forged_count;    /* signatures that did not hold, statements not admitted */
-    uint64_t refused_count;   /* messages and statements of those whose versions do not meet ours */
+    uint64_t forged_count;    /* signatures that did not hold, claims not admitted */
+    uint64_t refused_count;   /* messages and claims of those whose versions do not meet ours */
     uint64_t dropped_count;   /* sends beyond orders_max */
     uint64_t probe_count, probe_failed_count;
     uint64_t suspect_count;    /* suspicions that we raised ourselves */
@@ -248,12 +244,12 @@ void swim_tick(struct swim *swim, uint64_t now_ms);
 uint64_t swim_next_ms(const struct swim *swim);
 
 /* A message came from `from`, whom the transport proved. */
-void swim_receive(struct swim *swim, uint64_t now_ms, const struct swim_id *from, const void *bytes,
+void swim_receive(struct swim *swim, uint64_t now_ms, const struct node_id *from, const void *bytes,
                   size_t size);
 
 /* What was just sent to this member had to wait for its connection to be made: the answer, when it
  * comes, is a sign of life as any other, but its time is no round trip. */
-void swim_unmeasured(struct swim *swim, const struct swim_id *id);
+void swim_unmeasured(struct swim *swim, const struct node_id *id);
 
 /* Say something else of ourselves from now on; NULL address or metadata: as before. */
 int swim_update(struct swim *swim, uint64_t now_ms, const char *address, const uint8_t *metadata,
@@ -267,11 +263,11 @@ void swim_leave(struct swim *swim, uint64_t now_ms);
 /* The shell learnt that this member may be one no more: it counts as left from now on, and nothing of
  * it is told on. What it says later is a matter of ops.admit. Nobody else is told: each member
  * decides that for itself. Does nothing to a member that is not known, or to ourselves. */
-void swim_expel(struct swim *swim, uint64_t now_ms, const struct swim_id *id);
+void swim_expel(struct swim *swim, uint64_t now_ms, const struct node_id *id);
 
 /* The shell learnt from the member itself that it speaks no protocol version that we speak: it counts
  * as left until it says something newer. What the shell told us so is not told back. */
-void swim_refuse(struct swim *swim, uint64_t now_ms, const struct swim_id *id);
+void swim_refuse(struct swim *swim, uint64_t now_ms, const struct node_id *id);
 
 /* Away for at most duration_ms (bounded by away_max_ms): nobody suspects this member before that
  * time is over, or it is back. Like swim_leave, tells members directly. */
@@ -287,7 +283,7 @@ size_t swim_member_count(const struct swim *swim);
 void swim_member(const struct swim *swim, size_t index, struct swim_member *member);
 
 /* Look one up; false when it is not known. */
-bool swim_find(const struct swim *swim, const struct swim_id *id, struct swim_member *member);
+bool swim_find(const struct swim *swim, const struct node_id *id, struct swim_member *member);
 
 /* How many of the members, ourselves counted, are in this state. */
 size_t swim_count(const struct swim *swim, enum swim_state state);
@@ -297,7 +293,5 @@ void swim_stats(const struct swim *swim, struct swim_stats *stats);
 /* "alive", "suspect", ...; "joined", "updated", ... */
 const char *swim_state_name(enum swim_state state);
 const char *swim_event_name(enum swim_event event);
-
-bool swim_id_equal(const struct swim_id *a, const struct swim_id *b);
 
 #endif

@@ -4,38 +4,46 @@
  *     A  Hello    digest of all          equal: B is silent, some 60 bytes were spent
  *     B  Buckets  digests of the parts   or at once Give, when A knows nearly nobody
  *     A  Entries  ids and incarnations of the parts that differ
- *     B  Give     statements that A lacks, accusations of those that A should not believe in, and ids
- *     A  Give     the statements of those ids
+ *     B  Give     claims that A lacks, accusations of those that A should not believe in, and ids
+ *     A  Give     the claims of those ids
  *
  * Only members believed to be there enter the digests, so tombstones neither travel nor hold two
  * members apart. Who learnt anything asks the next member soon, for there may be more that it has
  * missed: when many start at once, news spreads in as many rounds as the cluster's size has binary
  * digits. A message holds one page; the rest is left to the next round. */
+#include "gossip/sync.h"
+
 #include <stdlib.h>
 #include <string.h>
 
 #include "coding/base/alloc.h"
+#include "gossip/claim.h"
+#include "gossip/news.h"
 #include "gossip/packet.h"
+#include "gossip/prng.h"
+#include "gossip/roster.h"
+#include "gossip/suspicion.h"
+#include "gossip/swim_internal.h"
 
 #define BITS_MAX      10
 #define BUCKET_SIZE   8 /* members that a bucket should hold */
-#define ENTRY_SIZE    (SWIM_ID_SIZE + 10)
+#define ENTRY_SIZE    (ID_SIZE + 10)
 #define JOIN_PAGE_MAX (64 * 1024)
 
-bool sync_believed(const struct member *member)
+bool sync_believed(const struct roster_member *member)
 {
     return member->state == SWIM_ALIVE || member->state == SWIM_SUSPECT ||
            member->state == SWIM_AWAY;
 }
 
-static uint64_t digest_of(const struct member *member, uint64_t salt)
+static uint64_t digest_of(const struct roster_member *member, uint64_t salt)
 {
     uint64_t words[4];
     memcpy(words, member->id.bytes, sizeof(words));
     return prng_mix(prng_mix(salt ^ words[0]) + prng_mix(words[1] ^ member->incarnation));
 }
 
-static uint32_t bucket_of(const struct member *member, uint32_t bits)
+static uint32_t bucket_of(const struct roster_member *member, uint32_t bits)
 {
     return (((uint32_t)member->id.bytes[0] << 8 | member->id.bytes[1]) << 8) >> (24 - bits);
 }
@@ -46,7 +54,7 @@ static void digest_all(const struct swim *swim, uint64_t salt, uint32_t bits, ui
 {
     memset(digests, 0, sizeof(*digests) << bits);
     for (size_t i = 0; i < swim->roster.count; i++) {
-        const struct member *member = swim->roster.members[i];
+        const struct roster_member *member = swim->roster.members[i];
         if (sync_believed(member))
             digests[bucket_of(member, bits)] += digest_of(member, salt);
     }
@@ -81,13 +89,13 @@ static void hello_init(struct swim *swim, struct packet *packet, Ecbak__Gossip__
     packet->message.hello = hello;
 }
 
-void sync_hello(struct swim *swim, const struct member *to)
+void sync_hello(struct swim *swim, const struct roster_member *to)
 {
     Ecbak__Gossip__Hello hello;
     struct packet packet;
     hello_init(swim, &packet, &hello);
     if (to->state == SWIM_DEAD)
-        packet_own_statement(&packet);
+        packet_own_claim(&packet);
     packet_to(&packet, to, true, expires_ms(swim));
 }
 
@@ -96,7 +104,7 @@ void sync_join(struct swim *swim, const char *address)
     Ecbak__Gossip__Hello hello;
     struct packet packet;
     hello_init(swim, &packet, &hello);
-    packet_own_statement(&packet);
+    packet_own_claim(&packet);
     packet_to_seed(&packet, address, expires_ms(swim));
 }
 
@@ -111,22 +119,19 @@ static void give_init(struct swim *swim, struct packet *packet, Ecbak__Gossip__G
 }
 
 /* Who was expelled counts as left, and its last word is still that it is there: that is not told. */
-static bool expelled(const struct member *member)
+static bool expelled(const struct roster_member *member)
 {
-    struct statement statement;
-    return member->state == SWIM_LEFT &&
-           statement_parse(&statement, member->statement, member->statement_size) == 0 &&
-           statement.state != SWIM_LEFT;
+    return member->state == SWIM_LEFT && roster_claim(member).state != SWIM_LEFT;
 }
 
-/* What we know better about this member: its statement, or that it is dead. */
-static bool give_about(struct swim *swim, struct packet *packet, const struct member *member)
+/* What we know better about this member: its claim, or that it is dead. */
+static bool give_about(struct swim *swim, struct packet *packet, const struct roster_member *member)
 {
     uint8_t *dead;
     if (expelled(member))
         return true;
     if (member->state != SWIM_DEAD)
-        return packet_statement(packet, member->statement, member->statement_size);
+        return packet_claim(packet, member->claim, member->claim_size);
     dead = packet_scratch(packet, ACCUSATION_SIZE);
     if (dead == NULL)
         return false;
@@ -134,7 +139,7 @@ static bool give_about(struct swim *swim, struct packet *packet, const struct me
     return packet_accusation(packet, dead);
 }
 
-static void give_everything(struct swim *swim, const struct swim_id *to)
+static void give_everything(struct swim *swim, const struct node_id *to)
 {
     Ecbak__Gossip__Give give;
     struct packet packet;
@@ -142,18 +147,18 @@ static void give_everything(struct swim *swim, const struct swim_id *to)
     uint32_t budget =
         swim->config.sync_size_max < JOIN_PAGE_MAX ? swim->config.sync_size_max : JOIN_PAGE_MAX;
     give_init(swim, &packet, &give, budget);
-    packet_own_statement(&packet);
+    packet_own_claim(&packet);
     size_t start = prng_below(&swim->prng, (uint32_t)roster->count);
     give.more = false;
     for (size_t i = 0; i < roster->count && !give.more; i++) {
-        const struct member *member = roster->members[(start + i) % roster->count];
-        if (sync_believed(member) && member->position != 0 && !swim_id_equal(&member->id, to))
-            give.more = !packet_statement(&packet, member->statement, member->statement_size);
+        const struct roster_member *member = roster->members[(start + i) % roster->count];
+        if (sync_believed(member) && member->position != 0 && !id_equal(&member->id, to))
+            give.more = !packet_claim(&packet, member->claim, member->claim_size);
     }
     packet_to_id(&packet, to, false, expires_ms(swim));
 }
 
-static void hello_received(struct swim *swim, const struct swim_id *from,
+static void hello_received(struct swim *swim, const struct node_id *from,
                            const Ecbak__Gossip__Hello *hello)
 {
     Ecbak__Gossip__Buckets buckets = ECBAK__GOSSIP__BUCKETS__INIT;
@@ -202,7 +207,7 @@ static size_t choose_buckets(struct swim *swim, uint32_t bits, const uint64_t *o
     return used;
 }
 
-static void buckets_received(struct swim *swim, const struct swim_id *from,
+static void buckets_received(struct swim *swim, const struct node_id *from,
                              const Ecbak__Gossip__Buckets *buckets)
 {
     Ecbak__Gossip__Entries entries = ECBAK__GOSSIP__ENTRIES__INIT;
@@ -220,14 +225,14 @@ static void buckets_received(struct swim *swim, const struct swim_id *from,
     if (entries.n_buckets == 0)
         return;
     const struct roster *roster = &swim->roster;
-    entries.ids.data = alloc_zero(roster->count, SWIM_ID_SIZE);
+    entries.ids.data = alloc_zero(roster->count, ID_SIZE);
     entries.incarnations = alloc_zero(roster->count, sizeof(uint64_t));
     for (size_t i = 0; i < roster->count; i++) {
-        const struct member *member = roster->members[i];
+        const struct roster_member *member = roster->members[i];
         if (!sync_believed(member) || !chosen[bucket_of(member, buckets->bits)])
             continue;
-        memcpy(entries.ids.data + entries.ids.len, member->id.bytes, SWIM_ID_SIZE);
-        entries.ids.len += SWIM_ID_SIZE;
+        memcpy(entries.ids.data + entries.ids.len, member->id.bytes, ID_SIZE);
+        entries.ids.len += ID_SIZE;
         entries.incarnations[entries.n_incarnations++] = member->incarnation;
     }
     struct packet packet;
@@ -242,7 +247,7 @@ static void buckets_received(struct swim *swim, const struct swim_id *from,
 static bool entries_plausible(const Ecbak__Gossip__Entries *entries)
 {
     if (entries->bits > BITS_MAX || entries->n_buckets > (size_t)1 << entries->bits ||
-        entries->ids.len != entries->n_incarnations * SWIM_ID_SIZE)
+        entries->ids.len != entries->n_incarnations * ID_SIZE)
         return false;
     for (size_t i = 0; i < entries->n_buckets; i++)
         if (entries->buckets[i] >> entries->bits != 0)
@@ -256,16 +261,16 @@ static void gather_wanted(const struct swim *swim, const Ecbak__Gossip__Entries 
                           size_t wanted_max, ProtobufCBinaryData *wanted)
 {
     for (size_t i = 0; i < entries->n_incarnations && wanted->len < wanted_max; i++) {
-        const uint8_t *id = entries->ids.data + i * SWIM_ID_SIZE;
-        const struct member *member = roster_find(&swim->roster, (const struct swim_id *)id);
+        const uint8_t *id = entries->ids.data + i * ID_SIZE;
+        const struct roster_member *member = roster_find(&swim->roster, (const struct node_id *)id);
         if (member != NULL && member->incarnation >= entries->incarnations[i])
             continue;
-        memcpy(wanted->data + wanted->len, id, SWIM_ID_SIZE);
-        wanted->len += SWIM_ID_SIZE;
+        memcpy(wanted->data + wanted->len, id, ID_SIZE);
+        wanted->len += ID_SIZE;
     }
 }
 
-static void entries_received(struct swim *swim, const struct swim_id *from,
+static void entries_received(struct swim *swim, const struct node_id *from,
                              const Ecbak__Gossip__Entries *entries)
 {
     Ecbak__Gossip__Give give;
@@ -279,14 +284,14 @@ static void entries_received(struct swim *swim, const struct swim_id *from,
     for (size_t i = 0; i < entries->n_buckets; i++)
         chosen[entries->buckets[i]] = true;
     give_init(swim, &packet, &give, swim->config.sync_size_max);
-    give.wanted.data = alloc_zero(entries->n_incarnations, SWIM_ID_SIZE);
+    give.wanted.data = alloc_zero(entries->n_incarnations, ID_SIZE);
     gather_wanted(swim, entries, swim->config.sync_size_max / 2, &give.wanted);
     packet_measure(&packet);
     give.more = false;
     bool *seen = alloc_zero(roster->count, sizeof(bool));
     for (size_t i = 0; i < entries->n_incarnations; i++) {
-        const uint8_t *id = entries->ids.data + i * SWIM_ID_SIZE;
-        const struct member *member = roster_find(roster, (const struct swim_id *)id);
+        const uint8_t *id = entries->ids.data + i * ID_SIZE;
+        const struct roster_member *member = roster_find(roster, (const struct node_id *)id);
         if (member == NULL)
             continue;
         seen[member->position] = true;
@@ -296,12 +301,12 @@ static void entries_received(struct swim *swim, const struct swim_id *from,
             give.more = !give_about(swim, &packet, member);
     }
     for (size_t i = 0; i < roster->count && !give.more; i++) {
-        const struct member *member = roster->members[i];
+        const struct roster_member *member = roster->members[i];
         if (sync_believed(member) && !seen[i] && chosen[bucket_of(member, entries->bits)])
             give.more = !give_about(swim, &packet, member);
     }
     free(seen);
-    if (packet.message.n_statements + packet.message.n_accusations > 0 || give.wanted.len > 0)
+    if (packet.message.n_claims + packet.message.n_accusations > 0 || give.wanted.len > 0)
         packet_to_id(&packet, from, false, expires_ms(swim));
     else
         packet_release(&packet);
@@ -312,42 +317,41 @@ void sync_soon(struct swim *swim)
 {
     uint32_t half_ms = swim->config.probe_interval_ms / 2;
     uint64_t soon_ms = swim->now_ms + half_ms + prng_below(&swim->prng, half_ms);
-    if (soon_ms < swim->sync_ms)
-        swim->sync_ms = soon_ms;
+    if (soon_ms < swim->join.sync_ms)
+        swim->join.sync_ms = soon_ms;
 }
 
 /* What a Give made us learn is merged by now. Answer with what it asks for, and with what its
  * teller did not know. */
-static void give_received(struct swim *swim, const struct swim_id *from,
+static void give_received(struct swim *swim, const struct node_id *from,
                           const Ecbak__Gossip__Packet *message, const struct merged *merged)
 {
     Ecbak__Gossip__Give answer;
     struct packet packet;
     const ProtobufCBinaryData *wanted = &message->give->wanted;
-    if (wanted->len % SWIM_ID_SIZE != 0) {
+    if (wanted->len % ID_SIZE != 0) {
         swim->stats.malformed_count++;
         return;
     }
     give_init(swim, &packet, &answer, swim->config.sync_size_max);
     packet_measure(&packet);
     answer.more = false;
-    for (size_t i = 0; i < wanted->len && !answer.more; i += SWIM_ID_SIZE) {
-        const struct swim_id *id = (const struct swim_id *)(wanted->data + i);
-        const struct member *member = roster_find(&swim->roster, id);
+    for (size_t i = 0; i < wanted->len && !answer.more; i += ID_SIZE) {
+        const struct node_id *id = (const struct node_id *)(wanted->data + i);
+        const struct roster_member *member = roster_find(&swim->roster, id);
         if (member != NULL && !expelled(member))
-            answer.more = !packet_statement(&packet, member->statement, member->statement_size);
+            answer.more = !packet_claim(&packet, member->claim, member->claim_size);
     }
-    for (size_t i = 0; i < message->n_statements && !answer.more; i++) {
-        struct statement statement;
+    for (size_t i = 0; i < message->n_claims && !answer.more; i++) {
+        struct claim claim;
         if ((merged->obsolete[i / 8] >> i % 8 & 1) == 0 ||
-            statement_parse(&statement, message->statements[i].data, message->statements[i].len) !=
-                0)
+            claim_parse(&claim, message->claims[i].data, message->claims[i].len) != 0)
             continue;
-        const struct member *member = roster_find(&swim->roster, &statement.id);
+        const struct roster_member *member = roster_find(&swim->roster, &claim.id);
         if (member != NULL)
             answer.more = !give_about(swim, &packet, member);
     }
-    if (packet.message.n_statements + packet.message.n_accusations > 0)
+    if (packet.message.n_claims + packet.message.n_accusations > 0)
         packet_to_id(&packet, from, false, expires_ms(swim));
     else
         packet_release(&packet);
@@ -355,12 +359,12 @@ static void give_received(struct swim *swim, const struct swim_id *from,
         sync_soon(swim);
 }
 
-void sync_receive(struct swim *swim, const struct swim_id *from,
+void sync_receive(struct swim *swim, const struct node_id *from,
                   const Ecbak__Gossip__Packet *packet, const struct merged *merged)
 {
-    struct member *member = roster_find(&swim->roster, from);
+    struct roster_member *member = roster_find(&swim->roster, from);
     if (member == NULL || packet->body_case < ECBAK__GOSSIP__PACKET__BODY_HELLO ||
-        !roster_within(member, swim->now_ms, RATE_SYNC, SYNCS_PER_SECOND))
+        !roster_within(member, swim->now_ms, RATE_SYNC))
         return;
     switch (packet->body_case) {
     case ECBAK__GOSSIP__PACKET__BODY_HELLO:

@@ -16,6 +16,7 @@
 #include "cli/home/cache.h"
 #include "cli/vault/pack.h"
 #include "coding/base/alloc.h"
+#include "test/bench_base.h"
 
 #define DATA_MAX    (128u * 1024 * 1024)
 #define FILES_MAX   100000
@@ -24,21 +25,6 @@
 
 static uint8_t *data;
 static size_t data_size, file_ends[FILES_MAX], file_count;
-
-static double now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
-    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
-}
-
-static void must(int result, const struct err *err)
-{
-    if (result == 0)
-        return;
-    fprintf(stderr, "bench_vault: %s\n", err->text);
-    exit(1);
-}
 
 static void report(const char *what, double bytes, double seconds)
 {

@@ -145,7 +145,7 @@ void member_list_release(struct member_list *list)
     memset(list, 0, sizeof(*list));
 }
 
-static void fake_held(struct held *held, const uint8_t *id)
+static void fake_held(struct redundancy *held, const uint8_t *id)
 {
     const struct fake_pack *pack = fake_find(id);
     memset(held, 0, sizeof(*held));
@@ -226,8 +226,8 @@ int client_next(struct client *client, struct client_answer *answer, struct err 
     return 0;
 }
 
-int client_vouch(struct client *client, const struct pin *pin, const uint8_t (*packs)[ID_SIZE],
-                 size_t count, bool heal, struct held *held, struct err *err)
+int client_pin_packs(struct client *client, const struct pin *pin, const uint8_t (*packs)[ID_SIZE],
+                     size_t count, bool heal, struct redundancy *held, struct err *err)
 {
     (void)client;
     (void)pin;

@@ -1,12 +1,12 @@
-/* Whatever a certified member may send: raw bytes, and well-formed messages around arbitrary statements
+/* Whatever a certified member may send: raw bytes, and well-formed messages around arbitrary claims
  * and accusations whose signatures hold. The core must stay within its limits and never turn on itself. */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "coding/base/bytes.h"
+#include "gossip/claim.h"
 #include "gossip/gossip.pb-c.h"
-#include "gossip/statement.h"
 #include "gossip/swim.h"
 
 #define PEERS 6
@@ -20,7 +20,7 @@ static void sign(void *context, const void *body, size_t size, uint8_t *signatur
     memset(signature, (int)(size & 0x7f), SWIM_SIGNATURE_SIZE);
 }
 
-static bool verify(void *context, const struct swim_id *signer, const void *body, size_t size,
+static bool verify(void *context, const struct node_id *signer, const void *body, size_t size,
                    const uint8_t *signature)
 {
     (void)context;
@@ -32,18 +32,18 @@ static bool verify(void *context, const struct swim_id *signer, const void *body
 
 static const struct swim_ops ops = {.sign = sign, .verify = verify};
 
-static struct swim_id peer(unsigned index)
+static struct node_id peer(unsigned index)
 {
-    struct swim_id id = {{(uint8_t)(index % PEERS)}};
+    struct node_id id = {{(uint8_t)(index % PEERS)}};
     return id;
 }
 
-static size_t statement(struct reader *r, uint8_t *bytes)
+static size_t claim(struct reader *r, uint8_t *bytes)
 {
     static const enum swim_state states[] = {SWIM_ALIVE, SWIM_LEFT, SWIM_AWAY, SWIM_ALIVE};
     static const uint8_t metadata[SWIM_METADATA_MAX];
     char name[2] = {(char)('a' + read_u8(r) % 8), '\0'};
-    struct statement s = {.version_min = 1, .version = 1, .version_max = 1};
+    struct claim s = {.version_min = 1, .version = 1, .version_max = 1};
     s.state = states[read_u8(r) % 4];
     s.incarnation = 1 + read_u8(r) % 16;
     s.away_ms = s.state == SWIM_AWAY ? read_u16(r) : 0;
@@ -51,7 +51,7 @@ static size_t statement(struct reader *r, uint8_t *bytes)
     s.name = s.address = name;
     s.metadata = metadata;
     s.metadata_size = read_u8(r) * 2u;
-    return statement_encode(&s, &ops, bytes);
+    return claim_encode(&s, &ops, bytes);
 }
 
 static size_t accusation(struct reader *r, uint8_t *bytes)
@@ -64,20 +64,20 @@ static size_t accusation(struct reader *r, uint8_t *bytes)
     return ACCUSATION_SIZE;
 }
 
-/* A packet of up to four statements or accusations and a body made of the rest. */
+/* A packet of up to four claims or accusations and a body made of the rest. */
 static size_t compose(struct reader *r, uint8_t **out)
 {
-    uint8_t bytes[4][SWIM_STATEMENT_MAX];
-    ProtobufCBinaryData statements[4], accusations[4];
+    uint8_t bytes[4][SWIM_CLAIM_MAX];
+    ProtobufCBinaryData claims[4], accusations[4];
     Ecbak__Gossip__Packet packet = ECBAK__GOSSIP__PACKET__INIT;
     packet.version = packet.version_min = packet.version_max = 1;
     packet.incarnation = read_u8(r);
-    packet.statements = statements;
+    packet.claims = claims;
     packet.accusations = accusations;
     for (unsigned i = 0, kinds = read_u8(r); i < 4; i++, kinds >>= 2) {
         if ((kinds & 3) == 1)
-            statements[packet.n_statements++] =
-                (ProtobufCBinaryData){.len = statement(r, bytes[i]), .data = bytes[i]};
+            claims[packet.n_claims++] =
+                (ProtobufCBinaryData){.len = claim(r, bytes[i]), .data = bytes[i]};
         if ((kinds & 3) == 2)
             accusations[packet.n_accusations++] =
                 (ProtobufCBinaryData){.len = accusation(r, bytes[i]), .data = bytes[i]};
@@ -86,12 +86,12 @@ static size_t compose(struct reader *r, uint8_t **out)
     Ecbak__Gossip__Ping ping = ECBAK__GOSSIP__PING__INIT;
     Ecbak__Gossip__Hello hello = ECBAK__GOSSIP__HELLO__INIT;
     Ecbak__Gossip__Give give = ECBAK__GOSSIP__GIVE__INIT;
-    struct swim_id target = peer(read_u8(r));
+    struct node_id target = peer(read_u8(r));
     switch (read_u8(r) % 5) {
     case 0:
         packet.body_case = ECBAK__GOSSIP__PACKET__BODY_ASK;
         packet.ask = &ask;
-        ask.target = (ProtobufCBinaryData){.len = SWIM_ID_SIZE, .data = target.bytes};
+        ask.target = (ProtobufCBinaryData){.len = ID_SIZE, .data = target.bytes};
         ask.timeout_ms = read_u16(r);
         ask.nack_ms = ask.timeout_ms / 2;
         break;
@@ -107,7 +107,7 @@ static size_t compose(struct reader *r, uint8_t **out)
     case 3:
         packet.body_case = ECBAK__GOSSIP__PACKET__BODY_GIVE;
         packet.give = &give;
-        give.wanted = (ProtobufCBinaryData){.len = SWIM_ID_SIZE, .data = target.bytes};
+        give.wanted = (ProtobufCBinaryData){.len = ID_SIZE, .data = target.bytes};
         break;
     default:
         break;
@@ -166,7 +166,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     while (r.left > 0 && !r.failed) {
         uint8_t *composed = NULL;
         unsigned choice = read_u8(&r);
-        struct swim_id from = peer(choice >> 3);
+        struct node_id from = peer(choice >> 3);
         now_ms += (uint64_t)read_u8(&r) * (choice & 1 ? 1 : 100);
         if ((choice & 6) == 0) {
             size_t part = read_u16(&r);

@@ -6,8 +6,8 @@
 
 #include <sodium.h>
 
-#include "node/api/envelope.h"
-#include "node/api/statement.h"
+#include "node/trust/envelope.h"
+#include "node/trust/statement.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

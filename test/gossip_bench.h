@@ -18,8 +18,9 @@
 #include <cmocka.h>
 
 #include "coding/base/alloc.h"
-#include "gossip/core.h"
+#include "gossip/news.h"
 #include "gossip/packet.h"
+#include "gossip/swim_internal.h"
 #include "test/sim/signature.h"
 
 #define NOW 100000u
@@ -30,13 +31,13 @@ struct seen {
     unsigned sends, pings, asks, acks, nacks, gives, hellos;
     uint64_t persisted;
     bool sent_before_persisted;
-    struct swim_id pinged;
+    struct node_id pinged;
     uint32_t pinged_version;
     uint32_t version; /* of the last packet */
     struct swim_member refused;
     uint32_t sequence;
-    struct swim_id asked[HELPERS_MAX];
-    bool own_statement; /* some message carried our own */
+    struct node_id asked[HELPERS_MAX];
+    bool own_claim; /* some message carried our own */
     uint64_t own_incarnation;
 };
 
@@ -48,9 +49,9 @@ struct bench {
     struct seen seen;
 };
 
-static inline struct swim_id id_of(unsigned number)
+static inline struct node_id id_of(unsigned number)
 {
-    struct swim_id id = {{0}};
+    struct node_id id = {{0}};
     uint64_t word = prng_mix(number + 1);
     memcpy(id.bytes, &word, sizeof(word));
     id.bytes[31] = (uint8_t)number;
@@ -103,13 +104,12 @@ static inline void note_send(struct bench *bench, const struct swim_order *order
     }
     if (packet->incarnation > seen->persisted && seen->persisted != 0)
         seen->sent_before_persisted = true;
-    for (size_t i = 0; i < packet->n_statements; i++) {
-        struct statement statement;
-        assert_int_equal(
-            statement_parse(&statement, packet->statements[i].data, packet->statements[i].len), 0);
-        if (swim_id_equal(&statement.id, &bench->context.id)) {
-            seen->own_statement = true;
-            seen->own_incarnation = statement.incarnation;
+    for (size_t i = 0; i < packet->n_claims; i++) {
+        struct claim claim;
+        assert_int_equal(claim_parse(&claim, packet->claims[i].data, packet->claims[i].len), 0);
+        if (id_equal(&claim.id, &bench->context.id)) {
+            seen->own_claim = true;
+            seen->own_incarnation = claim.incarnation;
         }
     }
     ecbak__gossip__packet__free_unpacked(packet, NULL);
@@ -171,14 +171,14 @@ static inline int tear_down(void **state)
 
 /* ---- what others say */
 
-static inline size_t statement_speaking(unsigned number, struct protocol protocol,
-                                        enum swim_state member_state, uint64_t incarnation,
-                                        const char *name, uint8_t *bytes)
+static inline size_t claim_speaking(unsigned number, struct protocol protocol,
+                                    enum swim_state member_state, uint64_t incarnation,
+                                    const char *name, uint8_t *bytes)
 {
     struct sim_context context;
     struct swim_ops ops = ops_of(&context, number);
     static const uint8_t metadata[] = "metadata";
-    struct statement s = {
+    struct claim s = {
         .state = member_state,
         .version_min = protocol.lowest,
         .version = protocol.highest,
@@ -192,20 +192,19 @@ static inline size_t statement_speaking(unsigned number, struct protocol protoco
         .metadata = metadata,
         .metadata_size = sizeof(metadata),
     };
-    return statement_encode(&s, &ops, bytes);
+    return claim_encode(&s, &ops, bytes);
 }
 
-static inline size_t statement_by(unsigned number, enum swim_state member_state,
-                                  uint64_t incarnation, const char *name, uint8_t *bytes)
+static inline size_t claim_by(unsigned number, enum swim_state member_state, uint64_t incarnation,
+                              const char *name, uint8_t *bytes)
 {
-    return statement_speaking(number, (struct protocol){1, 1}, member_state, incarnation, name,
-                              bytes);
+    return claim_speaking(number, (struct protocol){1, 1}, member_state, incarnation, name, bytes);
 }
 
 static inline void receive(struct bench *bench, unsigned from, Ecbak__Gossip__Packet *packet)
 {
     uint8_t bytes[8192];
-    struct swim_id id = id_of(from);
+    struct node_id id = id_of(from);
     if (packet->version == 0)
         packet->version = packet->version_min = packet->version_max = 1;
     assert_true(ecbak__gossip__packet__get_packed_size(packet) <= sizeof(bytes));
@@ -214,32 +213,32 @@ static inline void receive(struct bench *bench, unsigned from, Ecbak__Gossip__Pa
     drain(bench);
 }
 
-static inline void hear_statement(struct bench *bench, unsigned from, uint8_t *bytes, size_t size)
+static inline void hear_claim(struct bench *bench, unsigned from, uint8_t *bytes, size_t size)
 {
     Ecbak__Gossip__Packet packet = ECBAK__GOSSIP__PACKET__INIT;
     ProtobufCBinaryData item = {.len = size, .data = bytes};
-    packet.statements = &item;
-    packet.n_statements = 1;
+    packet.claims = &item;
+    packet.n_claims = 1;
     receive(bench, from, &packet);
 }
 
 static inline void hear(struct bench *bench, unsigned number, enum swim_state state,
                         uint64_t incarnation)
 {
-    uint8_t bytes[SWIM_STATEMENT_MAX];
+    uint8_t bytes[SWIM_CLAIM_MAX];
     char name[16];
     snprintf(name, sizeof(name), "m%u", number);
-    hear_statement(bench, number, bytes, statement_by(number, state, incarnation, name, bytes));
+    hear_claim(bench, number, bytes, claim_by(number, state, incarnation, name, bytes));
 }
 
 static inline void hear_speaking(struct bench *bench, unsigned from, unsigned number,
                                  struct protocol protocol, uint64_t incarnation)
 {
-    uint8_t bytes[SWIM_STATEMENT_MAX];
+    uint8_t bytes[SWIM_CLAIM_MAX];
     char name[16];
     snprintf(name, sizeof(name), "m%u", number);
-    hear_statement(bench, from, bytes,
-                   statement_speaking(number, protocol, SWIM_ALIVE, incarnation, name, bytes));
+    hear_claim(bench, from, bytes,
+               claim_speaking(number, protocol, SWIM_ALIVE, incarnation, name, bytes));
 }
 
 static inline void tell_accusation(struct bench *bench, unsigned from, unsigned accuser,
@@ -265,7 +264,7 @@ static inline void hear_accusation(struct bench *bench, unsigned accuser, unsign
     tell_accusation(bench, accuser, accuser, accused, SWIM_SUSPECT, incarnation);
 }
 
-static inline void answer(struct bench *bench, const struct swim_id *from, uint32_t sequence)
+static inline void answer(struct bench *bench, const struct node_id *from, uint32_t sequence)
 {
     Ecbak__Gossip__Packet packet = ECBAK__GOSSIP__PACKET__INIT;
     Ecbak__Gossip__Ack ack = ECBAK__GOSSIP__ACK__INIT;
@@ -277,7 +276,7 @@ static inline void answer(struct bench *bench, const struct swim_id *from, uint3
 
 static inline struct swim_member member_of(const struct bench *bench, unsigned number)
 {
-    struct swim_id id = id_of(number);
+    struct node_id id = id_of(number);
     struct swim_member member;
     assert_true(swim_find(bench->swim, &id, &member));
     return member;
@@ -285,7 +284,7 @@ static inline struct swim_member member_of(const struct bench *bench, unsigned n
 
 static inline bool known(const struct bench *bench, unsigned number)
 {
-    struct swim_id id = id_of(number);
+    struct node_id id = id_of(number);
     struct swim_member member;
     return swim_find(bench->swim, &id, &member);
 }

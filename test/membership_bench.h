@@ -18,7 +18,7 @@
 #include <unistd.h>
 
 #include "node/base/log.h"
-#include "node/membership/membership_core.h"
+#include "node/membership/membership_internal.h"
 #include "test/authority_sample.h"
 #include "test/free_port.h"
 #include "test/remove_tree.h"

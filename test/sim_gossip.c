@@ -57,7 +57,7 @@ static void play_quick(void **state)
 /* "nobody_is_called_dead__until_agreed" */
 static char *test_name(const struct scenario *scenario)
 {
-    char *name = alloc_format("%s: %s", scenario->name, scenario->claim);
+    char *name = alloc_format("%s: %s", scenario->name, scenario->holds);
     for (char *at = name; *at != '\0'; at++)
         if (strchr(" ,;:", *at) != NULL)
             *at = '_';
@@ -99,7 +99,7 @@ static int run_list(void)
 {
     const struct scenario *scenario;
     for (size_t i = 0; (scenario = scenario_at(i)) != NULL; i++)
-        printf("%-24s %s\n", scenario->name, scenario->claim);
+        printf("%-24s %s\n", scenario->name, scenario->holds);
     return 0;
 }
 

@@ -19,7 +19,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "node/net/transport_core.h"
+#include "node/net/transport_internal.h"
 #include "test/authority_sample.h"
 #include "test/free_port.h"
 #include "test/remove_tree.h"

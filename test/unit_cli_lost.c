@@ -167,6 +167,41 @@ static void missing_and_forked_records_are_found(void **state)
     client_close(&client);
 }
 
+static void a_record_of_an_unknown_kind_is_told_and_hides_no_snapshot(void **state)
+{
+    (void)state;
+    struct err err = ERR_INIT;
+    struct store_result result;
+    struct client *client;
+    struct snapshot_list list;
+    make_file("a", 1000, 1);
+    let_times_settle();
+    store_well(&result);
+    struct node_status *status = calloc(1, sizeof(*status));
+    assert_int_equal(client_open(&client, NULL, &err), 0);
+    assert_int_equal(client_status(client, status, &err), 0);
+    struct record record = {.number = 2, .kind = 77, .sealed = (uint8_t *)"new", .sealed_size = 3};
+    memcpy(record.cluster, status->cluster, ID_SIZE);
+    memcpy(record.vault, vault->keys->vault, ID_SIZE);
+    memcpy(record.writer, vault->writer, WRITER_SIZE);
+    memcpy(record.previous, result.snapshot, ID_SIZE);
+    uint8_t *bytes, hash[ID_SIZE];
+    size_t size;
+    uint32_t others;
+    assert_int_equal(record_seal(&record, vault->writer_secret, vault->writer_cert,
+                                 vault->writer_cert_size, &bytes, &size, hash, &err),
+                     0);
+    assert_int_equal(client_put_record(client, bytes, size, 0, &others, &err), 0);
+    assert_int_equal(snapshot_list_load(&list, vault, client, &err), 0);
+    assert_int_equal(list.count, 1);
+    assert_int_equal(list.finding_count, 1);
+    assert_int_equal(list.findings[0].kind, FINDING_NEWER);
+    snapshot_list_release(&list);
+    client_close(&client);
+    free(bytes);
+    free(status);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -176,6 +211,7 @@ int main(void)
         TEST(what_was_lost_for_a_while_is_recovered_when_it_is_back),
         TEST(what_a_lost_pack_had_is_taken_from_another_that_has_it_too),
         TEST(missing_and_forked_records_are_found),
+        TEST(a_record_of_an_unknown_kind_is_told_and_hides_no_snapshot),
     };
     return cmocka_run_group_tests(tests, set_up_all, NULL);
 }

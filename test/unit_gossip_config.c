@@ -30,7 +30,7 @@ static void a_member_without_a_name_cannot_start(void **state)
     assert_int_equal(swim_new(&swim, &bench->config, &bench->swim->ops, &self, NOW, &err), -1);
 }
 
-/* 100 members, all of it counted; these statements lack the 200 bytes of metadata that a node has. */
+/* 100 members, all of it counted; these claims lack the 200 bytes of metadata that a node has. */
 static void a_core_takes_at_most_a_kibibyte_for_each_member_known(void **state)
 {
     struct bench *bench = *state;

@@ -1,15 +1,15 @@
 /* What hostile members may send, and how little comes of it. */
 #include "test/gossip_bench.h"
 
-static void every_cut_of_a_statement_is_refused(void **state)
+static void every_cut_of_a_claim_is_refused(void **state)
 {
     (void)state;
-    uint8_t bytes[SWIM_STATEMENT_MAX];
-    struct statement statement;
-    size_t size = statement_by(1, SWIM_ALIVE, 5, "name", bytes);
-    assert_int_equal(statement_parse(&statement, bytes, size), 0);
+    uint8_t bytes[SWIM_CLAIM_MAX];
+    struct claim claim;
+    size_t size = claim_by(1, SWIM_ALIVE, 5, "name", bytes);
+    assert_int_equal(claim_parse(&claim, bytes, size), 0);
     for (size_t cut = 0; cut < size; cut++)
-        assert_int_equal(statement_parse(&statement, bytes, cut), -1);
+        assert_int_equal(claim_parse(&claim, bytes, cut), -1);
     static const struct {
         size_t offset;
         uint8_t value;
@@ -17,53 +17,53 @@ static void every_cut_of_a_statement_is_refused(void **state)
                  {4, 0},  {5, 1},  {24, 1}, {60, 0}, {60, 64},  {60, 3},
                  {60, 5}, {61, 0}, {65, 1}, {66, 0}, {71, 'x'}, {15, 0x80}};
     for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
-        uint8_t changed[SWIM_STATEMENT_MAX];
+        uint8_t changed[SWIM_CLAIM_MAX];
         memcpy(changed, bytes, size);
         changed[wrong[i].offset] = wrong[i].value;
-        assert_int_equal(statement_parse(&statement, changed, size), -1);
+        assert_int_equal(claim_parse(&claim, changed, size), -1);
     }
 }
 
-static void a_statement_is_laid_out_as_documented(void **state)
+static void a_claim_is_laid_out_as_documented(void **state)
 {
     (void)state;
-    uint8_t bytes[SWIM_STATEMENT_MAX];
+    uint8_t bytes[SWIM_CLAIM_MAX];
     uint8_t head[60];
-    size_t size = statement_by(1, SWIM_ALIVE, 5, "name", bytes);
+    size_t size = claim_by(1, SWIM_ALIVE, 5, "name", bytes);
     assert_int_equal(size, 60 + 6 + 6 + 2 + 9 + 64);
     memset(head, 0, sizeof(head));
     head[0] = 1;
     head[2] = head[3] = head[4] = 1;
     head[8] = 5;
     head[16] = 1;
-    struct swim_id id = id_of(1);
-    memcpy(head + 28, id.bytes, SWIM_ID_SIZE);
+    struct node_id id = id_of(1);
+    memcpy(head + 28, id.bytes, ID_SIZE);
     assert_memory_equal(bytes, head, sizeof(head));
     assert_memory_equal(bytes + 60, "\4name\0\4name\0\11\0metadata", 6 + 6 + 2 + 9);
 }
 
-static void a_forged_statement_is_refused_and_its_teller_not_believed_for_a_while(void **state)
+static void a_forged_claim_is_refused_and_its_teller_not_believed_for_a_while(void **state)
 {
     struct bench *bench = *state;
-    uint8_t bytes[SWIM_STATEMENT_MAX];
+    uint8_t bytes[SWIM_CLAIM_MAX];
     hear(bench, 1, SWIM_ALIVE, 1);
-    size_t size = statement_by(2, SWIM_ALIVE, 5, "name", bytes);
+    size_t size = claim_by(2, SWIM_ALIVE, 5, "name", bytes);
     bytes[size - 1] ^= 1;
-    hear_statement(bench, 1, bytes, size);
+    hear_claim(bench, 1, bytes, size);
     assert_false(known(bench, 2));
     assert_int_equal(stats_of(bench).forged_count, 1);
     bytes[size - 1] ^= 1;
-    hear_statement(bench, 1, bytes, size);
+    hear_claim(bench, 1, bytes, size);
     assert_false(known(bench, 2));
     tick(bench, MUTE_MS);
-    hear_statement(bench, 1, bytes, size);
+    hear_claim(bench, 1, bytes, size);
     assert_true(known(bench, 2));
 }
 
 static void packets_of_other_versions_are_refused(void **state)
 {
     struct bench *bench = *state;
-    struct swim_id from = id_of(1);
+    struct node_id from = id_of(1);
     static const uint8_t version_9[] = {0x08, 9, 0x10, 9, 0x18, 9};
     swim_receive(bench->swim, NOW, &from, version_9, sizeof(version_9));
     swim_receive(bench->swim, NOW, &from, version_9, 2);
@@ -76,7 +76,7 @@ static void packets_of_other_versions_are_refused(void **state)
 static void oversize_and_malformed_messages_are_counted_and_change_nothing(void **state)
 {
     struct bench *bench = *state;
-    struct swim_id from = id_of(1);
+    struct node_id from = id_of(1);
     size_t size = bench->config.sync_size_max + 64 * 1024;
     uint8_t *large = alloc_zero(size, 1);
     swim_receive(bench->swim, NOW, &from, large, size);
@@ -143,7 +143,7 @@ static void a_member_that_pings_without_end_does_not_use_up_rumours(void **state
     for (unsigned i = 0; i < 100; i++) {
         receive(bench, 1, &packet);
         acks += bench->seen.acks;
-        told += bench->seen.own_statement;
+        told += bench->seen.own_claim;
     }
     assert_int_equal(acks, 100);
     assert_true(told > 0 && told <= TALKS_PER_SECOND);
@@ -179,7 +179,7 @@ static void sends_that_nobody_drains_are_bounded(void **state)
     Ecbak__Gossip__Packet packet = ECBAK__GOSSIP__PACKET__INIT;
     Ecbak__Gossip__Ping ping = ECBAK__GOSSIP__PING__INIT;
     uint8_t bytes[64];
-    struct swim_id from = id_of(1);
+    struct node_id from = id_of(1);
     bench->swim->config.orders_max = 64;
     packet.version = packet.version_min = packet.version_max = 1;
     packet.body_case = ECBAK__GOSSIP__PACKET__BODY_PING;
@@ -195,9 +195,9 @@ static void sends_that_nobody_drains_are_bounded(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(every_cut_of_a_statement_is_refused),
-        TEST(a_statement_is_laid_out_as_documented),
-        TEST(a_forged_statement_is_refused_and_its_teller_not_believed_for_a_while),
+        TEST(every_cut_of_a_claim_is_refused),
+        TEST(a_claim_is_laid_out_as_documented),
+        TEST(a_forged_claim_is_refused_and_its_teller_not_believed_for_a_while),
         TEST(packets_of_other_versions_are_refused),
         TEST(oversize_and_malformed_messages_are_counted_and_change_nothing),
         TEST(a_member_that_asks_without_end_gets_few_answers),

@@ -1,7 +1,7 @@
 /* Who is in the roster, by whose word, and for how long it is remembered. */
 #include "test/gossip_bench.h"
 
-static void a_member_enters_by_its_own_statement(void **state)
+static void a_member_enters_by_its_own_claim(void **state)
 {
     struct bench *bench = *state;
     hear(bench, 1, SWIM_ALIVE, 5);
@@ -36,7 +36,7 @@ static void who_left_before_we_knew_it_is_not_added(void **state)
     assert_false(known(bench, 1));
 }
 
-static bool admit_nobody(void *context, const struct swim_id *id, const char *name,
+static bool admit_nobody(void *context, const struct node_id *id, const char *name,
                          const char *address, const uint8_t *metadata, size_t size)
 {
     (void)context, (void)id, (void)name, (void)address, (void)metadata, (void)size;
@@ -54,7 +54,7 @@ static void who_is_not_admitted_stays_out(void **state)
 
 static void expel(struct bench *bench, unsigned number)
 {
-    struct swim_id id = id_of(number);
+    struct node_id id = id_of(number);
     swim_expel(bench->swim, bench->now_ms, &id);
     drain(bench);
 }
@@ -74,8 +74,8 @@ static void who_is_expelled_is_out_at_once_and_stays_out_while_not_admitted(void
     for (unsigned i = 0; i < 20;
          i++) { /* two laps: it is not probed any more, nobody hears of it */
         tick(bench, bench->config.probe_interval_ms);
-        struct swim_id id = id_of(1);
-        assert_false(bench->seen.pings > 0 && swim_id_equal(&bench->seen.pinged, &id));
+        struct node_id id = id_of(1);
+        assert_false(bench->seen.pings > 0 && id_equal(&bench->seen.pinged, &id));
     }
     bench->swim->ops.admit = NULL; /* a newer certificate, that is not revoked */
     hear(bench, 1, SWIM_ALIVE, 7);
@@ -132,9 +132,9 @@ static void a_full_table_gives_up_tombstones_but_no_living_member(void **state)
 static void a_second_member_of_one_name_is_reported(void **state)
 {
     struct bench *bench = *state;
-    uint8_t bytes[SWIM_STATEMENT_MAX];
+    uint8_t bytes[SWIM_CLAIM_MAX];
     hear(bench, 1, SWIM_ALIVE, 1);
-    hear_statement(bench, 2, bytes, statement_by(2, SWIM_ALIVE, 1, "m1", bytes));
+    hear_claim(bench, 2, bytes, claim_by(2, SWIM_ALIVE, 1, "m1", bytes));
     assert_int_equal(bench->seen.events[SWIM_EVENT_CONFLICT], 1);
     hear(bench, 3, SWIM_ALIVE, 1);
     assert_int_equal(bench->seen.events[SWIM_EVENT_CONFLICT], 0);
@@ -143,11 +143,11 @@ static void a_second_member_of_one_name_is_reported(void **state)
 static void a_changed_address_is_an_update(void **state)
 {
     struct bench *bench = *state;
-    uint8_t bytes[SWIM_STATEMENT_MAX];
+    uint8_t bytes[SWIM_CLAIM_MAX];
     hear(bench, 1, SWIM_ALIVE, 1);
     hear(bench, 1, SWIM_ALIVE, 2);
     assert_int_equal(bench->seen.events[SWIM_EVENT_UPDATED], 0);
-    hear_statement(bench, 1, bytes, statement_by(1, SWIM_ALIVE, 3, "elsewhere", bytes));
+    hear_claim(bench, 1, bytes, claim_by(1, SWIM_ALIVE, 3, "elsewhere", bytes));
     assert_int_equal(bench->seen.events[SWIM_EVENT_UPDATED], 1);
     assert_string_equal(member_of(bench, 1).address, "elsewhere");
 }
@@ -155,7 +155,7 @@ static void a_changed_address_is_an_update(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(a_member_enters_by_its_own_statement),
+        TEST(a_member_enters_by_its_own_claim),
         TEST(nothing_older_or_equal_revives_who_left),
         TEST(who_is_not_admitted_stays_out),
         TEST(who_is_expelled_is_out_at_once_and_stays_out_while_not_admitted),

@@ -122,7 +122,7 @@ static void only_the_member_itself_or_a_helper_can_answer_a_probe(void **state)
 {
     struct bench *bench = *state;
     hear(bench, 1, SWIM_ALIVE, 1);
-    struct swim_id stranger = id_of(2);
+    struct node_id stranger = id_of(2);
     do
         tick(bench, 10);
     while (bench->seen.pings == 0);
@@ -146,7 +146,7 @@ static void an_answer_gives_the_round_trip(void **state)
 static void an_answer_that_waited_for_its_connection_gives_no_round_trip(void **state)
 {
     struct bench *bench = *state;
-    struct swim_id first = id_of(1), other = id_of(2);
+    struct node_id first = id_of(1), other = id_of(2);
     hear(bench, 1, SWIM_ALIVE, 1);
     do
         tick(bench, 10);
@@ -170,11 +170,11 @@ static void a_helper_says_nack_in_time_and_ack_when_it_comes(void **state)
     struct bench *bench = *state;
     Ecbak__Gossip__Packet packet = ECBAK__GOSSIP__PACKET__INIT;
     Ecbak__Gossip__Ask ask = ECBAK__GOSSIP__ASK__INIT;
-    struct swim_id target = id_of(2);
+    struct node_id target = id_of(2);
     hear(bench, 1, SWIM_ALIVE, 1);
     hear(bench, 2, SWIM_ALIVE, 1);
     ask.sequence = 9;
-    ask.target = (ProtobufCBinaryData){.len = SWIM_ID_SIZE, .data = target.bytes};
+    ask.target = (ProtobufCBinaryData){.len = ID_SIZE, .data = target.bytes};
     ask.nack_ms = 400;
     ask.timeout_ms = 500;
     packet.body_case = ECBAK__GOSSIP__PACKET__BODY_ASK;

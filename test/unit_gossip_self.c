@@ -13,9 +13,9 @@ static void the_stored_incarnation_is_continued(void **state)
 static void a_lost_incarnation_is_found_again(void **state)
 {
     struct bench *bench = *state;
-    uint8_t bytes[SWIM_STATEMENT_MAX];
+    uint8_t bytes[SWIM_CLAIM_MAX];
     hear(bench, 1, SWIM_ALIVE, 1);
-    hear_statement(bench, 1, bytes, statement_by(0, SWIM_ALIVE, 57, "ours", bytes));
+    hear_claim(bench, 1, bytes, claim_by(0, SWIM_ALIVE, 57, "ours", bytes));
     assert_int_equal(own_incarnation(bench), 58);
     assert_int_equal(bench->seen.events[SWIM_EVENT_CONFLICT], 0);
 }
@@ -23,12 +23,12 @@ static void a_lost_incarnation_is_found_again(void **state)
 static void a_clone_of_ourselves_is_reported(void **state)
 {
     struct bench *bench = *state;
-    uint8_t bytes[SWIM_STATEMENT_MAX];
+    uint8_t bytes[SWIM_CLAIM_MAX];
     unsigned conflicts = 0;
     hear(bench, 1, SWIM_ALIVE, 1);
     for (unsigned i = 1; i <= 4; i++) {
-        size_t size = statement_by(0, SWIM_ALIVE, own_incarnation(bench) + 1, "ours", bytes);
-        hear_statement(bench, 1, bytes, size);
+        size_t size = claim_by(0, SWIM_ALIVE, own_incarnation(bench) + 1, "ours", bytes);
+        hear_claim(bench, 1, bytes, size);
         conflicts += bench->seen.events[SWIM_EVENT_CONFLICT];
     }
     assert_int_equal(conflicts, 1);
@@ -56,7 +56,7 @@ static void leaving_is_said_at_once_and_not_taken_back(void **state)
     swim_leave(bench->swim, bench->now_ms);
     drain(bench);
     assert_int_equal(bench->seen.sends, 1);
-    assert_true(bench->seen.own_statement);
+    assert_true(bench->seen.own_claim);
     assert_int_equal(member_of(bench, 0).state, SWIM_LEFT);
     hear_accusation(bench, 1, 0, own_incarnation(bench));
     assert_int_equal(bench->seen.persisted, 0);

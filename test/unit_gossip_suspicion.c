@@ -15,7 +15,7 @@ static void an_accusation_is_refuted_with_the_next_incarnation_persisted_first(v
     packet.body_case = ECBAK__GOSSIP__PACKET__BODY_PING;
     packet.ping = &ping;
     receive(bench, 1, &packet);
-    assert_true(bench->seen.own_statement);
+    assert_true(bench->seen.own_claim);
     assert_int_equal(bench->seen.own_incarnation, before + 1);
     assert_false(bench->seen.sent_before_persisted);
 }
@@ -73,7 +73,7 @@ static void more_accusers_shorten_the_suspicion_and_one_counts_once(void **state
     struct bench *bench = *state;
     for (unsigned i = 1; i <= 8; i++)
         hear(bench, i, SWIM_ALIVE, 1);
-    struct swim_id accused = id_of(8);
+    struct node_id accused = id_of(8);
     hear_accusation(bench, 1, 8, 1);
     const struct suspicion *suspicion = roster_find(&bench->swim->roster, &accused)->suspicion;
     uint64_t alone_ms = suspicion->deadline_ms - suspicion->start_ms;
@@ -153,7 +153,7 @@ static void our_own_accusation_told_again_is_no_probe_of_ours(void **state)
     struct bench *bench = *state;
     for (unsigned i = 1; i <= 8; i++)
         hear(bench, i, SWIM_ALIVE, 1);
-    struct swim_id accused = id_of(8);
+    struct node_id accused = id_of(8);
     tell_accusation(bench, 1, 0, 8, SWIM_SUSPECT, 1);
     const struct suspicion *suspicion = roster_find(&bench->swim->roster, &accused)->suspicion;
     assert_non_null(suspicion);

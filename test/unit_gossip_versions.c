@@ -20,12 +20,12 @@ static void speak(struct bench *bench, struct protocol protocol)
 static void who_speaks_none_of_our_versions_is_no_member_and_is_told_of(void **state)
 {
     struct bench *bench = *state;
-    struct swim_id id = id_of(1);
+    struct node_id id = id_of(1);
     for (unsigned i = 0; i < 2; i++) {
         hear_speaking(bench, 2, 1, two, 7);
         assert_true(out(bench, 1));
         assert_int_equal(bench->seen.events[SWIM_EVENT_REFUSED], 1);
-        assert_true(swim_id_equal(&bench->seen.refused.id, &id));
+        assert_true(id_equal(&bench->seen.refused.id, &id));
         assert_int_equal(bench->seen.refused.protocol.lowest, 2);
         assert_int_equal(bench->seen.refused.incarnation, 7);
     }
@@ -35,11 +35,11 @@ static void who_speaks_none_of_our_versions_is_no_member_and_is_told_of(void **s
 static void what_is_told_of_it_has_its_name_and_its_address(void **state)
 {
     struct bench *bench = *state;
-    uint8_t bytes[SWIM_STATEMENT_MAX];
-    size_t size = statement_speaking(1, two, SWIM_ALIVE, 1, "m1", bytes);
+    uint8_t bytes[SWIM_CLAIM_MAX];
+    size_t size = claim_speaking(1, two, SWIM_ALIVE, 1, "m1", bytes);
     struct swim_order order;
-    struct swim_id teller = id_of(2);
-    assert_int_equal(news_statement(bench->swim, &teller, bytes, size), NEWS_NONE);
+    struct node_id teller = id_of(2);
+    assert_int_equal(news_claim(bench->swim, &teller, bytes, size), NEWS_NONE);
     memset(bytes, 0, sizeof(bytes));
     assert_true(swim_next_order(bench->swim, &order));
     assert_int_equal(order.kind, SWIM_EVENT);
@@ -53,13 +53,13 @@ static void what_is_told_of_it_has_its_name_and_its_address(void **state)
 static void what_is_told_again_is_what_was_proven(void **state)
 {
     struct bench *bench = *state;
-    uint8_t bytes[SWIM_STATEMENT_MAX];
+    uint8_t bytes[SWIM_CLAIM_MAX];
     struct swim_order order;
     hear_speaking(bench, 2, 1, two, 1);
-    size_t size = statement_speaking(1, (struct protocol){3, 3}, SWIM_ALIVE, 1, "mX", bytes);
+    size_t size = claim_speaking(1, (struct protocol){3, 3}, SWIM_ALIVE, 1, "mX", bytes);
     bytes[size - 1] ^= 1;
-    struct swim_id teller = id_of(2);
-    assert_int_equal(news_statement(bench->swim, &teller, bytes, size), NEWS_NONE);
+    struct node_id teller = id_of(2);
+    assert_int_equal(news_claim(bench->swim, &teller, bytes, size), NEWS_NONE);
     assert_true(swim_next_order(bench->swim, &order));
     assert_int_equal(order.event.event, SWIM_EVENT_REFUSED);
     assert_string_equal(order.event.refused.name, "m1");
@@ -81,10 +81,10 @@ static void those_who_are_refused_are_forgotten_in_time(void **state)
 static void a_forgery_is_not_told_of(void **state)
 {
     struct bench *bench = *state;
-    uint8_t bytes[SWIM_STATEMENT_MAX];
-    size_t size = statement_speaking(1, two, SWIM_ALIVE, 1, "m1", bytes);
+    uint8_t bytes[SWIM_CLAIM_MAX];
+    size_t size = claim_speaking(1, two, SWIM_ALIVE, 1, "m1", bytes);
     bytes[size - 1] ^= 1;
-    hear_statement(bench, 2, bytes, size);
+    hear_claim(bench, 2, bytes, size);
     assert_int_equal(bench->seen.events[SWIM_EVENT_REFUSED], 0);
     assert_int_equal(stats_of(bench).forged_count, 1);
 }
@@ -120,7 +120,7 @@ static void a_member_that_speaks_our_versions_no_more_is_out_and_not_accused(voi
 static void what_the_connection_told_counts_too(void **state)
 {
     struct bench *bench = *state;
-    struct swim_id id = id_of(1), self = id_of(0);
+    struct node_id id = id_of(1), self = id_of(0);
     hear_speaking(bench, 1, 1, both, 1);
     swim_refuse(bench->swim, NOW, &id);
     drain(bench);
@@ -176,13 +176,13 @@ static void of_a_packet_in_a_version_that_we_do_not_speak_the_news_are_taken(voi
 {
     struct bench *bench = *state;
     speak(bench, two);
-    uint8_t bytes[SWIM_STATEMENT_MAX];
+    uint8_t bytes[SWIM_CLAIM_MAX];
     Ecbak__Gossip__Ping ping;
     Ecbak__Gossip__Packet packet = ping_of(1, both, &ping);
-    ProtobufCBinaryData item = {.len = statement_speaking(1, both, SWIM_ALIVE, 1, "m1", bytes),
+    ProtobufCBinaryData item = {.len = claim_speaking(1, both, SWIM_ALIVE, 1, "m1", bytes),
                                 .data = bytes};
-    packet.statements = &item;
-    packet.n_statements = 1;
+    packet.claims = &item;
+    packet.n_claims = 1;
     receive(bench, 1, &packet);
     assert_true(known(bench, 1));
     assert_int_equal(bench->seen.acks, 0);

@@ -33,24 +33,24 @@ static void strangers_are_refused_and_counted(void **state)
     node_free(a);
 }
 
-/* What admit says to a statement of `id` under `name` with this certificate. */
+/* What admit says to a claim of `id` under `name` with this certificate. */
 static bool is_admitted(struct trust *trust, const uint8_t id[32], const char *name,
                         const struct cert *cert)
 {
     struct err err = ERR_INIT;
     struct node_meta meta = {.bulk = "127.0.0.1:1", .version = "1"};
     struct swim_ops ops;
-    struct swim_id swim_id;
+    struct node_id node;
     uint8_t bytes[META_BYTES_MAX];
     size_t size;
-    memcpy(swim_id.bytes, id, sizeof(swim_id.bytes));
+    id_set(&node, id);
     assert_int_equal(cert_encode(cert, meta.certificate, &meta.certificate_size, &err), 0);
     assert_int_equal(meta_encode(&meta, bytes, &size, &err), 0);
     trust_fill_ops(trust, &ops);
-    return ops.admit(ops.context, &swim_id, name, "127.0.0.1:1", bytes, size);
+    return ops.admit(ops.context, &node, name, "127.0.0.1:1", bytes, size);
 }
 
-static void a_statement_needs_a_certificate_of_its_own_id_and_name(void **state)
+static void a_claim_needs_a_certificate_of_its_own_id_and_name(void **state)
 {
     (void)state;
     struct node *a = node_made(NULL), *b = node_made(NULL);
@@ -170,7 +170,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(strangers_are_refused_and_counted),
-        cmocka_unit_test(a_statement_needs_a_certificate_of_its_own_id_and_name),
+        cmocka_unit_test(a_claim_needs_a_certificate_of_its_own_id_and_name),
         cmocka_unit_test(a_revoked_node_is_out_at_once_and_where_it_was_stays_known),
         cmocka_unit_test(an_address_that_nobody_can_reach_is_refused),
     };

@@ -14,26 +14,7 @@
 #include "cli/vault/pack_internal.h"
 #include "coding/base/alloc.h"
 #include "coding/pack_id.h"
-
-static struct vault_keys *keys, *other_keys;
-
-static int make_keys(void **state)
-{
-    (void)state;
-    uint8_t secret[VAULT_SECRET_SIZE];
-    struct err err = ERR_INIT;
-    for (size_t i = 0; i < sizeof(secret); i++)
-        secret[i] = (uint8_t)i;
-    return vault_keys_new(&keys, secret, &err) | vault_keys_new(&other_keys, NULL, &err);
-}
-
-static int drop_keys(void **state)
-{
-    (void)state;
-    vault_keys_destroy(&keys);
-    vault_keys_destroy(&other_keys);
-    return 0;
-}
+#include "test/vault_sample.h"
 
 static void add_chunk(struct segment *segment, enum chunk_kind kind, const void *bytes, size_t size)
 {
@@ -83,17 +64,6 @@ static struct sealed_pack small_pack(void)
     add_segment(writer, segment);
     segment_destroy(&segment);
     return finish(writer);
-}
-
-static struct pack_reader *open_copy(const uint8_t *bytes, size_t size,
-                                     const struct vault_keys *with, struct err *err)
-{
-    struct pack_reader *reader = NULL;
-    uint8_t *copy = alloc_copy(bytes, size);
-    int result = pack_open(&reader, &copy, size, with, err);
-    assert_null(copy);
-    assert_true((result == 0) == (reader != NULL));
-    return reader;
 }
 
 /* 0 when the pack opens and every chunk in it has the bytes of its id. */

@@ -9,7 +9,7 @@
 #include <sodium.h>
 #include <string.h>
 
-#include "node/service/placement.h"
+#include "node/placement/placement.h"
 
 #define NODES 12
 #define GIB   (1024ull * 1024 * 1024)

@@ -11,7 +11,7 @@
 
 #include <cmocka.h>
 
-#include "gossip/core.h"
+#include "gossip/roster.h"
 
 #define NUMBERS 400 /* who may be there; 0 is ourselves */
 
@@ -27,16 +27,16 @@ struct model {
     bool seen[NUMBERS];
 };
 
-static struct swim_id id_of(unsigned number)
+static struct node_id id_of(unsigned number)
 {
-    struct swim_id id = {{0}};
+    struct node_id id = {{0}};
     uint64_t word = prng_mix(number + 1);
     memcpy(id.bytes, &word, sizeof(word));
     memcpy(id.bytes + 8, &number, sizeof(number));
     return id;
 }
 
-static unsigned number_of(const struct member *member)
+static unsigned number_of(const struct roster_member *member)
 {
     unsigned number;
     memcpy(&number, member->id.bytes + 8, sizeof(number));
@@ -45,13 +45,11 @@ static unsigned number_of(const struct member *member)
 
 static void begin(struct model *model, size_t neighbours, uint64_t seed)
 {
-    struct swim_id self = id_of(0);
+    struct node_id self = id_of(0);
     memset(model, 0, sizeof(*model));
     prng_init(&model->prng, seed);
     prng_init(&model->steps, ~seed);
-    model->roster.neighbours = neighbours;
-    roster_add(&model->roster, &self, 0);
-    model->roster.cursor = model->roster.waiting = 1;
+    roster_init(&model->roster, &self, neighbours);
     model->there[0] = true;
     model->count = 1;
 }
@@ -72,7 +70,7 @@ static void check(struct model *model)
     assert_int_equal(roster_active(roster), model->count);
     memset(model->seen, 0, sizeof(model->seen));
     for (size_t i = 0; i < roster->count; i++) {
-        const struct member *member = roster->members[i];
+        const struct roster_member *member = roster->members[i];
         assert_int_equal(member->position, i);
         assert_ptr_equal(roster_find(roster, &member->id), member);
         assert_true(model->there[number_of(member)] && !model->seen[number_of(member)]);
@@ -84,7 +82,7 @@ static void check(struct model *model)
 static void come(struct model *model, unsigned number)
 {
     struct roster *roster = &model->roster;
-    struct swim_id id = id_of(number);
+    struct node_id id = id_of(number);
     uint32_t left = (uint32_t)(roster->count - roster->cursor);
     roster_add(roster, &id, roster->cursor + prng_below(&model->steps, left + 1));
     model->there[number] = true;
@@ -95,7 +93,7 @@ static void come(struct model *model, unsigned number)
 
 static void go(struct model *model, unsigned number)
 {
-    struct swim_id id = id_of(number);
+    struct node_id id = id_of(number);
     roster_remove(&model->roster, roster_find(&model->roster, &id));
     model->there[number] = false;
     model->count--;

@@ -23,7 +23,7 @@
 #include "cli/admit/join.pb-c.h"
 #include "cli/base/text.h"
 #include "coding/base/alloc.h"
-#include "node/api/wire.h"
+#include "node/common/wire.h"
 
 #define MESSAGE_MAX    4096
 #define MESSAGE_BUDGET 16384

@@ -15,7 +15,7 @@
 
 #include "coding/base/alloc.h"
 #include "coding/base/bytes.h"
-#include "node/api/durable.h"
+#include "node/common/durable.h"
 
 #define DAY_S          86400
 #define ID_PREFIX_MIN  8

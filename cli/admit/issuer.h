@@ -11,7 +11,7 @@
  *
  *   Limits   ISSUER_LINES_MAX lines a list
  *   Errors   ERR_DENIED a revoked node or key; ERR_EXISTS a name that another node has; those of
- *            node/api/cert.h
+ *            node/trust/cert.h
  *   Memory   the secret lies in locked memory until issuer_close
  *   Threads  one; other processes wait in issuer_open until issuer_close
  */
@@ -23,8 +23,8 @@
 #include <stdint.h>
 
 #include "coding/base/err.h"
-#include "node/api/cert.h"
-#include "node/api/revocation.h"
+#include "node/trust/cert.h"
+#include "node/trust/revocation.h"
 
 #define ISSUER_LINES_MAX    100000
 #define ISSUER_DAYS_DEFAULT 3650

@@ -19,8 +19,8 @@
 #include "cli/admit/join_config.h"
 #include "cli/base/program.h"
 #include "coding/base/bytes.h"
-#include "node/api/durable.h"
-#include "node/api/wire.h"
+#include "node/common/durable.h"
+#include "node/common/wire.h"
 
 #define REPLY_MAX    65536
 #define REPLY_BUDGET (256 * 1024)

@@ -18,7 +18,7 @@
 #include <stdint.h>
 
 #include "coding/base/err.h"
-#include "node/api/cert.h"
+#include "node/trust/cert.h"
 
 #define TICKET_TOKEN_SIZE    16
 #define TICKET_ADDRESSES_MAX 4

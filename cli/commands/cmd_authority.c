@@ -9,7 +9,7 @@
 #include "cli/ui/options.h"
 #include "cli/ui/output.h"
 #include "coding/base/bytes.h"
-#include "node/api/cert.h"
+#include "node/trust/cert.h"
 
 static int cmd_authority_init(int argc, char **argv)
 {

@@ -9,8 +9,8 @@
 #include "cli/ui/options.h"
 #include "cli/ui/output.h"
 #include "coding/base/bytes.h"
-#include "node/api/cert.h"
 #include "node/api/client.h"
+#include "node/trust/cert.h"
 
 static void print_json(const struct node_status *s)
 {

@@ -9,7 +9,7 @@
 
 #include "coding/base/err.h"
 #include "node/api/client.h"
-#include "node/api/revocation.h"
+#include "node/trust/revocation.h"
 
 /* Gives it to the node behind the client; *known: it had it before. */
 int revocation_publish(struct client *client, const struct revocation *r, bool *known,

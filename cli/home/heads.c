@@ -11,7 +11,7 @@
 #include "cli/base/text.h"
 #include "coding/base/alloc.h"
 #include "coding/base/bytes.h"
-#include "node/api/durable.h"
+#include "node/common/durable.h"
 
 #define LINE_MAX_SIZE 160
 

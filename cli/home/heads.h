@@ -11,7 +11,7 @@
 #include <stdint.h>
 
 #include "coding/base/err.h"
-#include "node/api/statement.h"
+#include "node/trust/statement.h"
 
 struct head {
     uint8_t writer[WRITER_SIZE];

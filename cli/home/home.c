@@ -17,7 +17,7 @@
 #include "cli/home/home_internal.h"
 #include "coding/base/alloc.h"
 #include "coding/base/bytes.h"
-#include "node/api/durable.h"
+#include "node/common/durable.h"
 
 #define FOLDER_DIGITS    16
 #define ALL_RIGHTS       (RIGHT_ADD | RIGHT_READ | RIGHT_FORGET | RIGHT_PRUNE)

@@ -22,7 +22,7 @@
 #include "coding/base/alloc.h"
 #include "coding/base/bytes.h"
 #include "coding/base/hash.h"
-#include "node/api/durable.h"
+#include "node/common/durable.h"
 
 #define FILE_VERSION 1
 #define MAGIC_SIZE   8

@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "cli/home/home_internal.h"
-#include "node/api/durable.h"
+#include "node/common/durable.h"
 
 #define RECORD_FILE_MAX (2u * RECORD_BYTES_MAX)
 

@@ -18,7 +18,7 @@
 #include "cli/base/program.h"
 #include "cli/lab/lab_internal.h"
 #include "coding/base/bytes.h"
-#include "node/api/cert.h"
+#include "node/trust/cert.h"
 
 #define SEEDS_MAX  8 /* of one node; any one that runs is enough to join */
 #define OPEN_FILES 16

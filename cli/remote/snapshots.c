@@ -23,6 +23,7 @@ struct chain_link {
 struct chain {
     struct chain_link *links;
     size_t count;
+    size_t unknown; /* of them, of a kind that this version does not know */
 };
 
 static void add_finding(struct snapshot_list *list, enum finding_kind kind, const uint8_t *writer,
@@ -63,6 +64,7 @@ static int take_record(struct snapshot_list *list, struct chain *chain, const st
         memcpy(link->hash, record.hash, ID_SIZE);
         memcpy(link->previous, record.previous, ID_SIZE);
         link->number = record.number;
+        chain->unknown += record.kind != RECORD_SNAPSHOT;
     }
     if (result == 0 && record.kind == RECORD_SNAPSHOT)
         list->snapshots[list->count++] = snapshot;
@@ -197,6 +199,10 @@ int snapshot_list_load(struct snapshot_list *list, const struct vault *vault, st
     }
     if (list->count > 1)
         qsort(list->snapshots, list->count, sizeof(list->snapshots[0]), snapshot_order);
+    if (chain.unknown > 0)
+        add_finding(list, FINDING_NEWER, NULL, 0, chain.unknown,
+                    "the vault has records of a kind that this version does not know: what they "
+                    "say of its snapshots, a newer ecbak shows");
     result = judge_chains(list, &chain, vault, err);
 done:
     if (result != 0)

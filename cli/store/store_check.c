@@ -10,18 +10,18 @@
 #include "coding/base/alloc.h"
 #include "coding/base/bytes.h"
 
-static bool is_lost(const struct held *held)
+static bool is_lost(const struct redundancy *held)
 {
     return held->nodes == 0 || held->nodes < held->data;
 }
 
-static int ask_held(struct store_run *run, const struct id_list *list, struct held **held,
+static int ask_held(struct store_run *run, const struct id_list *list, struct redundancy **held,
                     struct err *err)
 {
     *held = alloc_zero(list->count, sizeof(**held));
     if (list->count == 0 ||
-        client_vouch(run->client, &run->pin, (const uint8_t(*)[ID_SIZE])list->ids, list->count,
-                     true, *held, err) == 0)
+        client_pin_packs(run->client, &run->pin, (const uint8_t(*)[ID_SIZE])list->ids, list->count,
+                         true, *held, err) == 0)
         return 0;
     return err_context(err, "asking whether earlier packs are whole");
 }
@@ -48,8 +48,8 @@ static int refill_cache(struct store_run *run, struct err *err)
                : -1;
 }
 
-static int drop_lost(struct store_run *run, const struct id_list *list, const struct held *held,
-                     bool *any, struct err *err)
+static int drop_lost(struct store_run *run, const struct id_list *list,
+                     const struct redundancy *held, bool *any, struct err *err)
 {
     for (size_t i = 0; i < list->count; i++) {
         if (!is_lost(&held[i]))
@@ -77,7 +77,7 @@ static void add_index_packs(struct store_run *run, struct id_list *list)
 int check_before(struct store_run *run, struct err *err)
 {
     struct id_list list = {0};
-    struct held *held = NULL;
+    struct redundancy *held = NULL;
     bool any = false, index_lost = false;
     add_index_packs(run, &list);
     const struct file_state *state = run->pipeline.state;
@@ -106,7 +106,8 @@ int check_before(struct store_run *run, struct err *err)
 
 /* ---- after ----------------------------------------------------------------------------------- */
 
-static void count_object(struct store_result *result, const struct held *held, uint32_t *margin)
+static void count_object(struct store_result *result, const struct redundancy *held,
+                         uint32_t *margin)
 {
     uint32_t survives = held->others > held->data ? held->others - held->data : 0;
     uint32_t spare = held->nodes > held->data ? held->nodes - held->data : 0;
@@ -123,7 +124,7 @@ int check_after(struct store_run *run, bool *again, struct err *err)
 {
     struct store_result *result = run->result;
     struct id_list list = {0};
-    struct held *held = NULL;
+    struct redundancy *held = NULL;
     places_used(&run->pipeline.places, &list);
     add_index_packs(run, &list);
     for (size_t i = 0; i < run->index_packs.count; i++)

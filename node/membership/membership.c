@@ -1,6 +1,6 @@
 /* The thread: poll, give the core what came and what time it is, and carry out what it orders. And
  * what the other threads may ask. */
-#include "node/membership/membership_core.h"
+#include "node/membership/membership_internal.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -9,8 +9,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "node/base/clock.h"
 #include "node/base/log.h"
+#include "node/common/clock.h"
 
 #define POLL_MS_MAX 1000
 #define PUBLISH_MS  2000   /* round trip times change all the time */
@@ -26,7 +26,7 @@
 void membership_received(void *ctx, struct link_message *message)
 {
     struct membership *m = ctx;
-    struct swim_id from;
+    struct node_id from;
     if (message->refused != ERR_NONE || message->has_payload) {
         atomic_fetch_add(&m->malformed, 1);
         return;
@@ -56,7 +56,7 @@ void membership_incompatible(void *ctx, const struct cert *cert, struct protocol
 {
     struct membership *m = ctx;
     struct member member = {.cert = *cert, .rtt_ms = -1, .since_s = wall_s(), .protocol = protocol};
-    struct swim_id id;
+    struct node_id id;
     if (address != NULL)
         snprintf(member.address, sizeof(member.address), "%s", address);
     memcpy(id.bytes, cert->node, sizeof(id.bytes));
@@ -97,7 +97,7 @@ static void heed_revocations(struct membership *m)
             !revocations_cover(m->trust.revocations, member.cert.node, member.cert.curve,
                                member.cert.serial, NULL))
             continue;
-        struct swim_id id = found.id;
+        struct node_id id = found.id;
         revocations_place(m->trust.revocations, member.cert.node,
                           member.bulk_endpoint + strlen("tcp://"));
         swim_expel(m->swim, (uint64_t)boottime_ms(), &id);

@@ -19,10 +19,10 @@
 #include <stdint.h>
 
 #include "coding/base/err.h"
-#include "node/api/cert.h"
-#include "node/base/config.h"
+#include "node/config/config.h"
 #include "node/membership/member_events.h"
 #include "node/net/revocations.h"
+#include "node/trust/cert.h"
 
 enum member_state {
     MEMBER_ALIVE,

@@ -1,17 +1,17 @@
 /* What the core tells of members, for people: a line in the log, and an entry among the newest
  * events. The core speaks in ids; names and addresses come from its members, and for one that it
  * has just forgotten from the table published last. */
-#include "node/membership/membership_core.h"
+#include "node/membership/membership_internal.h"
 
 #include <stdio.h>
 #include <string.h>
 
 #include "coding/base/bytes.h"
-#include "node/base/clock.h"
 #include "node/base/log.h"
+#include "node/common/clock.h"
 
 /* What is known of a member now; false: nothing. */
-static bool describe(struct membership *m, const struct swim_id *id, struct member *member)
+static bool describe(struct membership *m, const struct node_id *id, struct member *member)
 {
     struct swim_member found;
     if (swim_find(m->swim, id, &found))
@@ -45,7 +45,7 @@ static void write_log(const struct swim_order *order, const struct member_event 
     const char *name = event->name[0] != '\0' ? event->name : id;
     switch (order->event.event) {
     case SWIM_EVENT_CONFLICT:
-        if (swim_id_equal(&order->event.id, &order->event.other))
+        if (id_equal(&order->event.id, &order->event.other))
             log_error("this node's own key speaks elsewhere too: is it a copy of this machine? "
                       "Stop one and run ecbakd --init there");
         else

@@ -1,19 +1,19 @@
 /* Carrying out what the core orders, in its order. A message goes the cheapest way that is open: on
  * the connection on which that member spoke to us lately, on one of ours, or on a new one. */
-#include "node/membership/membership_core.h"
+#include "node/membership/membership_internal.h"
 
 #include <stdio.h>
 #include <string.h>
 
 #include <sodium.h>
 
-#include "node/base/clock.h"
 #include "node/base/log.h"
+#include "node/common/clock.h"
 
 #define SPOKE_LATELY_MS 10000
 #define TTL_MS_MAX      3600000
 
-static bool find_peer(struct membership *m, const struct swim_id *id, struct link_peer *peer)
+static bool find_peer(struct membership *m, const struct node_id *id, struct link_peer *peer)
 {
     struct swim_member found;
     struct member member;
@@ -40,7 +40,7 @@ static void send_order(struct membership *m, const struct swim_order *order)
     if (left_ms <= 0)
         return;
     uint32_t ttl_ms = left_ms > TTL_MS_MAX ? TTL_MS_MAX : (uint32_t)left_ms;
-    const struct swim_id *id = &order->send.id;
+    const struct node_id *id = &order->send.id;
     zmq_msg_t body;
     if (zmq_msg_init_size(&body, order->send.size) != 0)
         return;

@@ -1,6 +1,6 @@
 /* Making a membership: what was remembered, what this node says of itself, the core, the link, and
  * last the thread, to which all of it belongs from then on. */
-#include "node/membership/membership_core.h"
+#include "node/membership/membership_internal.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -12,8 +12,8 @@
 #include <sodium.h>
 
 #include "coding/base/alloc.h"
-#include "node/base/clock.h"
 #include "node/base/log.h"
+#include "node/common/clock.h"
 
 #define MESSAGE_MAX ((size_t)4 * 1024 * 1024 + 4096) /* the core's largest sync_size_max */
 #define RECEIVE_HWM 64

@@ -1,6 +1,6 @@
-/* A statement in gossip is its member's own signed words; the certificate inside them says that the
+/* A claim in gossip is its member's own signed words; the certificate inside them says that the
  * authority knows that member, its CURVE key and its name. */
-#include "node/membership/membership_core.h"
+#include "node/membership/membership_internal.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -9,7 +9,8 @@
 
 #include "coding/base/alloc.h"
 #include "coding/base/hash.h"
-#include "node/base/clock.h"
+#include "node/base/date.h"
+#include "node/common/clock.h"
 
 void trust_init(struct trust *trust, const struct node_keys *keys,
                 const uint8_t authority_public[32], struct revocations *revocations)
@@ -33,7 +34,7 @@ static void sign(void *context, const void *body, size_t size,
     crypto_sign_detached(signature, NULL, body, size, trust->keys->sign_secret);
 }
 
-static bool verify(void *context, const struct swim_id *signer, const void *body, size_t size,
+static bool verify(void *context, const struct node_id *signer, const void *body, size_t size,
                    const uint8_t signature[SWIM_SIGNATURE_SIZE])
 {
     (void)context;
@@ -55,7 +56,7 @@ static bool is_ours(struct trust *trust, const struct node_meta *meta, const str
     return true;
 }
 
-static bool admit(void *context, const struct swim_id *id, const char *name, const char *address,
+static bool admit(void *context, const struct node_id *id, const char *name, const char *address,
                   const uint8_t *metadata, size_t metadata_size)
 {
     (void)address;

@@ -1,6 +1,6 @@
 /* The thread polls the link's sockets, the commands' socket and one eventfd by which the other
  * threads hand over calls and answers. It never waits for anything else. */
-#include "node/net/transport_core.h"
+#include "node/net/transport_internal.h"
 
 #include <errno.h>
 #include <stdio.h>

@@ -24,10 +24,10 @@
 #include <stdint.h>
 
 #include "coding/base/err.h"
-#include "node/api/cert.h"
-#include "node/base/clock.h" /* monotonic_ms: the clock of every deadline here */
-#include "node/base/config.h"
+#include "node/common/clock.h" /* monotonic_ms: the clock of every deadline here */
+#include "node/config/config.h"
 #include "node/net/revocations.h"
+#include "node/trust/cert.h"
 
 #define TRANSPORT_HEADER_MAX  (1024 * 1024)
 #define TRANSPORT_PAYLOAD_MAX (20 * 1024 * 1024)

@@ -1,7 +1,7 @@
 /* A call has two holders: the caller, and the thread from the hand-over until it is done. What was
  * asked stays with the call until then, shared with ZeroMQ by reference, to be sent again when the
  * connection is lost. */
-#include "node/net/transport_core.h"
+#include "node/net/transport_internal.h"
 
 #include <errno.h>
 #include <stdio.h>

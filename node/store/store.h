@@ -20,18 +20,10 @@
 #include <stdint.h>
 
 #include "coding/base/err.h"
-#include "node/api/client.h"
-#include "node/api/statement.h"
-
-#define STORE_HOLDERS_MAX 255
+#include "node/store/holders.h"
+#include "node/trust/pin.h"
 
 struct store;
-
-/* Node ids by fragment index; zeros where nobody holds it (yet). */
-struct holders {
-    uint32_t count;
-    uint8_t node[STORE_HOLDERS_MAX][ID_SIZE];
-};
 
 struct fragment_info {
     uint8_t object[ID_SIZE];

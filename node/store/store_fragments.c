@@ -9,10 +9,10 @@
 #include "coding/base/alloc.h"
 #include "coding/fragment.h"
 #include "node/store/fragment_file.h"
-#include "node/store/store_inside.h"
+#include "node/store/store_internal.h"
 #include "node/store/trailer.h"
 
-#define PACK_FRAGMENTS_MAX STORE_HOLDERS_MAX
+#define PACK_FRAGMENTS_MAX HOLDERS_MAX
 
 /* ---- what is gone ---- */
 
@@ -170,7 +170,7 @@ int store_put_fragment(struct store *store, const uint8_t *fragment, size_t size
                               .grant_size = grant_size,
                               .pin = *pin,
                               .holders = *holders};
-    if (grant_size > GRANT_BYTES_MAX || holders->count > STORE_HOLDERS_MAX)
+    if (grant_size > GRANT_BYTES_MAX || holders->count > HOLDERS_MAX)
         return err_set(err, ERR_INVALID, "a grant of %zu bytes, %u holders: too much", grant_size,
                        holders->count);
     if (store_check(store, err) != 0 || fragment_parse(&view, fragment, size, err) != 0 ||
@@ -254,7 +254,7 @@ int store_set_holders(struct store *store, const uint8_t object[ID_SIZE], uint32
                       const struct holders *holders, struct err *err)
 {
     bool found = false;
-    if (holders->count > STORE_HOLDERS_MAX)
+    if (holders->count > HOLDERS_MAX)
         return err_set(err, ERR_INVALID, "%u holders are too many", holders->count);
     if (store_check(store, err) != 0)
         return -1;

@@ -11,7 +11,7 @@
 #include <stdlib.h>
 
 #include "coding/base/alloc.h"
-#include "gossip/core.h"
+#include "gossip/swim_internal.h"
 #include "test/sim/table.h"
 
 #define DIMENSIONS 8
@@ -141,7 +141,7 @@ static double filtered(struct filter *filter, float rtt_ms)
 
 /* ---- what the cores measure, seen from outside */
 
-static const struct member *sender(const struct world *world, const struct sim_item *item)
+static const struct roster_member *sender(const struct world *world, const struct sim_item *item)
 {
     return roster_find(&world->nodes[item->to].core->roster, &world->nodes[item->from].id);
 }
@@ -149,7 +149,7 @@ static const struct member *sender(const struct world *world, const struct sim_i
 static void before(struct world *world, const struct sim_item *item)
 {
     struct model *model = world->detail;
-    const struct member *member = sender(world, item);
+    const struct roster_member *member = sender(world, item);
     model->rtt_ms = member != NULL ? member->rtt_ms : -1;
     model->heard_ms = member != NULL ? member->heard_ms : 0;
 }
@@ -157,7 +157,7 @@ static void before(struct world *world, const struct sim_item *item)
 static void after(struct world *world, const struct sim_item *item)
 {
     struct model *model = world->detail;
-    const struct member *member = sender(world, item);
+    const struct roster_member *member = sender(world, item);
     if (member == NULL || member->heard_ms == model->heard_ms || member->rtt_ms < 0)
         return;
     float sample_ms = model->rtt_ms < 0 ? member->rtt_ms : 8 * member->rtt_ms - 7 * model->rtt_ms;
@@ -179,7 +179,7 @@ struct guesses {
 
 static double measured(const struct world *world, uint32_t from, uint32_t to)
 {
-    const struct member *member =
+    const struct roster_member *member =
         roster_find(&world->nodes[from].core->roster, &world->nodes[to].id);
     return member != NULL && member->rtt_ms >= 0 ? (double)member->rtt_ms : NAN;
 }

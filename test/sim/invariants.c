@@ -8,11 +8,11 @@
 #include <stdlib.h>
 
 #include "coding/base/alloc.h"
-#include "gossip/core.h"
+#include "gossip/swim_internal.h"
 
 #define STATE_NONE    0xff
 #define SCAN_EVERY    64 /* steps, and more in a large cluster */
-#define OFFSET_NUMBER 8  /* of the incarnation in a statement, and of the id */
+#define OFFSET_NUMBER 8  /* of the incarnation in a claim, and of the id */
 #define OFFSET_ID     28
 
 struct view {
@@ -21,7 +21,7 @@ struct view {
                              suspect: when it became that, in milliseconds */
     uint8_t state;
     bool probed;  /* `mark` is a probe, not the moment when it came (back) to life */
-    uint8_t kept; /* statements adopted in this step that no change of state has used */
+    uint8_t kept; /* claims adopted in this step that no change of state has used */
 };
 
 struct watch {
@@ -88,22 +88,22 @@ static void kept_own(struct world *world, uint32_t index, uint64_t incarnation)
 }
 
 /* A newcomer starts from nothing, here as in the core: its event has to say that it was forgotten. */
-void invariants_kept(struct world *world, uint32_t observer, const uint8_t *statement)
+void invariants_kept(struct world *world, uint32_t observer, const uint8_t *claim)
 {
-    struct swim_id id;
+    struct node_id id;
     uint64_t incarnation = 0;
     for (size_t i = 8; i-- > 0;)
-        incarnation = incarnation << 8 | statement[OFFSET_NUMBER + i];
-    memcpy(id.bytes, statement + OFFSET_ID, SWIM_ID_SIZE);
+        incarnation = incarnation << 8 | claim[OFFSET_NUMBER + i];
+    memcpy(id.bytes, claim + OFFSET_ID, ID_SIZE);
     uint32_t index = node_index(world, &id);
-    if (swim_id_equal(&id, &world->nodes[observer].id)) {
+    if (id_equal(&id, &world->nodes[observer].id)) {
         kept_own(world, observer, incarnation);
         return;
     }
     struct view *view = view_of(world, observer, index);
-    const struct member *member = roster_find(&world->nodes[observer].core->roster, &id);
+    const struct roster_member *member = roster_find(&world->nodes[observer].core->roster, &id);
     if (member == NULL)
-        world_fail(world, "a statement of nobody it knows", observer);
+        world_fail(world, "a claim of nobody it knows", observer);
     if (member->incarnation != 0 && incarnation <= view->incarnation)
         world_fail(world, "an incarnation did not rise", observer);
     if (incarnation > world->nodes[index].highest)
@@ -114,10 +114,10 @@ void invariants_kept(struct world *world, uint32_t observer, const uint8_t *stat
 
 /* ---- events */
 
-/* Which states an event may follow, as bits; and whether a statement of the member must have come. */
+/* Which states an event may follow, as bits; and whether a claim of the member must have come. */
 static const struct {
     uint8_t from;
-    bool statement;
+    bool claim;
     uint8_t to;
 } changes[] = {
     [SWIM_EVENT_ALIVE] = {1 << SWIM_SUSPECT | 1 << SWIM_DEAD | 1 << SWIM_LEFT | 1 << SWIM_AWAY,
@@ -155,9 +155,9 @@ static void change(struct world *world, uint32_t observer, enum swim_event event
         from |= 1 << SWIM_ALIVE | 1 << SWIM_AWAY;
     if (view->state == STATE_NONE || (from >> view->state & 1) == 0)
         world_fail(world, "a state that does not follow from the one before", observer);
-    if (changes[event].statement && !(acquitted && config->active_confirmation)) {
+    if (changes[event].claim && !(acquitted && config->active_confirmation)) {
         if (view->kept == 0)
-            world_fail(world, "a state without a statement that says so", observer);
+            world_fail(world, "a state without a claim that says so", observer);
         view->kept--;
     }
     if (event == SWIM_EVENT_DEAD && view->state == SWIM_SUSPECT)
@@ -186,7 +186,7 @@ void invariants_event(struct world *world, uint32_t observer, enum swim_event ev
         if (view->state != STATE_NONE)
             world_fail(world, "somebody known joins", observer);
         if (view->kept == 0)
-            world_fail(world, "a state without a statement that says so", observer);
+            world_fail(world, "a state without a claim that says so", observer);
         view->state = SWIM_ALIVE;
         view->probed = false;
         view->mark = (uint32_t)world->watches[observer].probe_count;
@@ -194,7 +194,7 @@ void invariants_event(struct world *world, uint32_t observer, enum swim_event ev
     }
     if (event == SWIM_EVENT_UPDATED) {
         if (view->state == STATE_NONE || view->kept == 0)
-            world_fail(world, "a state without a statement that says so", observer);
+            world_fail(world, "a state without a claim that says so", observer);
         return;
     }
     change(world, observer, event, view);
@@ -254,7 +254,7 @@ static void check_suspicions(struct world *world, uint32_t index)
         watch->active_low = active;
     if (core->roster.count > watch->active_high)
         watch->active_high = core->roster.count;
-    for (const struct suspicion *s = core->suspicions; s != NULL; s = s->next, count++)
+    for (const struct suspicion *s = core->suspicions.first; s != NULL; s = s->next, count++)
         check_suspicion(world, index, s);
     if (count != core->roster.by_state[SWIM_SUSPECT])
         world_fail(world, "a suspect without its one suspicion", index);
@@ -281,12 +281,12 @@ static void check_rumours(struct world *world, uint32_t index)
 
 /* The member that the round has just come to stands before the cursor; but when one was forgotten in the
  * same step, others may have moved there, and its probe has to be looked for. */
-static const struct member *just_probed(const struct swim *core, size_t forgotten)
+static const struct roster_member *just_probed(const struct swim *core, size_t forgotten)
 {
     if (forgotten == 0)
         return core->roster.members[core->roster.cursor - 1];
     for (size_t i = 0; i < PROBES_MAX; i++) {
-        const struct probe *probe = &core->probes[i];
+        const struct probe *probe = &core->probes.slots[i];
         if (probe->member != NULL && probe->kind == PROBE_ROUND && probe->sent_ms == core->now_ms)
             return probe->member;
     }
@@ -304,10 +304,10 @@ static uint64_t latest_probe(const struct world *world, uint64_t count)
     return 2 * laps * neighbours;
 }
 
-static bool probes(const struct swim *core, const struct member *member)
+static bool probes(const struct swim *core, const struct roster_member *member)
 {
     for (size_t i = 0; i < PROBES_MAX; i++)
-        if (core->probes[i].member == member)
+        if (core->probes.slots[i].member == member)
             return true;
     return false;
 }
@@ -317,7 +317,7 @@ static void check_idle(struct world *world, uint32_t index)
 {
     const struct swim *core = world->nodes[index].core;
     for (size_t i = 1; i < core->roster.count; i++) {
-        const struct member *member = core->roster.members[i];
+        const struct roster_member *member = core->roster.members[i];
         if ((member->state == SWIM_ALIVE || member->state == SWIM_SUSPECT) && !probes(core, member))
             world_fail(world, "a round without a probe", index);
     }
@@ -328,10 +328,10 @@ static void check_round(struct world *world, uint32_t index)
     const struct swim *core = world->nodes[index].core;
     const struct roster *roster = &core->roster;
     struct watch *watch = &world->watches[index];
-    if (core->probe_ms != watch->probe_ms && watch->probe_ms != 0 &&
+    if (core->probes.round_ms != watch->probe_ms && watch->probe_ms != 0 &&
         core->own.state == SWIM_ALIVE && core->stats.probe_count == watch->probe_count)
         check_idle(world, index);
-    watch->probe_ms = core->probe_ms;
+    watch->probe_ms = core->probes.round_ms;
     if (roster->lap != watch->lap)
         watch->lap_start = watch->probe_count + 1;
     watch->lap = roster->lap;
@@ -340,7 +340,7 @@ static void check_round(struct world *world, uint32_t index)
     watch->probe_count++;
     if (core->stats.probe_count != watch->probe_count)
         world_fail(world, "two round probes at once", index);
-    const struct member *member = just_probed(core, watch->forgotten);
+    const struct roster_member *member = just_probed(core, watch->forgotten);
     if (member == NULL)
         return;
     struct view *view = view_of(world, index, node_index(world, &member->id));
@@ -368,7 +368,7 @@ void invariants_stepped(struct world *world, uint32_t index)
         watch->count_high = roster->count;
     if (roster->members[0]->state == SWIM_SUSPECT || roster->members[0]->state == SWIM_DEAD)
         world_fail(world, "suspects itself", index);
-    if (core->awareness > world->config.awareness_max)
+    if (core->probes.awareness > world->config.awareness_max)
         world_fail(world, "awareness beyond its maximum", index);
     if (core->own.incarnation != watch->incarnation ||
         core->own.incarnation != world->nodes[index].persisted)
@@ -385,7 +385,7 @@ void invariants_stepped(struct world *world, uint32_t index)
 
 /* ---- all of a core */
 
-static void scan_member(struct world *world, uint32_t observer, const struct member *member)
+static void scan_member(struct world *world, uint32_t observer, const struct roster_member *member)
 {
     struct watch *watch = &world->watches[observer];
     uint32_t index = node_index(world, &member->id);
@@ -406,7 +406,7 @@ void invariants_scan(struct world *world, uint32_t index)
     size_t states[SWIM_AWAY + 1] = {0};
     size_t rumours = 0;
     for (size_t i = 0; i < roster->count; i++) {
-        const struct member *member = roster->members[i];
+        const struct roster_member *member = roster->members[i];
         if (member->position != i || roster_find(roster, &member->id) != member)
             world_fail(world, "a member out of its place", index);
         if (i > 0)

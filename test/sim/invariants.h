@@ -7,7 +7,7 @@
  *
  *   kept       incarnations only rise, none is above what its owner announced
  *   event      a state follows only from one that can lead to it; alive, left and away need a new
- *              statement; nobody suspects itself; forgotten are only the dead and the left; who
+ *              claim; nobody suspects itself; forgotten are only the dead and the left; who
  *              is refused counts as left
  *   send       budgets; an incarnation is on disk before it is sent
  *   stepped    counts add up, limits hold, suspicions lie between their bounds
@@ -29,7 +29,7 @@ void invariants_start(struct world *world, uint32_t index);
 /* An owner announced this (or a scenario that forges, in its name). */
 void invariants_announced(struct world *world, uint32_t identity, uint64_t incarnation);
 
-void invariants_kept(struct world *world, uint32_t observer, const uint8_t *statement);
+void invariants_kept(struct world *world, uint32_t observer, const uint8_t *claim);
 void invariants_event(struct world *world, uint32_t observer, enum swim_event event,
                       uint32_t member);
 void invariants_persist(struct world *world, uint32_t index, uint64_t incarnation);

@@ -1,4 +1,4 @@
-/* The cores' statements, each kept once and counted. The invariants see every one that is adopted. */
+/* The cores' claims, each kept once and counted. The invariants see every one that is adopted. */
 #include <stddef.h>
 #include <stdlib.h>
 
@@ -59,6 +59,6 @@ void kept_release(struct world *world)
 {
     for (size_t i = 0; i < SLOTS; i++)
         if (world->kept[i] != NULL)
-            world_fail(world, "a statement is still kept", 0);
+            world_fail(world, "a claim is still kept", 0);
     free(world->kept);
 }

@@ -7,7 +7,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "gossip/core.h"
+#include "gossip/news.h"
+#include "gossip/swim_internal.h"
 #include "test/sim/invariants.h"
 #include "test/sim/scenarios.h"
 
@@ -21,14 +22,14 @@ static struct swim *broken(struct world *world)
     return world->nodes[BROKEN].core;
 }
 
-static struct member *other(struct world *world)
+static struct roster_member *other(struct world *world)
 {
     return roster_find(&broken(world)->roster, &world->nodes[OTHER].id);
 }
 
 static void awareness(struct world *world)
 {
-    broken(world)->awareness = 1000;
+    broken(world)->probes.awareness = 1000;
 }
 
 static void counts(struct world *world)
@@ -56,7 +57,7 @@ static void rumours_counted(struct world *world)
 static void rumour_too_often(struct world *world)
 {
     struct rumours *rumours = &broken(world)->rumours;
-    rumour_statement(broken(world), other(world), false);
+    rumour_claim(broken(world), other(world), false);
     rumours->limit = rumour_limit(broken(world));
     rumours->by_sent[1][rumours->limit] = rumours->by_sent[1][0];
     invariants_stepped(world, BROKEN);
@@ -108,22 +109,22 @@ static void announces_less(struct world *world)
     self_announce(broken(world), 0);
 }
 
-/* A statement of node 2, well signed. */
+/* A claim of node 2, well signed. */
 static void hear(struct world *world, uint64_t incarnation)
 {
     struct sim_node *node = &world->nodes[OTHER];
     struct swim_ops ops = {.context = &node->context, .sign = sim_sign};
-    uint8_t bytes[SWIM_STATEMENT_MAX];
-    struct statement statement = {.state = SWIM_ALIVE,
-                                  .version_min = 1,
-                                  .version = 1,
-                                  .version_max = 1,
-                                  .incarnation = incarnation,
-                                  .id = node->id,
-                                  .name = node->name,
-                                  .address = node->address};
-    size_t size = statement_encode(&statement, &ops, bytes);
-    news_statement(broken(world), &world->nodes[0].id, bytes, size);
+    uint8_t bytes[SWIM_CLAIM_MAX];
+    struct claim claim = {.state = SWIM_ALIVE,
+                          .version_min = 1,
+                          .version = 1,
+                          .version_max = 1,
+                          .incarnation = incarnation,
+                          .id = node->id,
+                          .name = node->name,
+                          .address = node->address};
+    size_t size = claim_encode(&claim, &ops, bytes);
+    news_claim(broken(world), &world->nodes[0].id, bytes, size);
 }
 
 static void incarnation_sinks(struct world *world)
@@ -137,12 +138,12 @@ static void incarnation_invented(struct world *world)
     hear(world, 1000);
 }
 
-static void statement_of_nobody(struct world *world)
+static void claim_of_nobody(struct world *world)
 {
-    uint8_t statement[SWIM_STATEMENT_MAX] = {0};
-    statement[8] = 1;
-    memcpy(statement + 28, world->nodes[ABSENT].id.bytes, SWIM_ID_SIZE);
-    invariants_kept(world, BROKEN, statement);
+    uint8_t claim[SWIM_CLAIM_MAX] = {0};
+    claim[8] = 1;
+    memcpy(claim + 28, world->nodes[ABSENT].id.bytes, ID_SIZE);
+    invariants_kept(world, BROKEN, claim);
 }
 
 static void dead_without_suspicion(struct world *world)
@@ -220,7 +221,7 @@ static void suspicion_long(struct world *world)
 static void suspicion_lost(struct world *world)
 {
     suspicion(world);
-    broken(world)->suspicions = NULL;
+    broken(world)->suspicions.first = NULL;
 }
 
 static void suspicion_foreign(struct world *world)
@@ -237,7 +238,7 @@ static void accusers_many(struct world *world)
 
 static void swap(struct roster *roster, size_t a, size_t b)
 {
-    struct member *moved = roster->members[a];
+    struct roster_member *moved = roster->members[a];
     roster->members[a] = roster->members[b];
     roster->members[b] = moved;
     roster->members[a]->position = (uint32_t)a;
@@ -256,7 +257,7 @@ static void probed_twice(struct world *world)
 /* A probe of it that never ends keeps its turn from coming. */
 static void probed_never(struct world *world)
 {
-    broken(world)->probes[PROBES_MAX - 1] = (struct probe){
+    broken(world)->probes.slots[PROBES_MAX - 1] = (struct probe){
         .member = other(world), .kind = PROBE_CONFIRM, .ask_ms = NEVER, .fail_ms = NEVER};
 }
 
@@ -267,7 +268,7 @@ static void probes_two(struct world *world)
 
 static void probes_nobody(struct world *world)
 {
-    broken(world)->probe_ms++;
+    broken(world)->probes.round_ms++;
     invariants_stepped(world, BROKEN);
 }
 
@@ -305,14 +306,14 @@ static const struct mutation {
     {"adopts what is not newer", incarnation_sinks, "an incarnation did not rise"},
     {"adopts what was never said", incarnation_invented,
      "an incarnation that its owner never announced"},
-    {"keeps a stranger's statement", statement_of_nobody, "a statement of nobody it knows"},
+    {"keeps a stranger's claim", claim_of_nobody, "a claim of nobody it knows"},
     {"death without suspicion", dead_without_suspicion,
      "a state that does not follow from the one before"},
     {"an event about itself", event_about_itself, "an event about itself"},
     {"joins twice", joins_twice, "somebody known joins"},
-    {"joins without a statement", joins_silently, "a state without a statement that says so"},
-    {"the dead revived without a statement", revived, "a state without a statement that says so"},
-    {"leaves without a statement", leaves_silently, "a state without a statement that says so"},
+    {"joins without a claim", joins_silently, "a state without a claim that says so"},
+    {"the dead revived without a claim", revived, "a state without a claim that says so"},
+    {"leaves without a claim", leaves_silently, "a state without a claim that says so"},
     {"forgotten while alive", forgotten_alive, "a state that does not follow from the one before"},
     {"death before the shortest suspicion", dies_early, "a suspicion shorter than the shortest"},
     {"a deadline too early", suspicion_short, "a suspicion shorter than the shortest"},

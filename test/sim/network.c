@@ -89,13 +89,12 @@ static uint32_t at_address(const struct world *world, const char *address)
 static uint32_t addressee(struct world *world, const struct swim_order *order)
 {
     if (order->send.has_id && world->answering < world->count &&
-        swim_id_equal(&world->nodes[world->answering].id, &order->send.id))
+        id_equal(&world->nodes[world->answering].id, &order->send.id))
         return world->answering;
     if (order->send.address == NULL)
         return node_index(world, &order->send.id);
     uint32_t to = at_address(world, order->send.address);
-    if (to < world->count && order->send.has_id &&
-        !swim_id_equal(&order->send.id, &world->nodes[to].id))
+    if (to < world->count && order->send.has_id && !id_equal(&order->send.id, &world->nodes[to].id))
         return world->count;
     return to;
 }

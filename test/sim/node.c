@@ -3,14 +3,13 @@
 #include <stdlib.h>
 
 #include "coding/base/alloc.h"
-#include "gossip/core.h"
 #include "test/sim/invariants.h"
 
 /* The id carries the index, so that nobody has to search. */
-uint32_t node_index(struct world *world, const struct swim_id *id)
+uint32_t node_index(struct world *world, const struct node_id *id)
 {
     uint32_t index;
-    memcpy(&index, id->bytes + SWIM_ID_SIZE - sizeof(index), sizeof(index));
+    memcpy(&index, id->bytes + ID_SIZE - sizeof(index), sizeof(index));
     if (index >= world->count)
         world_fail(world, "an id that nobody has", index);
     return index;

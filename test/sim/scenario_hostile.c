@@ -3,13 +3,13 @@
 #include <stdlib.h>
 
 #include "coding/base/alloc.h"
+#include "gossip/claim.h"
 #include "gossip/gossip.pb-c.h"
-#include "gossip/statement.h"
 #include "test/sim/invariants.h"
 #include "test/sim/scenarios.h"
 
 #define LIARS_STEP 10 /* every tenth member is hostile */
-#define ITEMS      9  /* statements or accusations in a packet */
+#define ITEMS      9  /* claims or accusations in a packet */
 #define TAPE       512
 
 /* What the hostile members have heard: the last of it, in a ring. */
@@ -147,23 +147,23 @@ static double run_liars(struct world *world)
     return took;
 }
 
-/* ---- forgeries: others' statements and accusations, with signatures that do not hold */
+/* ---- forgeries: others' claims and accusations, with signatures that do not hold */
 
-static size_t forge_statement(struct world *world, uint32_t liar, uint8_t *bytes)
+static size_t forge_claim(struct world *world, uint32_t liar, uint8_t *bytes)
 {
     static const enum swim_state states[] = {SWIM_ALIVE, SWIM_LEFT, SWIM_AWAY};
     struct sim_node *node = &world->nodes[liar];
     struct swim_ops ops = {.context = &node->context, .sign = sim_sign, .verify = sim_verify};
     const struct sim_node *victim = &world->nodes[another(world, liar)];
-    struct statement statement = {.state = states[prng_below(&world->prng, 3)],
-                                  .version_min = 1,
-                                  .version = 1,
-                                  .version_max = 1,
-                                  .incarnation = victim->persisted + 1,
-                                  .id = victim->id,
-                                  .name = victim->name,
-                                  .address = node->address};
-    return statement_encode(&statement, &ops, bytes);
+    struct claim claim = {.state = states[prng_below(&world->prng, 3)],
+                          .version_min = 1,
+                          .version = 1,
+                          .version_max = 1,
+                          .incarnation = victim->persisted + 1,
+                          .id = victim->id,
+                          .name = victim->name,
+                          .address = node->address};
+    return claim_encode(&claim, &ops, bytes);
 }
 
 static void forge_accusation(struct world *world, uint32_t liar, uint8_t *bytes)
@@ -180,14 +180,14 @@ static void forge_accusation(struct world *world, uint32_t liar, uint8_t *bytes)
 
 static void forge(struct world *world, uint32_t liar)
 {
-    uint8_t statement[SWIM_STATEMENT_MAX], accusation[ACCUSATION_SIZE];
-    ProtobufCBinaryData said = {.len = forge_statement(world, liar, statement), .data = statement};
+    uint8_t claim[SWIM_CLAIM_MAX], accusation[ACCUSATION_SIZE];
+    ProtobufCBinaryData said = {.len = forge_claim(world, liar, claim), .data = claim};
     ProtobufCBinaryData accused = {.len = ACCUSATION_SIZE, .data = accusation};
     Ecbak__Gossip__Packet packet = ECBAK__GOSSIP__PACKET__INIT;
     forge_accusation(world, liar, accusation);
-    packet.statements = &said;
+    packet.claims = &said;
     packet.accusations = &accused;
-    packet.n_statements = packet.n_accusations = 1;
+    packet.n_claims = packet.n_accusations = 1;
     for (size_t i = 0; i < 5; i++)
         send_packet(world, liar, anybody(world), &packet);
 }
@@ -249,7 +249,7 @@ static double run_noise(struct world *world)
     return took;
 }
 
-/* ---- floods: pings that ask for everything, Hellos that agree with nobody, own statements anew */
+/* ---- floods: pings that ask for everything, Hellos that agree with nobody, own claims anew */
 
 static void flood(struct world *world, uint32_t liar)
 {
@@ -345,7 +345,7 @@ const struct scenario scenarios_hostile[] = {
      60,
      {{60, 5}, {200, 1}}},
     {"forgers",
-     "10 % forge statements and accusations: no healthy member is called dead; until agreed",
+     "10 % forge claims and accusations: no healthy member is called dead; until agreed",
      run_forgers,
      "s",
      60,

@@ -3,8 +3,8 @@
 #include <stdio.h>
 
 #include "coding/base/alloc.h"
+#include "gossip/claim.h"
 #include "gossip/gossip.pb-c.h"
-#include "gossip/statement.h"
 #include "test/sim/scenarios.h"
 
 #define QUIET_MS (10 * MINUTE)
@@ -101,29 +101,29 @@ static double run_hour(struct world *world)
     return (double)world->suspect_events;
 }
 
-/* ---- one core that is told of everybody, its statements on the heap */
+/* ---- one core that is told of everybody, its claims on the heap */
 
 static void tell(struct world *world, struct swim *core, uint32_t index)
 {
     struct sim_node *node = &world->nodes[index];
     struct sim_context context = {.world = world, .index = index, .id = node->id};
     struct swim_ops ops = {.context = &context, .sign = sim_sign};
-    struct statement statement = {.state = SWIM_ALIVE,
-                                  .version_min = 1,
-                                  .version = 1,
-                                  .version_max = 1,
-                                  .incarnation = 1,
-                                  .id = node->id,
-                                  .name = node->name,
-                                  .address = node->address,
-                                  .metadata = node->metadata,
-                                  .metadata_size = node->metadata_size};
-    uint8_t said[SWIM_STATEMENT_MAX], bytes[SWIM_STATEMENT_MAX + 64];
-    ProtobufCBinaryData item = {.len = statement_encode(&statement, &ops, said), .data = said};
+    struct claim claim = {.state = SWIM_ALIVE,
+                          .version_min = 1,
+                          .version = 1,
+                          .version_max = 1,
+                          .incarnation = 1,
+                          .id = node->id,
+                          .name = node->name,
+                          .address = node->address,
+                          .metadata = node->metadata,
+                          .metadata_size = node->metadata_size};
+    uint8_t said[SWIM_CLAIM_MAX], bytes[SWIM_CLAIM_MAX + 64];
+    ProtobufCBinaryData item = {.len = claim_encode(&claim, &ops, said), .data = said};
     Ecbak__Gossip__Packet packet = ECBAK__GOSSIP__PACKET__INIT;
     packet.version = packet.version_min = packet.version_max = 1;
-    packet.statements = &item;
-    packet.n_statements = 1;
+    packet.claims = &item;
+    packet.n_claims = 1;
     size_t size = ecbak__gossip__packet__pack(&packet, bytes);
     struct swim_order order;
     swim_receive(core, world->now_ms, &node->id, bytes, size);

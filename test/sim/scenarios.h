@@ -13,7 +13,7 @@
 
 struct scenario {
     const char *name;
-    const char *claim; /* one line: what holds */
+    const char *holds; /* one line: what holds */
     double (*run)(struct world *world);
     const char *unit;
     double bound;

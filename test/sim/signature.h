@@ -19,7 +19,7 @@ struct world;
 struct sim_context {
     struct world *world;
     uint32_t index; /* of the node */
-    struct swim_id id;
+    struct node_id id;
 };
 
 static inline uint64_t sim_hash(const void *bytes, size_t size, uint64_t hash)
@@ -37,11 +37,11 @@ static inline uint64_t sim_hash(const void *bytes, size_t size, uint64_t hash)
     return prng_mix(hash ^ word);
 }
 
-static inline void sim_signature(const struct swim_id *id, const void *body, size_t size,
+static inline void sim_signature(const struct node_id *id, const void *body, size_t size,
                                  uint8_t signature[SWIM_SIGNATURE_SIZE])
 {
     uint64_t words[SWIM_SIGNATURE_SIZE / 8];
-    uint64_t hash = sim_hash(body, size, sim_hash(id->bytes, SWIM_ID_SIZE, 7));
+    uint64_t hash = sim_hash(body, size, sim_hash(id->bytes, ID_SIZE, 7));
     for (size_t i = 0; i < SWIM_SIGNATURE_SIZE / 8; i++)
         words[i] = hash + i;
     memcpy(signature, words, sizeof(words));
@@ -54,7 +54,7 @@ static inline void sim_sign(void *context, const void *body, size_t size,
     sim_signature(&sim->id, body, size, signature);
 }
 
-static inline bool sim_verify(void *context, const struct swim_id *signer, const void *body,
+static inline bool sim_verify(void *context, const struct node_id *signer, const void *body,
                               size_t size, const uint8_t signature[SWIM_SIGNATURE_SIZE])
 {
     uint8_t expected[SWIM_SIGNATURE_SIZE];

@@ -40,7 +40,7 @@ bool table_row(const struct scenario *scenario, uint32_t members, unsigned seeds
     }
     int digits = strcmp(scenario->unit, "s") == 0 ? 1 : 0;
     printf("| `%s` | %s | %u | %u | %.*f | %.*f | %.*f | %s | %.0f%s |\n", scenario->name,
-           scenario->claim, members, seeds, digits, table_quantile(figures, count, 0), digits,
+           scenario->holds, members, seeds, digits, table_quantile(figures, count, 0), digits,
            table_quantile(figures, count, 0.5), digits, table_quantile(figures, count, 1),
            scenario->unit, scenario->bound, failed > 0 ? ", **FAILED**" : "");
     fflush(stdout);

@@ -26,9 +26,9 @@ void world_init(struct world *world, const char *scenario, uint64_t seed, uint32
     invariants_init(world);
     for (uint32_t i = 0; i < count; i++) {
         struct sim_node *node = &world->nodes[i];
-        for (size_t j = 0; j < SWIM_ID_SIZE; j++)
+        for (size_t j = 0; j < ID_SIZE; j++)
             node->id.bytes[j] = (uint8_t)prng_next(&world->prng);
-        memcpy(node->id.bytes + SWIM_ID_SIZE - sizeof(i), &i, sizeof(i));
+        memcpy(node->id.bytes + ID_SIZE - sizeof(i), &i, sizeof(i));
         node->identity = i;
         snprintf(node->name, sizeof(node->name), "node-%u", i);
         snprintf(node->address, sizeof(node->address), "n%u", i);

@@ -35,7 +35,7 @@
 struct sim_node {
     struct swim *core; /* NULL: not running */
     struct sim_context context;
-    struct swim_id id;
+    struct node_id id;
     uint32_t identity; /* the node whose key this is: its own index, but for a clone */
     char name[32];
     char address[32];
@@ -144,7 +144,7 @@ double world_until(struct world *world, enum swim_state state, size_t others);
 /* ---- node.c */
 
 /* Whose id this is. */
-uint32_t node_index(struct world *world, const struct swim_id *id);
+uint32_t node_index(struct world *world, const struct node_id *id);
 uint64_t node_now_ms(const struct world *world, const struct sim_node *node);
 void node_start(struct world *world, uint32_t index, uint32_t seed_index);
 struct protocol node_protocol(const struct world *world, uint32_t index);
@@ -176,7 +176,7 @@ void network_inject(struct world *world, uint32_t from, uint32_t to, const void 
 double network_latency_ms(const struct world *world, uint32_t from, uint32_t to);
 bool network_reaches(const struct world *world, uint32_t from, uint32_t to);
 
-/* ---- kept.c: statements never change once made, so all cores share one copy of each */
+/* ---- kept.c: claims never change once made, so all cores share one copy of each */
 
 const uint8_t *kept_keep(void *context, const uint8_t *bytes, size_t size);
 void kept_drop(void *context, const uint8_t *bytes, size_t size);
