@@ -16,6 +16,7 @@
  */
 #include "cli/admit/ticket.h"
 
+#include <assert.h>
 #include <sodium.h>
 #include <stdio.h>
 #include <string.h>
@@ -80,6 +81,7 @@ int ticket_armor(char line[TICKET_ARMOR_MAX], const struct ticket *t, struct err
         write_text(&w, t->addresses[i]);
     checksum(sum, bytes, w.used);
     write_bytes(&w, sum, sizeof(sum));
+    assert(!w.failed);
     int result = armor_encode(line, TICKET_ARMOR_MAX, "ticket", VERSION, bytes, w.used, err);
     sodium_memzero(bytes, sizeof(bytes));
     return result;

@@ -27,7 +27,8 @@ struct walk {
 
 struct folder *folder_hold(struct folder *folder)
 {
-    atomic_fetch_add(&folder->holds, 1);
+    unsigned holds = atomic_fetch_add(&folder->holds, 1);
+    assert(holds > 0);
     return folder;
 }
 
@@ -105,6 +106,7 @@ static void stack_push_children(struct walk *walk, const struct listing *listing
 /* Called with the lock held, and the scan taken off the stack; gives the lock up meanwhile. */
 static void run_scan(struct walk *walk, struct scan *scan)
 {
+    assert(scan->state == SCAN_WAITING);
     scan->state = SCAN_RUNNING;
     pthread_mutex_unlock(&walk->lock);
     struct err err = ERR_INIT;

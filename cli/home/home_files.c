@@ -12,6 +12,7 @@
  */
 #include "cli/home/home_internal.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -187,6 +188,7 @@ int sequence_write(const char *dir, const struct sequence *sequence, struct err 
 {
     uint8_t content[8 + 8 + ID_SIZE];
     struct writer w;
+    assert(sequence->reserved >= sequence->saved && sequence->reserved - sequence->saved <= 1);
     writer_init(&w, content, sizeof(content));
     write_u64(&w, sequence->reserved);
     write_u64(&w, sequence->saved);

@@ -3,6 +3,7 @@
  * two leaves a record that nobody has seen, and its number is given again. */
 #include "cli/home/home.h"
 
+#include <assert.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -39,6 +40,7 @@ int vault_reserve(struct vault *vault, uint64_t *number, uint8_t previous[ID_SIZ
         if (sequence_write(vault->dir, &sequence, err) != 0)
             return -1;
     }
+    assert(sequence.reserved == sequence.saved + 1);
     *number = sequence.reserved;
     memcpy(previous, sequence.last, ID_SIZE);
     return 0;

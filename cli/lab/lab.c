@@ -2,6 +2,7 @@
  * half can still be taken down. */
 #include "cli/lab/lab.h"
 
+#include <assert.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -226,6 +227,7 @@ int lab_grow(struct lab *lab, size_t count, struct err *err)
         return err_set(err, ERR_USAGE, "the lab has %zu nodes already; it can only grow",
                        lab->count);
     size_t added = count - lab->count;
+    assert(lab->count <= LAB_NODES_MAX && lab->zones > 0);
     uint16_t ports[2 * LAB_NODES_MAX];
     if (ports_free(ports, 2 * added, err) != 0)
         return -1;

@@ -3,6 +3,7 @@
  * no "." and no ".." through: so nothing outside DIR can be touched, whatever a snapshot holds and
  * whatever is in DIR already.
  */
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -34,7 +35,8 @@ struct dest *dest_root(struct recover *recover)
 
 void dest_hold(struct dest *dest)
 {
-    atomic_fetch_add(&dest->tokens, 1);
+    size_t tokens = atomic_fetch_add(&dest->tokens, 1);
+    assert(tokens > 0); /* who holds one may add one */
 }
 
 void dest_drop(struct recover_worker *worker, struct dest *dest)

@@ -202,7 +202,9 @@ static void do_part(struct recover_worker *worker, struct part *part)
     for (size_t i = 0; i < part->count; i++)
         chunk_unplan(&part->chunks[i], worker->recover->fetcher);
     free(part->chunks);
-    if (atomic_fetch_sub(&output->parts, 1) != 1)
+    size_t parts = atomic_fetch_sub(&output->parts, 1);
+    assert(parts > 0);
+    if (parts != 1)
         return;
     if (!output->failed && end_file(worker, output, &err) != 0)
         fail_file(worker, output, &err);

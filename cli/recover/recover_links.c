@@ -2,6 +2,7 @@
  * now or when it is written. An inode is told by its number and by what it holds, so that two
  * files that happen to have one number do not become one.
  */
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -119,6 +120,7 @@ void link_finish(struct recover_worker *worker, struct hard_link *link, bool goo
     if (link == NULL)
         return;
     pthread_mutex_lock(&worker->recover->link_lock);
+    assert(link->state == LINK_WAITING);
     link->state = good ? LINK_GOOD : LINK_BAD;
     struct waiting_name *waiting = link->waiting;
     link->waiting = NULL;

@@ -1,5 +1,6 @@
 #include "cli/remote/chunk_reader.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -98,6 +99,7 @@ static int read_here(struct chunk_reader *reader, const struct chunk_source *sou
 int chunk_read(struct chunk_reader *reader, const struct chunk_source *source,
                const uint8_t **bytes, struct err *err)
 {
+    assert(source->pack != NULL); /* planned */
     if (read_here(reader, source, bytes, err) == 0)
         return 0;
     struct err other = ERR_INIT;

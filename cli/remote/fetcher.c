@@ -240,6 +240,7 @@ int fetcher_take(struct fetcher *fetcher, struct fetched_pack *pack,
 {
     int result = 0;
     pthread_mutex_lock(&fetcher->lock);
+    assert(pack->plans > 0);
     pack->waiters++;
     if (pack->state == PACK_AWAY)
         pthread_cond_broadcast(&fetcher->planned);
@@ -248,6 +249,7 @@ int fetcher_take(struct fetcher *fetcher, struct fetched_pack *pack,
         pthread_cond_wait(&fetcher->arrived, &fetcher->lock);
     pack->waiters--;
     if (pack->state == PACK_HERE) {
+        assert(pack->reader != NULL);
         pack->holds++;
         pack->taken = ++fetcher->clock;
         *reader = pack->reader;

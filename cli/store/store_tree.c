@@ -136,7 +136,8 @@ struct slice *dir_add_slice(struct dir *dir, struct walk_entry *entries, size_t 
     slice->items = alloc_zero(count, sizeof(slice->items[0]));
     slice->count = count;
     slice->pending = count + 1;
-    atomic_fetch_add(&dir->tokens, 1);
+    size_t tokens = atomic_fetch_add(&dir->tokens, 1);
+    assert(tokens > 0); /* the walker's */
     pthread_mutex_lock(&dir->lock);
     while (dir->slice_count >= DIR_SLICES_MAX)
         pthread_cond_wait(&dir->fewer, &dir->lock);
@@ -312,7 +313,9 @@ static void drop_token(struct store_worker *worker, struct dir *dir)
 
 void slice_done(struct store_worker *worker, struct slice *slice)
 {
-    if (atomic_fetch_sub(&slice->pending, 1) != 1)
+    size_t pending = atomic_fetch_sub(&slice->pending, 1);
+    assert(pending > 0);
+    if (pending != 1)
         return;
     struct dir *dir = slice->dir;
     dir_advance(worker, dir, slice);

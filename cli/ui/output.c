@@ -1,6 +1,7 @@
 /* Asking the terminal is done once; from then on every print is a plain fprintf. */
 #include "cli/ui/output.h"
 
+#include <assert.h>
 #include <langinfo.h>
 #include <locale.h>
 #include <math.h>
@@ -105,6 +106,7 @@ json_t *json_figure(double value)
 
 void table_init(struct table *table, size_t columns, uint32_t right)
 {
+    assert(columns > 0 && columns <= TABLE_COLUMNS_MAX);
     *table =
         (struct table){.columns = columns, .width_max = SIZE_MAX, .line_end = "\n", .right = right};
 }
@@ -150,6 +152,7 @@ static void pad(FILE *to, size_t blanks, size_t *left)
 void table_print(const struct table *table, FILE *to)
 {
     size_t wide[TABLE_COLUMNS_MAX], left = table->width_max;
+    assert(table->count % table->columns == 0);
     measure(table, wide);
     for (size_t i = 0; i < table->count; i++) {
         const struct table_cell *cell = &table->cells[i];

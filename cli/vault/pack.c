@@ -108,6 +108,7 @@ int pack_writer_add(struct pack_writer *writer, const struct segment *segment, s
         return err_set(err, ERR_INVALID, "a segment that is not compressed or has no room");
     const uint8_t *plain = segment->method == SEGMENT_ZSTD ? segment->packed : segment->plain;
     size_t size = packed_size(segment);
+    assert(writer->used + size + PACK_TAG_SIZE <= PACK_BYTES);
     pack_part_seal(writer->seal, (uint32_t)writer->directory.segment_count,
                    writer->bytes + writer->used, plain, size);
     writer->used += size + PACK_TAG_SIZE;

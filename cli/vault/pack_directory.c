@@ -1,5 +1,6 @@
 /* A directory has no offsets: segments and chunks lie without gaps, so sizes say it all, and there
  * is nothing that could overlap or point outside. The offset table is in pack_format.c. */
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -39,6 +40,7 @@ void pack_directory_encode(const struct pack_directory *directory, size_t paddin
         write_u32(&w, entry->size | (uint32_t)entry->kind << SIZE_BITS);
     }
     write_zero(&w, padding);
+    assert(!w.failed && w.left == 0);
 }
 
 static int malformed(struct err *err, const char *what)

@@ -98,6 +98,7 @@ int segment_compress(struct segment *segment, struct err *err)
                                    segment->plain, segment->plain_size);
     if (ZSTD_isError(packed))
         return err_set(err, ERR_MEMORY, "compressing a segment: %s", ZSTD_getErrorName(packed));
+    assert(packed <= segment->packed_room);
     segment->packed_size = packed;
     segment->method = packed < segment->plain_size - (segment->plain_size >> WORTH_SHIFT)
                           ? SEGMENT_ZSTD

@@ -24,6 +24,7 @@
  */
 #include "cli/vault/snapshot.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -126,6 +127,7 @@ int snapshot_seal(const struct snapshot *s, const struct vault_keys *keys, uint8
             "a snapshot of %zu bytes; at most %d fit a record: store fewer paths at once", whole,
             SNAPSHOT_BYTES_MAX);
     }
+    assert(whole >= b.size + TAG_SIZE && padme(whole) == whole);
     uint8_t *bytes = alloc_zero(whole, 1);
     memcpy(bytes, b.bytes, b.size);
     buffer_release(&b);
