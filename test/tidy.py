@@ -8,6 +8,7 @@
   dead     every function is called by something else than tests, or is among EXCEPTIONS
   private  a header X_internal.h is included from its own folder and from tests only, and no private header is called otherwise
   assert   nothing turns assertions off
+  tables   node/README.md shows the tables of requests and chores as they are in the code
   alone    every header compiles by itself
   format   clang-format has nothing to change
   static   clang-tidy, with .clang-tidy
@@ -232,6 +233,31 @@ def check_assert(root, _flags, _jobs):
                 yield f"{path.relative_to(root)}:{number}: assertions hold in every build, NDEBUG is never set"
 
 
+# What a row of a table in the code says, as node/README.md shows it.
+TABLES = {
+    "node/serve/peer_requests.c": (r'\{\{KIND\(\w+\), "(\w+)", QUEUE_(\w+), COST_(\w+)\}', r"^\| (\w+) \| (peer|dial) \| (\w+) \|$"),
+    "node/serve/client_requests.c": (r'\{\{KIND\(\w+\), "(\w+)", QUEUE_(\w+), COST_(\w+)\}',
+                                     r"^\| (\w+) \| (quick|client) \| (\w+) \|$"),
+    "node/chores/chores.c": (r'\{"([^"]+)", THREAD_(\w+), WAITS_(\w+), (\d+), \d+, \w+\}',
+                             r"^\| ([^|]+) \| (house|ask|records) \| (\w+) \| (\d+ \w+)"),
+}
+
+
+def check_tables(root, _flags, _jobs):
+    def period(text):
+        return f"{int(text) // 86400000} day" if int(text) >= 86400000 else f"{int(text) // 1000} s"
+    readme = root / "node/README.md"
+    shown = readme.read_text() if readme.exists() else ""
+    for name, (in_code, in_readme) in TABLES.items():
+        if not (root / name).exists():
+            continue
+        rows = [(row[0], row[1].lower(), row[2].lower(), *map(period, row[3:]))
+                for row in re.findall(in_code, (root / name).read_text())]
+        lines = re.findall(in_readme, shown, re.M)
+        yield from (f"node/README.md: {name} has no row {' | '.join(line)}" for line in lines if line not in rows)
+        yield from (f"{name}: node/README.md does not show {' | '.join(row)}" for row in rows if row not in lines)
+
+
 def run_each(paths, command, jobs):
     """Runs command(path) for each, some side by side; yields (path, output) of those that failed."""
     def one(path):
@@ -270,7 +296,8 @@ def check_static(root, flags, jobs):
 
 
 CHECKS = {"layers": check_layers, "pure": check_pure, "banned": check_banned, "sizes": check_sizes, "dead": check_dead,
-          "private": check_private, "assert": check_assert, "alone": check_alone, "format": check_format, "static": check_static}
+          "private": check_private, "assert": check_assert, "tables": check_tables, "alone": check_alone, "format": check_format,
+          "static": check_static}
 
 
 def main():
