@@ -12,6 +12,7 @@
  * does not bring it back, and is never accused. */
 #include "gossip/news.h"
 
+#include <assert.h>
 #include <string.h>
 
 #include "gossip/claim.h"
@@ -44,18 +45,19 @@ bool news_away(const struct swim *swim, const struct roster_member *member)
     return swim->now_ms < member->since_ms + away_ms;
 }
 
+static bool tombstone(const struct roster_member *member)
+{
+    return member->state == SWIM_DEAD || member->state == SWIM_LEFT;
+}
+
 static void forget(struct swim *swim, struct roster_member *member)
 {
+    assert(tombstone(member));
     order_event(&swim->orders, SWIM_EVENT_FORGOTTEN, &member->id, NULL);
     probe_forget(swim, member);
     rumour_cancel(swim, member);
     swim->ops.drop(swim->ops.context, member->claim, member->claim_size);
     roster_remove(&swim->roster, member);
-}
-
-static bool tombstone(const struct roster_member *member)
-{
-    return member->state == SWIM_DEAD || member->state == SWIM_LEFT;
 }
 
 void news_forget(struct swim *swim)
@@ -95,7 +97,7 @@ static bool make_room(struct swim *swim)
             (oldest == NULL || roster->members[i]->since_ms < oldest->since_ms))
             oldest = roster->members[i];
     if (oldest == NULL)
-        return false;
+        return false; /* the one counted is ourselves, who left */
     forget(swim, oldest);
     return true;
 }
@@ -166,6 +168,7 @@ static void keep(struct swim *swim, struct roster_member *member, const struct c
 static struct roster_member *newcomer(struct swim *swim, const struct claim *claim)
 {
     struct roster *roster = &swim->roster;
+    assert(roster->cursor <= roster->count);
     uint32_t left_in_lap = (uint32_t)(roster->count - roster->cursor);
     size_t where = roster->cursor + prng_below(&swim->prng, left_in_lap + 1);
     struct roster_member *member = roster_add(roster, &claim->id, where);

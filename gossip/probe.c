@@ -7,6 +7,7 @@
  * to blame. */
 #include "gossip/probe.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -102,6 +103,7 @@ static struct probe *free_probe(struct swim *swim)
 
 static void start(struct swim *swim, struct roster_member *member, enum probe_kind kind)
 {
+    assert(member != self_of(swim));
     struct probe *probe = free_probe(swim);
     finish(probe);
     *probe = (struct probe){
@@ -182,6 +184,7 @@ static void ask_helpers(struct swim *swim, struct probe *probe)
     ask.target = (ProtobufCBinaryData){.len = ID_SIZE, .data = probe->member->id.bytes};
     ask.nack_ms = (uint32_t)(left_ms * 8 / 10);
     ask.timeout_ms = (uint32_t)left_ms;
+    assert(probe->helpers == NULL && swim->config.indirect_count <= HELPERS_MAX);
     probe->ask_ms = NEVER;
     probe->helper_count = (uint32_t)roster_draw(
         &swim->roster, &swim->prng, helpers, swim->config.indirect_count, can_help, probe->member);

@@ -57,8 +57,10 @@ static void slot_drop(struct roster *roster, const struct roster_member *member)
 {
     size_t mask = roster->slot_count - 1;
     size_t hole = slot_of(roster, &member->id);
-    while (roster->slots[hole] != member)
+    while (roster->slots[hole] != member) {
+        assert(roster->slots[hole] != NULL);
         hole = (hole + 1) & mask;
+    }
     for (size_t slot = (hole + 1) & mask; roster->slots[slot] != NULL; slot = (slot + 1) & mask) {
         size_t home = slot_of(roster, &roster->slots[slot]->id);
         if (((slot - home) & mask) >= ((slot - hole) & mask)) {
@@ -79,8 +81,10 @@ static void chain(struct roster *roster, struct roster_member *member)
 static void unchain(struct roster *roster, struct roster_member *member)
 {
     struct roster_member **link = &roster->named[member->name_hash & (roster->slot_count - 1)];
-    while (*link != member)
+    while (*link != member) {
+        assert(*link != NULL);
         link = &(*link)->next_named;
+    }
     *link = member->next_named;
 }
 
@@ -135,6 +139,7 @@ static void grow(struct roster *roster)
 
 static void place(struct roster *roster, struct roster_member *member, size_t position)
 {
+    assert(position < roster->capacity);
     roster->members[position] = member;
     member->position = (uint32_t)position;
 }
@@ -147,7 +152,7 @@ static size_t neighbours_end(const struct roster *roster)
 
 struct roster_member *roster_add(struct roster *roster, const struct node_id *id, size_t where)
 {
-    assert(where <= roster->count);
+    assert(where <= roster->count && (where > 0 || roster->count == 0));
     grow(roster);
     struct roster_member *member = alloc_zero(1, sizeof(*member));
     member->id = *id;
@@ -188,6 +193,8 @@ static size_t close_up(struct roster *roster, size_t hole, size_t *end)
 void roster_remove(struct roster *roster, struct roster_member *member)
 {
     size_t hole = member->position;
+    assert(hole > 0 && hole < roster->count && roster->members[hole] == member);
+    assert(member->suspicion == NULL && member->rumours == NULL);
     slot_drop(roster, member);
     unchain(roster, member);
     roster->by_state[member->state]--;
@@ -211,6 +218,7 @@ void roster_release(struct roster *roster)
 
 void roster_state(struct roster *roster, struct roster_member *member, enum swim_state state)
 {
+    assert(roster->by_state[member->state] > 0);
     roster->by_state[member->state]--;
     roster->by_state[state]++;
     member->state = (uint8_t)state;
@@ -256,6 +264,7 @@ static void change(struct roster *roster, size_t position)
 
 struct roster_member *roster_next(struct roster *roster, struct prng *prng)
 {
+    assert(roster->count > 1);
     if (roster->cursor >= neighbours_end(roster)) {
         /* These come in the order of the last lap, which was random. */
         for (size_t i = 0; i < roster->neighbours / 8 + 1; i++)
@@ -272,6 +281,7 @@ struct roster_member *roster_next(struct roster *roster, struct prng *prng)
  * to the neighbours that can. */
 void roster_pass_over(struct roster *roster)
 {
+    assert(roster->cursor > 1);
     if (roster->passed >= roster->count - neighbours_end(roster))
         return;
     roster->passed++;
@@ -307,6 +317,7 @@ size_t roster_draw(const struct roster *roster, struct prng *prng, struct roster
                    bool (*fits)(const struct roster_member *member, const void *detail),
                    const void *detail)
 {
+    assert(roster->count > 0);
     uint32_t others = (uint32_t)roster->count - 1;
     size_t found = 0;
     for (size_t tries = 0; found < count && others > 0 && tries < 4 * count; tries++) {

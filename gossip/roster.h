@@ -46,6 +46,8 @@ struct roster_member {
     uint8_t rates[RATE_COUNT]; /* how often in rate_second */
 };
 
+_Static_assert(SWIM_CLAIM_MAX <= UINT16_MAX, "claim_size holds the size of any claim");
+
 /* All members: ourselves, the neighbours, the rest. Neighbours before `cursor` have been probed in this
  * lap; of the rest, those before `waiting` have been neighbours lately. */
 struct roster {

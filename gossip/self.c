@@ -6,6 +6,7 @@
  * write to disk: hence the budget. */
 #include "gossip/self.h"
 
+#include <assert.h>
 #include <string.h>
 
 #include "gossip/claim.h"
@@ -57,6 +58,7 @@ void self_announce(struct swim *swim, uint64_t above)
     uint8_t bytes[SWIM_CLAIM_MAX];
     if (above > own->incarnation)
         own->incarnation = above;
+    assert(own->incarnation <= SWIM_INCARNATION_MAX);
     if (own->incarnation < SWIM_INCARNATION_MAX)
         own->incarnation++;
     struct claim claim = {
@@ -98,6 +100,7 @@ void self_start(struct swim *swim, const struct swim_self *start)
 static void fill_budget(struct swim *swim)
 {
     struct own *own = &swim->own;
+    assert(own->refute_ms <= swim->now_ms && own->refute_budget <= REFUTE_BUDGET_MAX);
     uint64_t due = (swim->now_ms - own->refute_ms) / swim->config.gossip_interval_ms;
     own->refute_ms += due * swim->config.gossip_interval_ms;
     if (due > REFUTE_BUDGET_MAX - own->refute_budget)

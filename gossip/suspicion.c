@@ -23,6 +23,7 @@
  * n) probe at once. */
 #include "gossip/suspicion.h"
 
+#include <assert.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -139,6 +140,7 @@ static void plan_probe(struct swim *swim, struct suspicion *suspicion)
 static struct suspicion *begin(struct swim *swim, struct roster_member *member,
                                const struct node_id *accuser)
 {
+    assert(member != self_of(swim) && (member->state == SWIM_ALIVE || member->state == SWIM_AWAY));
     struct suspicion *suspicion = alloc_zero(1, sizeof(*suspicion));
     suspicion->member = member;
     suspicion->start_ms = swim->now_ms;
@@ -189,8 +191,10 @@ void suspicion_add(struct swim *swim, struct roster_member *member,
     bool call = accusation->state == SWIM_DEAD && !suspicion->called_dead;
     bool more = one_more(swim, suspicion, &accusation->accuser);
     suspicion->called_dead |= call;
-    if (more)
+    if (more) {
+        assert(suspicion->accuser_count < ACCUSERS_MAX);
         suspicion->accusers[suspicion->accuser_count++] = accusation->accuser;
+    }
     if (more || call)
         rumour_accusation(swim, member, bytes);
     plan_probe(swim, suspicion);
@@ -240,6 +244,8 @@ void suspicion_end(struct swim *swim, struct roster_member *member)
     struct suspicion *suspicion = member->suspicion;
     if (suspicion == NULL)
         return;
+    assert(suspicion->member == member);
+    assert((suspicion->previous == NULL) == (swim->suspicions.first == suspicion));
     if (suspicion->previous != NULL)
         suspicion->previous->next = suspicion->next;
     else
@@ -255,6 +261,7 @@ void suspicion_conclude(struct swim *swim, struct roster_member *member)
 {
     uint8_t bytes[ACCUSATION_SIZE];
     bool called = member->suspicion != NULL && member->suspicion->called_dead;
+    assert(member != self_of(swim) && member->state != SWIM_DEAD);
     suspicion_end(swim, member);
     roster_state(&swim->roster, member, SWIM_DEAD);
     member->since_ms = swim->now_ms;

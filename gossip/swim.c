@@ -2,6 +2,7 @@
  */
 #include "gossip/swim.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -256,8 +257,7 @@ static void describe(const struct roster_member *member, struct swim_member *out
 
 void swim_member(const struct swim *swim, size_t index, struct swim_member *member)
 {
-    if (index >= swim->roster.count)
-        abort();
+    assert(index < swim->roster.count);
     describe(swim->roster.members[index], member);
 }
 
