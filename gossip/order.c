@@ -1,5 +1,5 @@
 /* One queue for all kinds, since their order matters: an incarnation is on disk before a message
- * with it leaves. Only sends are bounded and dropped; the others are few, and must not be lost. */
+ * with it leaves. Sends are bounded by packet.c; the others are few, and must not be lost. */
 #include "gossip/order.h"
 
 #include <assert.h>

@@ -52,7 +52,7 @@ static bool attach(struct packet *packet, ProtobufCBinaryData **items, size_t *c
         packet_measure(packet);
     if (packet->size + field_size(size) > packet->budget)
         return false;
-    /* Both arrays grow in steps of a power of two, which needs no capacity of its own. */
+    /* An array doubles when its count is a power of two: so its capacity need not be kept. */
     if ((*count & (*count - 1)) == 0)
         *items = alloc_grow(*items, *count == 0 ? 1 : *count * 2, sizeof(**items));
     (*items)[(*count)++] = (ProtobufCBinaryData){.len = size, .data = (uint8_t *)(uintptr_t)bytes};

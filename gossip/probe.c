@@ -1,10 +1,10 @@
 /* One member is probed an interval, in shuffled order: ping it; without an answer in time ask
  * helpers to ping it; without an answer by the end of the interval accuse it.
  *
- * Local health stretches our interval and timeouts by awareness + 1. It falls with each answer, and
- * rises when helpers say neither Ack nor Nack: they are well, for others probe them too, so it is
- * we who are slow. A helper that could not reach the target says Nack in time; then the target is
- * to blame. */
+ * Awareness, our local health, stretches our interval and timeouts by awareness + 1. It falls with
+ * each answer, and rises when helpers say neither Ack nor Nack: they are well, for others probe them
+ * too, so it is we who are slow. A helper that could not reach the target says Nack in time: then
+ * the target is to blame. */
 #include "gossip/probe.h"
 
 #include <assert.h>
@@ -139,7 +139,8 @@ static bool under_probe(const struct swim *swim, const struct roster_member *mem
     return false;
 }
 
-/* Twice around: a lap may end in between, and those that came first in it come last in the next. */
+/* Twice around, to meet everybody: a lap may end on the way, and who came first in it may come last in
+ * the next. */
 static void next_round(struct swim *swim)
 {
     struct roster *roster = &swim->roster;
@@ -199,8 +200,8 @@ static void ask_helpers(struct swim *swim, struct probe *probe)
     }
 }
 
-/* The probe failed altogether: now it counts what the helpers said. Zeros do not parse and say nothing;
- * a forgery is charged to the helper. */
+/* The probe has failed altogether: what the helpers said in their Nacks counts now. Zeros: it said
+ * nothing. A forgery is counted against the helper. */
 static void add_seconds(struct swim *swim, const struct probe *probe)
 {
     for (uint32_t i = 0; i < probe->helper_count; i++)

@@ -3,8 +3,8 @@
  * The first of it are the neighbours, who are probed once a lap, in an order that is shuffled each
  * lap. In a cluster of up to config.neighbours others that is everybody, as in SWIM: two probes of
  * one member are at most 2n - 1 probes apart. Beyond that only so many connections are kept open, and a
- * probe of anybody else would cost a handshake that is ten times as large as itself. So each lap an
- * eighth of the neighbours changes places with members who have waited longest: everybody is the
+ * probe of anybody else would cost a handshake some seven times as large as the probe and its answer.
+ * So each lap an eighth of the neighbours changes places with members who have waited longest: everybody is the
  * neighbour of some `neighbours` others, who are different ones all the time, and is probed as
  * often as before; and everybody probes everybody, only not within n probes.
  *
@@ -103,7 +103,7 @@ void roster_name(struct roster *roster, struct roster_member *member, const char
     chain(roster, member);
 }
 
-/* The hash alone decides who is looked at; a member without a claim was never named. */
+/* Only those whose name has the same hash are looked at; who was never named has no claim yet. */
 const struct roster_member *roster_named(const struct roster *roster, const char *name,
                                          const struct roster_member *except)
 {
@@ -179,7 +179,8 @@ struct roster_member *roster_init(struct roster *roster, const struct node_id *s
     return member;
 }
 
-/* The last of those before *end takes the empty place, and leaves its own, which is after them then. */
+/* The last of those before *end moves into the hole, if that is before *end too. Its own place is the
+ * hole then, behind those that are left. */
 static size_t close_up(struct roster *roster, size_t hole, size_t *end)
 {
     if (hole >= *end)
@@ -250,8 +251,8 @@ static void shuffle(struct roster *roster, struct prng *prng, size_t from, size_
         swap(roster, i, from + prng_below(prng, (uint32_t)(i - from + 1)));
 }
 
-/* The neighbour at this place for the one that has waited longest, in whose place it waits now: at
- * `waiting` the rest is a queue, which goes round. */
+/* The neighbour at this place changes places with the one that has waited longest. The rest is a queue
+ * that goes round: its head is at `waiting`, its end just before. */
 static void change(struct roster *roster, size_t position)
 {
     size_t end = neighbours_end(roster);
@@ -266,7 +267,7 @@ struct roster_member *roster_next(struct roster *roster, struct prng *prng)
 {
     assert(roster->count > 1);
     if (roster->cursor >= neighbours_end(roster)) {
-        /* These come in the order of the last lap, which was random. */
+        /* The first ones are as good as any: the last lap was shuffled. */
         for (size_t i = 0; i < roster->neighbours / 8 + 1; i++)
             change(roster, 1 + i);
         shuffle(roster, prng, 1, neighbours_end(roster));

@@ -14,7 +14,7 @@
 #include "gossip/swim_internal.h"
 #include "gossip/sync.h"
 
-/* When this many in a row do not fit into what is left of a packet, it is full. */
+/* When this many did not fit into what is left of a packet, it is taken for full. */
 #define MISFITS_MAX 8
 
 static struct rumour_list *list_of(struct rumours *rumours, const struct rumour *rumour)
@@ -63,7 +63,7 @@ static void drop(struct swim *swim, struct rumour *rumour)
     free(rumour);
 }
 
-/* Full: what was sent most often has been heard by most. */
+/* What was sent most often has been heard by most. */
 static void drop_most_sent(struct swim *swim, unsigned class)
 {
     for (size_t sent = RUMOUR_SENT_MAX; sent-- > 0;)

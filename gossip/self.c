@@ -1,6 +1,5 @@
-/* Only we raise our incarnation, and only above what we said ourselves before: nobody else can sign
- * a claim of ours, and an accusation counts only against the incarnation that we announced. So
- * nobody can drive it to its maximum.
+/* Only we raise our incarnation, and only above what was signed with our key: an accusation counts
+ * only against the incarnation that we announced. So nobody else can drive it to its maximum.
  *
  * A liar can still make us refute as often as it likes, each time at the cost of a signature and a
  * write to disk: hence the budget. */

@@ -89,7 +89,7 @@ static uint32_t settling(const struct swim *swim)
     return others < k ? others : k;
 }
 
-/* As many accuse it as can be asked for. */
+/* Enough accuse it to settle it. */
 static bool seconded(const struct swim *swim, const struct suspicion *suspicion)
 {
     return settling(swim) > 0 && suspicion->accuser_count > settling(swim);
@@ -116,7 +116,7 @@ static void set_deadline(struct swim *swim, struct suspicion *suspicion)
     wake_by(swim, suspicion);
 }
 
-/* When we go and see for ourselves. */
+/* When we probe it ourselves. */
 static void plan_probe(struct swim *swim, struct suspicion *suspicion)
 {
     uint32_t timeout = swim->config.probe_timeout_ms;
@@ -284,24 +284,24 @@ static void acquit(struct swim *swim, struct roster_member *member)
     order_event(&swim->orders, SWIM_EVENT_ALIVE, &member->id, NULL);
 }
 
-/* When too many are suspect at once, in a moment. */
-static void go_and_see(struct swim *swim, struct suspicion *suspicion)
+/* At once; or, when too many probes are under way, in a moment. */
+static void probe_it(struct swim *swim, struct suspicion *suspicion)
 {
     bool asked = probe_confirm(swim, suspicion->member);
     suspicion->probe_ms = asked ? NEVER : swim->now_ms + swim->config.probe_timeout_ms / 2 + 1;
 }
 
-/* The time is over. */
+/* Its deadline has come. */
 static void judge(struct swim *swim, struct suspicion *suspicion)
 {
     struct roster_member *member = suspicion->member;
     if (swim->config.active_confirmation && member->heard_ms > suspicion->start_ms) {
         acquit(swim, member);
     } else if (swim->config.active_confirmation && !suspicion->first_hand) {
-        /* Not without having seen for ourselves. */
+        /* Not before a probe of our own has failed. */
         suspicion->deadline_ms =
             swim->now_ms + (uint64_t)swim->config.probe_interval_ms * (swim->probes.awareness + 1);
-        go_and_see(swim, suspicion);
+        probe_it(swim, suspicion);
         wake_by(swim, suspicion);
     } else {
         suspicion_conclude(swim, member);
@@ -322,7 +322,7 @@ void suspicion_tick(struct swim *swim)
             continue;
         }
         if (suspicion->probe_ms <= swim->now_ms)
-            go_and_see(swim, suspicion);
+            probe_it(swim, suspicion);
         wake_by(swim, suspicion);
     }
 }
