@@ -94,31 +94,33 @@ size_t hash_tree_path(uint8_t *path, const uint8_t *leaves, uint64_t size, size_
     return length;
 }
 
-int hash_tree_prove(const uint8_t root[HASH_SIZE], uint64_t size, uint64_t index, const void *leaf,
-                    size_t leaf_size, const uint8_t *path, size_t path_count, struct err *err)
+int hash_tree_prove(const uint8_t root[HASH_SIZE], uint64_t size, const struct leaf_proof *proof,
+                    struct err *err)
 {
+    uint64_t index = proof->index;
     uint64_t width = hash_tree_leaf_count(size);
     if (index >= width)
         return err_set(err, ERR_INVALID, "leaf %llu of %llu does not exist",
                        (unsigned long long)index, (unsigned long long)width);
-    if (leaf_size != hash_tree_leaf_size(size, index))
+    if (proof->leaf_size != hash_tree_leaf_size(size, index))
         return err_set(err, ERR_FORMAT, "leaf %llu has %zu bytes, not %zu",
-                       (unsigned long long)index, leaf_size, hash_tree_leaf_size(size, index));
+                       (unsigned long long)index, proof->leaf_size,
+                       hash_tree_leaf_size(size, index));
     uint8_t at[HASH_SIZE];
     size_t used = 0;
-    hash_tree_leaf(at, leaf, leaf_size);
+    hash_tree_leaf(at, proof->leaf, proof->leaf_size);
     for (uint64_t position = index; width > 1; position >>= 1, width = (width + 1) / 2) {
         if ((position ^ 1) >= width)
             continue;
-        if (used == path_count)
+        if (used == proof->path_count)
             return err_set(err, ERR_FORMAT, "the path of leaf %llu has only %zu hashes",
-                           (unsigned long long)index, path_count);
-        const uint8_t *sibling = path + used++ * HASH_SIZE;
+                           (unsigned long long)index, proof->path_count);
+        const uint8_t *sibling = proof->path + used++ * HASH_SIZE;
         join(at, position & 1 ? sibling : at, position & 1 ? at : sibling);
     }
-    if (used != path_count)
+    if (used != proof->path_count)
         return err_set(err, ERR_FORMAT, "the path of leaf %llu has %zu hashes, not %zu",
-                       (unsigned long long)index, path_count, used);
+                       (unsigned long long)index, proof->path_count, used);
     seal_root(at, at, size);
     if (memcmp(at, root, HASH_SIZE) != 0)
         return err_set(err, ERR_DAMAGED, "leaf %llu is not the one that its root promises",

@@ -41,10 +41,16 @@ void hash_tree_root(uint8_t root[HASH_SIZE], const uint8_t *leaves, uint64_t siz
  * from the leaf upwards and returns how many hashes there are. */
 size_t hash_tree_path(uint8_t *path, const uint8_t *leaves, uint64_t size, size_t index);
 
-/* 0 when `leaf` is leaf `index` of the tree over `size` bytes with this root. Nothing is trusted.
- */
-int hash_tree_prove(const uint8_t root[HASH_SIZE], uint64_t size, uint64_t index, const void *leaf,
-                    size_t leaf_size, const uint8_t *path, size_t path_count,
+/* A leaf that somebody sent, with the hashes that should lead from it to the root. Borrows all. */
+struct leaf_proof {
+    uint64_t index;
+    const void *leaf;
+    size_t leaf_size;
+    const uint8_t *path;
+    size_t path_count;
+};
+/* 0 when it is leaf `index` of the tree over `size` bytes with this root. Nothing is trusted. */
+int hash_tree_prove(const uint8_t root[HASH_SIZE], uint64_t size, const struct leaf_proof *proof,
                     struct err *err) MUST_CHECK;
 
 /* Bytes of leaf `index` of a tree over `size` bytes; 0 when there is no such leaf (and for the

@@ -13,14 +13,14 @@
 #include <unistd.h>
 
 #include "coding/rs.h"
-#include "node/api/cert.h"
-#include "node/base/identity.h"
 #include "node/base/log.h"
 #include "node/base/notify.h"
-#include "node/base/owner.h"
-#include "node/base/zone.h"
-#include "node/service/service.h"
+#include "node/config/identity.h"
+#include "node/config/owner.h"
+#include "node/config/zone.h"
+#include "node/serve/service.h"
 #include "node/store/store.h"
+#include "node/trust/cert.h"
 
 #define WATCH_MS_MAX 30000
 
@@ -85,7 +85,8 @@ static int start(struct daemon *d, struct err *err)
     if (strcmp(config->name, d->id.cert.name) != 0)
         log_warn("the certificate names this node %s, the configuration %s: the certificate counts",
                  d->id.cert.name, config->name);
-    return service_new(&d->service, config, d->id.keys, &d->id.cert, d->id.authority_public,
+    return service_new(&d->service, config,
+                       &(struct credentials){d->id.keys, &d->id.cert, d->id.authority_public},
                        d->store, err);
 }
 

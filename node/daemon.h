@@ -14,8 +14,8 @@
 #include <stdio.h>
 
 #include "coding/base/err.h"
-#include "node/base/config.h"
-#include "node/base/zone.h"
+#include "node/config/config.h"
+#include "node/config/zone.h"
 
 /* New keys and an empty data directory; prints the request that the authority is to sign. Replaces
  * nothing. */

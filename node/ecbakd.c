@@ -5,8 +5,8 @@
 
 #include <sodium.h>
 
-#include "node/base/config.h"
 #include "node/base/log.h"
+#include "node/config/config.h"
 #include "node/daemon.h"
 
 enum exit_code {

@@ -13,9 +13,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "node/api/revocation.h"
-#include "node/base/clock.h"
+#include "node/common/clock.h"
 #include "node/net/revocations.h"
+#include "node/trust/revocation.h"
 
 static uint8_t authority_secret[64], authority_public[32];
 

@@ -18,6 +18,7 @@
 #include "coding/base/alloc.h"
 #include "coding/fragment_set.h"
 #include "coding/rs.h"
+#include "test/bench_base.h"
 #include "test/coding_sample.h"
 
 #define ROW_SIZE  ((size_t)1 << 20)
@@ -31,21 +32,6 @@ static const struct {
 } shapes[] = {{4, 2, 0.6}, {8, 3, 0.45}, {10, 4, 0.42}, {20, 10, 0.38}};
 
 static int turns = 15;
-
-static void must(int result, const struct err *err)
-{
-    if (result == 0)
-        return;
-    fprintf(stderr, "bench_coding: %s\n", err->text);
-    exit(1);
-}
-
-static double now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
-    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
-}
 
 static int compare(const void *a, const void *b)
 {

@@ -17,7 +17,8 @@ import sys
 import tempfile
 import time
 
-HERE = pathlib.Path(__file__).resolve().parent
+from common import HERE
+
 TARGETS = {"first": 0.65, "unchanged": 0.20, "recover": 0.60}
 RSS_COMMAND_MB = 200
 RSS_NODE_MB = 16

@@ -13,9 +13,10 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "cli/vault/cache.h"
+#include "cli/home/cache.h"
 #include "cli/vault/pack.h"
 #include "coding/base/alloc.h"
+#include "test/bench_base.h"
 
 #define DATA_MAX    (128u * 1024 * 1024)
 #define FILES_MAX   100000
@@ -24,21 +25,6 @@
 
 static uint8_t *data;
 static size_t data_size, file_ends[FILES_MAX], file_count;
-
-static double now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
-    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
-}
-
-static void must(int result, const struct err *err)
-{
-    if (result == 0)
-        return;
-    fprintf(stderr, "bench_vault: %s\n", err->text);
-    exit(1);
-}
 
 static void report(const char *what, double bytes, double seconds)
 {
@@ -95,28 +81,29 @@ struct totals {
 static void finish_pack(struct pack_writer **writer, const struct vault_keys *keys,
                         struct totals *totals)
 {
-    uint8_t *bytes, *plain, id[ID_SIZE];
-    struct pack_entry *entries;
+    uint8_t *plain;
+    struct sealed_pack made;
     struct pack_reader *reader;
     struct err err = ERR_INIT;
-    size_t size, count, plain_size;
+    size_t plain_size;
     double start = now();
-    must(pack_writer_finish(writer, &bytes, &size, id, &entries, &count, &err), &err);
+    pack_writer_finish(writer, &made);
     totals->finish += now() - start;
-    totals->bytes += size;
+    totals->bytes += made.size;
     totals->packs++;
     start = now();
-    must(pack_open(&reader, &bytes, size, keys, &err), &err);
+    must(pack_open(&reader, &made.bytes, made.size, keys, &err), &err);
     totals->open += now() - start;
     start = now();
-    for (size_t i = 0; i < count; i++)
-        if (i == 0 || entries[i].segment != entries[i - 1].segment) {
-            must(pack_read_segment(reader, entries[i].segment, &plain, &plain_size, &err), &err);
+    for (size_t i = 0; i < made.entry_count; i++)
+        if (i == 0 || made.entries[i].segment != made.entries[i - 1].segment) {
+            must(pack_read_segment(reader, made.entries[i].segment, &plain, &plain_size, &err),
+                 &err);
             free(plain);
         }
     totals->read += now() - start;
     pack_reader_destroy(&reader);
-    free(entries);
+    sealed_pack_release(&made);
 }
 
 static void flush(struct segment *segment, struct pack_writer **writer,
@@ -203,7 +190,7 @@ static void bench_cache(void)
         must(cache_commit(cache, &err), &err);
         must(cache_begin(cache, &err), &err); /* as a store does: no lock for each lookup */
         double added = now() - start;
-        struct chunk_place place;
+        struct chunk_location place;
         uint8_t absent[32] = {1};
         start = now();
         for (uint32_t i = 0; i < 100000; i++)

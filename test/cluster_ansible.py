@@ -13,9 +13,9 @@ import subprocess
 import sys
 import tempfile
 
-HERE = pathlib.Path(__file__).resolve().parent
+from common import BUILD, HERE, run_tests
+
 ANSIBLE = HERE.parent / "ansible"
-BUILD = pathlib.Path(os.environ.get("ECBAK_BUILD", HERE.parent / "build")).resolve()
 PLAYBOOKS = sorted(path for path in ANSIBLE.glob("*.yml") if "hosts:" in path.read_text())
 SIZES = {"family": 3, "vms": 6, "lab": 50}
 
@@ -401,18 +401,9 @@ def main():
         print("ok nothing_can_be_checked_here")
         return 0
     words = [word for word in sys.argv[1:] if word != "--lint"]
-    tests = [test for test in (LINT if "--lint" in sys.argv else TESTS) if not words or any(word in test.__name__ for word in words)]
-    failures = 0
     with tempfile.TemporaryDirectory(prefix="ecbak-ansible-") as folder:
         SCRATCH = pathlib.Path(folder)
-        for test in tests:
-            try:
-                test()
-                print(f"ok {test.__name__}", flush=True)
-            except (AssertionError, subprocess.TimeoutExpired) as error:
-                failures += 1
-                print(f"FAIL {test.__name__}\n{error}", flush=True)
-    return 1 if failures else 0
+        return run_tests(*(LINT if "--lint" in sys.argv else TESTS), words=words)
 
 
 SCRATCH = pathlib.Path()

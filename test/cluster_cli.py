@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 """The command as its users and their scripts meet it: help, exit codes, phrases, authority, lab, JSON."""
+import functools
 import json
 import os
 import pathlib
@@ -14,8 +15,9 @@ import tempfile
 import termios
 import time
 
-HERE = pathlib.Path(__file__).resolve().parent
-BUILD = pathlib.Path(os.environ.get("ECBAK_BUILD", HERE.parent / "build")).resolve()
+from common import BUILD, HERE, run_tests
+from lab import compare
+
 PHRASE_WORDS = 25
 
 MEMBER_KEYS = ["id", "name", "state", "address", "zone", "incarnation", "rtt_ms", "rtt_estimated",
@@ -399,8 +401,7 @@ def a_store_and_a_recovery_speak_json(world):
     world.done("open", text=phrase)
     back = world.folder / "back"
     world.done("recover", "latest", "--to", back)
-    subprocess.run([sys.executable, str(HERE / "compare.py"), str(source), f"{back}{source}"],
-                   stdout=subprocess.DEVNULL, check=True)
+    compare(source, f"{back}{source}")
     again = world.run("recover", listed[0]["short_id"], "--to", back)
     assert again.returncode == 3 and again.stdout == "", again
     assert "\033" not in again.stderr and "\\x1b[2J\\x0aname" in again.stderr, again.stderr
@@ -436,23 +437,17 @@ TESTS = [
 ]
 
 
-def main():
-    failures = 0
-    for test in TESTS:
-        if len(sys.argv) > 1 and not any(word in test.__name__ for word in sys.argv[1:]):
-            continue
+def in_a_world(test):
+    @functools.wraps(test)
+    def run():
         with tempfile.TemporaryDirectory(prefix="ecbak-cli-") as folder:
             world = World(folder)
             try:
                 test(world)
-                print(f"ok {test.__name__}", flush=True)
-            except (AssertionError, OSError, ValueError, KeyError, IndexError, subprocess.SubprocessError) as error:
-                failures += 1
-                print(f"FAIL {test.__name__}: {error}", flush=True)
             finally:
                 world.close()
-    return 1 if failures else 0
+    return run
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_tests(*map(in_a_world, TESTS)))

@@ -7,7 +7,8 @@ import subprocess
 import sys
 import tempfile
 
-from lab import BUILD, HERE, SLOW, make_tree, run_tests
+from common import BUILD, HERE, SLOW, run_tests
+from lab import make_tree
 
 
 def demo(*paths, temporary):

@@ -10,7 +10,8 @@ import subprocess
 import sys
 import time
 
-from lab import DONE, FAILED, HERE, INCOMPLETE, SLOW, Lab, compare, make_tree, run_tests, wait_until
+from common import HERE, SLOW, run_tests, wait_until
+from lab import DONE, FAILED, INCOMPLETE, Lab, compare, make_tree
 
 
 def a_holder_with_a_full_disk_is_passed_over():

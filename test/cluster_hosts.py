@@ -9,8 +9,10 @@ import subprocess
 import sys
 import tempfile
 
+import common
+from common import BUILD
 from hosts import cage, cgroups, leftovers
-from hosts.cluster import BUILD, run_tests
+from hosts.cluster import run_tests
 from hosts.playbook import Report
 from hosts.shell import run
 from lab import DONE
@@ -86,27 +88,14 @@ def they_come_back_and_nothing_has_to_be_sent_again(cluster):
     assert again["bytes_new"] < 100_000, again
 
 
-def alone(*tests):
-    """Tests that need no hosts; returns how many failed."""
-    failed = 0
-    for test in tests:
-        try:
-            test()
-            print(f"ok {test.__name__}", flush=True)
-        except AssertionError as error:
-            failed += 1
-            print(f"FAIL {test.__name__}\n{error}", flush=True)
-    return failed
-
-
 def main():
     if cage.INSIDE not in os.environ:
-        failed = alone(a_playbooks_report_tells_the_broken_hosts)
+        failed = common.run_tests(a_playbooks_report_tells_the_broken_hosts, words=[])
         why = "the sanitizers' build is not what the package is made of" if "san" in BUILD.name else cage.refused()
         if why:
             print(f"(needs real hosts, which were NOT TESTED: {why})")
             return 1 if failed else 0
-        failed += alone(what_a_run_leaves_behind_is_found)
+        failed += common.run_tests(what_a_run_leaves_behind_is_found, words=[])
         if failed:
             return 1
     return run_tests(4, [four_fresh_hosts_become_a_cluster, two_hosts_without_power_are_made_up_for_on_a_blank_one,

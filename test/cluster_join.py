@@ -7,7 +7,8 @@ import signal
 import subprocess
 import sys
 
-from harness import BUILD, HERE, SLOW, Cluster, free_ports, main, run, wait_until
+from common import BUILD, HERE, SLOW, run_tests, wait_until
+from harness import Cluster, free_ports, run
 
 FAILED, USAGE, BAD_TICKET = 1, 2, 5
 
@@ -200,7 +201,7 @@ def a_name_that_is_taken_does_not_use_up_the_ticket():
 
 
 if __name__ == "__main__":
-    sys.exit(main([
+    sys.exit(run_tests(
         a_ticket_makes_a_machine_a_member_and_the_operator_is_told,
         a_zone_that_is_a_guess_is_said_to_be_one,
         of_two_machines_with_one_ticket_exactly_one_joins,
@@ -209,4 +210,4 @@ if __name__ == "__main__":
         what_is_no_ticket_is_said,
         the_configuration_that_the_package_brings_is_nobodys,
         a_name_that_is_taken_does_not_use_up_the_ticket,
-    ]))
+    ))

@@ -10,7 +10,8 @@ import shutil
 import sys
 import time
 
-from lab import DONE, INCOMPLETE, SLOW, Lab, compare, make_tree, run_tests
+from common import SLOW, run_tests
+from lab import DONE, INCOMPLETE, Lab, compare, make_tree
 
 ROUNDS = int(os.environ.get("ECBAK_KILLS", "54"))
 SEED = int(sys.argv.pop(sys.argv.index("--seed") + 1)) if "--seed" in sys.argv else random.randrange(1 << 31)

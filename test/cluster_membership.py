@@ -12,13 +12,8 @@ import sys
 import threading
 import time
 
-from harness import HERE, SLOW, Cluster, main, run, wait_until
-
-
-def names(count, **other):
-    states = {f"node-{i + 1}": "alive" for i in range(count)}
-    states.update({name.replace("_", "-"): state for name, state in other.items()})
-    return states
+from common import HERE, SLOW, run_tests, wait_until
+from harness import Cluster, names, run
 
 
 def two_nodes_see_each_other_within_two_seconds():
@@ -363,7 +358,7 @@ def the_command_line_and_the_man_page_know_every_key():
 
 
 if __name__ == "__main__":
-    sys.exit(main([
+    sys.exit(run_tests(
         two_nodes_see_each_other_within_two_seconds,
         six_nodes_find_each_other_and_a_killed_one_is_seen_dead_and_back,
         an_idle_node_is_small,
@@ -381,4 +376,4 @@ if __name__ == "__main__":
         systemd_is_told,
         the_watchdog_is_fed_only_while_both_threads_turn,
         the_command_line_and_the_man_page_know_every_key,
-    ]))
+    ))

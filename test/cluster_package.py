@@ -12,7 +12,7 @@ import subprocess
 import sys
 import tempfile
 
-from harness import BUILD, HERE, main
+from common import BUILD, HERE, run_tests
 
 TOP = HERE.parent
 PACKAGING = TOP / "ansible/packaging"
@@ -225,7 +225,7 @@ def the_scripts_of_the_package_are_shell():
 
 
 if __name__ == "__main__":
-    sys.exit(main([
+    sys.exit(run_tests(
         exactly_what_is_listed_is_installed,
         every_man_page_unit_and_completion_is_listed,
         a_configuration_that_is_there_is_not_written_over,
@@ -237,4 +237,4 @@ if __name__ == "__main__":
         fish_completes_every_command_and_option,
         the_man_pages_are_clean_and_of_this_version,
         the_scripts_of_the_package_are_shell,
-    ]))
+    ))

@@ -6,7 +6,8 @@ import socket
 import sys
 import threading
 
-from lab import DAMAGED, DONE, FAILED, Lab, run_tests
+from common import run_tests
+from lab import DAMAGED, DONE, FAILED, Lab
 
 CONTENT = b"planted-content-7f3a91c2-the-quick-brown-fox"
 NAME = "planted-name-5d20e8b1"

@@ -8,7 +8,8 @@ import struct
 import subprocess
 import sys
 
-from lab import DONE, ECBAK, FAILED, INCOMPLETE, Lab, compare, run_tests
+from common import run_tests
+from lab import DONE, ECBAK, FAILED, INCOMPLETE, Lab, compare
 
 ROOT = os.geteuid() == 0
 

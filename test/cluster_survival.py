@@ -6,7 +6,8 @@ import re
 import shutil
 import sys
 
-from lab import DONE, FAILED, INCOMPLETE, TOO_FEW, Lab, compare, make_tree, run_tests, wait_until
+from common import run_tests, wait_until
+from lab import DONE, FAILED, INCOMPLETE, TOO_FEW, Lab, compare, make_tree
 
 
 def every_choice_of_two_lost_nodes_of_six_recovers():

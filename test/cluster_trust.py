@@ -8,13 +8,8 @@ import shutil
 import signal
 import sys
 
-from harness import Cluster, main, run, wait_until
-
-
-def names(count, **other):
-    states = {f"node-{i + 1}": "alive" for i in range(count)}
-    states.update({name.replace("_", "-"): state for name, state in other.items()})
-    return states
+from common import run_tests, wait_until
+from harness import Cluster, names, run
 
 
 def revoke(cluster, *arguments):
@@ -348,7 +343,7 @@ def a_certificate_that_ends_soon_is_told():
 
 
 if __name__ == "__main__":
-    sys.exit(main([
+    sys.exit(run_tests(
         a_revoked_node_is_shut_out_by_all_and_stays_so_after_restarts,
         a_node_that_was_away_learns_it_when_it_is_back,
         two_revocations_on_two_sides_unite,
@@ -363,4 +358,4 @@ if __name__ == "__main__":
         the_zone_is_what_is_configured_or_found_out,
         keys_are_rotated_without_anybody_noticing,
         a_certificate_that_ends_soon_is_told,
-    ]))
+    ))

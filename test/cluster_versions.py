@@ -9,7 +9,8 @@ import pathlib
 import subprocess
 import sys
 
-from harness import BUILD, HERE, Cluster, main, run, wait_until
+from common import BUILD, HERE, run_tests, wait_until
+from harness import Cluster, run
 
 ANSIBLE = HERE.parent / "ansible"
 OLD, BETWEEN, NEW = BUILD / "ecbakd", BUILD / "protocol-1-2/ecbakd", BUILD / "protocol-2-2/ecbakd"
@@ -131,10 +132,10 @@ def ecbak(node, *arguments):
 
 
 if __name__ == "__main__":
-    sys.exit(main([
+    sys.exit(run_tests(
         a_daemon_says_what_it_speaks,
         an_old_node_among_newer_ones_knows_that_it_is_too_old_and_they_know_it,
         the_playbooks_name_the_version_and_no_packet_filter,
         an_upgrade_leads_from_one_version_to_the_next_through_the_one_in_between,
         who_speaks_with_both_sides_holds_them_together_and_nobody_is_taken_for_dead,
-    ]))
+    ))

@@ -12,11 +12,11 @@ import shutil
 import sys
 import time
 
+from common import BUILD, run_tests
 from hosts import cage, image
-from hosts.cluster import BUILD, package
+from hosts.cluster import package
 from hosts.network import Network
 from hosts.shell import run
-from lab import run_tests
 
 TOP = pathlib.Path(__file__).resolve().parent.parent
 CONTAINERFILE = TOP / "ansible/containers/Containerfile"

@@ -145,7 +145,7 @@ void member_list_release(struct member_list *list)
     memset(list, 0, sizeof(*list));
 }
 
-static void fake_held(struct held *held, const uint8_t *id)
+static void fake_held(struct redundancy *held, const uint8_t *id)
 {
     const struct fake_pack *pack = fake_find(id);
     memset(held, 0, sizeof(*held));
@@ -165,12 +165,8 @@ static struct client_answer *fake_answer(struct client *client, uint64_t *call)
 }
 
 int client_put_pack_start(struct client *client, uint64_t *call, uint8_t **pack, size_t pack_size,
-                          const uint8_t *grant, size_t grant_size, const struct pin *pin,
-                          uint32_t data, uint32_t parity, struct err *err)
+                          const struct put_terms *terms, struct err *err)
 {
-    (void)pin;
-    (void)data;
-    (void)parity;
     (void)err;
     struct client_answer *answer = fake_answer(client, call);
     struct grant g;
@@ -182,7 +178,7 @@ int client_put_pack_start(struct client *client, uint64_t *call, uint8_t **pack,
     fake.puts++;
     if (pack_size > fake.biggest_pack)
         fake.biggest_pack = pack_size;
-    if (grant_open(&g, &cert, grant, grant_size, cluster, &answer->err) != 0) {
+    if (grant_open(&g, &cert, terms->grant, terms->grant_size, cluster, &answer->err) != 0) {
         /* as it is */
     } else if (memcmp(g.pack, id, ID_SIZE) != 0 || g.pack_bytes != pack_size) {
         err_set(&answer->err, ERR_DENIED, "the grant is for another pack");
@@ -226,8 +222,8 @@ int client_next(struct client *client, struct client_answer *answer, struct err 
     return 0;
 }
 
-int client_vouch(struct client *client, const struct pin *pin, const uint8_t (*packs)[ID_SIZE],
-                 size_t count, bool heal, struct held *held, struct err *err)
+int client_pin_packs(struct client *client, const struct pin *pin, const uint8_t (*packs)[ID_SIZE],
+                     size_t count, bool heal, struct redundancy *held, struct err *err)
 {
     (void)client;
     (void)pin;

@@ -5,7 +5,7 @@
 
 #include <sodium.h>
 
-#include "node/api/cert.h"
+#include "node/trust/cert.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -30,7 +30,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     hash_tree_leaves(leaves + (count - 1) * HASH_SIZE, leaf, leaf_size);
     hash_tree_root(root, leaves, total);
     size_t length = hash_tree_path(path, leaves, total, count - 1);
-    if (hash_tree_prove(root, total, count - 1, leaf, leaf_size, path, length, &err) != 0)
+    if (hash_tree_prove(root, total, &(struct leaf_proof){count - 1, leaf, leaf_size, path, length},
+                        &err) != 0)
         abort();
     /* Now any change of the claim or of the path: a claim is (size, index, path, its length). */
     memcpy(wrong, data + 2, sizeof(wrong));
@@ -43,8 +44,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     path[at] ^= wrong[7];
     bool same = claim_total == total && claim_index == count - 1 && claim_length == length &&
                 (wrong[7] == 0 || at >= length * HASH_SIZE);
-    int accepted = hash_tree_prove(root, claim_total, claim_index, leaf, leaf_size, path,
-                                   claim_length, &err) == 0;
+    int accepted =
+        hash_tree_prove(root, claim_total,
+                        &(struct leaf_proof){claim_index, leaf, leaf_size, path, claim_length},
+                        &err) == 0;
     assert(accepted == same);
     return 0;
 }

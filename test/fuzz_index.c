@@ -3,31 +3,26 @@
 #include <string.h>
 
 #include "cli/vault/index.h"
-#include "cli/vault/pack_format.h"
+#include "cli/vault/pack_internal.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-struct again {
-    uint8_t *bytes;
-    size_t size, room;
-};
 
 static int write_again(void *ctx, const uint8_t pack[ID_SIZE], const struct pack_entry *entries,
                        size_t count, struct err *err)
 {
-    struct again *again = ctx;
+    struct buffer *again = ctx;
     (void)err;
     for (size_t i = 0; i < count; i++)
         if (entries[i].segment >= PACK_SEGMENTS_MAX ||
             (size_t)entries[i].offset + entries[i].size > SEGMENT_PLAIN_MAX)
             abort();
-    index_append(&again->bytes, &again->size, &again->room, pack, entries, count);
+    index_append(again, pack, entries, count);
     return 0;
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    struct again again = {0};
+    struct buffer again = {0};
     struct err err = ERR_INIT;
     int result = index_read(data, size, write_again, &again, &err);
     if (result == 0 && again.size > 0 &&

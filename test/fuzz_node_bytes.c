@@ -5,10 +5,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "node/base/clock_file.h"
+#include "node/base/date_file.h"
 #include "node/membership/member_notes.h"
 #include "node/membership/meta.h"
-#include "node/net/link_core.h"
+#include "node/net/link_internal.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -24,7 +24,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (member_notes_decode(&notes, data, size, &err) == 0 && notes.count > MEMBER_NOTES_MAX)
         abort();
     int64_t seen_s = 0;
-    if (clock_file_decode(&seen_s, data, size, &err) == 0 && seen_s < 0)
+    if (date_file_decode(&seen_s, data, size, &err) == 0 && seen_s < 0)
         abort();
     zmq_msg_t frame;
     if (zmq_msg_init_size(&frame, size) != 0)

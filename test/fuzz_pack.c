@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "cli/vault/pack.h"
-#include "cli/vault/pack_format.h"
+#include "cli/vault/pack_internal.h"
 #include "coding/base/alloc.h"
 #include "coding/base/bytes.h"
 

@@ -10,15 +10,16 @@
 #include "coding/rs.h"
 #include "node/api/client.pb-c.h"
 #include "node/api/client_call.h"
-#include "node/api/wire.h"
-#include "node/service/ask.h"
-#include "node/service/locate.h"
-#include "node/service/serve_peer.h"
+#include "node/common/wire.h"
+#include "node/peers/ask.h"
+#include "node/serve/serve_peer.h"
+#include "node/transfer/locate.h"
 #include "test/remove_tree.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static struct holder holder;
+static struct local local;
+static struct responder responder = {.local = &local};
 static struct counters counters;
 
 static char dir[] = "/tmp/ecbak-fuzz-peer-XXXXXX";
@@ -28,7 +29,7 @@ static void remove_all(void)
     remove_tree(dir);
 }
 
-static void open_holder(void)
+static void open_local(void)
 {
     char data_dir[64];
     struct err err = ERR_INIT;
@@ -37,10 +38,10 @@ static void open_holder(void)
     atexit(remove_all);
     struct node_keys *keys = node_keys_new();
     snprintf(data_dir, sizeof(data_dir), "%s/data", dir);
-    holder.keys = keys;
-    holder.counters = &counters;
+    local.keys = keys;
+    local.counters = &counters;
     if (store_create(data_dir, keys->node, &err) != 0 ||
-        store_open(&holder.store, data_dir, keys->node, holder.cluster, 1 << 20, &err) != 0) {
+        store_open(&local.store, data_dir, keys->node, local.cluster, 1 << 20, &err) != 0) {
         fprintf(stderr, "%s\n", err.text);
         abort();
     }
@@ -55,8 +56,14 @@ static void as_request(const uint8_t *data, size_t size)
     uint8_t *reply;
     size_t reply_size;
     struct payload payload = {.size = 0};
-    serve_peer(&holder, data + at, header_size, data + at + header_size, size - at - header_size,
-               &reply, &reply_size, &payload);
+    static const uint8_t node[ID_SIZE];
+    const struct question question = {.node = node,
+                                      .queue = serve_peer_queue(data + at, header_size),
+                                      .header = data + at,
+                                      .header_size = header_size,
+                                      .payload = data + at + header_size,
+                                      .payload_size = size - at - header_size};
+    serve_peer(&responder, &question, &reply, &reply_size, &payload);
     if (reply_size > TRANSPORT_HEADER_MAX || payload.size > TRANSPORT_PAYLOAD_MAX)
         abort(); /* an answer that could not be sent */
     void *read =
@@ -98,17 +105,17 @@ static void as_client_reply(const uint8_t *data, size_t size)
         wire_unpack(&ecbak__client_reply__descriptor, data, size, CLIENT_UNPACK_BUDGET, NULL);
     if (reply == NULL)
         return;
-    struct held held;
+    struct redundancy held;
     if (reply->body_case == ECBAK__CLIENT_REPLY__BODY_PUT_PACK &&
-        client_read_held(&held, reply->put_pack->held) && held.nodes > 255)
+        client_read_redundancy(&held, reply->put_pack->held) && held.nodes > 255)
         abort();
     wire_free(reply);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    if (holder.store == NULL)
-        open_holder();
+    if (local.store == NULL)
+        open_local();
     if (size == 0)
         return 0;
     switch (data[0] & 3) {

@@ -6,8 +6,9 @@
 
 #include <sodium.h>
 
-#include "node/api/envelope.h"
-#include "node/api/statement.h"
+#include "node/common/wire.h"
+#include "node/trust/envelope.h"
+#include "node/trust/statement.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -37,8 +38,8 @@ static void open_signed(const char *context, const uint8_t *body, size_t size,
     uint8_t *bytes;
     size_t bytes_size;
     sign_body(signature, context, body, size, secret);
-    envelope.body = envelope_view(body, size);
-    envelope.signature = envelope_view(signature, sizeof(signature));
+    envelope.body = wire_view(body, size);
+    envelope.signature = wire_view(signature, sizeof(signature));
     whole.grant = &envelope; /* SignedRecord has the same fields */
     whole.writer_certificate = certificate;
     const ProtobufCMessage *message = certificate != NULL ? &whole.base : &envelope.base;

@@ -7,7 +7,7 @@
 
 #include "cli/admit/ticket.h"
 #include "coding/base/bytes.h"
-#include "node/api/armor.h"
+#include "node/common/armor.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

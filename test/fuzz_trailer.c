@@ -17,7 +17,7 @@ static void decode(const uint8_t *bytes, size_t size)
     struct err err;
     if (trailer_decode(&trailer, bytes, size, &err) != 0)
         return;
-    if (trailer.grant_size > GRANT_BYTES_MAX || trailer.holders.count > STORE_HOLDERS_MAX)
+    if (trailer.grant_size > GRANT_BYTES_MAX || trailer.holders.count > HOLDERS_MAX)
         abort();
     if (trailer_encode(again, &trailer) != size || memcmp(again, bytes, size) != 0)
         abort(); /* one trailer has one encoding */

@@ -10,16 +10,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static void check_entry(const struct tree_entry *entry, const uint8_t *at, size_t left)
 {
-    uint8_t *bytes = NULL;
-    size_t size = 0, room = 0;
+    struct buffer again = {0};
     struct err err = ERR_INIT;
     if (entry->name_size == 0 || memchr(entry->name, '/', entry->name_size) != NULL)
         abort();
-    if (tree_entry_encode(entry, &bytes, &size, &room, &err) != 0)
+    if (tree_entry_encode(entry, &again, &err) != 0)
         abort();
-    if (size > left || memcmp(bytes, at, size) != 0)
+    if (again.size > left || memcmp(again.bytes, at, again.size) != 0)
         abort();
-    free(bytes);
+    buffer_release(&again);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

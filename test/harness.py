@@ -5,8 +5,8 @@
         cluster.wait_states({"node-1": "alive", "node-2": "alive", "node-3": "alive"})
         cluster.nodes[1].kill()
 
-For tests of the daemon itself; tests that store and recover use test/lab.py. Nothing sleeps and hopes:
-wait_until() polls a condition with a deadline. Every process started here is ended here, by its pid.
+For tests of the daemon itself; tests that store and recover use test/lab.py. Every process started here is ended here,
+by its pid.
 """
 import contextlib
 import json
@@ -16,26 +16,17 @@ import shutil
 import signal
 import socket
 import subprocess
-import sys
 import tempfile
 import time
-import traceback
 
-HERE = pathlib.Path(__file__).resolve().parent
-BUILD = pathlib.Path(os.environ.get("ECBAK_BUILD", HERE.parent / "build")).resolve()
-SLOW = 4 if "san" in BUILD.name else 1  # sanitizers slow everything
+from common import BUILD, SLOW, wait_until
 
 
-def wait_until(condition, seconds, what):
-    """The condition's first true value; fails loudly after the deadline. Returns (value, seconds)."""
-    start = time.monotonic()
-    while True:
-        value = condition()
-        if value:
-            return value, time.monotonic() - start
-        if time.monotonic() - start > seconds * SLOW:
-            raise AssertionError(f"not within {seconds * SLOW} s: {what}")
-        time.sleep(0.02)
+def names(count, **other):
+    """The states of a cluster whose nodes are all alive, but for those said: names(3, node_3="dead")."""
+    states = {f"node-{i + 1}": "alive" for i in range(count)}
+    states.update({name.replace("_", "-"): state for name, state in other.items()})
+    return states
 
 
 def free_ports(count):
@@ -218,20 +209,3 @@ class Cluster:
 
     def __exit__(self, *_):
         self.close()
-
-
-def main(tests):
-    """Runs the tests (functions), prints `ok NAME` or `FAIL NAME` for each; all, or those named."""
-    wanted = sys.argv[1:]
-    failed = 0
-    for test in tests:
-        if wanted and test.__name__ not in wanted:
-            continue
-        try:
-            test()
-            print(f"ok {test.__name__}", flush=True)
-        except Exception:  # pylint: disable=broad-except
-            failed += 1
-            traceback.print_exc(file=sys.stdout)
-            print(f"FAIL {test.__name__}", flush=True)
-    return 1 if failed else 0

@@ -5,8 +5,9 @@ import sys
 import threading
 import time
 
-from hosts.cluster import BUILD, incompatible_package, next_package, run_tests
-from hosts.shell import run, wait_until
+from common import BUILD, wait_until
+from hosts.cluster import incompatible_package, next_package, run_tests
+from hosts.shell import run
 from lab import DONE, FAILED, INCOMPLETE, TOO_FEW
 
 

@@ -5,10 +5,10 @@ import sys
 
 import yaml  # part of ansible-core
 
+from common import wait_until
 from hosts.cluster import ALIVE_S, run_tests
 from hosts.google import Cloud
 from hosts.network import address
-from hosts.shell import wait_until
 
 PROVISION = "provision-gcp.yml"
 ZONES = ["europe-west1-b", "europe-west1-c"]

@@ -11,11 +11,12 @@ import sys
 
 import yaml  # part of ansible-core
 
+from common import wait_until
 from hosts import repository
 from hosts.cluster import HOSTS, JOIN, base_image, needed_packages, package, run_tests
 from hosts.network import OPERATOR, address
 from hosts.playbook import ANSIBLE
-from hosts.shell import run, wait_until
+from hosts.shell import run
 from lab import DONE, Result
 
 PROVISION = "provision-containers.yml"

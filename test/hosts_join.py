@@ -3,8 +3,8 @@
 import sys
 import time
 
+from common import wait_until
 from hosts.cluster import JOIN, figure, run_tests
-from hosts.shell import wait_until
 from lab import DONE
 
 

@@ -7,8 +7,8 @@ import shutil
 import socket
 import sys
 
+from common import wait_until
 from hosts.cluster import JOIN, package, run_tests
-from hosts.shell import wait_until
 from lab import DONE, FAILED
 
 MEMBER_PORT, BULK_PORT, SSH_PORT = 7411, 7412, 22

@@ -3,9 +3,9 @@
 import shutil
 import sys
 
+from common import wait_until
 from hosts.cluster import JOIN, incompatible_package, run_tests
 from hosts.disk import SmallDisk
-from hosts.shell import wait_until
 from lab import DONE
 
 # A host whose clock is an hour ahead for all that Ansible runs on it: nobody can set the clock of only one host here.

@@ -2,9 +2,9 @@
 """Disks that lose power: what was acknowledged before is there afterwards, on all machines at once if it must be."""
 import sys
 
+from common import wait_until
 from hosts.cluster import run_tests
 from hosts.disk import Disk
-from hosts.shell import wait_until
 from lab import DONE, INCOMPLETE
 
 

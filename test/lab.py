@@ -1,12 +1,11 @@
-"""What the cluster tests share: a lab of real ecbakd processes, a tree to store, and a tiny test runner.
+"""What the cluster tests share: a lab of real ecbakd processes, and a tree to store.
 
     with Lab(6) as lab:
         lab.ecbak("store", tree)                  # runs as a user would, through node-1
         lab.kill("node-2", "node-3")              # SIGKILL
         lab.ecbak("recover", "latest", "--to", to, node="node-4")
 
-Every process is started by `ecbak lab`, and ended by it when the block is left. Nothing here sleeps and hopes:
-wait_until() polls a condition with a deadline.
+Every process is started by `ecbak lab`, and ended by it when the block is left.
 """
 import json
 import os
@@ -17,26 +16,12 @@ import signal
 import subprocess
 import sys
 import tempfile
-import time
-import traceback
 
-HERE = pathlib.Path(__file__).resolve().parent
-BUILD = pathlib.Path(os.environ.get("ECBAK_BUILD", HERE.parent / "build")).resolve()
+from common import BUILD, HERE, SLOW
+
 ECBAK = str(BUILD / "ecbak")
-SLOW = 4 if "san" in BUILD.name else 1  # sanitizers slow everything
 
 DONE, FAILED, USAGE, INCOMPLETE, TOO_FEW, DAMAGED = range(6)
-
-
-def wait_until(condition, seconds, what):
-    deadline = time.monotonic() + seconds * SLOW
-    while True:
-        value = condition()
-        if value:
-            return value
-        if time.monotonic() > deadline:
-            raise AssertionError(f"not within {seconds * SLOW} s: {what}")
-        time.sleep(0.05)
 
 
 class Result:
@@ -183,19 +168,3 @@ def compare(source, recovered):
     done = subprocess.run([sys.executable, str(HERE / "compare.py"), str(source), str(recovered)],
                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
     assert done.returncode == 0, f"recovered tree differs:\n{done.stdout[-3000:]}"
-
-
-def run_tests(*tests):
-    """Runs each function; prints `ok NAME` or `FAIL NAME` and why. Returns the exit code."""
-    failed = 0
-    wanted = sys.argv[1:]
-    for test in tests:
-        if wanted and not any(word in test.__name__ for word in wanted):
-            continue
-        try:
-            test()
-            print(f"ok {test.__name__}", flush=True)
-        except Exception:  # a test's failure must not hide the others
-            failed += 1
-            print(f"FAIL {test.__name__}\n{traceback.format_exc()}", flush=True)
-    return 1 if failed else 0

@@ -18,7 +18,7 @@
 #include <unistd.h>
 
 #include "node/base/log.h"
-#include "node/membership/membership_core.h"
+#include "node/membership/membership_internal.h"
 #include "test/authority_sample.h"
 #include "test/free_port.h"
 #include "test/remove_tree.h"
@@ -66,7 +66,8 @@ static inline void node_up(struct node *node)
 {
     struct err err = ERR_INIT;
     struct membership_offer offer = {.capacity_bytes = 1000, .used_bytes = 1, .store_epoch = 7};
-    if (membership_new(&node->membership, &node->config, node->keys, &node->cert, authority_public,
+    if (membership_new(&node->membership, &node->config,
+                       &(struct credentials){node->keys, &node->cert, authority_public},
                        node->revocations, &offer, &err) != 0)
         fail_msg("%s", err.text);
 }

@@ -29,13 +29,13 @@
 #include "coding/base/bytes.h"
 #include "coding/pack_id.h"
 #include "coding/rs.h"
-#include "node/api/cert.h"
 #include "node/api/client.h"
-#include "node/base/clock.h"
-#include "node/base/config.h"
 #include "node/base/log.h"
-#include "node/service/service.h"
+#include "node/common/clock.h"
+#include "node/config/config.h"
+#include "node/serve/service.h"
 #include "node/store/store.h"
+#include "node/trust/cert.h"
 #include "test/free_port.h"
 #include "test/remove_tree.h"
 
@@ -107,7 +107,8 @@ static inline int lab_node_main(const char *dir)
     if (rs_setup(&err) != 0 || node_keys_load(&keys, start.config.key_file, &err) != 0 ||
         store_open(&store, start.config.data_dir, keys->node, cluster, start.config.capacity_bytes,
                    &err) != 0 ||
-        service_new(&service, &start.config, keys, &start.cert, start.authority_public, store,
+        service_new(&service, &start.config,
+                    &(struct credentials){keys, &start.cert, start.authority_public}, store,
                     &err) != 0) {
         fprintf(stderr, "%s\n", err.text);
         return 1;
@@ -302,8 +303,9 @@ static inline void lab_grant(const struct lab *lab, const uint8_t pack[ID_SIZE],
     memcpy(g.pack, pack, ID_SIZE);
     if (sponsor != NULL)
         memcpy(g.sponsor, sponsor, ID_SIZE);
-    lab_ok(grant_seal(&g, lab->writer_secret, lab->writer_cert_bytes, lab->writer_cert_size, grant,
-                      grant_size, &err));
+    lab_ok(grant_seal(
+        &g, &(struct signer){lab->writer_secret, lab->writer_cert_bytes, lab->writer_cert_size},
+        grant, grant_size, &err));
 }
 
 struct lab_pack {
@@ -333,8 +335,9 @@ static inline struct client_answer lab_put(struct lab *lab, size_t node,
     size_t grant_size;
     memcpy(bytes, pack->bytes, pack->size);
     lab_grant(lab, pack->id, pack->size, lab->nodes[node].keys->node, &grant, &grant_size);
-    lab_ok(client_put_pack_start(lab_client(lab, node), &call, &bytes, pack->size, grant,
-                                 grant_size, &lab->pin, data, parity, &err));
+    lab_ok(client_put_pack_start(lab_client(lab, node), &call, &bytes, pack->size,
+                                 &(struct put_terms){grant, grant_size, &lab->pin, data, parity},
+                                 &err));
     lab_ok(client_next(lab_client(lab, node), &answer, &err));
     assert_true(answer.call == call);
     free(grant);

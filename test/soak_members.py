@@ -22,8 +22,9 @@ import tempfile
 import threading
 import time
 
+from common import wait_until
 import processes
-from harness import Cluster, run, wait_until
+from harness import Cluster, run
 
 DEAD = re.compile(r"member .*\(\S+:\d+\) dead")
 BUSY_PERCENT_MIN = 90

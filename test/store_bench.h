@@ -16,7 +16,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "node/store/store_inside.h"
+#include "node/store/store_internal.h"
 #include "test/remove_tree.h"
 #include "test/store_sample.h"
 

@@ -67,8 +67,10 @@ static inline void sample_init(struct sample *s, unsigned number, size_t size, u
     memset(s->opened.writer, 0x33, WRITER_SIZE);
     memcpy(s->opened.pack, s->set.object.pack_id, ID_SIZE);
     s->opened.pack_bytes = size;
-    if (grant_seal(&s->opened, sample_writer_secret, sample_certificate, sample_certificate_size,
-                   &s->grant, &s->grant_size, NULL) != 0 ||
+    if (grant_seal(
+            &s->opened,
+            &(struct signer){sample_writer_secret, sample_certificate, sample_certificate_size},
+            &s->grant, &s->grant_size, NULL) != 0 ||
         grant_open(&s->opened, &c, s->grant, s->grant_size, sample_cluster, NULL) != 0)
         abort();
     s->holders.count = s->set.count;
@@ -88,8 +90,10 @@ static inline void sample_release(struct sample *s)
 static inline int sample_put(struct store *store, const struct sample *s, unsigned index,
                              struct err *err)
 {
-    return store_put_fragment(store, s->set.bytes[index], s->set.size, s->grant, s->grant_size,
-                              &s->opened, &s->holders, &s->pin, err);
+    return store_put_fragment(store,
+                              &(struct fragment_to_put){s->set.bytes[index], s->set.size, s->grant,
+                                                        s->grant_size, &s->holders, &s->pin},
+                              &s->opened, err);
 }
 
 /* A signed record; its bytes are malloc'd. */
@@ -107,8 +111,9 @@ static inline void sample_record(uint64_t number, uint8_t **bytes, size_t *size,
         memset(r.previous, 0x66, ID_SIZE);
     r.sealed = sealed;
     r.sealed_size = sizeof(sealed);
-    if (record_seal(&r, sample_writer_secret, sample_certificate, sample_certificate_size, bytes,
-                    size, hash, NULL) != 0 ||
+    if (record_seal(
+            &r, &(struct signer){sample_writer_secret, sample_certificate, sample_certificate_size},
+            bytes, size, hash, NULL) != 0 ||
         record_open(opened, &c, *bytes, *size, sample_cluster, NULL) != 0)
         abort();
 }

@@ -19,7 +19,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "node/net/transport_core.h"
+#include "node/net/transport_internal.h"
 #include "test/authority_sample.h"
 #include "test/free_port.h"
 #include "test/remove_tree.h"
@@ -109,8 +109,9 @@ static inline void node_up(struct node *node, bool without_zap)
     struct err err = ERR_INIT;
     struct transport_ops ops = {
         .ctx = node, .find = find, .arrived = arrived, .revocations = node->revocations};
-    if (transport_new_seam(&node->transport, &node->config, node->keys, &node->cert,
-                           authority_public, &ops, without_zap, &err) != 0)
+    if (transport_new_seam(&node->transport, &node->config,
+                           &(struct credentials){node->keys, &node->cert, authority_public}, &ops,
+                           without_zap, &err) != 0)
         fail_msg("%s", err.text);
 }
 
@@ -149,8 +150,9 @@ static inline struct call *ask(struct node *from, struct node *to, const char *t
 {
     struct err err = ERR_INIT;
     struct call *call = NULL;
-    if (transport_call(from->transport, to->keys->node, (const uint8_t *)text, strlen(text),
-                       payload, timeout_ms, &call, &err) != 0)
+    if (transport_call(from->transport, to->keys->node,
+                       &(struct outgoing){(const uint8_t *)text, strlen(text), payload}, timeout_ms,
+                       &call, &err) != 0)
         fail_msg("%s", err.text);
     return call;
 }

@@ -15,7 +15,7 @@
 #include <unistd.h>
 
 #include "coding/base/bytes.h"
-#include "node/api/cert.h"
+#include "node/trust/cert.h"
 
 static uint8_t authority_public[32], authority_secret[64];
 static char folder[64];

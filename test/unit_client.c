@@ -16,7 +16,7 @@
 
 #include "node/api/client.h"
 #include "node/api/client.pb-c.h"
-#include "node/api/wire.h"
+#include "node/common/wire.h"
 
 static char folder[] = "/tmp/ecbak-client-XXXXXX";
 static char endpoint[128];
@@ -430,17 +430,17 @@ static bool answer_wrong_held(struct fake *fake, const Ecbak__ClientRequest *req
 {
     (void)fake;
     uint8_t pack[ID_SIZE] = {9};
-    Ecbak__Held held = ECBAK__HELD__INIT;
-    Ecbak__Held *list[1] = {&held};
-    Ecbak__VouchReply vouch = ECBAK__VOUCH_REPLY__INIT;
+    Ecbak__Redundancy held = ECBAK__REDUNDANCY__INIT;
+    Ecbak__Redundancy *list[1] = {&held};
+    Ecbak__PinPacksReply pinned_reply = ECBAK__PIN_PACKS_REPLY__INIT;
     Ecbak__ClientReply message = ECBAK__CLIENT_REPLY__INIT;
     held.pack = wire_view(pack, sizeof(pack));
     held.nodes = 4;
-    vouch.n_held = 1;
-    vouch.held = list;
+    pinned_reply.n_held = 1;
+    pinned_reply.held = list;
     message.call = request->call;
-    message.body_case = ECBAK__CLIENT_REPLY__BODY_VOUCH;
-    message.vouch = &vouch;
+    message.body_case = ECBAK__CLIENT_REPLY__BODY_PIN_PACKS;
+    message.pin_packs = &pinned_reply;
     reply_message(router, route, &message, NULL);
     return true;
 }
@@ -452,13 +452,13 @@ static void an_answer_about_another_pack_is_not_believed(void **state)
     struct err err = ERR_INIT;
     struct pin pin = {.number = 1};
     uint8_t packs[2][ID_SIZE] = {{1}, {2}};
-    struct held held[2];
+    struct redundancy held[2];
     fake_start(&fake);
     struct client *client = opened();
     const uint8_t(*asked)[ID_SIZE] = (const uint8_t(*)[ID_SIZE])packs;
-    assert_int_equal(client_vouch(client, &pin, asked, 1, true, held, &err), -1);
+    assert_int_equal(client_pin_packs(client, &pin, asked, 1, true, held, &err), -1);
     assert_int_equal(err.code, ERR_FORMAT);
-    assert_int_equal(client_vouch(client, &pin, asked, 2, true, held, &err), -1);
+    assert_int_equal(client_pin_packs(client, &pin, asked, 2, true, held, &err), -1);
     assert_int_equal(err.code, ERR_FORMAT);
     client_close(&client);
     fake_stop(&fake);

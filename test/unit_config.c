@@ -11,7 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "node/base/config.h"
+#include "node/config/config.h"
 
 static int parse(struct config *config, const char *text, struct err *err)
 {

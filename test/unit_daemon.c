@@ -14,11 +14,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "node/api/cert.h"
-#include "node/api/durable.h"
-#include "node/base/clock.h"
 #include "node/base/log.h"
+#include "node/common/clock.h"
+#include "node/common/durable.h"
 #include "node/daemon.h"
+#include "node/trust/cert.h"
 #include "test/remove_tree.h"
 
 static char folder[] = "/tmp/ecbak-daemon-XXXXXX";

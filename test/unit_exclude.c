@@ -10,7 +10,7 @@
 
 #include <cmocka.h>
 
-#include "cli/engine/exclude.h"
+#include "cli/files/exclude.h"
 
 static bool leaves_out(const char *pattern, const char *path, bool is_directory)
 {

@@ -200,11 +200,15 @@ static void a_leaf_of_a_fragment_proves_itself_with_its_path(void **state)
     uint64_t row_size = fragment.object.shape.row_size;
     for (size_t leaf = 0; leaf < 5; leaf++) {
         size_t length = hash_tree_path(path, fragment.leaves, row_size, leaf);
-        assert_int_equal(hash_tree_prove(fragment.object.roots[5], row_size, leaf,
-                                         fragment.row + leaf * LEAF, LEAF, path, length, &err),
+        assert_int_equal(hash_tree_prove(fragment.object.roots[5], row_size,
+                                         &(struct leaf_proof){leaf, fragment.row + leaf * LEAF,
+                                                              LEAF, path, length},
+                                         &err),
                          0);
-        assert_int_equal(hash_tree_prove(fragment.object.roots[4], row_size, leaf,
-                                         fragment.row + leaf * LEAF, LEAF, path, length, &err),
+        assert_int_equal(hash_tree_prove(fragment.object.roots[4], row_size,
+                                         &(struct leaf_proof){leaf, fragment.row + leaf * LEAF,
+                                                              LEAF, path, length},
+                                         &err),
                          -1);
     }
     fragment_set_release(&set);

@@ -111,10 +111,15 @@ static void every_leaf_proves_itself_and_no_other(void **state)
             size_t length = hash_tree_path(path, leaves, size, i);
             size_t leaf_size = hash_tree_leaf_size(size, i);
             assert_int_equal(
-                hash_tree_prove(root, size, i, bytes + i * LEAF, leaf_size, path, length, &err), 0);
+                hash_tree_prove(root, size,
+                                &(struct leaf_proof){i, bytes + i * LEAF, leaf_size, path, length},
+                                &err),
+                0);
             if (i > 0) {
                 assert_int_equal(
-                    hash_tree_prove(root, size, i, bytes, leaf_size, path, length, &err), -1);
+                    hash_tree_prove(root, size,
+                                    &(struct leaf_proof){i, bytes, leaf_size, path, length}, &err),
+                    -1);
                 assert_int_equal(err.code, ERR_DAMAGED);
             }
         }
@@ -134,22 +139,35 @@ static void a_wrong_proof_is_refused(void **state)
     size_t length = hash_tree_path(path, leaves, size, 2);
     assert_int_equal(length, 3);
     const uint8_t *leaf = bytes + 2 * LEAF;
-    assert_int_equal(hash_tree_prove(root, size, 2, leaf, LEAF, path, length, &err), 0);
-    assert_int_equal(hash_tree_prove(root, size, 3, leaf, LEAF, path, length, &err), -1);
+    assert_int_equal(
+        hash_tree_prove(root, size, &(struct leaf_proof){2, leaf, LEAF, path, length}, &err), 0);
+    assert_int_equal(
+        hash_tree_prove(root, size, &(struct leaf_proof){3, leaf, LEAF, path, length}, &err), -1);
     assert_int_equal(err.code, ERR_DAMAGED);
-    assert_int_equal(hash_tree_prove(root, size + LEAF, 2, leaf, LEAF, path, length, &err), -1);
+    assert_int_equal(
+        hash_tree_prove(root, size + LEAF, &(struct leaf_proof){2, leaf, LEAF, path, length}, &err),
+        -1);
     assert_int_equal(err.code, ERR_DAMAGED);
-    assert_int_equal(hash_tree_prove(root, size, 2, leaf, LEAF, path, length - 1, &err), -1);
+    assert_int_equal(
+        hash_tree_prove(root, size, &(struct leaf_proof){2, leaf, LEAF, path, length - 1}, &err),
+        -1);
     assert_int_equal(err.code, ERR_FORMAT);
-    assert_int_equal(hash_tree_prove(root, size, 2, leaf, LEAF, path, length + 1, &err), -1);
+    assert_int_equal(
+        hash_tree_prove(root, size, &(struct leaf_proof){2, leaf, LEAF, path, length + 1}, &err),
+        -1);
     assert_int_equal(err.code, ERR_FORMAT);
-    assert_int_equal(hash_tree_prove(root, size, 2, leaf, LEAF - 1, path, length, &err), -1);
+    assert_int_equal(
+        hash_tree_prove(root, size, &(struct leaf_proof){2, leaf, LEAF - 1, path, length}, &err),
+        -1);
     assert_int_equal(err.code, ERR_FORMAT);
-    assert_int_equal(hash_tree_prove(root, size, 5, leaf, LEAF, path, length, &err), -1);
+    assert_int_equal(
+        hash_tree_prove(root, size, &(struct leaf_proof){5, leaf, LEAF, path, length}, &err), -1);
     assert_int_equal(err.code, ERR_INVALID);
     for (size_t i = 0; i < length * HASH_SIZE; i++) {
         path[i] ^= 1;
-        assert_int_equal(hash_tree_prove(root, size, 2, leaf, LEAF, path, length, &err), -1);
+        assert_int_equal(
+            hash_tree_prove(root, size, &(struct leaf_proof){2, leaf, LEAF, path, length}, &err),
+            -1);
         path[i] ^= 1;
     }
     free(bytes);

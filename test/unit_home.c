@@ -16,8 +16,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "cli/vault/home.h"
-#include "cli/vault/home_files.h"
+#include "cli/home/home.h"
+#include "cli/home/home_internal.h"
 #include "coding/base/bytes.h"
 #include "test/remove_tree.h"
 

@@ -11,7 +11,7 @@
 
 #include "cli/vault/compact.h"
 #include "cli/vault/index.h"
-#include "cli/vault/pack_format.h"
+#include "cli/vault/pack_internal.h"
 #include "coding/base/alloc.h"
 
 static struct pack_entry lines[] = {
@@ -23,16 +23,11 @@ static struct pack_entry lines[] = {
 static const uint8_t packs[3][ID_SIZE] = {"pack a", "pack b", "pack c"};
 static const size_t counts[3] = {4, 0, 2};
 
-struct index {
-    uint8_t *bytes;
-    size_t size, room;
-};
-
-static struct index three_packs(void)
+static struct buffer three_packs(void)
 {
-    struct index index = {0};
+    struct buffer index = {0};
     for (size_t i = 0; i < 3; i++)
-        index_append(&index.bytes, &index.size, &index.room, packs[i], lines, counts[i]);
+        index_append(&index, packs[i], lines, counts[i]);
     return index;
 }
 
@@ -72,7 +67,7 @@ static int stop_at_first(void *ctx, const uint8_t pack[ID_SIZE], const struct pa
 static void packs_and_their_chunks_come_back_in_order(void **state)
 {
     (void)state;
-    struct index index = three_packs();
+    struct buffer index = three_packs();
     struct err err = ERR_INIT;
     size_t seen = 0;
     assert_int_equal(index_read(index.bytes, index.size, check_pack, &seen, &err), 0);
@@ -87,7 +82,7 @@ static void packs_and_their_chunks_come_back_in_order(void **state)
 static void an_index_cut_inside_a_pack_is_an_error(void **state)
 {
     (void)state;
-    struct index index = three_packs();
+    struct buffer index = three_packs();
     size_t whole = 0;
     for (size_t size = 0; size < index.size; size++) {
         struct err err = ERR_INIT;
@@ -103,7 +98,7 @@ static void an_index_cut_inside_a_pack_is_an_error(void **state)
 static void another_format_and_a_later_version_are_named(void **state)
 {
     (void)state;
-    struct index index = three_packs();
+    struct buffer index = three_packs();
     struct err err = ERR_INIT;
     index.bytes[8] = 2;
     assert_int_equal(index_read(index.bytes, index.size, ignore_pack, NULL, &err), -1);
@@ -116,16 +111,16 @@ static void another_format_and_a_later_version_are_named(void **state)
 
 static int read_line(uint64_t step, uint64_t gap, uint64_t size, uint8_t kind, uint64_t count)
 {
-    struct compact b = {0};
+    struct buffer b = {0};
     struct err err = ERR_INIT;
-    compact_bytes(&b, "ecbkindx\1", 9);
-    compact_bytes(&b, packs[0], ID_SIZE);
+    buffer_append(&b, "ecbkindx\1", 9);
+    buffer_append(&b, packs[0], ID_SIZE);
     compact_number(&b, count);
     compact_number(&b, step);
     compact_number(&b, gap);
     compact_number(&b, size);
     compact_u8(&b, kind);
-    compact_bytes(&b, packs[1], CHUNK_ID_SIZE);
+    buffer_append(&b, packs[1], CHUNK_ID_SIZE);
     int result = index_read(b.bytes, b.size, ignore_pack, NULL, &err);
     if (result != 0)
         assert_int_equal(err.code, ERR_FORMAT);
@@ -152,11 +147,11 @@ static void places_outside_any_pack_are_refused(void **state)
 static void the_fullest_pack_fits_one_chunk(void **state)
 {
     (void)state;
-    struct index index = {0};
+    struct buffer index = {0};
     struct pack_entry *entries = alloc_zero(PACK_ENTRIES_MAX, sizeof(*entries));
     for (uint32_t i = 0; i < PACK_ENTRIES_MAX; i++)
         entries[i] = (struct pack_entry){.kind = CHUNK_DATA, .segment = i, .size = CHUNK_BYTES_MAX};
-    index_append(&index.bytes, &index.size, &index.room, packs[0], entries, PACK_ENTRIES_MAX);
+    index_append(&index, packs[0], entries, PACK_ENTRIES_MAX);
     assert_true(index.size <= CHUNK_BYTES_MAX);
     free(entries);
     free(index.bytes);
@@ -165,8 +160,8 @@ static void the_fullest_pack_fits_one_chunk(void **state)
 static void the_index_of_the_format(void **state)
 {
     (void)state;
-    struct index index = {0};
-    index_append(&index.bytes, &index.size, &index.room, packs[0], lines + 2, 1);
+    struct buffer index = {0};
+    index_append(&index, packs[0], lines + 2, 1);
     uint8_t golden[9 + ID_SIZE + 1 + 5 + CHUNK_ID_SIZE] = "ecbkindx\x01pack a";
     memcpy(golden + 9 + ID_SIZE, "\x01\x00\xac\x02\x05\x03three", 11);
     assert_int_equal(index.size, sizeof(golden));
@@ -180,7 +175,7 @@ static void only_the_shortest_form_of_a_number_is_read(void **state)
     static const uint64_t values[] = {0, 1, 127, 128, 300, UINT32_MAX, UINT64_MAX};
     struct reader r;
     for (size_t i = 0; i < sizeof(values) / sizeof(values[0]); i++) {
-        struct compact b = {0};
+        struct buffer b = {0};
         compact_number(&b, values[i]);
         compact_signed(&b, (int64_t)values[i]);
         compact_signed(&b, INT64_MIN + (int64_t)(values[i] >> 1));

@@ -13,8 +13,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "node/base/clock.h"
-#include "node/net/link_core.h"
+#include "node/common/clock.h"
+#include "node/net/link_internal.h"
 #include "test/authority_sample.h"
 #include "test/free_port.h"
 

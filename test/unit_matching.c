@@ -6,12 +6,12 @@
 
 #include <cmocka.h>
 
-#include "node/service/matching.h"
+#include "node/placement/matching.h"
 
 static void one_row_a_node_counts_each(void **state)
 {
     (void)state;
-    const struct held_row held[] = {{0, 3}, {1, 0}, {3, 2}};
+    const struct row_at held[] = {{0, 3}, {1, 0}, {3, 2}};
     size_t node_of[4];
     assert_int_equal(matching(held, 3, 4, 5, node_of), 3);
     assert_int_equal(node_of[0], 3);
@@ -23,7 +23,7 @@ static void one_row_a_node_counts_each(void **state)
 static void two_rows_at_one_node_count_once(void **state)
 {
     (void)state;
-    const struct held_row held[] = {{0, 1}, {1, 1}, {2, 1}};
+    const struct row_at held[] = {{0, 1}, {1, 1}, {2, 1}};
     size_t node_of[3];
     assert_int_equal(matching(held, 3, 3, 2, node_of), 1);
 }
@@ -31,7 +31,7 @@ static void two_rows_at_one_node_count_once(void **state)
 static void one_row_at_many_nodes_counts_once(void **state)
 {
     (void)state;
-    const struct held_row held[] = {{0, 0}, {0, 1}, {0, 2}};
+    const struct row_at held[] = {{0, 0}, {0, 1}, {0, 2}};
     size_t node_of[2];
     assert_int_equal(matching(held, 3, 2, 3, node_of), 1);
 }
@@ -40,7 +40,7 @@ static void one_row_at_many_nodes_counts_once(void **state)
 static void nodes_make_way_for_each_other(void **state)
 {
     (void)state;
-    const struct held_row held[] = {{0, 0}, {0, 1}, {1, 0}, {1, 2}, {2, 0}};
+    const struct row_at held[] = {{0, 0}, {0, 1}, {1, 0}, {1, 2}, {2, 0}};
     size_t node_of[3];
     assert_int_equal(matching(held, 5, 3, 3, node_of), 3);
     assert_int_equal(node_of[0], 1);
@@ -51,7 +51,7 @@ static void nodes_make_way_for_each_other(void **state)
 static void rows_that_cannot_be_are_passed_over(void **state)
 {
     (void)state;
-    const struct held_row held[] = {{7, 0}};
+    const struct row_at held[] = {{7, 0}};
     size_t node_of[3];
     assert_int_equal(matching(held, 1, 3, 1, node_of), 0);
     assert_int_equal(matching(NULL, 0, 3, 0, node_of), 0);

@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "node/api/durable.h"
+#include "node/common/durable.h"
 #include "node/membership/member_notes.h"
 #include "test/remove_tree.h"
 

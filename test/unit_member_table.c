@@ -8,7 +8,7 @@
 
 #include <stdio.h>
 
-#include "node/membership/membership_core.h"
+#include "node/membership/membership_internal.h"
 
 static struct member measured(const char *zone, double rtt_ms)
 {

@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 #include "cli/base/text.h"
-#include "cli/members_show.h"
+#include "cli/commands/members_show.h"
 
 #define COUNT 100
 

@@ -158,7 +158,8 @@ static void an_address_that_nobody_can_reach_is_refused(void **state)
     struct membership_offer offer = {0};
     struct err err = ERR_INIT;
     snprintf(a->config.advertise_address, sizeof(a->config.advertise_address), "0.0.0.0");
-    assert_int_equal(membership_new(&a->membership, &a->config, a->keys, &a->cert, authority_public,
+    assert_int_equal(membership_new(&a->membership, &a->config,
+                                    &(struct credentials){a->keys, &a->cert, authority_public},
                                     NULL, &offer, &err),
                      -1);
     assert_int_equal(err.code, ERR_INVALID);

@@ -6,7 +6,7 @@
 
 #include <cmocka.h>
 
-#include "node/service/pace.h"
+#include "node/placement/pace.h"
 
 static void the_first_has_its_own_time(void **state)
 {

@@ -11,43 +11,10 @@
 #include <string.h>
 
 #include "cli/vault/pack.h"
-#include "cli/vault/pack_format.h"
+#include "cli/vault/pack_internal.h"
 #include "coding/base/alloc.h"
 #include "coding/pack_id.h"
-
-static struct vault_keys *keys, *other_keys;
-
-static int make_keys(void **state)
-{
-    (void)state;
-    uint8_t secret[VAULT_SECRET_SIZE];
-    struct err err = ERR_INIT;
-    for (size_t i = 0; i < sizeof(secret); i++)
-        secret[i] = (uint8_t)i;
-    return vault_keys_new(&keys, secret, &err) | vault_keys_new(&other_keys, NULL, &err);
-}
-
-static int drop_keys(void **state)
-{
-    (void)state;
-    vault_keys_destroy(&keys);
-    vault_keys_destroy(&other_keys);
-    return 0;
-}
-
-struct made {
-    uint8_t *bytes;
-    size_t size;
-    uint8_t id[ID_SIZE];
-    struct pack_entry *entries;
-    size_t entry_count;
-};
-
-static void made_release(struct made *made)
-{
-    free(made->bytes);
-    free(made->entries);
-}
+#include "test/vault_sample.h"
 
 static void add_chunk(struct segment *segment, enum chunk_kind kind, const void *bytes, size_t size)
 {
@@ -73,21 +40,17 @@ static struct pack_writer *new_writer(enum pack_kind kind)
     return writer;
 }
 
-static struct made finish(struct pack_writer *writer)
+static struct sealed_pack finish(struct pack_writer *writer)
 {
-    struct made made = {0};
-    struct err err = ERR_INIT;
-    size_t size = pack_writer_size(writer);
-    assert_int_equal(pack_writer_finish(&writer, &made.bytes, &made.size, made.id, &made.entries,
-                                        &made.entry_count, &err),
-                     0);
+    struct sealed_pack made;
+    pack_writer_finish(&writer, &made);
     assert_null(writer);
-    assert_int_equal(made.size, size);
+    assert_int_equal(made.size, padme(made.size));
     return made;
 }
 
 /* Three chunks, two segments: the second of noise. */
-static struct made small_pack(void)
+static struct sealed_pack small_pack(void)
 {
     struct segment *segment = segment_new(3);
     struct pack_writer *writer = new_writer(PACK_MIXED);
@@ -101,17 +64,6 @@ static struct made small_pack(void)
     add_segment(writer, segment);
     segment_destroy(&segment);
     return finish(writer);
-}
-
-static struct pack_reader *open_copy(const uint8_t *bytes, size_t size,
-                                     const struct vault_keys *with, struct err *err)
-{
-    struct pack_reader *reader = NULL;
-    uint8_t *copy = alloc_copy(bytes, size);
-    int result = pack_open(&reader, &copy, size, with, err);
-    assert_null(copy);
-    assert_true((result == 0) == (reader != NULL));
-    return reader;
 }
 
 /* 0 when the pack opens and every chunk in it has the bytes of its id. */
@@ -160,7 +112,7 @@ static void chunks_of_all_kinds_and_sizes_come_back(void **state)
     }
     assert_true(segment_size(segment) == 5);
     add_segment(writer, segment);
-    struct made made = finish(writer);
+    struct sealed_pack made = finish(writer);
     struct err err = ERR_INIT;
     assert_int_equal(check_all(made.bytes, made.size, keys, &err), 0);
     struct pack_reader *reader = open_copy(made.bytes, made.size, keys, &err);
@@ -181,7 +133,7 @@ static void chunks_of_all_kinds_and_sizes_come_back(void **state)
     pack_id(id, made.bytes, made.size);
     assert_memory_equal(id, made.id, ID_SIZE);
     pack_reader_destroy(&reader);
-    made_release(&made);
+    sealed_pack_release(&made);
     free(bytes);
     segment_destroy(&segment);
 }
@@ -189,17 +141,17 @@ static void chunks_of_all_kinds_and_sizes_come_back(void **state)
 static void a_pack_of_nothing_is_a_pack(void **state)
 {
     (void)state;
-    struct made made = finish(new_writer(PACK_TREE));
+    struct sealed_pack made = finish(new_writer(PACK_TREE));
     struct err err = ERR_INIT;
     assert_int_equal(check_all(made.bytes, made.size, keys, &err), 0);
     assert_int_equal(made.entry_count, 0);
-    made_release(&made);
+    sealed_pack_release(&made);
 }
 
 static void every_flipped_byte_is_an_error(void **state)
 {
     (void)state;
-    struct made made = small_pack();
+    struct sealed_pack made = small_pack();
     for (size_t i = 0; i < made.size; i++) {
         static const uint8_t flips[] = {1, 0x80, 0xff};
         for (size_t j = 0; j < sizeof(flips); j++) {
@@ -213,13 +165,13 @@ static void every_flipped_byte_is_an_error(void **state)
     }
     struct err err = ERR_INIT;
     assert_int_equal(check_all(made.bytes, made.size, keys, &err), 0);
-    made_release(&made);
+    sealed_pack_release(&made);
 }
 
 static void every_shorter_or_longer_pack_is_an_error(void **state)
 {
     (void)state;
-    struct made made = small_pack();
+    struct sealed_pack made = small_pack();
     uint8_t *longer = alloc_zero(made.size + 256, 1);
     memcpy(longer, made.bytes, made.size);
     for (size_t size = 0; size < made.size + 256; size++) {
@@ -228,7 +180,7 @@ static void every_shorter_or_longer_pack_is_an_error(void **state)
             assert_int_equal(check_all(longer, size, keys, &err), -1);
     }
     free(longer);
-    made_release(&made);
+    sealed_pack_release(&made);
 }
 
 static void segments_cannot_change_places(void **state)
@@ -243,7 +195,7 @@ static void segments_cannot_change_places(void **state)
         add_segment(writer, segment);
     }
     segment_destroy(&segment);
-    struct made made = finish(writer);
+    struct sealed_pack made = finish(writer);
     uint8_t swap[64 + PACK_TAG_SIZE], *first = made.bytes + PACK_HEADER_SIZE;
     memcpy(swap, first, sizeof(swap));
     memcpy(first, first + sizeof(swap), sizeof(swap));
@@ -251,26 +203,26 @@ static void segments_cannot_change_places(void **state)
     struct err err = ERR_INIT;
     assert_int_equal(check_all(made.bytes, made.size, keys, &err), -1);
     assert_int_equal(err.code, ERR_DAMAGED);
-    made_release(&made);
+    sealed_pack_release(&made);
 }
 
 static void another_vaults_key_is_told_from_damage(void **state)
 {
     (void)state;
-    struct made made = small_pack();
+    struct sealed_pack made = small_pack();
     struct err err = ERR_INIT;
     assert_int_equal(check_all(made.bytes, made.size, other_keys, &err), -1);
     assert_int_equal(err.code, ERR_KEY);
     made.bytes[PACK_HEADER_SIZE - 1] ^= 1; /* the tag of the wrapped key */
     assert_int_equal(check_all(made.bytes, made.size, keys, &err), -1);
     assert_int_equal(err.code, ERR_DAMAGED);
-    made_release(&made);
+    sealed_pack_release(&made);
 }
 
 static void later_versions_are_refused_by_name(void **state)
 {
     (void)state;
-    struct made made = small_pack();
+    struct sealed_pack made = small_pack();
     struct err err = ERR_INIT;
     made.bytes[8] = 2;
     assert_int_equal(check_all(made.bytes, made.size, keys, &err), -1);
@@ -281,7 +233,7 @@ static void later_versions_are_refused_by_name(void **state)
     assert_int_equal(check_all(made.bytes, made.size, keys, &err), -1);
     assert_int_equal(err.code, ERR_VERSION);
     assert_non_null(strstr(err.text, "suite 7"));
-    made_release(&made);
+    sealed_pack_release(&made);
 }
 
 static void plaintext_and_ids_never_show(void **state)
@@ -297,12 +249,12 @@ static void plaintext_and_ids_never_show(void **state)
     add_segment(writer, segment);
     add_chunk(segment, CHUNK_DATA, planted, sizeof(planted));
     add_segment(writer, segment);
-    struct made made = finish(writer);
+    struct sealed_pack made = finish(writer);
     assert_null(memmem(made.bytes, made.size, planted, 8));
     for (size_t i = 0; i < made.entry_count; i++)
         assert_null(memmem(made.bytes, made.size, made.entries[i].id, 8));
     assert_null(memmem(made.bytes, made.size, keys->wrap_key, 8));
-    made_release(&made);
+    sealed_pack_release(&made);
     segment_destroy(&segment);
 }
 
@@ -310,7 +262,7 @@ static void two_packs_of_the_same_chunks_share_no_bytes(void **state)
 {
     (void)state;
     struct segment *segment = segment_new(3);
-    struct made made[2];
+    struct sealed_pack made[2];
     for (int i = 0; i < 2; i++) {
         struct pack_writer *writer = new_writer(PACK_DATA);
         add_chunk(segment, CHUNK_DATA, "the same chunk", 14);
@@ -322,8 +274,8 @@ static void two_packs_of_the_same_chunks_share_no_bytes(void **state)
     for (size_t i = 64; i < made[0].size; i++)
         same += made[0].bytes[i] == made[1].bytes[i];
     assert_true(same < made[0].size / 8);
-    made_release(&made[0]);
-    made_release(&made[1]);
+    sealed_pack_release(&made[0]);
+    sealed_pack_release(&made[1]);
     segment_destroy(&segment);
 }
 
@@ -352,12 +304,12 @@ static void sizes_tell_only_their_padme_class(void **state)
         struct pack_writer *writer = new_writer(PACK_DATA);
         add_chunk(segment, CHUNK_DATA, noise, 990000 + more * 1000);
         add_segment(writer, segment);
-        struct made made = finish(writer);
+        struct sealed_pack made = finish(writer);
         assert_int_equal(made.size, padme(made.size));
         if (first == 0)
             first = made.size;
         assert_int_equal(made.size, first);
-        made_release(&made);
+        sealed_pack_release(&made);
     }
     free(noise);
     segment_destroy(&segment);
@@ -382,10 +334,10 @@ static void a_full_pack_stays_below_its_limit(void **state)
     }
     assert_int_equal(added, 15);
     assert_int_equal(pack_writer_add(writer, segment, &err), -1);
-    struct made made = finish(writer);
+    struct sealed_pack made = finish(writer);
     assert_true(made.size <= PACK_BYTES);
     assert_int_equal(check_all(made.bytes, made.size, keys, &err), 0);
-    made_release(&made);
+    sealed_pack_release(&made);
     free(noise);
     segment_destroy(&segment);
 }
@@ -407,10 +359,10 @@ static void many_tiny_chunks_stay_within_the_counts(void **state)
         }
         add_chunk(segment, CHUNK_DATA, &i, sizeof(i));
     }
-    struct made made = finish(writer);
+    struct sealed_pack made = finish(writer);
     assert_int_equal(made.entry_count, PACK_ENTRIES_MAX);
     assert_int_equal(check_all(made.bytes, made.size, keys, &err), 0);
-    made_release(&made);
+    sealed_pack_release(&made);
     segment_destroy(&segment);
 }
 

@@ -13,39 +13,11 @@
 #include <zstd.h>
 
 #include "cli/vault/pack.h"
-#include "cli/vault/pack_format.h"
+#include "cli/vault/pack_internal.h"
 #include "coding/base/alloc.h"
 #include "coding/base/bytes.h"
 #include "coding/pack_id.h"
-
-static struct vault_keys *keys;
-
-static int make_keys(void **state)
-{
-    (void)state;
-    uint8_t secret[VAULT_SECRET_SIZE];
-    struct err err = ERR_INIT;
-    for (size_t i = 0; i < sizeof(secret); i++)
-        secret[i] = (uint8_t)i;
-    return vault_keys_new(&keys, secret, &err);
-}
-
-static int drop_keys(void **state)
-{
-    (void)state;
-    vault_keys_destroy(&keys);
-    return 0;
-}
-
-static struct pack_reader *open_copy(const uint8_t *bytes, size_t size, struct err *err)
-{
-    struct pack_reader *reader = NULL;
-    uint8_t *copy = alloc_copy(bytes, size);
-    int result = pack_open(&reader, &copy, size, keys, err);
-    assert_null(copy);
-    assert_true((result == 0) == (reader != NULL));
-    return reader;
-}
+#include "test/vault_sample.h"
 
 static struct pack_segment lines[2] = {{100, 84, 1, SEGMENT_RAW, 0},
                                        {60, 4000, 2, SEGMENT_ZSTD, 0}};
@@ -122,7 +94,7 @@ static int open_with_footer(uint32_t sealed, uint32_t reserved)
     write_u32(&w, reserved);
     pack_part_seal(&seal, PACK_NUMBER_FOOTER, at + directory + PACK_TAG_SIZE, footer,
                    sizeof(footer));
-    struct pack_reader *reader = open_copy(bytes, size, &err);
+    struct pack_reader *reader = open_copy(bytes, size, keys, &err);
     bool opened = reader != NULL;
     pack_reader_destroy(&reader);
     free(bytes);
@@ -190,7 +162,7 @@ static void the_pack_of_the_format_opens(void **state)
     pack_id(id, bytes, sizeof(bytes));
     assert_string_equal(hex_encode(text, id, sizeof(id)),
                         "69c497154f99e965641f7099c7355f622342ff947ba11557b016847046dd2e3e");
-    struct pack_reader *reader = open_copy(bytes, sizeof(bytes), &err);
+    struct pack_reader *reader = open_copy(bytes, sizeof(bytes), keys, &err);
     assert_non_null(reader);
     size_t count, size;
     const struct pack_entry *entries = pack_entries(reader, &count);

@@ -9,7 +9,7 @@
 #include <sodium.h>
 #include <string.h>
 
-#include "node/service/placement.h"
+#include "node/placement/placement.h"
 
 #define NODES 12
 #define GIB   (1024ull * 1024 * 1024)
@@ -78,8 +78,11 @@ static void a_node_that_joins_takes_at_most_one_place_of_a_pack(void **state)
         bool had[NODES] = {false};
         unsigned fresh = 0;
         make_id(pack, "pack", p);
-        assert_int_equal(placement_choose(pack, nodes, NODES - 1, NULL, 6, 2, GIB, before), 6);
-        assert_int_equal(placement_choose(pack, nodes, NODES, NULL, 6, 2, GIB, after), 6);
+        assert_int_equal(
+            placement_choose(&(struct placement){pack, nodes, NODES - 1, NULL, 2, GIB}, 6, before),
+            6);
+        assert_int_equal(
+            placement_choose(&(struct placement){pack, nodes, NODES, NULL, 2, GIB}, 6, after), 6);
         for (size_t i = 0; i < 6; i++)
             had[before[i]] = true;
         for (size_t i = 0; i < 6; i++) {
@@ -129,13 +132,15 @@ static void zones_are_respected_while_they_can_be(void **state)
         size_t chosen[NODES];
         unsigned in[3] = {0};
         make_id(pack, "pack", p);
-        assert_int_equal(placement_choose(pack, some, NODES, NULL, 6, 2, GIB, chosen), 6);
+        assert_int_equal(
+            placement_choose(&(struct placement){pack, some, NODES, NULL, 2, GIB}, 6, chosen), 6);
         for (size_t i = 0; i < 6; i++)
             in[chosen[i] < 6 ? 0 : chosen[i] < 9 ? 1 : 2]++;
         assert_true(in[0] == 2 && in[1] == 2 && in[2] == 2);
         /* Nine wanted, six fit: the surplus is spread evenly as well. */
         memset(in, 0, sizeof(in));
-        assert_int_equal(placement_choose(pack, some, NODES, NULL, 9, 2, GIB, chosen), 9);
+        assert_int_equal(
+            placement_choose(&(struct placement){pack, some, NODES, NULL, 2, GIB}, 9, chosen), 9);
         for (size_t i = 0; i < 9; i++)
             in[chosen[i] < 6 ? 0 : chosen[i] < 9 ? 1 : 2]++;
         assert_true(in[0] == 3 && in[1] == 3 && in[2] == 3);
@@ -153,9 +158,11 @@ static void what_is_held_already_counts_for_its_zone(void **state)
         uint8_t pack[ID_SIZE];
         size_t chosen[4];
         make_id(pack, "pack", p);
-        assert_int_equal(placement_choose(pack, some, 4, taken, 2, 1, GIB, chosen), 2);
+        assert_int_equal(
+            placement_choose(&(struct placement){pack, some, 4, taken, 1, GIB}, 2, chosen), 2);
         assert_true(chosen[0] >= 2 && chosen[1] >= 2);
-        assert_int_equal(placement_choose(pack, some, 4, taken, 4, 1, GIB, chosen), 3);
+        assert_int_equal(
+            placement_choose(&(struct placement){pack, some, 4, taken, 1, GIB}, 4, chosen), 3);
     }
 }
 
@@ -169,10 +176,12 @@ static void the_storing_node_is_the_last_choice(void **state)
         uint8_t pack[ID_SIZE];
         size_t chosen[4];
         make_id(pack, "pack", p);
-        assert_int_equal(placement_choose(pack, some, 4, NULL, 3, 1, GIB, chosen), 3);
+        assert_int_equal(
+            placement_choose(&(struct placement){pack, some, 4, NULL, 1, GIB}, 3, chosen), 3);
         for (size_t i = 0; i < 3; i++)
             assert_int_not_equal(chosen[i], 2);
-        assert_int_equal(placement_choose(pack, some, 4, NULL, 6, 1, GIB, chosen), 4);
+        assert_int_equal(
+            placement_choose(&(struct placement){pack, some, 4, NULL, 1, GIB}, 6, chosen), 4);
         assert_int_equal(chosen[3], 2);
     }
 }
@@ -187,9 +196,11 @@ static void the_full_and_the_unusable_are_passed_over(void **state)
     some[1].usable = false;
     some[3].free_bytes = GIB - 1;
     make_id(pack, "pack", 7);
-    assert_int_equal(placement_choose(pack, some, 4, NULL, 4, 1, GIB, chosen), 2);
+    assert_int_equal(placement_choose(&(struct placement){pack, some, 4, NULL, 1, GIB}, 4, chosen),
+                     2);
     assert_true((chosen[0] == 0 && chosen[1] == 2) || (chosen[0] == 2 && chosen[1] == 0));
-    assert_int_equal(placement_choose(pack, some, 0, NULL, 4, 1, GIB, chosen), 0);
+    assert_int_equal(placement_choose(&(struct placement){pack, some, 0, NULL, 1, GIB}, 4, chosen),
+                     0);
 }
 
 static void the_shape_follows_the_members_known(void **state)

@@ -12,10 +12,10 @@
 #include <string.h>
 
 #include "coding/base/alloc.h"
-#include "node/api/wire.h"
-#include "node/service/ask.h"
-#include "node/service/records.h"
-#include "node/service/round.h"
+#include "node/common/wire.h"
+#include "node/peers/ask.h"
+#include "node/peers/round.h"
+#include "node/sync/records.h"
 
 #define ANSWER_MS 2000
 #define HASHES    8
@@ -132,16 +132,28 @@ int store_put_record(struct store *store, const uint8_t *bytes, size_t size,
     return err_set(err, ERR_FULL, "no record came");
 }
 
-int holder_put_record(const struct holder *holder, const uint8_t *record, size_t size,
-                      struct err *err)
+int local_put_record(const struct local *local, const uint8_t *record, size_t size, struct err *err)
 {
-    (void)holder, (void)record, (void)size;
+    (void)local, (void)record, (void)size;
     return err_set(err, ERR_FULL, "no record came");
 }
 
-void nodes_init(struct nodes *nodes, struct service *service)
+Ecbak__PeerReply *ask_one(struct transport *transport, const uint8_t node[ID_SIZE],
+                          const Ecbak__PeerRequest *request, int timeout_ms,
+                          Ecbak__PeerReply__BodyCase expected, struct err *err)
 {
-    (void)nodes, (void)service;
+    struct call *call;
+    if (ask_start(transport, node, request, NULL, timeout_ms, &call, err) != 0)
+        return NULL;
+    int done = ask_wait(&call, 1, now_ms + timeout_ms);
+    Ecbak__PeerReply *reply = done == 0 ? ask_reply(call, expected, NULL, err) : NULL;
+    call_destroy(&call);
+    return reply;
+}
+
+void nodes_init(struct nodes *nodes, struct peers *peers)
+{
+    (void)nodes, (void)peers;
 }
 
 void nodes_release(struct nodes *nodes)
@@ -181,12 +193,12 @@ bool round_next(struct round *round, int64_t until_ms, Ecbak__PeerReply__BodyCas
 static void a_member_that_lists_records_without_end_is_left_after_a_while(void **state)
 {
     (void)state;
-    static struct service service;
+    static struct peers peers;
     static struct candidate candidate;
     static struct member member;
     static struct member_table table = {.count = 1, .members = &member};
     static enum standing standing = STANDING_GOOD;
-    struct nodes nodes = {&service, &table, &candidate, &standing, 1};
+    struct nodes nodes = {&peers, &table, &candidate, &standing, 1};
     struct err err = ERR_INIT;
     size_t pulled;
     assert_int_equal(records_pull(&nodes, 0, &pulled, &err), -1);

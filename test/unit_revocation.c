@@ -18,10 +18,10 @@
 #include <unistd.h>
 
 #include "coding/base/bytes.h"
-#include "node/api/wire.h"
 #include "node/base/log.h"
+#include "node/common/wire.h"
 #include "node/net/revocations.h"
-#include "node/service/revoke.h"
+#include "node/sync/revoke.h"
 
 #define NOW_S 1700000000
 

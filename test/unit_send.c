@@ -12,10 +12,10 @@
 #include <string.h>
 
 #include "coding/base/alloc.h"
-#include "node/api/wire.h"
-#include "node/service/ask.h"
-#include "node/service/holders.h"
-#include "node/service/send.h"
+#include "node/common/wire.h"
+#include "node/peers/ask.h"
+#include "node/store/holders.h"
+#include "node/transfer/send.h"
 
 #define NODES     3
 #define CALLS_MAX 16
@@ -34,8 +34,8 @@ static struct candidate candidates[NODES];
 static enum standing standings[NODES];
 static struct member members[NODES];
 static struct member_table table = {.count = NODES, .members = members};
-static struct service service;
-static struct nodes nodes = {&service, &table, candidates, standings, NODES};
+static struct peers peers;
+static struct nodes nodes = {&peers, &table, candidates, standings, NODES};
 static uint8_t object[ID_SIZE] = {7};
 static struct pin pin = {.number = 1};
 
@@ -77,19 +77,11 @@ void nodes_succeeded(struct nodes *n, size_t index)
     (void)n, (void)index;
 }
 
-int holder_put(const struct holder *holder, const uint8_t *fragment, size_t fragment_size,
-               const uint8_t *grant, size_t grant_size, const struct holders *holders,
-               const struct pin *for_pin, struct err *err)
+int local_put_fragment(const struct local *local, const struct fragment_to_put *put,
+                       struct err *err)
 {
-    (void)holder, (void)fragment, (void)fragment_size, (void)grant, (void)grant_size;
-    (void)holders, (void)for_pin;
+    (void)local, (void)put;
     return err_set(err, ERR_FULL, "none of these nodes is this one");
-}
-
-void holders_to_wire(ProtobufCBinaryData views[STORE_HOLDERS_MAX], const struct holders *holders)
-{
-    for (uint32_t i = 0; i < holders->count; i++)
-        views[i] = wire_view(holders->node[i], ID_SIZE);
 }
 
 int ask_start(struct transport *transport, const uint8_t node[ID_SIZE],

@@ -10,13 +10,14 @@
 #include "test/service_lab.h"
 
 #include "coding/fragment_set.h"
-#include "node/api/wire.h"
-#include "node/service/ask.h"
-#include "node/service/serve_peer.h"
+#include "node/common/wire.h"
+#include "node/peers/ask.h"
+#include "node/serve/serve_peer.h"
 
 static struct lab lab;
 static struct counters counters;
-static struct holder holder;
+static struct local local;
+static struct responder responder = {.local = &local};
 static struct lab_pack pack;
 static struct fragment_set set;
 
@@ -30,7 +31,13 @@ static struct answer ask(Ecbak__PeerRequest *request, const uint8_t *payload, si
     struct answer answer;
     size_t size, reply_size;
     uint8_t *reply, *header = wire_pack(request, &size);
-    serve_peer(&holder, header, size, payload, payload_size, &reply, &reply_size, &answer.payload);
+    const struct question question = {.node = lab.nodes[0].keys->node,
+                                      .queue = serve_peer_queue(header, size),
+                                      .header = header,
+                                      .header_size = size,
+                                      .payload = payload,
+                                      .payload_size = payload_size};
+    serve_peer(&responder, &question, &reply, &reply_size, &answer.payload);
     answer.reply = wire_unpack(&ecbak__peer_reply__descriptor, reply, reply_size, 1 << 24, NULL);
     assert_non_null(answer.reply);
     free(header);
@@ -58,7 +65,7 @@ static void expect(enum err_code code, Ecbak__PeerRequest *request, const uint8_
 struct put {
     Ecbak__PeerRequest request;
     Ecbak__PutFragment put;
-    Ecbak__PeerPin pin;
+    Ecbak__Pin pin;
     ProtobufCBinaryData holders[2];
     uint8_t *grant;
 };
@@ -68,7 +75,7 @@ static void put_init(struct put *p, const uint8_t *pack_id, size_t pack_bytes)
     size_t size;
     ecbak__peer_request__init(&p->request);
     ecbak__put_fragment__init(&p->put);
-    ecbak__peer_pin__init(&p->pin);
+    ecbak__pin__init(&p->pin);
     lab_grant(&lab, pack_id, pack_bytes, NULL, &p->grant, &size);
     p->put.grant = wire_view(p->grant, size);
     p->pin.vault = wire_view(lab.vault, ID_SIZE);
@@ -81,6 +88,23 @@ static void put_init(struct put *p, const uint8_t *pack_id, size_t pack_bytes)
     p->put.holders = p->holders;
     p->request.body_case = ECBAK__PEER_REQUEST__BODY_PUT_FRAGMENT;
     p->request.put_fragment = &p->put;
+}
+
+static void the_fragment_is_given(void)
+{
+    Ecbak__GetFragment get = ECBAK__GET_FRAGMENT__INIT;
+    Ecbak__PeerRequest request = ECBAK__PEER_REQUEST__INIT;
+    get.object = wire_view(set.object_id, ID_SIZE);
+    get.index = 2;
+    request.body_case = ECBAK__PEER_REQUEST__BODY_GET_FRAGMENT;
+    request.get_fragment = &get;
+    struct answer answer = ask(&request, NULL, 0);
+    assert_int_equal(answer.reply->error, ERR_NONE);
+    assert_int_equal(answer.payload.size, set.size);
+    assert_memory_equal(answer.payload.bytes, set.bytes[2], set.size);
+    answer_free(&answer);
+    get.index = 3;
+    expect(ERR_NOT_FOUND, &request, NULL, 0);
 }
 
 static void a_fragment_with_a_grant_is_kept_and_receipted(void **state)
@@ -105,20 +129,9 @@ static void a_fragment_with_a_grant_is_kept_and_receipted(void **state)
     }
     free(p.grant);
 
-    Ecbak__GetFragment get = ECBAK__GET_FRAGMENT__INIT;
-    Ecbak__PeerRequest request = ECBAK__PEER_REQUEST__INIT;
-    get.object = wire_view(set.object_id, ID_SIZE);
-    get.index = 2;
-    request.body_case = ECBAK__PEER_REQUEST__BODY_GET_FRAGMENT;
-    request.get_fragment = &get;
-    struct answer answer = ask(&request, NULL, 0);
-    assert_int_equal(answer.reply->error, ERR_NONE);
-    assert_int_equal(answer.payload.size, set.size);
-    assert_memory_equal(answer.payload.bytes, set.bytes[2], set.size);
-    answer_free(&answer);
-    get.index = 3;
-    expect(ERR_NOT_FOUND, &request, NULL, 0);
+    the_fragment_is_given();
 
+    Ecbak__PeerRequest request = ECBAK__PEER_REQUEST__INIT;
     Ecbak__LocatePacks locate = ECBAK__LOCATE_PACKS__INIT;
     uint8_t nothing[ID_SIZE] = {1};
     ProtobufCBinaryData packs[2] = {wire_view(nothing, ID_SIZE), wire_view(pack.id, ID_SIZE)};
@@ -126,7 +139,7 @@ static void a_fragment_with_a_grant_is_kept_and_receipted(void **state)
     locate.packs = packs;
     request.body_case = ECBAK__PEER_REQUEST__BODY_LOCATE;
     request.locate = &locate;
-    answer = ask(&request, NULL, 0);
+    struct answer answer = ask(&request, NULL, 0);
     assert_int_equal(answer.reply->locate->n_fragments, 1);
     const Ecbak__FragmentAt *at = answer.reply->locate->fragments[0];
     assert_int_equal(at->pack_index, 1);
@@ -140,10 +153,10 @@ static void a_fragment_with_a_grant_is_kept_and_receipted(void **state)
     answer_free(&answer);
 
     Ecbak__PinPacks pin = ECBAK__PIN_PACKS__INIT;
-    Ecbak__PeerPin peer_pin = ECBAK__PEER_PIN__INIT;
+    Ecbak__Pin peer_pin;
+    pin_to_wire(&peer_pin, &(struct pin){.number = 8});
     peer_pin.vault = wire_view(lab.vault, ID_SIZE);
     peer_pin.writer = wire_view(lab.writer, WRITER_SIZE);
-    peer_pin.number = 8;
     pin.n_packs = 2;
     pin.packs = packs;
     pin.pin = &peer_pin;
@@ -206,7 +219,7 @@ static void nothing_is_kept_without_a_good_grant(void **state)
     struct fragment_info found[4];
     size_t count;
     struct err err = ERR_INIT;
-    lab_ok(store_find_pack(holder.store, pack.id, found, 4, &count, &err));
+    lab_ok(store_find_pack(local.store, pack.id, found, 4, &count, &err));
     for (size_t i = 0; i < count; i++)
         assert_int_not_equal(found[i].index, 0);
 }
@@ -251,8 +264,8 @@ static void too_much_is_refused(void **state)
 
     struct put p;
     put_init(&p, pack.id, pack.size);
-    ProtobufCBinaryData *holders = calloc(STORE_HOLDERS_MAX + 1, sizeof(*holders));
-    p.put.n_holders = STORE_HOLDERS_MAX + 1;
+    ProtobufCBinaryData *holders = calloc(HOLDERS_MAX + 1, sizeof(*holders));
+    p.put.n_holders = HOLDERS_MAX + 1;
     p.put.holders = holders;
     expect(ERR_FORMAT, &p.request, set.bytes[0], set.size);
     free(holders);
@@ -268,14 +281,24 @@ static void noise_is_counted_and_refused(void **state)
     struct payload payload;
     uint8_t *reply, *big = calloc(1, ASK_REQUEST_MAX + 1);
     size_t size;
-    serve_peer(&holder, (const uint8_t *)"\xff\xff\xff", 3, NULL, 0, &reply, &size, &payload);
+    serve_peer(&responder,
+               &(struct question){.queue = QUEUE_PEER,
+                                  .header = (const uint8_t *)"\xff\xff\xff",
+                                  .header_size = 3},
+               &reply, &size, &payload);
     free(reply);
-    serve_peer(&holder, big, ASK_REQUEST_MAX + 1, NULL, 0, &reply, &size, &payload);
+    serve_peer(
+        &responder,
+        &(struct question){.queue = QUEUE_PEER, .header = big, .header_size = ASK_REQUEST_MAX + 1},
+        &reply, &size, &payload);
     free(reply);
     /* Two bytes on the wire that would take a hundred in memory, many times. */
     for (size_t i = 0; i + 1 < ASK_REQUEST_MAX; i += 2)
         big[i] = 0x1a; /* an empty LocatePacks, over and over */
-    serve_peer(&holder, big, ASK_REQUEST_MAX, NULL, 0, &reply, &size, &payload);
+    serve_peer(
+        &responder,
+        &(struct question){.queue = QUEUE_PEER, .header = big, .header_size = ASK_REQUEST_MAX},
+        &reply, &size, &payload);
     free(reply);
     free(big);
     assert_true(atomic_load(&counters.value[COUNTED_MALFORMED]) >= before + 2);
@@ -291,8 +314,9 @@ static void record_of(uint64_t number, uint8_t **bytes, size_t *size, uint8_t ha
     memset(record.previous, (int)number, number > 1 ? ID_SIZE : 0);
     record.sealed = (uint8_t *)"sealed";
     record.sealed_size = 6;
-    lab_ok(record_seal(&record, lab.writer_secret, lab.writer_cert_bytes, lab.writer_cert_size,
-                       bytes, size, hash, &err));
+    lab_ok(record_seal(
+        &record, &(struct signer){lab.writer_secret, lab.writer_cert_bytes, lab.writer_cert_size},
+        bytes, size, hash, &err));
 }
 
 static void records_are_listed_by_their_first_byte(void **state)
@@ -351,11 +375,11 @@ static int setup(void **state)
     lab_init(&lab);
     lab_add_node(&lab, (uint64_t)1 << 30);
     lab_ok(rs_setup(&err));
-    lab_ok(store_open(&holder.store, lab.nodes[0].config.data_dir, lab.nodes[0].keys->node,
+    lab_ok(store_open(&local.store, lab.nodes[0].config.data_dir, lab.nodes[0].keys->node,
                       lab.cluster, (uint64_t)1 << 30, &err));
-    holder.keys = lab.nodes[0].keys;
-    holder.counters = &counters;
-    memcpy(holder.cluster, lab.cluster, ID_SIZE);
+    local.keys = lab.nodes[0].keys;
+    local.counters = &counters;
+    memcpy(local.cluster, lab.cluster, ID_SIZE);
     pack = lab_pack(500000);
     lab_ok(fragment_set_encode(&set, pack.bytes, pack.size, 4, 2, &err));
     return 0;
@@ -364,7 +388,7 @@ static int setup(void **state)
 static int teardown(void **state)
 {
     (void)state;
-    store_close(&holder.store);
+    store_close(&local.store);
     fragment_set_release(&set);
     free(pack.bytes);
     lab_release(&lab);

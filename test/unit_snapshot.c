@@ -14,26 +14,7 @@
 #include "cli/vault/snapshot.h"
 #include "coding/base/alloc.h"
 #include "coding/base/bytes.h"
-
-static struct vault_keys *keys, *other_keys;
-
-static int make_keys(void **state)
-{
-    (void)state;
-    uint8_t secret[VAULT_SECRET_SIZE];
-    struct err err = ERR_INIT;
-    for (size_t i = 0; i < sizeof(secret); i++)
-        secret[i] = (uint8_t)i;
-    return vault_keys_new(&keys, secret, &err) | vault_keys_new(&other_keys, NULL, &err);
-}
-
-static int drop_keys(void **state)
-{
-    (void)state;
-    vault_keys_destroy(&keys);
-    vault_keys_destroy(&other_keys);
-    return 0;
-}
+#include "test/vault_sample.h"
 
 static char home[] = "/home/ada", etc[] = "/etc/\xff\n", nightly[] = "nightly";
 static char host[] = "babbage", user[] = "ada", short_host[] = "b";

@@ -49,9 +49,11 @@ static void what_does_not_prove_itself_is_not_taken(void **state)
         assert_int_equal(sample_put(store, &small, 0, &err), -1);
         small.set.bytes[0][at] ^= 4;
     }
-    assert_int_equal(store_put_fragment(store, small.set.bytes[0], small.set.size, other.grant,
-                                        other.grant_size, &other.opened, &small.holders, &small.pin,
-                                        &err),
+    assert_int_equal(store_put_fragment(
+                         store,
+                         &(struct fragment_to_put){small.set.bytes[0], small.set.size, other.grant,
+                                                   other.grant_size, &small.holders, &small.pin},
+                         &other.opened, &err),
                      -1);
     assert_int_equal(err.code, ERR_FOREIGN);
     small.pin.vault[0] ^= 1;

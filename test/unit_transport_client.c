@@ -63,9 +63,10 @@ static void a_live_socket_file_is_not_taken_over_and_a_stale_one_is(void **state
     struct err err = ERR_INIT;
     snprintf(b->config.client_endpoint, sizeof(b->config.client_endpoint), "%s",
              a->config.client_endpoint);
-    assert_int_equal(
-        transport_new(&b->transport, &b->config, b->keys, &b->cert, authority_public, &ops, &err),
-        -1);
+    assert_int_equal(transport_new(&b->transport, &b->config,
+                                   &(struct credentials){b->keys, &b->cert, authority_public}, &ops,
+                                   &err),
+                     -1);
     assert_int_equal(err.code, ERR_EXISTS);
     snprintf(b->config.client_endpoint, sizeof(b->config.client_endpoint), "ipc://%s/stale",
              folder);
@@ -88,9 +89,10 @@ static void an_overlong_socket_path_is_refused_by_its_length(void **state)
     memset(a->config.client_endpoint, 'x', 200);
     memcpy(a->config.client_endpoint, "ipc:///", 7);
     a->config.client_endpoint[200] = '\0';
-    assert_int_equal(
-        transport_new(&a->transport, &a->config, a->keys, &a->cert, authority_public, &ops, &err),
-        -1);
+    assert_int_equal(transport_new(&a->transport, &a->config,
+                                   &(struct credentials){a->keys, &a->cert, authority_public}, &ops,
+                                   &err),
+                     -1);
     assert_non_null(strstr(err.text, "107"));
     node_free(a);
 }

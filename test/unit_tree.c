@@ -12,15 +12,10 @@
 #include "cli/vault/tree.h"
 #include "coding/base/alloc.h"
 
-struct stream {
-    uint8_t *bytes;
-    size_t size, room;
-};
-
-static void put(struct stream *s, const struct tree_entry *entry)
+static void put(struct buffer *s, const struct tree_entry *entry)
 {
     struct err err = ERR_INIT;
-    assert_int_equal(tree_entry_encode(entry, &s->bytes, &s->size, &s->room, &err), 0);
+    assert_int_equal(tree_entry_encode(entry, s, &err), 0);
 }
 
 static struct tree_entry named(enum entry_kind kind, const char *name)
@@ -120,7 +115,7 @@ static void an_entry_of_every_kind_comes_back(void **state)
     (void)state;
     struct tree_entry list[10], entry;
     struct tree_reader reader = {0};
-    struct stream s = {0};
+    struct buffer s = {0};
     struct err err = ERR_INIT;
     bool end = false;
     size_t count = every_kind(list);
@@ -144,7 +139,7 @@ static void chunks_may_end_anywhere(void **state)
 {
     (void)state;
     struct tree_entry list[10], entry;
-    struct stream s = {0};
+    struct buffer s = {0};
     size_t count = every_kind(list);
     for (size_t i = 0; i < count; i++)
         put(&s, &list[i]);
@@ -173,7 +168,7 @@ static void chunks_may_end_anywhere(void **state)
 }
 
 /* Reads all of s; the number of entries, or -1 with err. */
-static int read_all(const struct stream *s, struct err *err)
+static int read_all(const struct buffer *s, struct err *err)
 {
     struct tree_reader reader = {0};
     struct tree_entry entry;
@@ -196,14 +191,14 @@ static void a_directory_cut_short_is_an_error(void **state)
 {
     (void)state;
     struct tree_entry list[10];
-    struct stream s = {0};
+    struct buffer s = {0};
     struct err err = ERR_INIT;
     size_t count = every_kind(list);
     put(&s, &list[0]);
     size_t first = s.size;
     for (size_t i = 1; i < count; i++)
         put(&s, &list[i]);
-    struct stream cut = s;
+    struct buffer cut = s;
     for (cut.size = first + 1; cut.size < s.size; cut.size++) {
         int read = read_all(&cut, &err);
         assert_true(read < (int)count);
@@ -215,9 +210,9 @@ static void a_directory_cut_short_is_an_error(void **state)
 
 static void assert_not_stored(const struct tree_entry *entry)
 {
-    struct stream s = {0};
+    struct buffer s = {0};
     struct err err = ERR_INIT;
-    assert_int_equal(tree_entry_encode(entry, &s.bytes, &s.size, &s.room, &err), -1);
+    assert_int_equal(tree_entry_encode(entry, &s, &err), -1);
     assert_int_equal(err.code, ERR_INVALID);
     assert_int_equal(s.size, 0);
     free(s.bytes);
@@ -240,7 +235,7 @@ static void names_that_escape_are_not_written(void **state)
     entry.name = longest;
     entry.name_size = 256;
     assert_not_stored(&entry);
-    struct stream s = {0};
+    struct buffer s = {0};
     struct err err = ERR_INIT;
     entry.name_size = 255;
     put(&s, &entry);
@@ -254,7 +249,7 @@ static void names_that_escape_are_not_read(void **state)
     static const char *const bad[] = {"..", "a/", "/a", "/."};
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
         struct tree_entry entry = named(ENTRY_FILE, "aa");
-        struct stream s = {0};
+        struct buffer s = {0};
         struct err err = ERR_INIT;
         put(&s, &entry);
         memcpy(s.bytes + 7, bad[i], 2); /* length 4, version, kind, length of the name */
@@ -265,7 +260,7 @@ static void names_that_escape_are_not_read(void **state)
         free(s.bytes);
     }
     struct tree_entry entry = named(ENTRY_FILE, "a");
-    struct stream s = {0};
+    struct buffer s = {0};
     struct err err = ERR_INIT;
     put(&s, &entry);
     s.bytes[7] = '.';
@@ -286,7 +281,7 @@ static void unsorted_and_double_names_are_refused(void **state)
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         struct tree_entry one = named(ENTRY_FILE, cases[i].first);
         struct tree_entry two = named(ENTRY_FILE, cases[i].second);
-        struct stream s = {0};
+        struct buffer s = {0};
         struct err err = ERR_INIT;
         put(&s, &one);
         put(&s, &two);
@@ -359,7 +354,7 @@ static void a_file_of_a_tebibyte_fits(void **state)
     e.size = 1ull << 40;
     e.chunks = list;
     e.chunk_count = count;
-    struct stream s = {0};
+    struct buffer s = {0};
     struct err err = ERR_INIT;
     struct tree_reader reader = {0};
     put(&s, &e);
@@ -386,7 +381,7 @@ static void the_entry_of_the_format(void **state)
     struct tree_entry e = named(ENTRY_SYMLINK, "f");
     e.mtime_s = -2;
     e.mtime_ns = 300;
-    struct stream s = {0};
+    struct buffer s = {0};
     struct err err = ERR_INIT;
     put(&s, &e);
     static const uint8_t golden[] = "\x1d\0\0\0\x01\x03\x01"

@@ -12,8 +12,8 @@
 #include <cmocka.h>
 
 #include "cli/base/buffer.h"
-#include "cli/engine/store_count.h"
-#include "cli/engine/walk.h"
+#include "cli/files/walk.h"
+#include "cli/store/store_count.h"
 #include "coding/base/alloc.h"
 #include "test/remove_tree.h"
 #include "test/wait_for.h"

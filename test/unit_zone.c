@@ -10,7 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "node/base/zone.h"
+#include "node/config/zone.h"
 
 static const char *zone_with(const char *tag, const char *uuid, bool in_container, const char *boot,
                              const char *machine)

@@ -18,9 +18,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "cli/engine/recover.h"
-#include "cli/engine/snapshots.h"
-#include "cli/engine/store.h"
+#include "cli/recover/recover.h"
+#include "cli/remote/snapshots.h"
+#include "cli/store/store.h"
 #include "test/fake_node.h"
 #include "test/remove_tree.h"
 
@@ -154,8 +154,11 @@ static inline int recover(const char *name, const struct recover_options *option
     assert_int_equal(client_open(&client, NULL, err), 0);
     assert_int_equal(snapshot_list_load(&list, vault, client, err), 0);
     int status = snapshot_select(&snapshot, &list, name, NULL, err);
+    struct recover_options own = *options;
+    own.list = &list;
+    own.snapshot = snapshot;
     if (status == 0)
-        status = recover_run(vault, &list, snapshot, options, &progress, &report, result, err);
+        status = recover_run(vault, &own, &progress, &report, result, err);
     snapshot_list_release(&list);
     client_close(&client);
     return status;

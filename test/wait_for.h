@@ -7,7 +7,7 @@
 
 #include <unistd.h>
 
-#include "node/base/clock.h"
+#include "node/common/clock.h"
 
 #define WAIT_FOR_MS 15000 /* only a test that fails takes so long */
 

@@ -23,7 +23,7 @@
 #include "cli/admit/join.pb-c.h"
 #include "cli/base/text.h"
 #include "coding/base/alloc.h"
-#include "node/api/wire.h"
+#include "node/common/wire.h"
 
 #define MESSAGE_MAX    4096
 #define MESSAGE_BUDGET 16384
@@ -36,7 +36,7 @@ struct invitation {
     struct issuer_terms terms;
     void *context, *socket;
     bool used, done;
-    struct cert guest, replaced;
+    struct cert admitted, replaced;
     char certificate[CERT_ARMOR_MAX];
     int64_t used_s;
 };
@@ -123,8 +123,8 @@ static int fill_addresses(struct invitation *v, struct err *err)
 
 /* ---- opening ------------------------------------------------------------------------------- */
 
-/* libzmq's threads take no signals once they run, and until then would: one that comes in that moment
- * must find this thread, which knows what to do. */
+/* libzmq's threads take no signals once they run, and until then would: one that comes in that
+ * moment must find this thread, which knows what to do. */
 static void open_socket(struct invitation *v)
 {
     sigset_t all, before;
@@ -216,9 +216,9 @@ const struct ticket *invite_ticket(const struct invitation *invitation)
     return &invitation->ticket;
 }
 
-const struct cert *invite_guest(const struct invitation *invitation)
+const struct cert *invite_admitted(const struct invitation *invitation)
 {
-    return &invitation->guest;
+    return &invitation->admitted;
 }
 
 const struct cert *invite_replaced(const struct invitation *invitation)
@@ -232,18 +232,18 @@ const struct cert *invite_replaced(const struct invitation *invitation)
 static int admit(struct invitation *v, const char *request, struct err *err)
 {
     struct issuer *issuer = NULL;
-    struct cert guest;
+    struct cert admitted;
     if (issuer_open(&issuer, v->options.dir, err) != 0)
         return -1;
-    int result = issuer_sign(issuer, request, &v->terms, &guest, &v->replaced, err);
+    int result = issuer_sign(issuer, request, &v->terms, &admitted, &v->replaced, err);
     if (result == 0)
-        result = cert_armor(v->certificate, &guest, err);
+        result = cert_armor(v->certificate, &admitted, err);
     if (result == 0)
-        result = issuer_note_ticket(issuer, &guest, err);
+        result = issuer_note_ticket(issuer, &admitted, err);
     issuer_close(&issuer);
     if (result != 0)
         return -1;
-    v->guest = guest;
+    v->admitted = admitted;
     v->used_s = now_s();
     v->used = true;
     return 0;
@@ -253,7 +253,7 @@ static int used_already(const struct invitation *v, struct err *err)
 {
     char at[TEXT_SHORT_MAX];
     return err_set(err, ERR_KEY, "this ticket was used by %s at %s: ask for a new one",
-                   v->guest.name, text_time(at, v->used_s));
+                   v->admitted.name, text_time(at, v->used_s));
 }
 
 static int answer(struct invitation *v, const Ecbak__JoinRequest *request, struct err *err)
@@ -268,11 +268,11 @@ static int answer(struct invitation *v, const Ecbak__JoinRequest *request, struc
         return err_set(err, ERR_KEY, "this is not the ticket of this invitation");
     if (cert_request_read(&asked, request->request, err) != 0)
         return -1;
-    bool is_guest = v->used && memcmp(asked.node, v->guest.node, CERT_ID_SIZE) == 0 &&
-                    memcmp(asked.curve, v->guest.curve, sizeof(asked.curve)) == 0;
-    if (v->used && !is_guest)
+    bool same_machine = v->used && memcmp(asked.node, v->admitted.node, CERT_ID_SIZE) == 0 &&
+                        memcmp(asked.curve, v->admitted.curve, sizeof(asked.curve)) == 0;
+    if (v->used && !same_machine)
         return used_already(v, err);
-    if (is_guest) {
+    if (same_machine) {
         v->done |= request->done;
         return 0;
     }

@@ -6,7 +6,8 @@
  *
  *   Trust    anybody may connect who has the ticket's CURVE key; only the token admits. Every byte
  *            is checked and bounded
- *   Errors   ERR_TIMEOUT nobody came in time; ERR_IO the port is taken
+ *   Errors   ERR_USAGE an option; ERR_IO the port is taken; ERR_NOT_FOUND no address to be reached
+ *            at; those of issuer_open
  *   Threads  one
  */
 #ifndef ECBAK_CLI_ADMIT_INVITE_H
@@ -55,7 +56,7 @@ enum invite_state {
 /* Waits at most wait_ms for messages, or until stop_fd (-1: none) can be read, and answers them. */
 enum invite_state invite_turn(struct invitation *invitation, int stop_fd, int wait_ms);
 /* Who was admitted, once INVITE_USED. */
-const struct cert *invite_guest(const struct invitation *invitation);
+const struct cert *invite_admitted(const struct invitation *invitation);
 /* The certificate that another node has under that name and keeps (terms.replace); without one its
  * name is empty. */
 const struct cert *invite_replaced(const struct invitation *invitation);

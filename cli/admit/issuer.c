@@ -1,6 +1,6 @@
-/* Text and append only, so that an operator can read, copy and keep the lists with what she has, and
- * no crash can take away what was there. A line that a crash cut is skipped: nothing was handed out
- * for it. */
+/* Text and append only, so that an operator can read, copy and keep the lists with what she has,
+ * and no crash can take away what was there. A line that a crash cut is skipped: nothing was handed
+ * out for it. */
 #include "cli/admit/issuer.h"
 
 #include <errno.h>
@@ -15,7 +15,7 @@
 
 #include "coding/base/alloc.h"
 #include "coding/base/bytes.h"
-#include "node/api/durable.h"
+#include "node/common/durable.h"
 
 #define DAY_S          86400
 #define ID_PREFIX_MIN  8
@@ -236,7 +236,7 @@ int issuer_sign(struct issuer *issuer, const char *request, const struct issuer_
     return 0;
 }
 
-int issuer_note_ticket(struct issuer *issuer, const struct cert *guest, struct err *err)
+int issuer_note_ticket(struct issuer *issuer, const struct cert *admitted, struct err *err)
 {
     char path[DURABLE_PATH_MAX], line[CERT_ARMOR_MAX], id[2 * CERT_ID_SIZE + 1], at[32] = "";
     time_t now = time(NULL);
@@ -247,8 +247,8 @@ int issuer_note_ticket(struct issuer *issuer, const struct cert *guest, struct e
     int fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
     if (fd < 0)
         return err_errno(err, "opening %s", path);
-    snprintf(line, sizeof(line), "%s used by %s %s", at, guest->name,
-             hex_encode(id, guest->node, CERT_ID_SIZE));
+    snprintf(line, sizeof(line), "%s used by %s %s", at, admitted->name,
+             hex_encode(id, admitted->node, CERT_ID_SIZE));
     int result = append(issuer, fd, line, err);
     close(fd);
     return result;

@@ -11,7 +11,7 @@
  *
  *   Limits   ISSUER_LINES_MAX lines a list
  *   Errors   ERR_DENIED a revoked node or key; ERR_EXISTS a name that another node has; those of
- *            node/api/cert.h
+ *            node/trust/cert.h
  *   Memory   the secret lies in locked memory until issuer_close
  *   Threads  one; other processes wait in issuer_open until issuer_close
  */
@@ -23,8 +23,8 @@
 #include <stdint.h>
 
 #include "coding/base/err.h"
-#include "node/api/cert.h"
-#include "node/api/revocation.h"
+#include "node/trust/cert.h"
+#include "node/trust/revocation.h"
 
 #define ISSUER_LINES_MAX    100000
 #define ISSUER_DAYS_DEFAULT 3650
@@ -49,14 +49,15 @@ int issuer_sign(struct issuer *issuer, const char *request, const struct issuer_
                 struct cert *cert, struct cert *replaced, struct err *err) MUST_CHECK;
 
 /* Writes down, in DIR/tickets, that a ticket was used by this machine. */
-int issuer_note_ticket(struct issuer *issuer, const struct cert *guest, struct err *err) MUST_CHECK;
+int issuer_note_ticket(struct issuer *issuer, const struct cert *admitted,
+                       struct err *err) MUST_CHECK;
 
 /* Whom `what` names: a certificate's line, a name, a node id (or at least 8 digits of one) that was
  * issued, or a whole id that was not. */
 int issuer_find(const struct issuer *issuer, const char *what, struct cert *cert,
                 struct err *err) MUST_CHECK;
-/* Revokes the node of that certificate, or that certificate alone. One that is revoked already gives
- * what was signed then. */
+/* Revokes the node of that certificate, or that certificate alone. One that is revoked already
+ * gives what was signed then. */
 int issuer_revoke(struct issuer *issuer, const struct cert *cert, bool only_this,
                   const char *reason, struct revocation *revocation, struct err *err) MUST_CHECK;
 

@@ -19,8 +19,8 @@
 #include "cli/admit/join_config.h"
 #include "cli/base/program.h"
 #include "coding/base/bytes.h"
-#include "node/api/durable.h"
-#include "node/api/wire.h"
+#include "node/common/durable.h"
+#include "node/common/wire.h"
 
 #define REPLY_MAX    65536
 #define REPLY_BUDGET (256 * 1024)
@@ -184,8 +184,8 @@ static int find_advertise(const struct join_options *o, char to[TICKET_ADDRESS_S
         "the address at which others reach this machine cannot be told: say --advertise");
 }
 
-/* Written by a join that was cut off, or without a setting, as the package brings it. */
-static bool is_nobodys(const char *config)
+/* Was it written by a join that was cut off, or does it set nothing, as the package brings it? */
+static bool is_replaceable(const char *config)
 {
     char line[1024];
     bool first = true, ours = false, set = false;
@@ -203,7 +203,7 @@ static bool is_nobodys(const char *config)
     return whole && (ours || !set);
 }
 
-static int check_place(const struct join_options *o, struct err *err)
+static int check_paths(const struct join_options *o, struct err *err)
 {
     char certificate[JOIN_PATH_MAX], folder[JOIN_PATH_MAX];
     if (join_path(certificate, o->config, "node.cert", err) != 0 ||
@@ -214,7 +214,7 @@ static int check_place(const struct join_options *o, struct err *err)
                        "%s is there: this machine is a member already; --force makes it one anew, "
                        "with the keys that it has",
                        certificate);
-    if (!o->force && access(o->config, F_OK) == 0 && !is_nobodys(o->config))
+    if (!o->force && access(o->config, F_OK) == 0 && !is_replaceable(o->config))
         return err_set(err, ERR_EXISTS,
                        "%s is there, was not written by `ecbak join`, and sets something: "
                        "--force overwrites it",
@@ -282,7 +282,7 @@ int join_cluster(const struct join_options *o, struct joined *joined, struct err
     Ecbak__JoinReply *reply = NULL;
     int result = -1;
     *joined = (struct joined){0};
-    if (ticket_check_dates(o->ticket, (int64_t)time(NULL), err) != 0 || check_place(o, err) != 0 ||
+    if (ticket_check_dates(o->ticket, (int64_t)time(NULL), err) != 0 || check_paths(o, err) != 0 ||
         find_advertise(o, joined->advertise, err) != 0 ||
         join_config_write(o, joined->advertise, NULL, err) != 0 ||
         make_request(o, request, err) != 0)
@@ -297,8 +297,8 @@ int join_cluster(const struct join_options *o, struct joined *joined, struct err
         goto done;
     joined->seed_count = reply->n_seeds;
     send_request(socket, o->ticket, request, true);
-    wire_free(
-        wait_reply(socket, &(struct err)ERR_INIT)); /* that it was heard; nothing hangs on it */
+    struct err ignored = ERR_INIT; /* the join is complete, whether it was heard or not */
+    wire_free(wait_reply(socket, &ignored));
     result = 0;
 done:
     wire_free(reply);

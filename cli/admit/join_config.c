@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "coding/base/bytes.h"
-#include "node/api/durable.h"
+#include "node/common/durable.h"
 
 int join_path(char path[JOIN_PATH_MAX], const char *config, const char *file, struct err *err)
 {

@@ -21,7 +21,7 @@
 #include <string.h>
 
 #include "coding/base/bytes.h"
-#include "node/api/armor.h"
+#include "node/common/armor.h"
 
 #define MAGIC         "ETKT"
 #define VERSION       1

@@ -6,8 +6,8 @@
  *
  *   Units    seconds since 1970 (UTC)
  *   Limits   TICKET_ADDRESSES_MAX addresses; TICKET_ARMOR_MAX characters
- *   Errors   ERR_KEY cut, mistyped or expired; ERR_VERSION; ERR_DENIED this machine's clock is wrong;
- *            ERR_USAGE an address that is none
+ *   Errors   ERR_KEY cut, mistyped or expired; ERR_VERSION; ERR_DENIED this machine's clock is
+ *            wrong; ERR_USAGE an address that is none
  *   Memory   plain values
  *   Threads  any, after sodium_init()
  */
@@ -18,7 +18,7 @@
 #include <stdint.h>
 
 #include "coding/base/err.h"
-#include "node/api/cert.h"
+#include "node/trust/cert.h"
 
 #define TICKET_TOKEN_SIZE    16
 #define TICKET_ADDRESSES_MAX 4

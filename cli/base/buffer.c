@@ -1,5 +1,6 @@
 #include "cli/base/buffer.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -8,6 +9,7 @@
 
 uint8_t *buffer_grow(struct buffer *buffer, size_t more)
 {
+    assert(buffer->size <= buffer->room);
     if (buffer->room - buffer->size < more) {
         buffer->room = 2 * buffer->room + more + 64;
         buffer->bytes = alloc_grow(buffer->bytes, buffer->room, 1);

@@ -1,7 +1,8 @@
 /* job.h - what a long job (store, recover) shows while it runs, and how it ended.
  *
- * The engine writes the counters from many threads, a painter reads them whenever it likes. They
- * only ever grow, but for `phase`.
+ * The job writes the counters from many threads, a painter reads them whenever it likes. files and
+ * bytes begin again at zero when a store has to read its files once more (packs were lost
+ * meanwhile); files_all and bytes_all are set once they are known. The others only grow.
  *
  *   Units    bytes of file contents unless named otherwise
  *   Threads  any: every field is an atomic; the problem callback is called by one thread at a time
@@ -21,7 +22,6 @@ enum job_phase {
     JOB_RUNNING = 2,    /* reading and sending, or fetching and writing */
     JOB_FINISHING = 3,  /* store: the last packs, the index, the second check */
     JOB_PUBLISHING = 4, /* store: the snapshot's record */
-    JOB_VERIFYING = 5,  /* recover --verify: reading back what was written */
     JOB_ENDED = 6,
 };
 
@@ -31,7 +31,6 @@ struct job_progress {
     _Atomic uint64_t bytes;     /* of these */
     _Atomic uint64_t files_all; /* an estimate of the end; 0: not known yet */
     _Atomic uint64_t bytes_all;
-    _Atomic uint64_t bytes_new; /* store: in chunks that were not in the vault before */
     _Atomic uint64_t
         bytes_sent;            /* store: over the network, all fragments; recover: packs fetched */
     _Atomic uint64_t problems; /* calls of the problem callback so far */
@@ -44,6 +43,16 @@ struct job_report {
     void (*problem)(void *ctx, const char *path, const struct err *err);
     void *ctx;
 };
+
+/* Counts a problem and tells of it. Of several threads one at a time. */
+void job_problem(struct job_progress *progress, const struct job_report *report, const char *path,
+                 const struct err *err);
+
+/* How many threads a job runs: as many as are wanted (0: one per core, at least 2), at most max. */
+unsigned job_threads(unsigned wanted, unsigned max);
+/* Raises the process's limit of open files as far as it may: a job has a folder a level open, and
+ * those that it reads ahead or has not finished. */
+void job_allow_open_files(void);
 
 /* How a job ended: the command's exit code (exit_code.h). */
 enum job_outcome {

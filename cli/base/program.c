@@ -1,4 +1,5 @@
-/* The answer comes by a pipe, what goes wrong by a file: two pipes could block each other. */
+/* The answer comes by a pipe, what it says on stderr by a file: two pipes could block each
+ * other. */
 #include "cli/base/program.h"
 
 #include <errno.h>
@@ -61,37 +62,36 @@ static void read_text(int file, char *text, size_t room)
     text[used] = '\0';
 }
 
-int program_ask(const char *const *words, char *line, size_t room, struct err *err)
+int program_ask(const char *const *argv, char *line, size_t room, struct err *err)
 {
     int out[2], status = 0;
     char said[ERR_TEXT_MAX / 2];
     if (pipe2(out, O_CLOEXEC) != 0)
         return err_errno(err, "making a pipe");
-    /* A file takes what it says on stderr: one pipe to read from cannot block on another. */
-    FILE *words_of_error = tmpfile();
+    FILE *stderr_file = tmpfile();
     fflush(NULL);
-    pid_t pid = words_of_error == NULL ? -1 : fork();
+    pid_t pid = stderr_file == NULL ? -1 : fork();
     if (pid == 0) {
         dup2(out[1], STDOUT_FILENO);
-        dup2(fileno(words_of_error), STDERR_FILENO);
+        dup2(fileno(stderr_file), STDERR_FILENO);
         close_range(3, ~0u, CLOSE_RANGE_CLOEXEC);
-        execv(words[0], (char *const *)words);
+        execv(argv[0], (char *const *)argv);
         _exit(127);
     }
     if (pid < 0)
-        err_errno(err, "running %s", words[0]);
+        err_errno(err, "running %s", argv[0]);
     close(out[1]);
     read_text(out[0], line, room);
     close(out[0]);
     line[strcspn(line, "\n")] = '\0';
     if (pid > 0 && waitpid(pid, &status, 0) == pid && status != 0) {
-        rewind(words_of_error);
-        size_t size = fread(said, 1, sizeof(said) - 1, words_of_error);
+        rewind(stderr_file);
+        size_t size = fread(said, 1, sizeof(said) - 1, stderr_file);
         said[size] = '\0';
         said[strcspn(said, "\n")] = '\0';
-        err_set(err, ERR_IO, "%s failed: %s", words[0], said);
+        err_set(err, ERR_IO, "%s failed: %s", argv[0], said);
     }
-    if (words_of_error != NULL)
-        fclose(words_of_error);
+    if (stderr_file != NULL)
+        fclose(stderr_file);
     return pid > 0 && status == 0 ? 0 : -1;
 }

@@ -14,14 +14,10 @@
 
 #include <jansson.h>
 
+#include "cli/lab/lab_internal.h"
 #include "cli/lab/ports.h"
 
 #define LAB_VERSION 1
-
-/* snprintf into a path; the folders are bounded so that it always fits. */
-#define PATH_SET(path, ...) ((void)!snprintf(path, LAB_PATH_MAX, __VA_ARGS__))
-/* What the longest name below the folder takes. */
-#define PATH_ROOM 128
 
 int lab_locate(char path[LAB_PATH_MAX], const char *dir, struct err *err)
 {
@@ -89,7 +85,7 @@ static int check_empty(const char *path, struct err *err)
 static int choose_run_dir(struct lab *lab, struct err *err)
 {
     if (strlen(lab->dir) + strlen("/run/.sock") + LAB_NAME_MAX <= LAB_SOCKET_MAX) {
-        PATH_SET(lab->run_dir, "%.*s/run", LAB_PATH_MAX - PATH_ROOM, lab->dir);
+        PATH_SET(lab->run_dir, "%.*s/run", DIR_WIDTH, lab->dir);
         return 0;
     }
     PATH_SET(lab->run_dir, "/tmp/ecbak-lab-XXXXXX");
@@ -165,7 +161,7 @@ int lab_load(struct lab *lab, const char *dir, struct err *err)
     char path[LAB_PATH_MAX];
     if (lab_locate(lab->dir, dir, err) != 0)
         return -1;
-    PATH_SET(path, "%.*s/lab.json", LAB_PATH_MAX - PATH_ROOM, lab->dir);
+    PATH_SET(path, "%.*s/lab.json", DIR_WIDTH, lab->dir);
     if (access(path, F_OK) != 0)
         return err_set(err, ERR_NOT_FOUND, "there is no lab in %s; 'ecbak lab up' makes one",
                        lab->dir);
@@ -191,8 +187,8 @@ int lab_save(const struct lab *lab, struct err *err)
                   "profile", lab->profile, "capacity_bytes", (json_int_t)lab->capacity_bytes,
                   "zones", (json_int_t)lab->zones, "nodes", nodes);
     char path[LAB_PATH_MAX], fresh[LAB_PATH_MAX];
-    PATH_SET(path, "%.*s/lab.json", LAB_PATH_MAX - PATH_ROOM, lab->dir);
-    PATH_SET(fresh, "%.*s/lab.json.new", LAB_PATH_MAX - PATH_ROOM, lab->dir);
+    PATH_SET(path, "%.*s/lab.json", DIR_WIDTH, lab->dir);
+    PATH_SET(fresh, "%.*s/lab.json.new", DIR_WIDTH, lab->dir);
     int status = 0;
     if (root == NULL)
         status = err_set(err, ERR_FORMAT, "%s is not UTF-8", lab->dir);
@@ -205,7 +201,7 @@ int lab_save(const struct lab *lab, struct err *err)
 int lab_lock(struct lab *lab, struct err *err)
 {
     char path[LAB_PATH_MAX];
-    PATH_SET(path, "%.*s/lock", LAB_PATH_MAX - PATH_ROOM, lab->dir);
+    PATH_SET(path, "%.*s/lock", DIR_WIDTH, lab->dir);
     lab->lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
     if (lab->lock < 0)
         return err_errno(err, "opening %s", path);
@@ -258,11 +254,11 @@ const struct lab_node *lab_find(const struct lab *lab, const char *name, struct 
 void lab_node_path(char path[LAB_PATH_MAX], const struct lab *lab, const struct lab_node *node,
                    const char *file)
 {
-    PATH_SET(path, "%.*s/nodes/%s/%s", LAB_PATH_MAX - PATH_ROOM, lab->dir, node->name, file);
+    PATH_SET(path, "%.*s/nodes/%s/%s", DIR_WIDTH, lab->dir, node->name, file);
 }
 
 void lab_node_endpoint(char endpoint[LAB_PATH_MAX], const struct lab *lab,
                        const struct lab_node *node)
 {
-    PATH_SET(endpoint, "ipc://%.*s/%s.sock", LAB_PATH_MAX - PATH_ROOM, lab->run_dir, node->name);
+    PATH_SET(endpoint, "ipc://%.*s/%s.sock", DIR_WIDTH, lab->run_dir, node->name);
 }

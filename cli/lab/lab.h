@@ -36,7 +36,7 @@ struct lab {
     char run_dir[LAB_PATH_MAX]; /* of the sockets */
     char profile[8];            /* lan wan local */
     uint64_t capacity_bytes;    /* that each node offers */
-    uint64_t zones;             /* the nodes are dealt to so many */
+    uint64_t zones;             /* the nodes are spread over so many */
     struct lab_node nodes[LAB_NODES_MAX];
     size_t count;
     int lock; /* file descriptor */
@@ -48,7 +48,7 @@ int lab_locate(char path[LAB_PATH_MAX], const char *dir, struct err *err) MUST_C
 int lab_create(struct lab *lab, const char *dir, struct err *err) MUST_CHECK;
 int lab_load(struct lab *lab, const char *dir, struct err *err) MUST_CHECK;
 int lab_save(const struct lab *lab, struct err *err) MUST_CHECK;
-/* Takes lab.lock, waiting for another command to end. Released by lab_unlock. */
+/* Takes DIR/lock, waiting for another command to end. Released by lab_unlock. */
 int lab_lock(struct lab *lab, struct err *err) MUST_CHECK;
 void lab_unlock(struct lab *lab);
 
@@ -56,7 +56,7 @@ void lab_unlock(struct lab *lab);
 int lab_grow(struct lab *lab, size_t count, struct err *err) MUST_CHECK;
 /* Makes on disk what is not there: authority, and of each node keys, certificate, configuration.
  * program: ecbakd, which makes a node's keys and data folder. */
-int lab_furnish(const struct lab *lab, const char *program, struct err *err) MUST_CHECK;
+int lab_set_up(const struct lab *lab, const char *program, struct err *err) MUST_CHECK;
 /* Removes everything that a lab makes; its nodes must be down. */
 int lab_remove(const struct lab *lab, struct err *err) MUST_CHECK;
 

@@ -30,7 +30,7 @@ static bool read_boot_id(char boot[BOOT_ID_SIZE])
     return read;
 }
 
-/* The start time of a process that runs; false when there is none, or only its corpse. */
+/* The start time of a process that runs; false when there is none, or only a zombie. */
 static bool start_time(uint64_t *start, int64_t pid)
 {
     char path[64], text[1024];
@@ -118,16 +118,16 @@ pid_t process_running(const struct lab *lab, const struct lab_node *node)
     return pid;
 }
 
-/* In the child: everything up to exec. Waits for the parent's word, so that the pid file is there
- * before the daemon is; a parent that died means no. */
-static void become_daemon(const char *program, const char *config, const char *log, int word)
+/* In the child: everything up to exec. Waits for a byte from the parent, so that the pid file is
+ * there before the daemon is; when the parent died, none comes. */
+static void become_daemon(const char *program, const char *config, const char *log, int start)
 {
     char go;
     setsid();
     int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
     int out = open(log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
     if (null < 0 || out < 0 || dup2(null, STDIN_FILENO) < 0 || dup2(out, STDOUT_FILENO) < 0 ||
-        dup2(out, STDERR_FILENO) < 0 || read(word, &go, 1) != 1)
+        dup2(out, STDERR_FILENO) < 0 || read(start, &go, 1) != 1)
         _exit(127);
     close_range(3, ~0u, CLOSE_RANGE_CLOEXEC);
     execl(program, "ecbakd", "--config", config, (char *)NULL);
@@ -139,24 +139,24 @@ int process_start(const struct lab *lab, const struct lab_node *node, const char
                   struct err *err)
 {
     char config[LAB_PATH_MAX], log[LAB_PATH_MAX];
-    int word[2];
+    int go[2]; /* a pipe */
     lab_node_path(config, lab, node, "ecbakd.conf");
     lab_node_path(log, lab, node, "log");
-    if (pipe2(word, O_CLOEXEC) != 0)
+    if (pipe2(go, O_CLOEXEC) != 0)
         return err_errno(err, "making a pipe");
     fflush(NULL);
     pid_t pid = fork();
     if (pid == 0) {
-        close(word[1]);
-        become_daemon(program, config, log, word[0]);
+        close(go[1]);
+        become_daemon(program, config, log, go[0]);
     }
     int status = pid < 0 ? err_errno(err, "starting %s", node->name) : 0;
     if (status == 0)
         status = write_identity(lab, node, pid, err);
-    close(word[0]);
-    if (status == 0 && write(word[1], "g", 1) != 1)
+    close(go[0]);
+    if (status == 0 && write(go[1], "g", 1) != 1)
         status = err_errno(err, "starting %s", node->name);
-    close(word[1]);
+    close(go[1]);
     return status;
 }
 
@@ -181,11 +181,11 @@ int process_end(const struct lab *lab, const struct lab_node *node, int signal, 
     return status;
 }
 
-void process_last_words(char words[ERR_TEXT_MAX / 2], const struct lab *lab,
-                        const struct lab_node *node)
+void process_last_line(char last[ERR_TEXT_MAX / 2], const struct lab *lab,
+                       const struct lab_node *node)
 {
     char path[LAB_PATH_MAX], line[ERR_TEXT_MAX / 2];
-    words[0] = '\0';
+    last[0] = '\0';
     lab_node_path(path, lab, node, "log");
     FILE *in = fopen(path, "re");
     if (in == NULL)
@@ -193,7 +193,7 @@ void process_last_words(char words[ERR_TEXT_MAX / 2], const struct lab *lab,
     while (fgets(line, sizeof(line), in) != NULL) {
         line[strcspn(line, "\n")] = '\0';
         if (line[0] != '\0')
-            memcpy(words, line, sizeof(line));
+            memcpy(last, line, sizeof(line));
     }
     fclose(in);
 }

@@ -13,6 +13,9 @@
 
 #include "cli/lab/lab.h"
 
+#define PROCESS_STOP_MS 15000 /* how long a node may take to end in good order */
+#define PROCESS_KILL_MS 5000  /* and when it is killed */
+
 /* Its number while it runs, else 0. */
 pid_t process_running(const struct lab *lab, const struct lab_node *node);
 /* Starts it in the background, its output going to nodes/NAME/log. */
@@ -24,7 +27,7 @@ int process_end(const struct lab *lab, const struct lab_node *node, int signal, 
                 bool *was_running, struct err *err) MUST_CHECK;
 
 /* The last line of its log, "" without one. */
-void process_last_words(char words[ERR_TEXT_MAX / 2], const struct lab *lab,
-                        const struct lab_node *node);
+void process_last_line(char last[ERR_TEXT_MAX / 2], const struct lab *lab,
+                       const struct lab_node *node);
 
 #endif

@@ -6,6 +6,7 @@
 #include <time.h>
 
 #include "cli/base/program.h"
+#include "cli/base/steady_clock.h"
 #include "cli/lab/process.h"
 #include "node/api/client.h"
 
@@ -13,13 +14,6 @@
 #define CAPACITY_DEFAULT ((uint64_t)10 << 30)
 #define POLL_MS          50
 #define ASK_MS           1000
-
-static int64_t now_ms(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
 
 static int take_options(struct lab *lab, const struct up_options *options, bool is_new,
                         struct err *err)
@@ -64,7 +58,7 @@ static int prepare(struct lab *lab, const char *dir, const struct up_options *op
     if (lab_lock(lab, err) != 0 || take_options(lab, options, is_new, err) != 0 ||
         lab_save(lab, err) != 0)
         return -1;
-    return lab_furnish(lab, program, err);
+    return lab_set_up(lab, program, err);
 }
 
 /* How many members this node sees alive; 0 when it does not answer yet. */
@@ -93,16 +87,15 @@ static int wait_for_node(const struct lab *lab, const struct lab_node *node, siz
 {
     for (;;) {
         if (process_running(lab, node) == 0) {
-            char words[ERR_TEXT_MAX / 2], log[LAB_PATH_MAX];
-            process_last_words(words, lab, node);
+            char last[ERR_TEXT_MAX / 2], log[LAB_PATH_MAX];
+            process_last_line(last, lab, node);
             lab_node_path(log, lab, node, "log");
-            return err_set(err, ERR_IO, "%s ended; its last words in %s: %s", node->name, log,
-                           words);
+            return err_set(err, ERR_IO, "%s ended; the last line of %s: %s", node->name, log, last);
         }
         size_t seen = alive_at(lab, node);
         if (seen >= alive)
             return 0;
-        if (now_ms() >= end_ms)
+        if (steady_clock_ms() >= end_ms)
             return seen == 0 ? err_set(err, ERR_TIMEOUT, "%s does not answer", node->name)
                              : err_set(err, ERR_TIMEOUT, "%s sees %zu of %zu members alive",
                                        node->name, seen, lab->count);
@@ -113,12 +106,12 @@ static int wait_for_node(const struct lab *lab, const struct lab_node *node, siz
 int lab_wait_for_answer(const struct lab *lab, const struct lab_node *node, uint64_t timeout_ms,
                         struct err *err)
 {
-    return wait_for_node(lab, node, 1, now_ms() + (int64_t)timeout_ms, err);
+    return wait_for_node(lab, node, 1, steady_clock_ms() + (int64_t)timeout_ms, err);
 }
 
 static int wait_for_all(const struct lab *lab, uint64_t timeout_ms, struct err *err)
 {
-    int64_t end_ms = now_ms() + (int64_t)timeout_ms;
+    int64_t end_ms = steady_clock_ms() + (int64_t)timeout_ms;
     for (size_t i = 0; i < lab->count; i++)
         if (wait_for_node(lab, &lab->nodes[i], lab->count, end_ms, err) != 0)
             return -1;

@@ -1,6 +1,6 @@
 /* up.h - a lab made, started, and waited for.
  *
- *   Errors   ERR_IO with a node's last words when it ended meanwhile; ERR_TIMEOUT
+ *   Errors   ERR_IO with the last line of a node's log when it ended meanwhile; ERR_TIMEOUT
  */
 #ifndef ECBAK_CLI_LAB_UP_H
 #define ECBAK_CLI_LAB_UP_H
@@ -18,7 +18,7 @@ struct up_options {
 };
 
 /* Fills lab and holds its lock. ERR_TIMEOUT when not every node sees every other one alive in time;
- * ERR_IO with a node's last words when it ended. */
+ * ERR_IO with the last line of a node's log when it ended. */
 int lab_up(struct lab *lab, const char *dir, const struct up_options *options,
            struct err *err) MUST_CHECK;
 

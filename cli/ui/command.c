@@ -10,7 +10,7 @@
 #include "cli/ui/output.h"
 #include "cli/ui/suggest.h"
 #include "coding/base/bytes.h"
-#include "node/api/cert.h"
+#include "node/trust/cert.h"
 
 /* Of one line: the longest armored one has half of it. */
 #define LINE_SIZE_MAX 1024

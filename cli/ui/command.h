@@ -1,4 +1,5 @@
-/* command.h - the commands of ecbak, one file each, and how a name finds its function.
+/* command.h - several commands under one name, how a name finds its function, and what commands
+ * share.
  *
  * A command takes its own argc and argv (argv[0] is its name) and returns an exit code.
  */
@@ -40,27 +41,5 @@ struct cert;
 /* After a certificate was signed with --replace: that the other node keeps its own. Nothing when
  * `replaced` has no name. */
 void command_warn_replaced(const struct cert *replaced);
-
-int cmd_authority(int argc, char **argv);
-int cmd_init(int argc, char **argv);
-int cmd_invite(int argc, char **argv);
-int cmd_join(int argc, char **argv);
-int cmd_lab(int argc, char **argv);
-int cmd_leave(int argc, char **argv);
-int cmd_members(int argc, char **argv);
-int cmd_open(int argc, char **argv);
-int cmd_recover(int argc, char **argv);
-int cmd_revoke(int argc, char **argv);
-int cmd_snapshots(int argc, char **argv);
-int cmd_status(int argc, char **argv);
-int cmd_store(int argc, char **argv);
-
-/* Of `ecbak authority`. */
-int cmd_authority_revoke(int argc, char **argv);
-
-/* Of `ecbak lab`. */
-int cmd_lab_kill(int argc, char **argv);
-int cmd_lab_start(int argc, char **argv);
-int cmd_lab_stop(int argc, char **argv);
 
 #endif

@@ -102,7 +102,7 @@ static int set_option(const struct option *o, const char *value, struct err *err
 }
 
 /* The two tables of a command line, and where in argv the reader stands. */
-struct scan {
+struct parser {
     struct command_line *line;
     const struct option *tables[2];
     int argc;
@@ -110,17 +110,17 @@ struct scan {
     int at;
 };
 
-/* NULL: there is none, and err says what was meant: in a profile words have no dashes, and one more is
- * known. */
-static const struct option *find_name(const struct scan *scan, const char *name, bool in_profile,
-                                      struct err *err)
+/* NULL: there is none, and err says what was meant: in a profile words have no dashes, and one more
+ * is known. */
+static const struct option *find_name(const struct parser *parser, const char *name,
+                                      bool in_profile, struct err *err)
 {
     const char *dashes = in_profile ? "" : "--";
     struct suggestion near = {0};
     if (in_profile)
         suggest_consider(&near, name, "path");
     for (size_t t = 0; t < 2; t++)
-        for (const struct option *o = scan->tables[t]; o != NULL && o->name != NULL; o++) {
+        for (const struct option *o = parser->tables[t]; o != NULL && o->name != NULL; o++) {
             suggest_consider(&near, name, o->name);
             if (strcmp(o->name, name) == 0)
                 return o;
@@ -139,15 +139,15 @@ static void add_operand(struct command_line *line, const char *text)
     line->operands[line->operand_count++] = text;
 }
 
-static int read_profile_line(struct scan *scan, const struct profile_line *at, struct err *err)
+static int read_profile_line(struct parser *parser, const struct profile_line *at, struct err *err)
 {
     if (strcmp(at->word, "path") == 0 && at->value != NULL && at->value[0] == '/') {
-        add_operand(scan->line, at->value);
+        add_operand(parser->line, at->value);
         return 0;
     }
     if (strcmp(at->word, "path") == 0)
         return err_set(err, ERR_USAGE, "path needs an absolute path, such as: path /home");
-    const struct option *o = find_name(scan, at->word, true, err);
+    const struct option *o = find_name(parser, at->word, true, err);
     if (o == NULL)
         return -1;
     if (o->kind == OPTION_PROFILE || strcmp(o->name, "help") == 0)
@@ -159,70 +159,70 @@ static int read_profile_line(struct scan *scan, const struct profile_line *at, s
     return set_option(o, at->value, err) == 0 ? 0 : err_context(err, "%s", o->name);
 }
 
-static int read_profile(struct scan *scan, const char *name, struct err *err)
+static int read_profile(struct parser *parser, const char *name, struct err *err)
 {
-    if (scan->line->profile != NULL)
+    if (parser->line->profile != NULL)
         return err_set(err, ERR_USAGE, "one profile at a time");
-    if (profile_load(&scan->line->profile, name, err) != 0)
+    if (profile_load(&parser->line->profile, name, err) != 0)
         return -1;
-    const struct profile *profile = scan->line->profile;
+    const struct profile *profile = parser->line->profile;
     for (size_t i = 0; i < profile->count; i++)
-        if (read_profile_line(scan, &profile->lines[i], err) != 0)
+        if (read_profile_line(parser, &profile->lines[i], err) != 0)
             return err_context(err, "%s line %u", profile->path, profile->lines[i].number);
     return 0;
 }
 
-static int apply(struct scan *scan, const struct option *o, const char *value, struct err *err)
+static int apply(struct parser *parser, const struct option *o, const char *value, struct err *err)
 {
-    return o->kind == OPTION_PROFILE ? read_profile(scan, value, err) : set_option(o, value, err);
+    return o->kind == OPTION_PROFILE ? read_profile(parser, value, err) : set_option(o, value, err);
 }
 
-static int read_long(struct scan *scan, const char *text, struct err *err)
+static int read_long(struct parser *parser, const char *text, struct err *err)
 {
     const char *equals = strchr(text, '=');
     size_t length = equals != NULL ? (size_t)(equals - text) : strlen(text);
     char name[32];
     snprintf(name, sizeof(name), "%.*s", (int)length, text);
-    const struct option *o = find_name(scan, name, false, err);
+    const struct option *o = find_name(parser, name, false, err);
     const char *value = equals != NULL ? equals + 1 : NULL;
     if (o == NULL)
         return -1;
     if (o->kind == OPTION_FLAG && value != NULL)
         return err_set(err, ERR_USAGE, "option --%s takes no value", o->name);
     if (o->kind != OPTION_FLAG && value == NULL) {
-        if (scan->at + 1 >= scan->argc)
+        if (parser->at + 1 >= parser->argc)
             return err_set(err, ERR_USAGE, "option --%s needs a value: --%s %s", o->name, o->name,
                            o->argument);
-        value = scan->argv[++scan->at];
+        value = parser->argv[++parser->at];
     }
-    return apply(scan, o, value, err) == 0 ? 0 : err_context(err, "option --%s", o->name);
+    return apply(parser, o, value, err) == 0 ? 0 : err_context(err, "option --%s", o->name);
 }
 
-static const struct option *find_letter(const struct scan *scan, char letter)
+static const struct option *find_letter(const struct parser *parser, char letter)
 {
     for (size_t t = 0; t < 2; t++)
-        for (const struct option *o = scan->tables[t]; o != NULL && o->name != NULL; o++)
+        for (const struct option *o = parser->tables[t]; o != NULL && o->name != NULL; o++)
             if (o->letter == letter)
                 return o;
     return NULL;
 }
 
-static int read_short(struct scan *scan, const char *letters, struct err *err)
+static int read_short(struct parser *parser, const char *letters, struct err *err)
 {
     for (const char *at = letters; *at != '\0'; at++) {
-        const struct option *o = find_letter(scan, *at);
+        const struct option *o = find_letter(parser, *at);
         if (o == NULL)
             return err_set(err, ERR_USAGE, "there is no option -%c", *at);
         const char *value = NULL;
         if (o->kind != OPTION_FLAG) {
-            value = at[1] != '\0'               ? at + 1
-                    : scan->at + 1 < scan->argc ? scan->argv[++scan->at]
-                                                : NULL;
+            value = at[1] != '\0'                   ? at + 1
+                    : parser->at + 1 < parser->argc ? parser->argv[++parser->at]
+                                                    : NULL;
             if (value == NULL)
                 return err_set(err, ERR_USAGE, "option -%c needs a value: -%c %s", *at, *at,
                                o->argument);
         }
-        if (apply(scan, o, value, err) != 0)
+        if (apply(parser, o, value, err) != 0)
             return err_context(err, "option -%c", *at);
         if (value != NULL)
             break;
@@ -230,20 +230,20 @@ static int read_short(struct scan *scan, const char *letters, struct err *err)
     return 0;
 }
 
-static int read_all(struct command_line *line, struct scan *scan, struct err *err)
+static int read_all(struct command_line *line, struct parser *parser, struct err *err)
 {
     bool only_operands = false;
-    for (scan->at = 1; scan->at < scan->argc; scan->at++) {
-        const char *text = scan->argv[scan->at];
+    for (parser->at = 1; parser->at < parser->argc; parser->at++) {
+        const char *text = parser->argv[parser->at];
         int status = 0;
         if (only_operands || text[0] != '-' || text[1] == '\0')
             add_operand(line, text);
         else if (strcmp(text, "--") == 0)
             only_operands = true;
         else if (text[1] == '-')
-            status = read_long(scan, text + 2, err);
+            status = read_long(parser, text + 2, err);
         else
-            status = read_short(scan, text + 1, err);
+            status = read_short(parser, text + 1, err);
         if (status != 0)
             return -1;
     }
@@ -260,9 +260,9 @@ bool command_line_read(struct command_line *line, int argc, char **argv, int *ex
     struct option common[COMMON_MAX];
     struct err err = ERR_INIT;
     common_options(common, line, &help);
-    struct scan scan = {
+    struct parser parser = {
         .line = line, .tables = {line->options, common}, .argc = argc, .argv = argv};
-    int status = read_all(line, &scan, &err);
+    int status = read_all(line, &parser, &err);
     if (status == 0 && !help)
         return true;
     if (help) {

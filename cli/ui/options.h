@@ -1,9 +1,9 @@
 /* options.h - command lines, read by one declarative table a command.
  *
  * Options may stand before, between and after the operands: -v, -vq, -n 3, -n3, --nodes 3,
- * --nodes=3; "--" ends them. The lines of a profile (cli/ui/profile.h) stand for options and, as "path",
- * for operands, which are absolute paths there. Every command also takes --json, --quiet and --help, and, where it says
- * so in `uses`, --socket and --vault.
+ * --nodes=3; "--" ends them. The lines of a profile (cli/ui/profile.h) stand for options and, as
+ * "path", for operands, which are absolute paths there. Every command also takes --json, --quiet
+ * and --help, and, where it says so in `uses`, --socket and --vault.
  *
  *   Errors   a usage error is reported on stderr with the way to the help, exit status 2
  *   Memory   values point into argv or into the profile; command_end frees that, operands and lists

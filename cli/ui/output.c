@@ -29,11 +29,6 @@ void output_setup(void)
         terminal.colour[file] = wanted && isatty(file) == 1;
 }
 
-bool output_unicode(void)
-{
-    return terminal.unicode;
-}
-
 static bool has_colour(FILE *stream)
 {
     return (stream == stdout && terminal.colour[STDOUT_FILENO]) ||

@@ -1,8 +1,8 @@
-/* output.h - what reaches the person: calm text on a terminal, one JSON line for programs.
+/* output.h - what a command prints: text for people, one JSON line for programs.
  *
- * Results go to stdout, everything else (errors, warnings, advice) to stderr. Colours only where the
- * stream is a terminal, TERM is not "dumb" and NO_COLOR is not set; bars and marks beyond ASCII only
- * in a UTF-8 locale.
+ * Results go to stdout, everything else (errors, warnings, advice) to stderr. Colours only where
+ * the stream is a terminal, TERM is not "dumb" and NO_COLOR is not set; bars and marks beyond ASCII
+ * only in a UTF-8 locale.
  *
  *   Memory   output_json takes the value over
  *   Threads  the command's main thread; output_warning any
@@ -30,7 +30,6 @@ enum style {
 
 /* Call once, before anything is printed. */
 void output_setup(void);
-bool output_unicode(void);
 /* The sequences that switch a style on and off again on this stream; "" where it has no colours. */
 const char *style_on(FILE *stream, enum style style);
 const char *style_off(FILE *stream);

@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "coding/base/alloc.h"
-#include "node/api/durable.h"
+#include "node/common/durable.h"
 
 #define BLANKS " \t\r"
 

@@ -1,4 +1,4 @@
-/* profile.h - a file with what else would stand on a command line, for what is done again and again.
+/* profile.h - options and paths in a file, for a store that is done again and again.
  *
  *     # /etc/ecbak/store.d/home.conf
  *     path /home
@@ -10,7 +10,7 @@
  * knows. Empty lines and lines that begin with '#' say nothing.
  *
  *   Limits   PROFILE_SIZE_MAX bytes
- *   Errors   ERR_USAGE not a name, or a NUL in the file; ERR_NOT_FOUND; ERR_IO
+ *   Errors   ERR_USAGE not a name, no such profile, or a NUL in it; those of durable_read
  *   Memory   words and values are the profile's
  *   Threads  any
  */

@@ -11,6 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "cli/base/steady_clock.h"
 #include "cli/base/text.h"
 #include "cli/ui/output.h"
 #include "coding/base/alloc.h"
@@ -45,13 +46,6 @@ static void on_signal(int number)
     }
 }
 
-static double now_s(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
-}
-
 static const char *phase_text(int phase, const char *verb)
 {
     switch (phase) {
@@ -63,8 +57,6 @@ static const char *phase_text(int phase, const char *verb)
         return "finishing";
     case JOB_PUBLISHING:
         return "publishing";
-    case JOB_VERIFYING:
-        return "verifying";
     default:
         return verb;
     }
@@ -102,7 +94,7 @@ void progress_line(char to[PROGRESS_LINE_MAX], const char *verb, struct job_prog
 /* With the lock held. */
 static void paint(struct progress *p)
 {
-    double now = now_s(), passed = now - p->last_s;
+    double now = steady_clock_s(), passed = now - p->last_s;
     uint64_t bytes = atomic_load(&p->job->bytes);
     if (passed > 0) {
         double fresh = (double)(bytes - p->last_bytes) / passed;
@@ -160,7 +152,7 @@ struct progress *progress_start(const char *verb, struct job_progress *job, bool
     p->job = job;
     p->json = json;
     p->quiet = quiet;
-    p->start_s = p->last_s = now_s();
+    p->start_s = p->last_s = steady_clock_s();
     pthread_mutex_init(&p->lock, NULL);
     pthread_condattr_t clock;
     pthread_condattr_init(&clock);

@@ -37,8 +37,8 @@ int screen_end(struct err *err) MUST_CHECK;
 bool screen_wait(int64_t wait_ms);
 /* A signal asked for the end. */
 bool screen_ended(void);
-/* After screen_close: dies of the signal that asked for it, as the shell expects; returns when there
- * was none. */
+/* After screen_close: dies of the signal that asked for it, as the shell expects; returns when
+ * there was none. */
 void screen_die(void);
 
 #endif

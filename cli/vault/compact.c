@@ -2,44 +2,31 @@
 
 #include <string.h>
 
-#include "coding/base/alloc.h"
-
-void compact_bytes(struct compact *b, const void *from, size_t size)
+void compact_u8(struct buffer *b, uint8_t value)
 {
-    if (size > b->room - b->size) {
-        b->room = 2 * b->room + size + 256;
-        b->bytes = alloc_grow(b->bytes, b->room, 1);
-    }
-    if (size > 0)
-        memcpy(b->bytes + b->size, from, size);
-    b->size += size;
+    buffer_append(b, &value, 1);
 }
 
-void compact_u8(struct compact *b, uint8_t value)
-{
-    compact_bytes(b, &value, 1);
-}
-
-void compact_number(struct compact *b, uint64_t value)
+void compact_number(struct buffer *b, uint64_t value)
 {
     uint8_t bytes[10];
     size_t size = 0;
     for (; value >= 0x80; value >>= 7)
         bytes[size++] = (uint8_t)(value | 0x80);
     bytes[size++] = (uint8_t)value;
-    compact_bytes(b, bytes, size);
+    buffer_append(b, bytes, size);
 }
 
-void compact_signed(struct compact *b, int64_t value)
+void compact_signed(struct buffer *b, int64_t value)
 {
     uint64_t bits = (uint64_t)value;
     compact_number(b, value < 0 ? ~(bits << 1) : bits << 1);
 }
 
-void compact_text(struct compact *b, const void *from, size_t size)
+void compact_text(struct buffer *b, const void *from, size_t size)
 {
     compact_number(b, size);
-    compact_bytes(b, from, size);
+    buffer_append(b, from, size);
 }
 
 uint64_t read_compact(struct reader *r, uint64_t max)

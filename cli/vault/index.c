@@ -21,7 +21,7 @@
 #include <string.h>
 
 #include "cli/vault/compact.h"
-#include "cli/vault/pack_format.h"
+#include "cli/vault/pack_internal.h"
 #include "coding/base/alloc.h"
 
 #define INDEX_VERSION  1
@@ -29,35 +29,31 @@
 
 static const uint8_t magic[8] = "ecbkindx";
 
-void index_append(uint8_t **bytes, size_t *size, size_t *room, const uint8_t pack[ID_SIZE],
+void index_append(struct buffer *index, const uint8_t pack[ID_SIZE],
                   const struct pack_entry *entries, size_t count)
 {
-    struct compact b = {*bytes, *size, *room};
     assert(count <= PACK_ENTRIES_MAX);
-    if (b.size == 0) {
-        compact_bytes(&b, magic, sizeof(magic));
-        compact_u8(&b, INDEX_VERSION);
+    if (index->size == 0) {
+        buffer_append(index, magic, sizeof(magic));
+        compact_u8(index, INDEX_VERSION);
     }
-    compact_bytes(&b, pack, ID_SIZE);
-    compact_number(&b, count);
+    buffer_append(index, pack, ID_SIZE);
+    compact_number(index, count);
     uint32_t segment = 0, end = 0;
     for (size_t i = 0; i < count; i++) {
         const struct pack_entry *entry = &entries[i];
         assert(entry->segment >= segment);
         if (entry->segment != segment)
             end = 0;
-        assert(entry->offset >= end);
-        compact_number(&b, entry->segment - segment);
-        compact_number(&b, entry->offset - end);
-        compact_number(&b, entry->size);
-        compact_u8(&b, entry->kind);
-        compact_bytes(&b, entry->id, CHUNK_ID_SIZE);
+        assert(entry->offset >= end && entry->size <= CHUNK_BYTES_MAX);
+        compact_number(index, entry->segment - segment);
+        compact_number(index, entry->offset - end);
+        compact_number(index, entry->size);
+        compact_u8(index, entry->kind);
+        buffer_append(index, entry->id, CHUNK_ID_SIZE);
         segment = entry->segment;
         end = entry->offset + entry->size;
     }
-    *bytes = b.bytes;
-    *size = b.size;
-    *room = b.room;
 }
 
 /* The chunks of one block; false when they are malformed. */

@@ -10,11 +10,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "cli/base/buffer.h"
 #include "cli/vault/pack.h"
 #include "coding/base/err.h"
 
-/* Appends one pack's directory to a growing malloc'd buffer. */
-void index_append(uint8_t **bytes, size_t *size, size_t *room, const uint8_t pack[ID_SIZE],
+/* Appends one pack's directory to an index chunk, which begins as an empty buffer. */
+void index_append(struct buffer *index, const uint8_t pack[ID_SIZE],
                   const struct pack_entry *entries, size_t count);
 /* Calls each() for every pack listed; entries are valid during the call. Stops at its first -1. */
 int index_read(const uint8_t *bytes, size_t size,

@@ -9,7 +9,7 @@
 
 #include <sodium.h>
 
-#include "cli/vault/pack_format.h"
+#include "cli/vault/pack_internal.h"
 #include "coding/base/alloc.h"
 #include "coding/base/bytes.h"
 #include "coding/pack_id.h"
@@ -115,11 +115,6 @@ int pack_writer_add(struct pack_writer *writer, const struct segment *segment, s
     return 0;
 }
 
-size_t pack_writer_size(const struct pack_writer *writer)
-{
-    return padme(size_with(writer, 0, 0, 0));
-}
-
 /* Seals directory and footer behind the segments; returns the pack's size. */
 static size_t seal_end(struct pack_writer *w)
 {
@@ -139,20 +134,24 @@ static size_t seal_end(struct pack_writer *w)
     return size;
 }
 
-int pack_writer_finish(struct pack_writer **writer, uint8_t **bytes, size_t *size,
-                       uint8_t id[ID_SIZE], struct pack_entry **entries, size_t *entry_count,
-                       struct err *err)
+void pack_writer_finish(struct pack_writer **writer, struct sealed_pack *pack)
 {
     struct pack_writer *w = *writer;
-    (void)err; /* for a pack that will be written elsewhere than in memory */
-    *size = seal_end(w);
-    uint8_t *shrunk = realloc(w->bytes, *size);
-    *bytes = shrunk != NULL ? shrunk : w->bytes;
+    *pack = (struct sealed_pack){.kind = w->directory.kind, .size = seal_end(w)};
+    assert(pack->size <= PACK_BYTES);
+    uint8_t *shrunk = realloc(w->bytes, pack->size);
+    pack->bytes = shrunk != NULL ? shrunk : w->bytes;
     w->bytes = NULL;
-    pack_id(id, *bytes, *size);
-    *entries = w->directory.entries;
-    *entry_count = w->directory.entry_count;
+    pack_id(pack->id, pack->bytes, pack->size);
+    pack->entries = w->directory.entries;
+    pack->entry_count = w->directory.entry_count;
     w->directory.entries = NULL;
     pack_writer_destroy(writer);
-    return 0;
+}
+
+void sealed_pack_release(struct sealed_pack *pack)
+{
+    free(pack->bytes);
+    free(pack->entries);
+    *pack = (struct sealed_pack){0};
 }

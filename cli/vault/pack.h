@@ -74,12 +74,19 @@ bool pack_writer_has_room(const struct pack_writer *writer, const struct segment
 /* Seals a compressed segment into the pack. */
 int pack_writer_add(struct pack_writer *writer, const struct segment *segment,
                     struct err *err) MUST_CHECK;
-size_t pack_writer_size(const struct pack_writer *writer);
-/* Ends the pack: directory, padding. bytes is malloc'd, the caller's; id is the pack id; entries
- * (malloc'd, the caller's) list its chunks. The writer is destroyed. */
-int pack_writer_finish(struct pack_writer **writer, uint8_t **bytes, size_t *size,
-                       uint8_t id[ID_SIZE], struct pack_entry **entries, size_t *entry_count,
-                       struct err *err) MUST_CHECK;
+
+/* A pack that is complete, and the chunks in it as its directory lists them. */
+struct sealed_pack {
+    uint8_t id[ID_SIZE];
+    enum pack_kind kind;
+    uint8_t *bytes;
+    size_t size;
+    struct pack_entry *entries;
+    size_t entry_count;
+};
+/* Ends the pack: directory, padding. The writer is destroyed. */
+void pack_writer_finish(struct pack_writer **writer, struct sealed_pack *pack);
+void sealed_pack_release(struct sealed_pack *pack);
 
 /* An opened pack: takes the bytes (malloc'd), also on failure. */
 struct pack_reader;

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cli/vault/pack_format.h"
+#include "cli/vault/pack_internal.h"
 #include "coding/base/alloc.h"
 #include "coding/base/bytes.h"
 

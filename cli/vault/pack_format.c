@@ -37,7 +37,7 @@
  *               32 4 size, and in the top byte its kind
  *   ...         padding, zeros
  */
-#include "cli/vault/pack_format.h"
+#include "cli/vault/pack_internal.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -15,13 +15,14 @@
 
 #include <sodium.h>
 
+#include "cli/base/edit_distance.h"
 #include "cli/vault/phrase_words.h"
 
 #define WORD_BITS      11
 #define VERSION_BITS   3
 #define CHECKSUM_BITS  16
 #define PHRASE_VERSION 0
-#define WORD_TYPED_MAX 32 /* a longer "word" is cut in the error's text */
+#define WORD_TYPED_MAX EDIT_WORD_MAX /* a longer "word" is cut in the error's text */
 
 _Static_assert(8 * VAULT_SECRET_SIZE + VERSION_BITS + CHECKSUM_BITS == PHRASE_WORDS * WORD_BITS,
                "a phrase has no spare bits");
@@ -85,38 +86,11 @@ static int find_word(const char *typed, size_t length)
     return length <= whole && memcmp(phrase_words[low], typed, length) == 0 ? (int)low : -1;
 }
 
-/* Edits (insert, delete, replace, swap of neighbours) from one word to the other. */
-static unsigned distance(const char *typed, size_t length, const char *word)
+static const char *nearest_word(const char *typed)
 {
-    unsigned rows[3][WORD_TYPED_MAX + 1];
-    size_t word_length = strlen(word);
-    for (size_t j = 0; j <= length; j++)
-        rows[0][j] = (unsigned)j;
-    for (size_t i = 1; i <= word_length; i++) {
-        unsigned *row = rows[i % 3];
-        const unsigned *above = rows[(i + 2) % 3], *two_above = rows[(i + 1) % 3];
-        row[0] = (unsigned)i;
-        for (size_t j = 1; j <= length; j++) {
-            unsigned best = above[j - 1] + (word[i - 1] != typed[j - 1]);
-            if (above[j] + 1 < best)
-                best = above[j] + 1;
-            if (row[j - 1] + 1 < best)
-                best = row[j - 1] + 1;
-            if (i > 1 && j > 1 && word[i - 1] == typed[j - 2] && word[i - 2] == typed[j - 1] &&
-                two_above[j - 2] + 1 < best)
-                best = two_above[j - 2] + 1;
-            row[j] = best;
-        }
-    }
-    return rows[word_length % 3][length];
-}
-
-static const char *nearest_word(const char *typed, size_t length)
-{
-    size_t nearest = 0;
-    unsigned least = ~0u;
+    size_t nearest = 0, least = SIZE_MAX;
     for (size_t i = 0; i < PHRASE_WORD_COUNT; i++) {
-        unsigned d = distance(typed, length, phrase_words[i]);
+        size_t d = edit_distance(typed, phrase_words[i]);
         if (d < least) {
             least = d;
             nearest = i;
@@ -149,7 +123,7 @@ static int read_words(uint16_t numbers[PHRASE_WORDS], const char *text, struct e
             result = err_set(err, ERR_KEY,
                              "word %zu of the recovery phrase, \"%s\", is not in the list of "
                              "words; is it \"%s\"?",
-                             count + 1, word, nearest_word(word, length));
+                             count + 1, word, nearest_word(word));
         else if (count < PHRASE_WORDS)
             numbers[count] = (uint16_t)found;
         count++;

@@ -8,7 +8,7 @@
 #include <zstd.h>
 
 #include "cli/vault/pack.h"
-#include "cli/vault/pack_format.h"
+#include "cli/vault/pack_internal.h"
 #include "coding/base/alloc.h"
 
 /* Compression must save a 64th, or reading back would decompress for nothing. */

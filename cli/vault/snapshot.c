@@ -43,8 +43,9 @@
 #define BOUND_SIZE       (PURPOSE_SIZE + HEAD_SIZE + ID_SIZE + WRITER_SIZE + 8)
 #define NANOSECONDS_MAX  999999999u
 
-static void bind(uint8_t bound[BOUND_SIZE], const uint8_t head[HEAD_SIZE],
-                 const uint8_t vault[ID_SIZE], const uint8_t writer[WRITER_SIZE], uint64_t number)
+static void bind_record(uint8_t bound[BOUND_SIZE], const uint8_t head[HEAD_SIZE],
+                        const uint8_t vault[ID_SIZE], const uint8_t writer[WRITER_SIZE],
+                        uint64_t number)
 {
     static const char purpose[PURPOSE_SIZE] = "ecbak snapshot";
     struct writer w;
@@ -58,7 +59,7 @@ static void bind(uint8_t bound[BOUND_SIZE], const uint8_t head[HEAD_SIZE],
 
 /* ---- sealing ---- */
 
-static int put_text(struct compact *b, const char *text, const char *what, struct err *err)
+static int put_text(struct buffer *b, const char *text, const char *what, struct err *err)
 {
     size_t size = text != NULL ? strlen(text) : 0;
     if (size > SNAPSHOT_TEXT_MAX)
@@ -68,7 +69,7 @@ static int put_text(struct compact *b, const char *text, const char *what, struc
     return 0;
 }
 
-static int put_texts(struct compact *b, char *const *texts, size_t count, size_t max,
+static int put_texts(struct buffer *b, char *const *texts, size_t count, size_t max,
                      const char *what, struct err *err)
 {
     if (count > max)
@@ -81,7 +82,7 @@ static int put_texts(struct compact *b, char *const *texts, size_t count, size_t
     return 0;
 }
 
-static int put_all(struct compact *b, const struct snapshot *s, struct err *err)
+static int put_all(struct buffer *b, const struct snapshot *s, struct err *err)
 {
     if (s->time_ns > NANOSECONDS_MAX)
         return err_set(err, ERR_INVALID, "a snapshot's time");
@@ -96,9 +97,9 @@ static int put_all(struct compact *b, const struct snapshot *s, struct err *err)
         s->index_pack_count > SNAPSHOT_BYTES_MAX / ID_SIZE)
         return err_set(err, ERR_INVALID, "a snapshot with too many root chunks or index packs");
     compact_number(b, s->root_count);
-    compact_bytes(b, s->root, s->root_count * CHUNK_ID_SIZE);
+    buffer_append(b, s->root, s->root_count * CHUNK_ID_SIZE);
     compact_number(b, s->index_pack_count);
-    compact_bytes(b, s->index_packs, s->index_pack_count * ID_SIZE);
+    buffer_append(b, s->index_packs, s->index_pack_count * ID_SIZE);
     compact_number(b, s->files);
     compact_number(b, s->bytes);
     compact_number(b, s->bytes_new);
@@ -110,16 +111,16 @@ int snapshot_seal(const struct snapshot *s, const struct vault_keys *keys, uint8
                   size_t *size, struct err *err)
 {
     uint8_t head[PLAIN_AT] = {SNAPSHOT_VERSION, SNAPSHOT_SUITE}, bound[BOUND_SIZE];
-    struct compact b = {0};
+    struct buffer b = {0};
     randombytes_buf(head + HEAD_SIZE, NONCE_SIZE);
-    compact_bytes(&b, head, sizeof(head));
+    buffer_append(&b, head, sizeof(head));
     if (put_all(&b, s, err) != 0) {
-        free(b.bytes);
+        buffer_release(&b);
         return -1;
     }
     size_t whole = padme(b.size + TAG_SIZE);
     if (whole > SNAPSHOT_BYTES_MAX) {
-        free(b.bytes);
+        buffer_release(&b);
         return err_set(
             err, ERR_INVALID,
             "a snapshot of %zu bytes; at most %d fit a record: store fewer paths at once", whole,
@@ -127,8 +128,8 @@ int snapshot_seal(const struct snapshot *s, const struct vault_keys *keys, uint8
     }
     uint8_t *bytes = alloc_zero(whole, 1);
     memcpy(bytes, b.bytes, b.size);
-    free(b.bytes);
-    bind(bound, bytes, keys->vault, s->writer, s->number);
+    buffer_release(&b);
+    bind_record(bound, bytes, keys->vault, s->writer, s->number);
     crypto_aead_xchacha20poly1305_ietf_encrypt(bytes + PLAIN_AT, NULL, bytes + PLAIN_AT,
                                                whole - PLAIN_AT - TAG_SIZE, bound, sizeof(bound),
                                                NULL, head + HEAD_SIZE, keys->record_key);
@@ -222,7 +223,7 @@ int snapshot_open(struct snapshot *s, const struct vault_keys *keys, const struc
         return -1;
     size_t size = record->sealed_size - PLAIN_AT;
     uint8_t *plain = alloc_zero(size, 1);
-    bind(bound, record->sealed, record->vault, record->writer, record->number);
+    bind_record(bound, record->sealed, record->vault, record->writer, record->number);
     int result = 0;
     if (crypto_aead_xchacha20poly1305_ietf_decrypt(
             plain, NULL, NULL, record->sealed + PLAIN_AT, size, bound, sizeof(bound),

@@ -22,12 +22,11 @@
  */
 #include "cli/vault/tree.h"
 
-#include <stdlib.h>
+#include <assert.h>
 #include <string.h>
 
 #include "cli/vault/compact.h"
-#include "cli/vault/tree_format.h"
-#include "coding/base/alloc.h"
+#include "cli/vault/tree_internal.h"
 
 static bool name_is_safe(const char *name, size_t size)
 {
@@ -88,13 +87,13 @@ const char *tree_entry_fault(const struct tree_entry *e)
     return NULL;
 }
 
-static void encode_chunks(struct compact *b, const struct tree_entry *entry)
+static void encode_chunks(struct buffer *b, const struct tree_entry *entry)
 {
     compact_number(b, entry->chunk_count);
-    compact_bytes(b, entry->chunks, entry->chunk_count * CHUNK_ID_SIZE);
+    buffer_append(b, entry->chunks, entry->chunk_count * CHUNK_ID_SIZE);
 }
 
-static void encode_body(struct compact *b, const struct tree_entry *entry)
+static void encode_body(struct buffer *b, const struct tree_entry *entry)
 {
     compact_u8(b, TREE_ENTRY_VERSION);
     compact_u8(b, (uint8_t)entry->kind);
@@ -130,27 +129,25 @@ static void encode_body(struct compact *b, const struct tree_entry *entry)
         compact_number(b, entry->device);
 }
 
-int tree_entry_encode(const struct tree_entry *entry, uint8_t **bytes, size_t *size, size_t *room,
-                      struct err *err)
+int tree_entry_encode(const struct tree_entry *entry, struct buffer *to, struct err *err)
 {
     const char *fault = tree_entry_fault(entry);
     if (fault != NULL)
         return err_set(err, ERR_INVALID, "\"%.*s\" cannot be stored: %s",
                        (int)(entry->name_size < 200 ? entry->name_size : 200), entry->name, fault);
-    struct compact b = {*bytes, *size, *room};
-    size_t start = b.size;
-    compact_bytes(&b, "\0\0\0", TREE_LENGTH_SIZE);
-    encode_body(&b, entry);
-    size_t length = b.size - start - TREE_LENGTH_SIZE;
-    struct writer w;
-    writer_init(&w, b.bytes + start, TREE_LENGTH_SIZE);
-    write_u32(&w, (uint32_t)length);
-    *bytes = b.bytes;
-    *room = b.room;
-    if (length - entry->chunk_count * CHUNK_ID_SIZE > TREE_ENTRY_BYTES_MAX)
+    size_t start = to->size;
+    buffer_grow(to, TREE_LENGTH_SIZE);
+    encode_body(to, entry);
+    size_t length = to->size - start - TREE_LENGTH_SIZE;
+    if (length - entry->chunk_count * CHUNK_ID_SIZE > TREE_ENTRY_BYTES_MAX) {
+        to->size = start;
         return err_set(err, ERR_INVALID,
                        "\"%.*s\" cannot be stored: its attributes and extents take %zu bytes",
                        (int)(entry->name_size < 200 ? entry->name_size : 200), entry->name, length);
-    *size = b.size;
+    }
+    struct writer w;
+    writer_init(&w, to->bytes + start, TREE_LENGTH_SIZE);
+    write_u32(&w, (uint32_t)length);
+    assert(length <= TREE_ENTRY_LENGTH_MAX);
     return 0;
 }

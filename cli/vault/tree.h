@@ -20,8 +20,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <sys/types.h>
 
+#include "cli/base/buffer.h"
 #include "cli/vault/chunker.h"
 #include "coding/base/bytes.h"
 #include "coding/base/err.h"
@@ -78,8 +78,8 @@ struct tree_entry {
     size_t chunk_count;
 };
 
-/* Appends the entry's bytes to a growing malloc'd buffer. */
-int tree_entry_encode(const struct tree_entry *entry, uint8_t **bytes, size_t *size, size_t *room,
+/* Appends the entry's bytes; on failure the buffer's size is as it was. */
+int tree_entry_encode(const struct tree_entry *entry, struct buffer *to,
                       struct err *err) MUST_CHECK;
 
 /* Reads one directory from its chunks, in order, and knows the last name, so that an entry out of
@@ -100,7 +100,7 @@ void tree_reader_release(struct tree_reader *reader);
 int tree_reader_give(struct tree_reader *reader, const uint8_t *bytes, size_t size,
                      struct err *err) MUST_CHECK;
 /* Reads the next entry; *end true (and no entry) when the chunks given hold no further whole one:
- * give the next chunk, or finish. Checks everything that a restore relies on. */
+ * give the next chunk, or finish. Checks everything that a recover relies on. */
 int tree_entry_decode(struct tree_entry *entry, struct tree_reader *reader, bool *end,
                       struct err *err) MUST_CHECK;
 /* After the last chunk: an error when half an entry is left. */

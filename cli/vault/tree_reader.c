@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "cli/vault/compact.h"
-#include "cli/vault/tree_format.h"
+#include "cli/vault/tree_internal.h"
 #include "coding/base/alloc.h"
 
 void tree_reader_init(struct tree_reader *reader)

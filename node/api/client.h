@@ -20,22 +20,17 @@
 
 #include "coding/base/err.h"
 #include "coding/base/protocol.h"
-#include "node/api/statement.h"
+#include "node/trust/pin.h"
+#include "node/trust/statement.h"
 
 #define CLIENT_CALLS_MAX      16
-#define CLIENT_VOUCH_MAX      2048
+#define CLIENT_PIN_MAX        2048
 #define CLIENT_SOCKET_DEFAULT "ipc:///run/ecbak/client.sock"
 
 struct client;
 
-struct pin {
-    uint8_t vault[ID_SIZE];
-    uint8_t writer[WRITER_SIZE];
-    uint64_t number;
-};
-
 /* How well a pack is held: see Held in client.proto. */
-struct held {
+struct redundancy {
     uint8_t pack[ID_SIZE];
     uint8_t object[ID_SIZE];
     uint32_t data, parity;
@@ -134,18 +129,24 @@ int client_members_wanted(struct client *client, const struct members_wanted *wa
                           struct member_list *list, struct err *err) MUST_CHECK;
 void member_list_release(struct member_list *list);
 
-/* Starts storing a sealed pack; grant is a SignedGrant. data = parity = 0: automatic. */
+/* On what terms a sealed pack is stored. Borrows all. */
+struct put_terms {
+    const uint8_t *grant; /* a SignedGrant */
+    size_t grant_size;
+    const struct pin *pin;
+    uint32_t data, parity; /* k + m; 0 + 0: what fits the cluster */
+};
+
 int client_put_pack_start(struct client *client, uint64_t *call, uint8_t **pack, size_t pack_size,
-                          const uint8_t *grant, size_t grant_size, const struct pin *pin,
-                          uint32_t data, uint32_t parity, struct err *err) MUST_CHECK;
+                          const struct put_terms *terms, struct err *err) MUST_CHECK;
 int client_get_pack_start(struct client *client, uint64_t *call, const uint8_t pack[ID_SIZE],
                           struct err *err) MUST_CHECK;
 
 struct client_answer {
     uint64_t call;
-    struct err err;   /* code ERR_NONE when it was done */
-    struct held held; /* of a put */
-    uint8_t *pack;    /* of a get; malloc'd, the caller's */
+    struct err err;         /* code ERR_NONE when it was done */
+    struct redundancy held; /* of a put */
+    uint8_t *pack;          /* of a get; malloc'd, the caller's */
     size_t pack_size;
     uint32_t corrupt; /* of a get: damaged fragments met on the way */
 };
@@ -154,8 +155,8 @@ struct client_answer {
 int client_next(struct client *client, struct client_answer *answer, struct err *err) MUST_CHECK;
 
 /* held[count] is filled in the order of packs; any count (sent in batches). */
-int client_vouch(struct client *client, const struct pin *pin, const uint8_t (*packs)[ID_SIZE],
-                 size_t count, bool heal, struct held *held, struct err *err) MUST_CHECK;
+int client_pin_packs(struct client *client, const struct pin *pin, const uint8_t (*packs)[ID_SIZE],
+                     size_t count, bool heal, struct redundancy *held, struct err *err) MUST_CHECK;
 
 /* others: how many other nodes have it on disk. */
 int client_put_record(struct client *client, const uint8_t *record, size_t size,

@@ -4,7 +4,7 @@
 
 #include "coding/base/alloc.h"
 #include "node/api/client_call.h"
-#include "node/api/wire.h"
+#include "node/common/wire.h"
 
 #define RECORDS_BYTES_MAX ((size_t)512 << 20)
 #define NODES_MAX         65536
@@ -185,44 +185,43 @@ void member_list_release(struct member_list *list)
 }
 
 /* One batch: packs[which[i]] for count of them, answers to held[which[i]]. */
-static int vouch_batch(struct client *client, const struct pin *pin,
-                       const uint8_t (*packs)[ID_SIZE], const size_t *which, size_t count,
-                       bool heal, struct held *held, struct err *err)
+static int pin_batch(struct client *client, const struct pin *pin, const uint8_t (*packs)[ID_SIZE],
+                     const size_t *which, size_t count, bool heal, struct redundancy *held,
+                     struct err *err)
 {
     ProtobufCBinaryData *views = alloc_zero(count, sizeof(*views));
     for (size_t i = 0; i < count; i++)
         views[i] = wire_view(packs[which[i]], ID_SIZE);
-    Ecbak__Pin message_pin = ECBAK__PIN__INIT;
-    message_pin.vault = wire_view(pin->vault, ID_SIZE);
-    message_pin.writer = wire_view(pin->writer, WRITER_SIZE);
-    message_pin.number = pin->number;
-    Ecbak__VouchRequest body = ECBAK__VOUCH_REQUEST__INIT;
+    Ecbak__Pin message_pin;
+    pin_to_wire(&message_pin, pin);
+    Ecbak__PinPacksRequest body = ECBAK__PIN_PACKS_REQUEST__INIT;
     body.pin = &message_pin;
     body.n_packs = count;
     body.packs = views;
     body.heal = heal;
     Ecbak__ClientRequest request = ECBAK__CLIENT_REQUEST__INIT;
-    request.body_case = ECBAK__CLIENT_REQUEST__BODY_VOUCH;
-    request.vouch = &body;
-    struct client_call *call = ask(client, &request, ECBAK__CLIENT_REPLY__BODY_VOUCH, err);
+    request.body_case = ECBAK__CLIENT_REQUEST__BODY_PIN_PACKS;
+    request.pin_packs = &body;
+    struct client_call *call = ask(client, &request, ECBAK__CLIENT_REPLY__BODY_PIN_PACKS, err);
     free(views);
     if (call == NULL)
         return -1;
-    const Ecbak__VouchReply *v = call->reply->vouch;
+    const Ecbak__PinPacksReply *v = call->reply->pin_packs;
     bool good = v->n_held == count;
     for (size_t i = 0; good && i < count; i++) {
-        struct held *to = &held[which[i]];
+        struct redundancy *to = &held[which[i]];
         uint64_t sent_before = to->sent_bytes;
-        good = client_read_held(to, v->held[i]) && memcmp(to->pack, packs[which[i]], ID_SIZE) == 0;
+        good = client_read_redundancy(to, v->held[i]) &&
+               memcmp(to->pack, packs[which[i]], ID_SIZE) == 0;
         to->sent_bytes += sent_before;
     }
     if (!good)
-        return makes_no_sense(call, "packs that it vouches for", err);
+        return makes_no_sense(call, "packs that it counts", err);
     client_call_end(call);
     return 0;
 }
 
-static uint64_t sent_bytes(const struct held *held, const size_t *which, size_t count)
+static uint64_t sent_bytes(const struct redundancy *held, const size_t *which, size_t count)
 {
     uint64_t sum = 0;
     for (size_t i = 0; i < count; i++)
@@ -232,25 +231,25 @@ static uint64_t sent_bytes(const struct held *held, const size_t *which, size_t 
 
 /* The node heals for a bounded time a request: what it did not get to is asked for again, as long
  * as that sends anything. */
-int client_vouch(struct client *client, const struct pin *pin, const uint8_t (*packs)[ID_SIZE],
-                 size_t count, bool heal, struct held *held, struct err *err)
+int client_pin_packs(struct client *client, const struct pin *pin, const uint8_t (*packs)[ID_SIZE],
+                     size_t count, bool heal, struct redundancy *held, struct err *err)
 {
     int result = 0;
-    size_t *which = alloc_zero(CLIENT_VOUCH_MAX, sizeof(*which));
-    for (size_t at = 0; at < count && result == 0; at += CLIENT_VOUCH_MAX) {
-        size_t batch = count - at < CLIENT_VOUCH_MAX ? count - at : CLIENT_VOUCH_MAX;
+    size_t *which = alloc_zero(CLIENT_PIN_MAX, sizeof(*which));
+    for (size_t at = 0; at < count && result == 0; at += CLIENT_PIN_MAX) {
+        size_t batch = count - at < CLIENT_PIN_MAX ? count - at : CLIENT_PIN_MAX;
         for (size_t i = 0; i < batch; i++) {
             which[i] = at + i;
-            held[at + i] = (struct held){.nodes = 0};
+            held[at + i] = (struct redundancy){.nodes = 0};
         }
         bool again = true;
         while (result == 0 && again && batch > 0) {
             uint64_t before = sent_bytes(held, which, batch);
-            result = vouch_batch(client, pin, packs, which, batch, heal, held, err);
+            result = pin_batch(client, pin, packs, which, batch, heal, held, err);
             again = heal && result == 0 && sent_bytes(held, which, batch) > before;
             size_t left = 0;
             for (size_t i = 0; i < batch; i++) {
-                const struct held *h = &held[which[i]];
+                const struct redundancy *h = &held[which[i]];
                 if (h->nodes >= h->data && h->nodes > 0 && h->nodes < h->data + h->parity)
                     which[left++] = which[i];
             }

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <time.h>
 
-#include "node/api/wire.h"
+#include "node/common/wire.h"
 
 #define BUSY_FIRST_MS 20
 #define BUSY_MOST_MS  500

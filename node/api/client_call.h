@@ -73,6 +73,6 @@ struct client_call *client_ask(struct client *client, Ecbak__ClientRequest *requ
                                ProtobufCBinaryData *reply_payload, struct err *err) MUST_CHECK;
 
 /* false: not a Held that makes sense. */
-bool client_read_held(struct held *held, const Ecbak__Held *from) MUST_CHECK;
+bool client_read_redundancy(struct redundancy *held, const Ecbak__Redundancy *from) MUST_CHECK;
 
 #endif

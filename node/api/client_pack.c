@@ -3,13 +3,13 @@
 #include <string.h>
 
 #include "node/api/client_call.h"
-#include "node/api/wire.h"
+#include "node/common/wire.h"
 
 #define SHAPE_MAX 255
 
-bool client_read_held(struct held *held, const Ecbak__Held *from)
+bool client_read_redundancy(struct redundancy *held, const Ecbak__Redundancy *from)
 {
-    *held = (struct held){.nodes = 0};
+    *held = (struct redundancy){.nodes = 0};
     if (from == NULL || !wire_take(held->pack, ID_SIZE, from->pack))
         return false;
     if (from->object.len != 0 && !wire_take(held->object, ID_SIZE, from->object))
@@ -26,18 +26,15 @@ bool client_read_held(struct held *held, const Ecbak__Held *from)
 }
 
 int client_put_pack_start(struct client *client, uint64_t *call, uint8_t **pack, size_t pack_size,
-                          const uint8_t *grant, size_t grant_size, const struct pin *pin,
-                          uint32_t data, uint32_t parity, struct err *err)
+                          const struct put_terms *terms, struct err *err)
 {
-    Ecbak__Pin message_pin = ECBAK__PIN__INIT;
-    message_pin.vault = wire_view(pin->vault, ID_SIZE);
-    message_pin.writer = wire_view(pin->writer, WRITER_SIZE);
-    message_pin.number = pin->number;
+    Ecbak__Pin message_pin;
+    pin_to_wire(&message_pin, terms->pin);
     Ecbak__PutPackRequest put = ECBAK__PUT_PACK_REQUEST__INIT;
-    put.grant = wire_view(grant, grant_size);
+    put.grant = wire_view(terms->grant, terms->grant_size);
     put.pin = &message_pin;
-    put.data = data;
-    put.parity = parity;
+    put.data = terms->data;
+    put.parity = terms->parity;
     Ecbak__ClientRequest request = ECBAK__CLIENT_REQUEST__INIT;
     request.body_case = ECBAK__CLIENT_REQUEST__BODY_PUT_PACK;
     request.put_pack = &put;
@@ -67,7 +64,7 @@ int client_get_pack_start(struct client *client, uint64_t *call, const uint8_t p
 
 static void take_put(struct client_answer *answer, const Ecbak__PutPackReply *reply)
 {
-    if (!client_read_held(&answer->held, reply->held))
+    if (!client_read_redundancy(&answer->held, reply->held))
         err_set(&answer->err, ERR_FORMAT, "the node's answer to a pack makes no sense");
 }
 

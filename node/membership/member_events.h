@@ -15,7 +15,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "node/api/cert.h"
+#include "node/trust/cert.h"
 
 #define MEMBER_EVENTS_MAX 256
 

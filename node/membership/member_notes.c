@@ -5,7 +5,7 @@
 
 #include "coding/base/bytes.h"
 #include "coding/base/hash.h"
-#include "node/api/durable.h"
+#include "node/common/durable.h"
 
 #define MAGIC       "ecbakmbr"
 #define VERSION     1

@@ -13,7 +13,7 @@
  *   24      96    for each member: CURVE key (32), address as text, zero-filled (64)
  *   end     32    BLAKE2b-256 of all before
  *
- *   Errors   ERR_NOT_FOUND no file; ERR_FORMAT, ERR_VERSION, ERR_DAMAGED; those of node/api/durable.h
+ *   Errors   ERR_NOT_FOUND no file; ERR_FORMAT, ERR_VERSION, ERR_DAMAGED; those of node/common/durable.h
  *   Durable  member_notes_save: whole and on disk when it returns 0
  *   Memory   plain values
  *   Threads  any

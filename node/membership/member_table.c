@@ -1,12 +1,12 @@
 /* Tables are immutable once published; whoever looks at one holds a reference. */
-#include "node/membership/membership_core.h"
+#include "node/membership/membership_internal.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "coding/base/alloc.h"
-#include "node/base/clock.h"
+#include "node/common/clock.h"
 
 const char *member_state_name(enum member_state state)
 {

@@ -1,6 +1,6 @@
 /* The thread: poll, give the core what came and what time it is, and carry out what it orders. And
  * what the other threads may ask. */
-#include "node/membership/membership_core.h"
+#include "node/membership/membership_internal.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -9,8 +9,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "node/base/clock.h"
 #include "node/base/log.h"
+#include "node/common/clock.h"
 
 #define POLL_MS_MAX 1000
 #define PUBLISH_MS  2000   /* round trip times change all the time */

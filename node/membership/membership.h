@@ -19,10 +19,10 @@
 #include <stdint.h>
 
 #include "coding/base/err.h"
-#include "node/api/cert.h"
-#include "node/base/config.h"
+#include "node/config/config.h"
 #include "node/membership/member_events.h"
 #include "node/net/revocations.h"
+#include "node/trust/cert.h"
 
 enum member_state {
     MEMBER_ALIVE,
@@ -65,10 +65,9 @@ struct membership_offer {
     uint64_t capacity_bytes, used_bytes, store_epoch;
 };
 
-/* Borrows keys and revocations (NULL: none). */
+/* Borrows credentials' parts and revocations (NULL: none). */
 int membership_new(struct membership **membership, const struct config *config,
-                   const struct node_keys *keys, const struct cert *cert,
-                   const uint8_t authority_public[32], struct revocations *revocations,
+                   const struct credentials *credentials, struct revocations *revocations,
                    const struct membership_offer *offer, struct err *err) MUST_CHECK;
 /* Says "away for a while" first, unless membership_leave said more. */
 void membership_destroy(struct membership **membership);

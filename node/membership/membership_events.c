@@ -1,14 +1,14 @@
 /* What the core tells of members, for people: a line in the log, and an entry among the newest
  * events. The core speaks in ids; names and addresses come from its members, and for one that it
  * has just forgotten from the table published last. */
-#include "node/membership/membership_core.h"
+#include "node/membership/membership_internal.h"
 
 #include <stdio.h>
 #include <string.h>
 
 #include "coding/base/bytes.h"
-#include "node/base/clock.h"
 #include "node/base/log.h"
+#include "node/common/clock.h"
 
 /* What is known of a member now; false: nothing. */
 static bool describe(struct membership *m, const struct node_id *id, struct member *member)

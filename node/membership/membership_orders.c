@@ -1,14 +1,14 @@
 /* Carrying out what the core orders, in its order. A message goes the cheapest way that is open: on
  * the connection on which that member spoke to us lately, on one of ours, or on a new one. */
-#include "node/membership/membership_core.h"
+#include "node/membership/membership_internal.h"
 
 #include <stdio.h>
 #include <string.h>
 
 #include <sodium.h>
 
-#include "node/base/clock.h"
 #include "node/base/log.h"
+#include "node/common/clock.h"
 
 #define SPOKE_LATELY_MS 10000
 #define TTL_MS_MAX      3600000

@@ -1,6 +1,6 @@
 /* Making a membership: what was remembered, what this node says of itself, the core, the link, and
  * last the thread, to which all of it belongs from then on. */
-#include "node/membership/membership_core.h"
+#include "node/membership/membership_internal.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -12,8 +12,8 @@
 #include <sodium.h>
 
 #include "coding/base/alloc.h"
-#include "node/base/clock.h"
 #include "node/base/log.h"
+#include "node/common/clock.h"
 
 #define MESSAGE_MAX ((size_t)4 * 1024 * 1024 + 4096) /* the core's largest sync_size_max */
 #define RECEIVE_HWM 64
@@ -105,21 +105,21 @@ static int start_core(struct membership *m, const struct config *config, const s
     return 0;
 }
 
-static int start(struct membership *m, const struct config *config, const struct node_keys *keys,
-                 const struct cert *cert, const uint8_t authority_public[32], struct err *err)
+static int start(struct membership *m, const struct config *config,
+                 const struct credentials *credentials, struct err *err)
 {
     m->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
     if (m->wake_fd < 0)
         return err_errno(err, "making an eventfd");
-    if (load_notes(m, config, err) != 0 || start_core(m, config, cert, err) != 0)
+    if (load_notes(m, config, err) != 0 || start_core(m, config, credentials->cert, err) != 0)
         return -1;
     char bind[LINK_ENDPOINT_MAX];
     snprintf(bind, sizeof(bind), "tcp://%s:%u", config->listen_address,
              (unsigned)config->member_port);
     const struct link_options options = {.bind = bind,
-                                         .keys = keys,
-                                         .cert = cert,
-                                         .authority_public = authority_public,
+                                         .keys = credentials->keys,
+                                         .cert = credentials->cert,
+                                         .authority_public = credentials->authority_public,
                                          .revocations = m->trust.revocations,
                                          .protocol = m->protocol,
                                          .message_max = MESSAGE_MAX,
@@ -149,8 +149,7 @@ static int start(struct membership *m, const struct config *config, const struct
 }
 
 int membership_new(struct membership **membership, const struct config *config,
-                   const struct node_keys *keys, const struct cert *cert,
-                   const uint8_t authority_public[32], struct revocations *revocations,
+                   const struct credentials *credentials, struct revocations *revocations,
                    const struct membership_offer *offer, struct err *err)
 {
     struct membership *m = alloc_zero(1, sizeof(*m));
@@ -162,9 +161,9 @@ int membership_new(struct membership **membership, const struct config *config,
     pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
     pthread_cond_init(&m->left_cond, &monotonic);
     pthread_condattr_destroy(&monotonic);
-    trust_init(&m->trust, keys, authority_public, revocations);
+    trust_init(&m->trust, credentials->keys, credentials->authority_public, revocations);
     member_events_init(&m->events, wall_ms());
-    if (start(m, config, keys, cert, authority_public, err) != 0) {
+    if (start(m, config, credentials, err) != 0) {
         membership_destroy(&m);
         return -1;
     }

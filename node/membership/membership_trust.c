@@ -1,6 +1,6 @@
 /* A claim in gossip is its member's own signed words; the certificate inside them says that the
  * authority knows that member, its CURVE key and its name. */
-#include "node/membership/membership_core.h"
+#include "node/membership/membership_internal.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -9,7 +9,8 @@
 
 #include "coding/base/alloc.h"
 #include "coding/base/hash.h"
-#include "node/base/clock.h"
+#include "node/base/date.h"
+#include "node/common/clock.h"
 
 void trust_init(struct trust *trust, const struct node_keys *keys,
                 const uint8_t authority_public[32], struct revocations *revocations)

@@ -13,8 +13,8 @@
 #include <stdint.h>
 
 #include "coding/base/err.h"
-#include "node/api/cert.h"
 #include "node/membership/membership.h"
+#include "node/trust/cert.h"
 
 #define META_BYTES_MAX   512
 #define META_ADDRESS_MAX 72 /* host:port */

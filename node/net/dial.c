@@ -6,7 +6,7 @@
 
 #include <zmq.h>
 
-#include "node/base/clock.h"
+#include "node/common/clock.h"
 
 struct line {
     struct dialled *to;

@@ -1,6 +1,6 @@
 /* Why each socket option is set stands beside it: most of libzmq's defaults suit a trusted local
  * network and would here mean unbounded memory, stale messages or strangers. */
-#include "node/net/link_core.h"
+#include "node/net/link_internal.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -8,7 +8,7 @@
 #include <sodium.h>
 
 #include "coding/base/alloc.h"
-#include "node/base/clock.h"
+#include "node/common/clock.h"
 
 #define MONITOR_ENDPOINT "inproc://outbox-monitor"
 

@@ -36,9 +36,9 @@
 
 #include "coding/base/err.h"
 #include "coding/base/protocol.h"
-#include "node/api/cert.h"
 #include "node/net/revocations.h"
 #include "node/net/session.h"
+#include "node/trust/cert.h"
 
 #define LINK_ENDPOINT_MAX 128
 #define LINK_POLL_ITEMS   3

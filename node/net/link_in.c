@@ -1,13 +1,14 @@
 /* The order of the checks is the point of this file: proven key, then envelope, then certificate,
  * then dates, then revocations, and only then what the message says. */
-#include "node/net/link_core.h"
+#include "node/net/link_internal.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "coding/base/bytes.h"
-#include "node/base/clock.h"
+#include "node/base/date.h"
+#include "node/common/clock.h"
 
 /* The CURVE key that this connection proved, as the ZAP handler wrote it down. */
 static int proven_key(struct frames *frames, uint8_t curve[32])

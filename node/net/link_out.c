@@ -2,7 +2,7 @@
  * what waited for a dead peer to its next life, without a HELLO. The socket's monitor tells when a
  * connection is gone; events name the endpoint as it was given to zmq_connect, so the pool never
  * has one endpoint twice. */
-#include "node/net/link_core.h"
+#include "node/net/link_internal.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -10,7 +10,8 @@
 #include <string.h>
 
 #include "coding/base/bytes.h"
-#include "node/base/clock.h"
+#include "node/base/date.h"
+#include "node/common/clock.h"
 
 static struct pooled *pool_find(struct link *link, const uint8_t curve[32])
 {

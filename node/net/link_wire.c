@@ -1,11 +1,11 @@
 /* On the wire: [routing id, local to each ROUTER] envelope [body [payload]]. */
-#include "node/net/link_core.h"
+#include "node/net/link_internal.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "node/base/clock.h"
+#include "node/common/clock.h"
 
 /* Reads one frame into `frame`. 1 and *more, 0: none waits, -1: shut down. */
 static int receive_frame(void *socket, zmq_msg_t *frame, bool *more, int flags)

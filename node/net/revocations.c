@@ -21,7 +21,7 @@
 #include "coding/base/alloc.h"
 #include "coding/base/bytes.h"
 #include "coding/base/hash.h"
-#include "node/api/durable.h"
+#include "node/common/durable.h"
 
 #define MAGIC       "ecbakrvk"
 #define VERSION     1

@@ -8,7 +8,7 @@
  * still be fetched, also by members that start after it was shut out. That is a hint, unsigned.
  *
  *   Limits   REVOCATIONS_MAX
- *   Errors   ERR_FULL; those of node/api/revocation.h and node/api/durable.h
+ *   Errors   ERR_FULL; those of node/trust/revocation.h and node/common/durable.h
  *   Durable  what was added, once revocations_save returned 0
  *   Threads  any; NULL is the empty set for the functions that only ask. Only revocations_save and
  *            revocations_open wait for a disk, and nobody who asks waits for them
@@ -21,7 +21,7 @@
 #include <stdint.h>
 
 #include "coding/base/err.h"
-#include "node/api/revocation.h"
+#include "node/trust/revocation.h"
 
 #define REVOCATIONS_MAX         1024
 #define REVOCATION_ADDRESS_SIZE 72 /* host:port, with its final NUL */

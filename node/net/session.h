@@ -13,8 +13,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "node/api/cert.h"
 #include "node/net/lateness.h"
+#include "node/trust/cert.h"
 
 /* The name that our ROUTER gave to a connection. */
 #define ROUTE_SIZE_MAX 32

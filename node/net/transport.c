@@ -1,6 +1,6 @@
 /* The thread polls the link's sockets, the commands' socket and one eventfd by which the other
  * threads hand over calls and answers. It never waits for anything else. */
-#include "node/net/transport_core.h"
+#include "node/net/transport_internal.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -225,16 +225,15 @@ static void *run(void *argument)
 }
 
 static int open_sockets(struct transport *t, const struct config *config,
-                        const struct node_keys *keys, const struct cert *cert,
-                        const uint8_t authority_public[32], bool without_zap, struct err *err)
+                        const struct credentials *credentials, bool without_zap, struct err *err)
 {
     char bind[LINK_ENDPOINT_MAX];
     snprintf(bind, sizeof(bind), "tcp://%s:%u", config->listen_address,
              (unsigned)config->bulk_port);
     const struct link_options options = {.bind = bind,
-                                         .keys = keys,
-                                         .cert = cert,
-                                         .authority_public = authority_public,
+                                         .keys = credentials->keys,
+                                         .cert = credentials->cert,
+                                         .authority_public = credentials->authority_public,
                                          .revocations = t->ops.revocations,
                                          .asks_revoked = true,
                                          .protocol = config->protocol,
@@ -252,14 +251,13 @@ static int open_sockets(struct transport *t, const struct config *config,
     return client_bind(&t->client, link_context(t->link), config->client_endpoint, err);
 }
 
-static int start(struct transport *t, const struct config *config, const struct node_keys *keys,
-                 const struct cert *cert, const uint8_t authority_public[32], bool without_zap,
-                 struct err *err)
+static int start(struct transport *t, const struct config *config,
+                 const struct credentials *credentials, bool without_zap, struct err *err)
 {
     t->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
     if (t->wake_fd < 0)
         return err_errno(err, "making an eventfd");
-    if (open_sockets(t, config, keys, cert, authority_public, without_zap, err) != 0)
+    if (open_sockets(t, config, credentials, without_zap, err) != 0)
         return -1;
     /* From here on the sockets are the thread's: creating it is the barrier that ZeroMQ asks for. */
     int error = pthread_create(&t->thread, NULL, run, t);
@@ -273,8 +271,7 @@ static int start(struct transport *t, const struct config *config, const struct 
 }
 
 int transport_new_seam(struct transport **transport, const struct config *config,
-                       const struct node_keys *keys, const struct cert *cert,
-                       const uint8_t authority_public[32], const struct transport_ops *ops,
+                       const struct credentials *credentials, const struct transport_ops *ops,
                        bool without_zap, struct err *err)
 {
     struct transport *t = alloc_zero(1, sizeof(*t));
@@ -289,18 +286,17 @@ int transport_new_seam(struct transport **transport, const struct config *config
     pthread_cond_init(&t->done, &monotonic);
     pthread_condattr_destroy(&monotonic);
     *transport = t; /* before the thread: what it calls may want to reply at once */
-    if (start(t, config, keys, cert, authority_public, without_zap, err) == 0)
+    if (start(t, config, credentials, without_zap, err) == 0)
         return 0;
     transport_destroy(transport);
     return -1;
 }
 
 int transport_new(struct transport **transport, const struct config *config,
-                  const struct node_keys *keys, const struct cert *cert,
-                  const uint8_t authority_public[32], const struct transport_ops *ops,
+                  const struct credentials *credentials, const struct transport_ops *ops,
                   struct err *err)
 {
-    return transport_new_seam(transport, config, keys, cert, authority_public, ops, false, err);
+    return transport_new_seam(transport, config, credentials, ops, false, err);
 }
 
 void transport_cancel(struct transport *t)

@@ -24,10 +24,10 @@
 #include <stdint.h>
 
 #include "coding/base/err.h"
-#include "node/api/cert.h"
-#include "node/base/clock.h" /* monotonic_ms: the clock of every deadline here */
-#include "node/base/config.h"
+#include "node/common/clock.h" /* monotonic_ms: the clock of every deadline here */
+#include "node/config/config.h"
 #include "node/net/revocations.h"
+#include "node/trust/cert.h"
 
 #define TRANSPORT_HEADER_MAX  (1024 * 1024)
 #define TRANSPORT_PAYLOAD_MAX (20 * 1024 * 1024)
@@ -82,8 +82,7 @@ struct transport_ops {
 };
 
 int transport_new(struct transport **transport, const struct config *config,
-                  const struct node_keys *keys, const struct cert *cert,
-                  const uint8_t authority_public[32], const struct transport_ops *ops,
+                  const struct credentials *credentials, const struct transport_ops *ops,
                   struct err *err) MUST_CHECK;
 /* Ends every call under way and every later one with ERR_CANCELLED, and takes no more requests, so
  * that jobs which wait come to their end. Answers are still sent. */
@@ -93,11 +92,16 @@ void transport_destroy(struct transport **transport);
 
 /* One request to one node. */
 struct call;
-/* Starts a call; payload (or NULL) is taken, also on failure, and released when the call is done.
- * The header is copied. */
+/* What is asked. The header is copied; payload (or NULL) is taken, also on failure, and released when
+ * the call is done. */
+struct outgoing {
+    const uint8_t *header;
+    size_t header_size;
+    struct payload *payload;
+};
 int transport_call(struct transport *transport, const uint8_t node[CERT_ID_SIZE],
-                   const uint8_t *header, size_t header_size, struct payload *payload,
-                   int timeout_ms, struct call **call, struct err *err) MUST_CHECK;
+                   const struct outgoing *outgoing, int timeout_ms, struct call **call,
+                   struct err *err) MUST_CHECK;
 /* Waits until one of calls[count] (NULLs are skipped) is done and returns its index, or -1 when
  * deadline_ms (monotonic) passed first or none is left to wait for. A call that is done is reported
  * once. */

@@ -1,7 +1,7 @@
 /* A call has two holders: the caller, and the thread from the hand-over until it is done. What was
  * asked stays with the call until then, shared with ZeroMQ by reference, to be sent again when the
  * connection is lost. */
-#include "node/net/transport_core.h"
+#include "node/net/transport_internal.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -27,16 +27,17 @@ static void call_unref(struct call *call)
         call_free(call);
 }
 
-int transport_call(struct transport *t, const uint8_t node[CERT_ID_SIZE], const uint8_t *header,
-                   size_t header_size, struct payload *payload, int timeout_ms, struct call **call,
+int transport_call(struct transport *t, const uint8_t node[CERT_ID_SIZE],
+                   const struct outgoing *outgoing, int timeout_ms, struct call **call,
                    struct err *err)
 {
+    struct payload *payload = outgoing->payload;
     struct peer_address address = {0};
-    if (header_size > TRANSPORT_HEADER_MAX ||
+    if (outgoing->header_size > TRANSPORT_HEADER_MAX ||
         (payload != NULL && payload->size > TRANSPORT_PAYLOAD_MAX)) {
         payload_release(payload);
-        return err_set(err, ERR_INVALID, "a request of %zu and %zu bytes is too large", header_size,
-                       payload == NULL ? 0 : payload->size);
+        return err_set(err, ERR_INVALID, "a request of %zu and %zu bytes is too large",
+                       outgoing->header_size, payload == NULL ? 0 : payload->size);
     }
     if (t->ops.find(t->ops.ctx, node, &address) != 0) {
         payload_release(payload);
@@ -48,7 +49,7 @@ int transport_call(struct transport *t, const uint8_t node[CERT_ID_SIZE], const 
     c->deadline_ms = monotonic_ms() + timeout_ms;
     snprintf(c->peer.endpoint, sizeof(c->peer.endpoint), "%s", address.endpoint);
     memcpy(c->peer.curve, address.curve_public, sizeof(c->peer.curve));
-    bytes_to_message(header, header_size, &c->header);
+    bytes_to_message(outgoing->header, outgoing->header_size, &c->header);
     zmq_msg_init(&c->payload);
     zmq_msg_init(&c->answer);
     zmq_msg_init(&c->answer_payload);

@@ -1,7 +1,7 @@
 /* Who may open the socket file may use the node: mode 0660, and the folder's permissions. The
  * socket is read only while there is room for what it would bring, so a command that sends faster
  * than the node can work is slowed down by its own full pipe. */
-#include "node/net/transport_core.h"
+#include "node/net/transport_internal.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -12,7 +12,7 @@
 
 #include "coding/base/alloc.h"
 #include "coding/base/bytes.h"
-#include "node/base/clock.h"
+#include "node/common/clock.h"
 
 #define ZAP_ENDPOINT   "inproc://zeromq.zap.01"
 #define ZAP_FRAMES     7

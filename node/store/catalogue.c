@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 #include "coding/base/alloc.h"
-#include "node/api/durable.h"
+#include "node/common/durable.h"
 #include "node/store/catalogue_sql.h"
 
 #define CATALOGUE_VERSION    1

@@ -8,7 +8,7 @@
 
 #include "coding/base/bytes.h"
 #include "coding/base/hash.h"
-#include "node/api/durable.h"
+#include "node/common/durable.h"
 
 #define SENTINEL_MAGIC     "ecbksent"
 #define SENTINEL_VERSION   1

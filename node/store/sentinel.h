@@ -18,7 +18,7 @@
 #include <stdint.h>
 
 #include "coding/base/err.h"
-#include "node/api/statement.h"
+#include "node/trust/statement.h"
 
 #define SENTINEL_NAME "sentinel"
 

@@ -15,9 +15,9 @@
 
 #include "coding/base/alloc.h"
 #include "coding/base/bytes.h"
-#include "node/base/clock.h"
+#include "node/common/clock.h"
 #include "node/store/sentinel.h"
-#include "node/store/store_inside.h"
+#include "node/store/store_internal.h"
 
 #define READ_AGAIN_MS 10000
 

@@ -20,18 +20,10 @@
 #include <stdint.h>
 
 #include "coding/base/err.h"
-#include "node/api/client.h"
-#include "node/api/statement.h"
-
-#define STORE_HOLDERS_MAX 255
+#include "node/store/holders.h"
+#include "node/trust/pin.h"
 
 struct store;
-
-/* Node ids by fragment index; zeros where nobody holds it (yet). */
-struct holders {
-    uint32_t count;
-    uint8_t node[STORE_HOLDERS_MAX][ID_SIZE];
-};
 
 struct fragment_info {
     uint8_t object[ID_SIZE];
@@ -56,13 +48,21 @@ void store_usage(struct store *store, uint64_t *used_bytes, uint64_t *fragments,
 /* Files that did not prove themselves and were moved aside, since store_open. */
 uint64_t store_damaged(struct store *store);
 
+/* A fragment that is to be kept, with what lies beside it. Borrows all. */
+struct fragment_to_put {
+    const uint8_t *bytes;
+    size_t size;
+    const uint8_t *grant;
+    size_t grant_size;
+    const struct holders *holders;
+    const struct pin *pin;
+};
+
 /* Checks that the fragment proves itself and is the grant's pack, then makes it durable and pinned.
  * A fragment that is already here, undamaged, is pinned again: success. The grant was opened by the
  * caller; the pin must be of its vault. */
-int store_put_fragment(struct store *store, const uint8_t *fragment, size_t size,
-                       const uint8_t *grant, size_t grant_size, const struct grant *opened,
-                       const struct holders *holders, const struct pin *pin,
-                       struct err *err) MUST_CHECK;
+int store_put_fragment(struct store *store, const struct fragment_to_put *put,
+                       const struct grant *opened, struct err *err) MUST_CHECK;
 /* The fragment's bytes, malloc'd, verified (a damaged one is moved aside, counted, and
  * ERR_DAMAGED). */
 int store_get_fragment(struct store *store, const uint8_t object[ID_SIZE], uint32_t index,

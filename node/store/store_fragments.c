@@ -9,10 +9,10 @@
 #include "coding/base/alloc.h"
 #include "coding/fragment.h"
 #include "node/store/fragment_file.h"
-#include "node/store/store_inside.h"
+#include "node/store/store_internal.h"
 #include "node/store/trailer.h"
 
-#define PACK_FRAGMENTS_MAX STORE_HOLDERS_MAX
+#define PACK_FRAGMENTS_MAX HOLDERS_MAX
 
 /* ---- what is gone ---- */
 
@@ -159,22 +159,21 @@ static int check_grant(const struct store *store, const struct fragment *fragmen
     return 0;
 }
 
-int store_put_fragment(struct store *store, const uint8_t *fragment, size_t size,
-                       const uint8_t *grant, size_t grant_size, const struct grant *opened,
-                       const struct holders *holders, const struct pin *pin, struct err *err)
+int store_put_fragment(struct store *store, const struct fragment_to_put *put,
+                       const struct grant *opened, struct err *err)
 {
     struct fragment view;
     struct fragment_info info;
-    struct trailer trailer = {.fragment_size = size,
-                              .grant = grant,
-                              .grant_size = grant_size,
-                              .pin = *pin,
-                              .holders = *holders};
-    if (grant_size > GRANT_BYTES_MAX || holders->count > STORE_HOLDERS_MAX)
-        return err_set(err, ERR_INVALID, "a grant of %zu bytes, %u holders: too much", grant_size,
-                       holders->count);
-    if (store_check(store, err) != 0 || fragment_parse(&view, fragment, size, err) != 0 ||
-        check_grant(store, &view, opened, pin, err) != 0 || fragment_verify(&view, err) != 0)
+    struct trailer trailer = {.fragment_size = put->size,
+                              .grant = put->grant,
+                              .grant_size = put->grant_size,
+                              .pin = *put->pin,
+                              .holders = *put->holders};
+    if (put->grant_size > GRANT_BYTES_MAX || put->holders->count > HOLDERS_MAX)
+        return err_set(err, ERR_INVALID, "a grant of %zu bytes, %u holders: too much",
+                       put->grant_size, put->holders->count);
+    if (store_check(store, err) != 0 || fragment_parse(&view, put->bytes, put->size, err) != 0 ||
+        check_grant(store, &view, opened, put->pin, err) != 0 || fragment_verify(&view, err) != 0)
         return -1;
     fragment_file_info(&info, &view, opened->vault, 0);
     pthread_mutex_t *stripe = store_stripe(store, info.object);
@@ -182,8 +181,8 @@ int store_put_fragment(struct store *store, const uint8_t *fragment, size_t size
     bool here;
     int result = is_here(store, info.object, info.index, &here, err);
     if (result == 0)
-        result = here ? pin_again(store, info.pack, pin, err)
-                      : write_new(store, fragment, &info, &trailer, err);
+        result = here ? pin_again(store, info.pack, put->pin, err)
+                      : write_new(store, put->bytes, &info, &trailer, err);
     pthread_mutex_unlock(stripe);
     return result;
 }
@@ -254,7 +253,7 @@ int store_set_holders(struct store *store, const uint8_t object[ID_SIZE], uint32
                       const struct holders *holders, struct err *err)
 {
     bool found = false;
-    if (holders->count > STORE_HOLDERS_MAX)
+    if (holders->count > HOLDERS_MAX)
         return err_set(err, ERR_INVALID, "%u holders are too many", holders->count);
     if (store_check(store, err) != 0)
         return -1;

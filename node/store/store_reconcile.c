@@ -13,7 +13,7 @@
 #include "coding/base/alloc.h"
 #include "coding/base/bytes.h"
 #include "node/store/fragment_file.h"
-#include "node/store/store_inside.h"
+#include "node/store/store_internal.h"
 
 #define PAGE_ROWS 128
 
@@ -86,7 +86,7 @@ static bool parse_fragment_name(const char *name, uint8_t object[ID_SIZE], uint3
     hex[2 * ID_SIZE] = '\0';
     char *end;
     unsigned long number = strtoul(name + sizeof(hex), &end, 10);
-    if (*end != '\0' || number >= STORE_HOLDERS_MAX || hex_decode(object, ID_SIZE, hex) != 0)
+    if (*end != '\0' || number >= HOLDERS_MAX || hex_decode(object, ID_SIZE, hex) != 0)
         return false;
     *index = (uint32_t)number;
     snprintf(again, sizeof(again), "%lu", number);

@@ -6,7 +6,7 @@
 #include <unistd.h>
 
 #include "coding/base/alloc.h"
-#include "node/store/store_inside.h"
+#include "node/store/store_internal.h"
 
 #define PAGE_ROWS 64
 

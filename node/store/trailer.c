@@ -14,7 +14,7 @@ size_t trailer_encode(uint8_t bytes[TRAILER_SIZE_MAX], const struct trailer *tra
 {
     uint8_t digest[HASH_SIZE];
     struct writer w;
-    assert(trailer->grant_size <= GRANT_BYTES_MAX && trailer->holders.count <= STORE_HOLDERS_MAX);
+    assert(trailer->grant_size <= GRANT_BYTES_MAX && trailer->holders.count <= HOLDERS_MAX);
     writer_init(&w, bytes, TRAILER_SIZE_MAX);
     write_bytes(&w, TRAILER_MAGIC, 8);
     write_u16(&w, TRAILER_VERSION);
@@ -52,8 +52,7 @@ int trailer_decode(struct trailer *trailer, const uint8_t *bytes, size_t size, s
     read_bytes(&r, trailer->pin.writer, WRITER_SIZE);
     trailer->pin.number = read_u64(&r);
     read_zero(&r, 8);
-    if (r.failed || trailer->holders.count > STORE_HOLDERS_MAX ||
-        trailer->grant_size > GRANT_BYTES_MAX)
+    if (r.failed || trailer->holders.count > HOLDERS_MAX || trailer->grant_size > GRANT_BYTES_MAX)
         return err_set(err, ERR_FORMAT, "the trailer is malformed");
     trailer->grant = read_view(&r, trailer->grant_size);
     read_bytes(&r, trailer->holders.node, (size_t)trailer->holders.count * ID_SIZE);

@@ -33,8 +33,7 @@
 #include "node/store/store.h"
 
 #define TRAILER_HEAD_SIZE 88
-#define TRAILER_SIZE_MAX                                                                           \
-    (TRAILER_HEAD_SIZE + GRANT_BYTES_MAX + STORE_HOLDERS_MAX * ID_SIZE + HASH_SIZE)
+#define TRAILER_SIZE_MAX  (TRAILER_HEAD_SIZE + GRANT_BYTES_MAX + HOLDERS_MAX * ID_SIZE + HASH_SIZE)
 
 struct trailer {
     uint64_t fragment_size;

@@ -5,7 +5,7 @@ The name is also how processes of a run are known for certain: whatever a host s
 import os
 import pathlib
 
-from .shell import wait_until
+from common import wait_until
 
 # The hierarchies that a host's systemd needs as its own, where the kernel has the first version; else the one there is.
 FIRST_VERSION = ["systemd", "unified", "memory", "pids", "cpu", "cpuacct", "blkio", "freezer"]

@@ -4,22 +4,19 @@ A test program boots one set of hosts and runs its tests on it in their order, b
 the boot: a test may rely on what those before it made, and gets a cluster that is whole (see settle()). A test that
 fails prints what the nodes logged.
 """
-import json
-import os
-import pathlib
 import re
 import sys
 import time
 import traceback
 
+from common import BUILD, wait_until
 from lab import DONE, Result, compare, make_tree
 
 from . import cage, image, playbook
 from .host import Host
 from .network import Network
-from .shell import run, wait_until
+from .shell import run
 
-BUILD = pathlib.Path(os.environ.get("ECBAK_BUILD", pathlib.Path(__file__).resolve().parents[2] / "build")).resolve()
 HOSTS = BUILD / "hosts"
 JOIN = "site.yml"
 ALIVE_S = 60  # how long members are given to agree on who is alive

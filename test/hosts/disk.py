@@ -8,8 +8,9 @@ import os
 import pathlib
 import struct
 
+from common import wait_until
 from .leftovers import loops
-from .shell import run, wait_until
+from .shell import run
 
 EXT4_IOC_SHUTDOWN = 0x8004587D  # _IOR('X', 125, u32)
 WITHOUT_FLUSHING = struct.pack("I", 2)

@@ -10,8 +10,9 @@ import socket
 import subprocess
 import threading
 
+from common import wait_until
 from . import cgroups, network
-from .shell import run, wait_until
+from .shell import run
 
 REBOOT = 133  # systemd-nspawn's exit status when its host wants to start again
 

@@ -16,7 +16,8 @@ import socket
 import subprocess
 import sys
 
-from .shell import run, wait_until
+from common import wait_until
+from .shell import run
 
 WIRE = pathlib.Path(__file__).with_name("wire.py")
 OPERATOR = 254

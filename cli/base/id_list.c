@@ -1,0 +1,28 @@
+#include "cli/base/id_list.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "coding/base/alloc.h"
+
+void id_list_add(struct id_list *list, const uint8_t id[ID_MAP_ID_SIZE])
+{
+    uint32_t known;
+    if (id_map_find(&list->seen, id, &known))
+        return;
+    id_map_put(&list->seen, id, (uint32_t)list->count);
+    if (list->count == list->room) {
+        list->room = 2 * list->room + 64;
+        list->ids = alloc_grow(list->ids, list->room, ID_MAP_ID_SIZE);
+    }
+    memcpy(list->ids[list->count++], id, ID_MAP_ID_SIZE);
+    assert(list->count == list->seen.count);
+}
+
+void id_list_release(struct id_list *list)
+{
+    free(list->ids);
+    id_map_release(&list->seen);
+    *list = (struct id_list){0};
+}

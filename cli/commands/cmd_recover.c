@@ -1,0 +1,163 @@
+/* ecbak recover - a snapshot, or some of its paths, back onto a disk. */
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cli/base/path.h"
+#include "cli/base/text.h"
+#include "cli/commands/commands.h"
+#include "cli/home/home.h"
+#include "cli/recover/recover.h"
+#include "cli/remote/snapshots.h"
+#include "cli/ui/options.h"
+#include "cli/ui/output.h"
+#include "cli/ui/progress.h"
+#include "coding/base/alloc.h"
+#include "coding/base/bytes.h"
+#include "node/api/client.h"
+
+/* Snapshots know whole paths: "work/a" is taken from this folder, and "." and ".." are worked out
+ * by their names alone, since what they name need not exist here. */
+static char *whole_path(const char *path)
+{
+    char here[HOME_PATH_MAX] = "";
+    if (path[0] != '/' && getcwd(here, sizeof(here)) == NULL)
+        here[0] = '\0';
+    char *from = alloc_format("%s/%s", here, path);
+    char *whole = path_clean(from);
+    free(from);
+    return whole;
+}
+
+static void print_json(const struct recover_result *r, const struct snapshot *snapshot)
+{
+    json_t *object = json_object();
+    json_object_set_new(object, "snapshot", json_hex(snapshot->id, ID_SIZE));
+    json_object_set_new(object, "files", json_integer((json_int_t)r->files));
+    json_object_set_new(object, "directories", json_integer((json_int_t)r->directories));
+    json_object_set_new(object, "bytes", json_integer((json_int_t)r->bytes));
+    json_object_set_new(object, "bytes_fetched", json_integer((json_int_t)r->bytes_fetched));
+    json_object_set_new(object, "problems", json_integer((json_int_t)r->problems));
+    json_object_set_new(object, "corrupt", json_integer((json_int_t)r->corrupt));
+    json_object_set_new(object, "seconds", json_figure(r->seconds));
+    output_json(object);
+}
+
+static void print_text(const struct recover_result *r, const struct snapshot *snapshot,
+                       const char *to)
+{
+    if (r->files == 0 && r->outcome != JOB_DONE)
+        return; /* nothing came back: the note says why */
+    char files[TEXT_SHORT_MAX], bytes[TEXT_SHORT_MAX], time[TEXT_SHORT_MAX];
+    char fetched[TEXT_SHORT_MAX], id[2 * ID_SIZE + 1];
+    char safe[4 * HOME_PATH_MAX];
+    text_safe(safe, sizeof(safe), to, strlen(to));
+    printf("%s %s%.8s%s is in %s: %s file%s, %s, in %s (%s fetched)\n",
+           r->outcome == JOB_DONE ? "Snapshot" : "Only a part of snapshot",
+           style_on(stdout, STYLE_BOLD), hex_encode(id, snapshot->id, ID_SIZE), style_off(stdout),
+           safe, text_count(files, r->files), r->files == 1 ? "" : "s", text_bytes(bytes, r->bytes),
+           text_duration(time, r->seconds), text_bytes(fetched, r->bytes_fetched));
+    if (r->corrupt > 0)
+        printf("%s damaged fragment%s met on the way and replaced by other ones\n",
+               text_count(files, r->corrupt), r->corrupt == 1 ? " was" : "s were");
+}
+
+/* Returns the exit status, or -1. */
+static int run(const struct command_line *line, struct vault *vault,
+               const struct recover_options *options, struct err *err)
+{
+    struct job_progress job = {0};
+    struct recover_result result = {0};
+    struct progress *progress = progress_start("recovering", &job, line->json, line->quiet);
+    struct job_report report = {.problem = progress_problem, .ctx = progress};
+    int status = recover_run(vault, options, &job, &report, &result, err);
+    progress_stop(&progress);
+    if (status != 0)
+        return -1;
+    if (line->json)
+        print_json(&result, options->snapshot);
+    else if (!line->quiet)
+        print_text(&result, options->snapshot, options->to);
+    if (result.note[0] != '\0')
+        output_warning("%s", result.note);
+    return (int)result.outcome;
+}
+
+static int choose_and_run(const struct command_line *line, struct recover_options *options,
+                          const struct snapshot_filter *filter, struct err *err)
+{
+    struct vault *vault = NULL;
+    struct client *client = NULL;
+    struct snapshot_list list = {0};
+    int status = -1;
+    if (vault_load(&vault, line->vault, err) != 0 || client_open(&client, line->socket, err) != 0)
+        goto done;
+    client_set_patience(client, CLIENT_PATIENCE_MS);
+    if (snapshot_list_load(&list, vault, client, err) == 0 &&
+        snapshot_select(&options->snapshot, &list, line->operands[0], filter, err) == 0) {
+        options->list = &list;
+        status = run(line, vault, options, err);
+    }
+done:
+    snapshot_list_release(&list);
+    client_close(&client);
+    vault_close(&vault);
+    return status;
+}
+
+static const char about[] =
+    "Brings a snapshot back, whole or only some paths of it, below DIR: what was stored as\n"
+    "/home/ann/work comes to DIR/home/ann/work. SNAPSHOT is the beginning of an id, or 'latest'.\n"
+    "Nothing that is there is replaced without --overwrite; a file appears only once every byte "
+    "of\n"
+    "it was checked. Exit status 3 when some files could not be brought back.";
+
+int cmd_recover(int argc, char **argv)
+{
+    struct recover_options recover = {0};
+    struct snapshot_filter filter = {0};
+    const struct option options[] = {
+        {0, "to", OPTION_TEXT, &recover.to, "DIR", "where to (made when it is not there)"},
+        {0, "overwrite", OPTION_FLAG, &recover.overwrite, NULL, "replace files that are there"},
+        {0, "verify", OPTION_FLAG, &recover.verify, NULL, "read every file back and compare"},
+        {0, "numeric-owner", OPTION_FLAG, &recover.numeric_owners, NULL,
+         "owners by number, not by name"},
+        {0, "host", OPTION_TEXT, &filter.host, "NAME", "'latest' of this host"},
+        {0, "path", OPTION_TEXT, &filter.path, "PATH", "'latest' that holds PATH"},
+        {'t', "tag", OPTION_TEXT, &filter.tag, "TAG", "'latest' with this tag"},
+        {0},
+    };
+    struct command_line line = {
+        .name = "ecbak recover",
+        .synopsis = "[OPTION]... SNAPSHOT [PATH]... --to DIR",
+        .about = about,
+        .examples = "  ecbak recover latest --to /mnt/new\n"
+                    "  ecbak recover 3f2a91c0 /home/ann/work/thesis.tex --to ~/found\n"
+                    "  ecbak recover latest --host attic --to /mnt/attic --verify",
+        .options = options,
+        .uses = USES_NODE | USES_VAULT,
+        .operands_min = 1,
+        .operands_max = SIZE_MAX,
+    };
+    int code;
+    if (!command_line_read(&line, argc, argv, &code))
+        return code;
+    struct err err = ERR_INIT;
+    if (recover.to == NULL)
+        return command_end(&line, err_set(&err, ERR_USAGE, "where to? say --to DIR"), &err);
+    recover.endpoint = line.socket;
+    recover.path_count = line.operand_count - 1;
+    char **paths = alloc_zero(recover.path_count, sizeof(*paths));
+    for (size_t i = 0; i < recover.path_count; i++)
+        paths[i] = whole_path(line.operands[i + 1]);
+    recover.paths = (const char *const *)paths;
+    int status = choose_and_run(&line, &recover, &filter, &err);
+    if (err.code == ERR_TOO_FEW) /* of fragments; the exit status for it speaks of members */
+        err.code = ERR_NOT_FOUND;
+    for (size_t i = 0; i < recover.path_count; i++)
+        free(paths[i]);
+    free(paths);
+    return command_end(&line, status, &err);
+}

@@ -1,0 +1,194 @@
+/* ecbak store - files and directories in, one snapshot in the cluster out. */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "cli/base/text.h"
+#include "cli/commands/commands.h"
+#include "cli/files/exclude.h"
+#include "cli/home/home.h"
+#include "cli/store/store.h"
+#include "cli/ui/options.h"
+#include "cli/ui/output.h"
+#include "cli/ui/progress.h"
+#include "cli/vault/snapshot.h"
+#include "coding/base/bytes.h"
+
+#define LEVEL_MAX 19
+#define SHAPE_MAX 255 /* fragments of an object, data and parity together */
+
+struct store_command {
+    struct option_list tags, exclude, exclude_files;
+    const char *code;
+    uint64_t level;
+    struct store_options options;
+};
+
+/* "4+2" */
+static int read_code(struct store_options *options, const char *text, struct err *err)
+{
+    char data[8], parity[8];
+    int end = 0;
+    uint64_t k, m;
+    struct err why;
+    if (sscanf(text, "%7[0-9]+%7[0-9]%n", data, parity, &end) != 2 || text[end] != '\0' ||
+        text_read_number(&k, data, &why) != 0 || text_read_number(&m, parity, &why) != 0 || k < 1 ||
+        m < 1 || k + m > SHAPE_MAX)
+        return err_set(err, ERR_USAGE, "--code takes DATA+PARITY, such as 4+2; not '%s'", text);
+    options->data = (uint32_t)k;
+    options->parity = (uint32_t)m;
+    return 0;
+}
+
+static int read_excludes(struct exclude *exclude, const struct store_command *c, struct err *err)
+{
+    for (size_t i = 0; i < c->exclude.count; i++)
+        if (exclude_add(exclude, c->exclude.items[i], err) != 0)
+            return err_context(err, "--exclude");
+    for (size_t i = 0; i < c->exclude_files.count; i++)
+        if (exclude_add_file(exclude, c->exclude_files.items[i], err) != 0)
+            return err_context(err, "--exclude-file");
+    return 0;
+}
+
+static void print_json(const struct store_result *r)
+{
+    json_t *object = json_object();
+    json_object_set_new(object, "snapshot", json_hex(r->snapshot, ID_SIZE));
+    json_object_set_new(object, "files", json_integer((json_int_t)r->files));
+    json_object_set_new(object, "bytes", json_integer((json_int_t)r->bytes));
+    json_object_set_new(object, "bytes_new", json_integer((json_int_t)r->bytes_new));
+    json_object_set_new(object, "bytes_sent", json_integer((json_int_t)r->bytes_sent));
+    json_object_set_new(object, "objects", json_integer((json_int_t)r->objects));
+    json_object_set_new(object, "data", json_integer(r->data));
+    json_object_set_new(object, "parity", json_integer(r->parity));
+    json_object_set_new(object, "survives", json_integer(r->survives));
+    json_object_set_new(object, "seconds", json_figure(r->seconds));
+    output_json(object);
+}
+
+static void print_text(const struct store_result *r, bool dry_run)
+{
+    char a[TEXT_SHORT_MAX], b[TEXT_SHORT_MAX], c[TEXT_SHORT_MAX], id[2 * ID_SIZE + 1];
+    hex_encode(id, r->snapshot, ID_SIZE);
+    if (dry_run) {
+        printf("%s file%s, %s; %s would be new. Nothing was sent.\n", text_count(a, r->files),
+               r->files == 1 ? "" : "s", text_bytes(b, r->bytes), text_bytes(c, r->bytes_new));
+        return;
+    }
+    printf("Snapshot %s%.8s%s: %s file%s, %s, in %s\n", style_on(stdout, STYLE_BOLD), id,
+           style_off(stdout), text_count(a, r->files), r->files == 1 ? "" : "s",
+           text_bytes(b, r->bytes), text_duration(c, r->seconds));
+    printf("%s new, %s sent; %s object%s of %u data and %u parity fragments\n",
+           text_bytes(a, r->bytes_new), text_bytes(b, r->bytes_sent), text_count(c, r->objects),
+           r->objects == 1 ? "" : "s", r->data, r->parity);
+    enum style style = r->survives == 0         ? STYLE_BAD
+                       : r->outcome == JOB_DONE ? STYLE_GOOD
+                                                : STYLE_WARN;
+    if (r->survives == 0)
+        printf("%sSurvives no loss beyond that of this machine%s\n", style_on(stdout, style),
+               style_off(stdout));
+    else
+        printf("%sSurvives the loss of this machine and of any %u other%s%s\n",
+               style_on(stdout, style), r->survives, r->survives == 1 ? "" : "s",
+               style_off(stdout));
+}
+
+/* Runs the store with its progress shown, and prints the result. Returns the exit status, or -1. */
+static int run(const struct command_line *line, struct vault *vault, struct store_options *options,
+               struct err *err)
+{
+    struct job_progress job = {0};
+    struct store_result result = {0};
+    struct progress *progress = progress_start("storing", &job, line->json, line->quiet);
+    struct job_report report = {.problem = progress_problem, .ctx = progress};
+    options->count_ahead = progress_is_shown(progress);
+    int status = store_run(vault, options, &job, &report, &result, err);
+    progress_stop(&progress);
+    if (status != 0)
+        return -1;
+    if (line->json)
+        print_json(&result);
+    else if (!line->quiet)
+        print_text(&result, options->dry_run);
+    if (result.note[0] != '\0')
+        output_warning("%s", result.note);
+    return (int)result.outcome;
+}
+
+static const char about[] =
+    "Stores files and directories in the cluster, as one snapshot of the vault. What an earlier\n"
+    "snapshot holds is not sent again. Everything is encrypted before it leaves this program.\n"
+    "With --profile, what else would stand on the command line stands in a file; a timer can "
+    "store\n"
+    "that regularly.\n"
+    "Exit status 3 when some files could not be read, or fewer losses are survived than meant;\n"
+    "4 when the cluster has too few members to survive any.";
+
+int cmd_store(int argc, char **argv)
+{
+    struct store_command c = {0};
+    const struct option options[] = {
+        {'e', "exclude", OPTION_LIST, &c.exclude, "PATTERN",
+         "leave out what matches: '*.o', '/home/*/.cache', 'build/'"},
+        {0, "exclude-file", OPTION_LIST, &c.exclude_files, "FILE", "patterns, one a line"},
+        {0, "exclude-caches", OPTION_FLAG, &c.options.exclude_caches, NULL,
+         "leave out folders marked by a CACHEDIR.TAG"},
+        {'x', "one-file-system", OPTION_FLAG, &c.options.one_file_system, NULL,
+         "do not enter other file systems"},
+        {0, "read-all", OPTION_FLAG, &c.options.read_all, NULL,
+         "read every file, also those that look unchanged"},
+        {'n', "dry-run", OPTION_FLAG, &c.options.dry_run, NULL, "read and count, send nothing"},
+        {'t', "tag", OPTION_LIST, &c.tags, "TAG", "a word to find the snapshot by"},
+        {0, "host", OPTION_TEXT, &c.options.host, "NAME", "instead of this machine's name"},
+        {0, "code", OPTION_TEXT, &c.code, "DATA+PARITY",
+         "fragments of an object (default: by the number of members)"},
+        {0, "profile", OPTION_PROFILE, NULL, "NAME",
+         "options and paths from /etc/ecbak/store.d/NAME.conf,\na line each, as "
+         "ecbak-store@.service(8) has it"},
+        {0, "compression", OPTION_NUMBER, &c.level, "LEVEL", "of zstd, 1 to 19 (default 3)"},
+        {0},
+    };
+    struct command_line line = {
+        .name = "ecbak store",
+        .synopsis = "[OPTION]... PATH...",
+        .about = about,
+        .examples = "  ecbak store ~/work\n"
+                    "  ecbak store --exclude '*.o' --exclude-caches --tag nightly /home /etc\n"
+                    "  ecbak store --profile home --dry-run\n"
+                    "  ecbak store --json ~/work | tail -1 | jq .survives",
+        .options = options,
+        .uses = USES_NODE | USES_VAULT,
+        .operands_min = 1,
+        .operands_max = SNAPSHOT_PATHS_MAX,
+    };
+    int code;
+    if (!command_line_read(&line, argc, argv, &code))
+        return code;
+    struct err err = ERR_INIT;
+    struct vault *vault = NULL;
+    struct exclude *exclude = exclude_new();
+    int status = 0;
+    if (c.level > LEVEL_MAX)
+        status = err_set(&err, ERR_USAGE, "--compression takes 1 to %d", LEVEL_MAX);
+    else if (c.tags.count > SNAPSHOT_TAGS_MAX)
+        status = err_set(&err, ERR_USAGE, "at most %d tags", SNAPSHOT_TAGS_MAX);
+    else if (c.code != NULL)
+        status = read_code(&c.options, c.code, &err);
+    if (status == 0)
+        status = read_excludes(exclude, &c, &err);
+    if (status == 0)
+        status = vault_load(&vault, line.vault, &err);
+    if (status == 0) {
+        c.options.paths = line.operands;
+        c.options.path_count = line.operand_count;
+        c.options.tags = c.tags.items;
+        c.options.tag_count = c.tags.count;
+        c.options.exclude = exclude;
+        c.options.endpoint = line.socket;
+        c.options.zstd_level = (unsigned)c.level;
+        status = run(&line, vault, &c.options, &err);
+    }
+    vault_close(&vault);
+    exclude_destroy(&exclude);
+    return command_end(&line, status, &err);
+}

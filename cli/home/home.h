@@ -1,0 +1,66 @@
+/* home.h - $ECBAK_HOME: the vaults that this machine can open, one folder each.
+ *
+ *   HEX16/              the first 16 hexadecimal digits of the vault id; 0700
+ *       vault.key       the secret
+ *       writer.key      this machine's writer: id, Ed25519 secret, certificate
+ *       sequence        last reserved and last saved record number, hash of the last record
+ *       records/        own records as signed, saved before they are sent
+ *       cache.db        see cache.h (can be deleted)
+ *       state/          per set of paths: what the last store saw (can be deleted)
+ *       lock            one store at a time
+ *
+ * Every file is 0600; a vault whose folder or keys others may touch is refused. Everything that
+ * cannot be deleted is written durably.
+ *
+ *   Errors   ERR_NOT_FOUND no vault: the text says `ecbak init` or `ecbak open`; ERR_USAGE several
+ *            and none named; ERR_BUSY another store runs; ERR_DENIED permissions too wide;
+ *            ERR_FORMAT, ERR_VERSION, ERR_DAMAGED a file of the vault
+ *   Memory   secrets lie in sodium_malloc'd memory
+ *   Threads  one at a time for one vault
+ */
+#ifndef ECBAK_CLI_HOME_HOME_H
+#define ECBAK_CLI_HOME_HOME_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "cli/vault/keys.h"
+#include "coding/base/err.h"
+
+#define HOME_PATH_MAX      4096
+#define WRITER_SECRET_SIZE 64
+
+struct vault {
+    char dir[HOME_PATH_MAX];
+    struct vault_keys *keys;
+    uint8_t writer[WRITER_SIZE];
+    uint8_t *writer_secret; /* WRITER_SECRET_SIZE bytes, sodium_malloc */
+    uint8_t *writer_cert;   /* encoded, malloc */
+    size_t writer_cert_size;
+    int lock; /* file descriptor, -1 when not held */
+};
+
+/* $ECBAK_HOME or its default into path. */
+int home_path(char path[HOME_PATH_MAX], struct err *err) MUST_CHECK;
+/* Makes the vault's folder with keys and a new writer. secret NULL: a new vault. ERR_EXISTS if it
+ * is there. */
+int vault_create(struct vault **vault, const uint8_t *secret, struct err *err) MUST_CHECK;
+/* name: hex prefix of the vault id, or NULL ($ECBAK_VAULT, or the only one). */
+int vault_load(struct vault **vault, const char *name, struct err *err) MUST_CHECK;
+void vault_close(struct vault **vault);
+/* Until vault_close, or the process ends. */
+int vault_lock(struct vault *vault, struct err *err) MUST_CHECK;
+/* Reserves the next record number durably (before the first upload), of a locked vault. A number
+ * whose record was never saved is given again: numbers have no gaps. previous is the hash of the
+ * last record, zeros when there is none. */
+int vault_reserve(struct vault *vault, uint64_t *number, uint8_t previous[ID_SIZE],
+                  struct err *err) MUST_CHECK;
+/* Saves a signed record durably (before it is sent) as the newest of this writer; number is the one
+ * reserved. */
+int vault_save_record(struct vault *vault, uint64_t number, const uint8_t *bytes, size_t size,
+                      const uint8_t hash[ID_SIZE], struct err *err) MUST_CHECK;
+/* The newest own record, to be re-sent unchanged (ERR_NOT_FOUND: none). */
+int vault_last_record(struct vault *vault, uint64_t *number, uint8_t **bytes, size_t *size,
+                      struct err *err) MUST_CHECK;
+
+#endif

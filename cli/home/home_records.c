@@ -1,0 +1,78 @@
+/* The order that makes a record number safe: reserved on disk, then uploads are pinned for it; the
+ * signed record on disk, then the number that says so, then it is sent. A crash between the last
+ * two leaves a record that nobody has seen, and its number is given again. */
+#include "cli/home/home.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "cli/home/home_internal.h"
+#include "node/common/durable.h"
+
+#define RECORD_FILE_MAX (2u * RECORD_BYTES_MAX)
+
+static int record_path(char path[HOME_PATH_MAX], const struct vault *vault, uint64_t number,
+                       struct err *err)
+{
+    char name[64];
+    snprintf(name, sizeof(name), "records/%020" PRIu64, number);
+    return home_join(path, vault->dir, name, err);
+}
+
+static int read_locked(const struct vault *vault, struct sequence *sequence, struct err *err)
+{
+    if (vault->lock < 0)
+        return err_set(err, ERR_INVALID, "record numbers are given to a locked vault only");
+    return sequence_read(vault->dir, sequence, err);
+}
+
+int vault_reserve(struct vault *vault, uint64_t *number, uint8_t previous[ID_SIZE], struct err *err)
+{
+    struct sequence sequence;
+    if (read_locked(vault, &sequence, err) != 0)
+        return -1;
+    if (sequence.saved == UINT64_MAX)
+        return err_set(err, ERR_FULL, "this writer has no record number left");
+    if (sequence.reserved == sequence.saved) {
+        sequence.reserved = sequence.saved + 1;
+        if (sequence_write(vault->dir, &sequence, err) != 0)
+            return -1;
+    }
+    *number = sequence.reserved;
+    memcpy(previous, sequence.last, ID_SIZE);
+    return 0;
+}
+
+int vault_save_record(struct vault *vault, uint64_t number, const uint8_t *bytes, size_t size,
+                      const uint8_t hash[ID_SIZE], struct err *err)
+{
+    char path[HOME_PATH_MAX];
+    struct sequence sequence;
+    struct durable_piece piece = {bytes, size};
+    if (read_locked(vault, &sequence, err) != 0 || record_path(path, vault, number, err) != 0)
+        return -1;
+    if (number != sequence.reserved || number == sequence.saved)
+        return err_set(err, ERR_INVALID, "record %" PRIu64 " was not reserved", number);
+    if (durable_write(path, &piece, 1, 0600, DURABLE_REPLACE, err) != 0)
+        return -1;
+    sequence.saved = number;
+    memcpy(sequence.last, hash, ID_SIZE);
+    return sequence_write(vault->dir, &sequence, err);
+}
+
+int vault_last_record(struct vault *vault, uint64_t *number, uint8_t **bytes, size_t *size,
+                      struct err *err)
+{
+    char path[HOME_PATH_MAX];
+    struct sequence sequence;
+    *bytes = NULL;
+    if (sequence_read(vault->dir, &sequence, err) != 0)
+        return -1;
+    if (sequence.saved == 0)
+        return err_set(err, ERR_NOT_FOUND, "this machine has stored no snapshot yet");
+    *number = sequence.saved;
+    if (record_path(path, vault, sequence.saved, err) != 0)
+        return -1;
+    return durable_read(path, RECORD_FILE_MAX, bytes, size, err);
+}

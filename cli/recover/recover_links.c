@@ -1,0 +1,143 @@
+/* The first name of an inode that is met is written like any file; later ones become links to it,
+ * now or when it is written. An inode is told by its number and by what it holds, so that two
+ * files that happen to have one number do not become one.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <sodium.h>
+
+#include "cli/recover/recover_internal.h"
+#include "coding/base/alloc.h"
+
+enum link_state { LINK_WAITING, LINK_GOOD, LINK_BAD };
+
+struct waiting_name {
+    struct waiting_name *next;
+    struct dest *dest; /* a token is held */
+    uint64_t bytes;
+    char name[TREE_NAME_MAX + 1];
+};
+
+struct hard_link {
+    enum link_state state;
+    char *folder; /* the dest's path */
+    char name[TREE_NAME_MAX + 1];
+    struct waiting_name *waiting;
+};
+
+static void inode_key(uint8_t key[ID_MAP_ID_SIZE], const struct tree_entry *entry)
+{
+    crypto_generichash_state state;
+    uint64_t numbers[5] = {entry->hard_link, entry->kind, entry->size, (uint64_t)entry->mtime_s,
+                           entry->mtime_ns};
+    crypto_generichash_init(&state, NULL, 0, ID_MAP_ID_SIZE);
+    crypto_generichash_update(&state, (const uint8_t *)numbers, sizeof(numbers));
+    for (size_t i = 0; i < entry->chunk_count; i++)
+        crypto_generichash_update(&state, entry->chunks[i], CHUNK_ID_SIZE);
+    crypto_generichash_update(&state, (const uint8_t *)entry->target, entry->target_size);
+    crypto_generichash_final(&state, key, ID_MAP_ID_SIZE);
+}
+
+static int make_link(struct recover *recover, const struct hard_link *link, const struct dest *dest,
+                     const char *name, struct err *err)
+{
+    char temporary[TEMPORARY_MAX];
+    if (dest_is_free(recover, dest, name, err) != 0)
+        return -1;
+    int folder = dest_reopen(recover, link->folder, err);
+    if (folder < 0)
+        return -1;
+    temporary_name(recover, temporary);
+    int result = linkat(folder, link->name, dest->fd, temporary, 0);
+    if (result != 0)
+        result = err_errno(err, "linking it to its other name");
+    close(folder);
+    return result == 0 ? dest_publish(recover, dest, temporary, name, err) : -1;
+}
+
+/* One more name, when the first one is there or can never be. */
+static void finish_name(struct recover *recover, const struct hard_link *link,
+                        const struct dest *dest, const char *name, uint64_t bytes)
+{
+    struct err err = ERR_INIT;
+    int result =
+        link->state == LINK_GOOD
+            ? make_link(recover, link, dest, name, &err)
+            : err_set(&err, ERR_NOT_FOUND, "its other name %s could not be written", link->name);
+    if (result != 0) {
+        recover_problem(recover, dest, name, strlen(name), &err);
+        return;
+    }
+    atomic_fetch_add(&recover->files, 1);
+    atomic_fetch_add(&recover->bytes, bytes);
+    atomic_fetch_add(&recover->progress->files, 1);
+    atomic_fetch_add(&recover->progress->bytes, bytes);
+}
+
+bool link_join(struct recover *recover, struct dest *dest, const struct tree_entry *entry,
+               struct hard_link **link)
+{
+    uint8_t key[ID_MAP_ID_SIZE];
+    char name[TREE_NAME_MAX + 1];
+    uint32_t number;
+    inode_key(key, entry);
+    entry_name(name, entry);
+    pthread_mutex_lock(&recover->link_lock);
+    if (!id_map_find(&recover->link_numbers, key, &number)) {
+        id_map_put(&recover->link_numbers, key, (uint32_t)recover->link_count);
+        recover->links =
+            alloc_grow(recover->links, recover->link_count + 1, sizeof(recover->links[0]));
+        *link = alloc_zero(1, sizeof(**link));
+        (*link)->folder = alloc_text(dest->path);
+        memcpy((*link)->name, name, sizeof(name));
+        recover->links[recover->link_count++] = *link;
+        pthread_mutex_unlock(&recover->link_lock);
+        return false;
+    }
+    struct hard_link *first = recover->links[number];
+    if (first->state == LINK_WAITING) {
+        struct waiting_name *waiting = alloc_zero(1, sizeof(*waiting));
+        dest_hold(dest);
+        waiting->dest = dest;
+        waiting->bytes = entry->size;
+        memcpy(waiting->name, name, sizeof(name));
+        waiting->next = first->waiting;
+        first->waiting = waiting;
+        first = NULL;
+    }
+    pthread_mutex_unlock(&recover->link_lock);
+    if (first != NULL)
+        finish_name(recover, first, dest, name, entry->size);
+    return true;
+}
+
+void link_finish(struct recover_worker *worker, struct hard_link *link, bool good)
+{
+    if (link == NULL)
+        return;
+    pthread_mutex_lock(&worker->recover->link_lock);
+    link->state = good ? LINK_GOOD : LINK_BAD;
+    struct waiting_name *waiting = link->waiting;
+    link->waiting = NULL;
+    pthread_mutex_unlock(&worker->recover->link_lock);
+    while (waiting != NULL) {
+        struct waiting_name *next = waiting->next;
+        finish_name(worker->recover, link, waiting->dest, waiting->name, waiting->bytes);
+        dest_drop(worker, waiting->dest);
+        free(waiting);
+        waiting = next;
+    }
+}
+
+void links_release(struct recover *recover)
+{
+    for (size_t i = 0; i < recover->link_count; i++) {
+        free(recover->links[i]->folder);
+        free(recover->links[i]);
+    }
+    free(recover->links);
+    id_map_release(&recover->link_numbers);
+}

@@ -1,0 +1,42 @@
+/* fetcher.h - packs from the node, ahead of those who read them, in bounded memory.
+ *
+ * A reader plans a pack when it knows that it is going to need it, takes it when it does, and
+ * unplans it when it will not need it again. Fetching threads bring planned packs in the order of
+ * planning; packs that somebody waits for come first. When the room is used up, a pack that nobody
+ * holds is dropped: first those that nobody plans either, and of these the one that was not taken
+ * for longest.
+ *
+ *   Limits   FETCHER_PACKS packs in memory at most, those on their way included
+ *   Errors   of the node and of pack_open, given to each reader who takes that pack
+ *   Threads  any: locked inside
+ */
+#ifndef ECBAK_CLI_REMOTE_FETCHER_H
+#define ECBAK_CLI_REMOTE_FETCHER_H
+
+#include <stdatomic.h>
+
+#include "cli/base/failure.h"
+#include "cli/vault/pack.h"
+#include "coding/base/err.h"
+
+#define FETCHER_PACKS   5
+#define FETCHER_THREADS 2
+
+struct fetcher;
+struct fetched_pack; /* one pack, planned or there */
+
+int fetcher_new(struct fetcher **fetcher, const struct vault_keys *keys, const char *endpoint,
+                struct failure *failure, struct err *err) MUST_CHECK;
+void fetcher_destroy(struct fetcher **fetcher);
+struct fetched_pack *fetcher_plan(struct fetcher *fetcher, const uint8_t pack[ID_SIZE]);
+void fetcher_unplan(struct fetcher *fetcher, struct fetched_pack *pack);
+/* Waits for a planned pack; *reader is good until fetcher_release. */
+int fetcher_take(struct fetcher *fetcher, struct fetched_pack *pack,
+                 const struct pack_reader **reader, struct err *err) MUST_CHECK;
+void fetcher_release(struct fetcher *fetcher, struct fetched_pack *pack);
+const uint8_t *fetched_pack_id(const struct fetched_pack *pack);
+/* Totals so far. */
+uint64_t fetcher_bytes(const struct fetcher *fetcher);
+uint64_t fetcher_corrupt(const struct fetcher *fetcher);
+
+#endif

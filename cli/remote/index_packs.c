@@ -1,0 +1,207 @@
+/* Index packs are asked for a few ahead, and taken in from the earliest snapshot to the latest: a
+ * chunk that was lost and sent again is in the pack that the later index names.
+ */
+#include "cli/remote/index_packs.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/vault/index.h"
+#include "coding/pack_id.h"
+
+#define AHEAD 3
+
+void index_packs_of(const struct snapshot_list *list, struct id_list *packs)
+{
+    for (size_t i = 0; i < list->count; i++) {
+        const struct snapshot *snapshot = &list->snapshots[i];
+        for (size_t j = 0; j < snapshot->index_pack_count; j++)
+            id_list_add(packs, snapshot->index_packs[j]);
+    }
+}
+
+static int add_published(void *ctx, const uint8_t pack[ID_SIZE], const struct pack_entry *entries,
+                         size_t count, struct err *err)
+{
+    return cache_add_pack(ctx, pack, entries, count, true, NULL, err);
+}
+
+/* Takes in every index chunk of the pack, and the pack's own directory when it holds other chunks
+ * too (a mixed pack). */
+static int read_index(struct cache *cache, const uint8_t id[ID_SIZE],
+                      const struct pack_reader *pack, struct err *err)
+{
+    size_t count;
+    const struct pack_entry *entries = pack_entries(pack, &count);
+    bool mixed = false;
+    for (size_t i = 0; i < count; i++) {
+        if (entries[i].kind != CHUNK_INDEX) {
+            mixed = true;
+            continue;
+        }
+        uint8_t *plain = NULL;
+        size_t size = 0;
+        if (pack_read_segment(pack, entries[i].segment, &plain, &size, err) != 0)
+            return -1;
+        int result = 0;
+        if (entries[i].offset > size || entries[i].size > size - entries[i].offset)
+            result = err_set(err, ERR_FORMAT, "a chunk lies outside its segment");
+        if (result == 0)
+            result =
+                index_read(plain + entries[i].offset, entries[i].size, add_published, cache, err);
+        free(plain);
+        if (result != 0)
+            return -1;
+    }
+    return mixed ? add_published(cache, id, entries, count, err) : 0;
+}
+
+/* The pack that was asked for; takes the answer's. */
+static int open_answer(struct pack_reader **pack, const struct vault_keys *keys,
+                       const uint8_t id[ID_SIZE], struct client_answer *answer, struct err *err)
+{
+    if (answer->err.code != ERR_NONE) {
+        *err = answer->err;
+        return -1;
+    }
+    uint8_t found[ID_SIZE];
+    pack_id(found, answer->pack, answer->pack_size);
+    if (memcmp(found, id, ID_SIZE) != 0)
+        return err_set(err, ERR_FOREIGN, "the node answered with another pack");
+    return pack_open(pack, &answer->pack, answer->pack_size, keys, err);
+}
+
+/* ---- in turn --------------------------------------------------------------------------------- */
+
+struct asked {
+    size_t pack; /* its index in the list */
+    bool answered;
+    struct client_answer answer; /* its call is set from the start */
+};
+
+struct loading {
+    struct cache *cache;
+    const struct vault_keys *keys;
+    struct client *client;
+    struct id_list packs;
+    const struct index_report *report; /* NULL: nobody */
+    struct asked asked[AHEAD];         /* in the order of packs */
+    size_t waiting;                    /* of asked */
+    size_t next;                       /* of packs, to be asked for */
+};
+
+static int take_answer(struct loading *loading, const uint8_t id[ID_SIZE],
+                       struct client_answer *answer, struct err *err)
+{
+    struct pack_reader *pack = NULL;
+    if (open_answer(&pack, loading->keys, id, answer, err) != 0)
+        return -1;
+    int result = read_index(loading->cache, id, pack, err);
+    pack_reader_destroy(&pack);
+    return result == 0 ? cache_add_index(loading->cache, id, err) : -1;
+}
+
+/* Notes the answer; takes in those whose turn it is. */
+static void take_in_turn(struct loading *loading, struct client_answer *answer)
+{
+    struct asked *asked = loading->asked;
+    size_t which = 0;
+    while (which < loading->waiting &&
+           (asked[which].answered || asked[which].answer.call != answer->call))
+        which++;
+    if (which == loading->waiting) {
+        free(answer->pack);
+        return;
+    }
+    asked[which].answer = *answer;
+    asked[which].answered = true;
+    while (loading->waiting > 0 && asked[0].answered) {
+        struct err why = ERR_INIT;
+        const uint8_t *id = loading->packs.ids[asked[0].pack];
+        if (take_answer(loading, id, &asked[0].answer, &why) != 0 && loading->report != NULL)
+            loading->report->missing(loading->report->ctx, id, &why);
+        free(asked[0].answer.pack);
+        memmove(&asked[0], &asked[1], --loading->waiting * sizeof(asked[0]));
+    }
+}
+
+/* Asks for those that are not in the cache, as many as may be on their way. */
+static int ask_ahead(struct loading *loading, struct err *err)
+{
+    while (loading->next < loading->packs.count && loading->waiting < AHEAD) {
+        size_t pack = loading->next++;
+        const uint8_t *id = loading->packs.ids[pack];
+        struct asked *asked = &loading->asked[loading->waiting];
+        if (cache_has_index(loading->cache, id))
+            continue;
+        *asked = (struct asked){.pack = pack};
+        if (client_get_pack_start(loading->client, &asked->answer.call, id, err) != 0)
+            return -1;
+        loading->waiting++;
+    }
+    return 0;
+}
+
+static int load_all(struct loading *loading, struct err *err)
+{
+    for (;;) {
+        struct client_answer answer = {0};
+        if (ask_ahead(loading, err) != 0)
+            return -1;
+        assert(loading->waiting <= AHEAD);
+        if (loading->waiting == 0)
+            return 0;
+        if (client_next(loading->client, &answer, err) != 0)
+            return -1;
+        take_in_turn(loading, &answer);
+    }
+}
+
+/* An index that was missing when later ones were read, and is there now, must not be read last:
+ * what it says of chunks that were sent again since is not so any more. Then all are read again, in
+ * order. */
+static int keep_order(struct loading *loading, struct err *err)
+{
+    const struct id_list *packs = &loading->packs;
+    size_t read_end = packs->count;
+    while (read_end > 0 && !cache_has_index(loading->cache, packs->ids[read_end - 1]))
+        read_end--;
+    for (size_t i = 0; i < read_end; i++) {
+        struct client_answer answer = {0};
+        struct pack_reader *pack = NULL;
+        struct err why = ERR_INIT;
+        uint64_t call;
+        if (cache_has_index(loading->cache, packs->ids[i]))
+            continue;
+        if (client_get_pack_start(loading->client, &call, packs->ids[i], err) != 0 ||
+            client_next(loading->client, &answer, err) != 0)
+            return -1;
+        bool back = open_answer(&pack, loading->keys, packs->ids[i], &answer, &why) == 0;
+        pack_reader_destroy(&pack);
+        free(answer.pack);
+        if (back)
+            return cache_forget_indexes(loading->cache, err);
+    }
+    return 0;
+}
+
+int index_packs_load(struct cache *cache, const struct vault_keys *keys, struct client *client,
+                     const struct snapshot_list *list, const struct index_report *report,
+                     struct err *err)
+{
+    struct loading loading = {.cache = cache, .keys = keys, .client = client, .report = report};
+    index_packs_of(list, &loading.packs);
+    int result = keep_order(&loading, err);
+    if (result == 0)
+        result = cache_begin(cache, err);
+    if (result == 0)
+        result = load_all(&loading, err);
+    for (size_t i = 0; i < loading.waiting; i++)
+        free(loading.asked[i].answer.pack);
+    struct err later = ERR_INIT;
+    if (cache_commit(cache, result == 0 ? err : &later) != 0)
+        result = -1;
+    id_list_release(&loading.packs);
+    return result;
+}

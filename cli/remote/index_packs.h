@@ -1,0 +1,32 @@
+/* index_packs.h - fills the cache from the index packs that a vault's records name.
+ *
+ * What the cache has read once it does not fetch again; a blank machine fetches them all.
+ *
+ *   Threads  one at a time for one cache
+ */
+#ifndef ECBAK_CLI_REMOTE_INDEX_PACKS_H
+#define ECBAK_CLI_REMOTE_INDEX_PACKS_H
+
+#include <stdint.h>
+
+#include "cli/base/id_list.h"
+#include "cli/home/cache.h"
+#include "cli/remote/snapshots.h"
+#include "node/api/client.h"
+
+/* Adds the ids of the index packs of all snapshots, in their order. */
+void index_packs_of(const struct snapshot_list *list, struct id_list *packs);
+
+/* Told of each index pack that could not be read, with the reason. */
+struct index_report {
+    void (*missing)(void *ctx, const uint8_t pack[ID_SIZE], const struct err *err);
+    void *ctx;
+};
+
+/* Reads what is new; report NULL: nobody is told. -1 only when nothing more can be read (no node,
+ * no cache). */
+int index_packs_load(struct cache *cache, const struct vault_keys *keys, struct client *client,
+                     const struct snapshot_list *list, const struct index_report *report,
+                     struct err *err) MUST_CHECK;
+
+#endif

@@ -1,0 +1,284 @@
+/* Chains are judged by hashes: a record names the hash of the one before it. Numbers only tell how
+ * much is missing. Whether two records are in order is what the writer's signature says; when they
+ * were made is only what its clock said.
+ */
+#include "cli/remote/snapshots.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/base/path.h"
+#include "cli/home/heads.h"
+#include "coding/base/alloc.h"
+#include "coding/base/bytes.h"
+
+/* What of a record the chain is judged by. */
+struct chain_link {
+    uint8_t writer[WRITER_SIZE];
+    uint64_t number;
+    uint8_t hash[ID_SIZE], previous[ID_SIZE];
+};
+
+struct chain {
+    struct chain_link *links;
+    size_t count;
+    size_t unknown; /* of them, of a kind that this version does not know */
+};
+
+static void add_finding(struct snapshot_list *list, enum finding_kind kind, const uint8_t *writer,
+                        uint64_t number, uint64_t count, const char *text)
+{
+    list->findings = alloc_grow(list->findings, list->finding_count + 1, sizeof(list->findings[0]));
+    struct finding *finding = &list->findings[list->finding_count++];
+    *finding = (struct finding){.kind = kind, .number = number, .count = count};
+    if (writer != NULL)
+        memcpy(finding->writer, writer, WRITER_SIZE);
+    snprintf(finding->text, sizeof(finding->text), "%s", text);
+}
+
+static void writer_text(char text[9], const uint8_t *writer)
+{
+    hex_encode(text, writer, 4);
+}
+
+/* Checks one record and takes its snapshot in. */
+static int take_record(struct snapshot_list *list, struct chain *chain, const struct vault *vault,
+                       const uint8_t cluster[ID_SIZE], const uint8_t *bytes, size_t size,
+                       struct err *err)
+{
+    struct record record = {0};
+    struct writer_cert cert;
+    if (record_open(&record, &cert, bytes, size, cluster, err) != 0)
+        return -1;
+    struct snapshot snapshot = {0};
+    int result = 0;
+    if (memcmp(record.vault, vault->keys->vault, ID_SIZE) != 0)
+        result = err_set(err, ERR_FOREIGN, "a record of another vault");
+    else if (record.kind == RECORD_SNAPSHOT)
+        result = snapshot_open(&snapshot, vault->keys, &record, err);
+    if (result == 0) {
+        chain->links = alloc_grow(chain->links, chain->count + 1, sizeof(chain->links[0]));
+        struct chain_link *link = &chain->links[chain->count++];
+        memcpy(link->writer, record.writer, WRITER_SIZE);
+        memcpy(link->hash, record.hash, ID_SIZE);
+        memcpy(link->previous, record.previous, ID_SIZE);
+        link->number = record.number;
+        chain->unknown += record.kind != RECORD_SNAPSHOT;
+    }
+    if (result == 0 && record.kind == RECORD_SNAPSHOT)
+        list->snapshots[list->count++] = snapshot;
+    record_release(&record);
+    return result;
+}
+
+static int link_order(const void *a, const void *b)
+{
+    const struct chain_link *x = a, *y = b;
+    int order = memcmp(x->writer, y->writer, WRITER_SIZE);
+    if (order != 0)
+        return order;
+    if (x->number != y->number)
+        return x->number < y->number ? -1 : 1;
+    return memcmp(x->hash, y->hash, ID_SIZE);
+}
+
+/* One link against those before it (its writer's, with smaller or equal numbers). */
+static void judge_link(struct snapshot_list *list, const struct chain_link *links, size_t at)
+{
+    static const uint8_t none[ID_SIZE];
+    const struct chain_link *link = &links[at];
+    char text[sizeof(list->findings[0].text)], writer[9];
+    writer_text(writer, link->writer);
+    const struct chain_link *before = NULL;
+    for (size_t i = at; i-- > 0 && memcmp(links[i].writer, link->writer, WRITER_SIZE) == 0;) {
+        if (links[i].number == link->number) {
+            snprintf(text, sizeof(text),
+                     "writer %s has two records of number %llu: two machines use its key", writer,
+                     (unsigned long long)link->number);
+            add_finding(list, FINDING_FORK, link->writer, link->number, 2, text);
+            continue;
+        }
+        if (before == NULL)
+            before = &links[i];
+        if (memcmp(links[i].hash, link->previous, ID_SIZE) == 0)
+            return;
+        /* A fork has several candidates of one number; a link further back is not what it
+         * follows. */
+        if (links[i].number < before->number)
+            break;
+    }
+    if (memcmp(link->previous, none, ID_SIZE) == 0 && before == NULL)
+        return;
+    uint64_t from = before != NULL ? before->number + 1 : 1;
+    if (from < link->number) {
+        snprintf(text, sizeof(text),
+                 "of writer %s, records between number %llu and %llu are not to be had here",
+                 writer, (unsigned long long)(from - 1), (unsigned long long)link->number);
+        add_finding(list, FINDING_GAP, link->writer, from, link->number - from, text);
+    } else {
+        snprintf(text, sizeof(text),
+                 "of writer %s, record %llu does not follow the one before: it was set back",
+                 writer, (unsigned long long)link->number);
+        add_finding(list, FINDING_FORK, link->writer, link->number, 1, text);
+    }
+}
+
+/* Something that was seen before must still be there. */
+static void judge_head(struct snapshot_list *list, const struct chain *chain,
+                       const struct head *head)
+{
+    for (size_t i = 0; i < chain->count; i++) {
+        if (memcmp(chain->links[i].hash, head->hash, ID_SIZE) == 0)
+            return;
+    }
+    char text[sizeof(list->findings[0].text)], writer[9];
+    writer_text(writer, head->writer);
+    snprintf(text, sizeof(text),
+             "record %llu of writer %s, seen here before, is missing (%u of %u nodes answered)",
+             (unsigned long long)head->number, writer, list->nodes_answered, list->nodes_asked);
+    add_finding(list, FINDING_ROLLBACK, head->writer, head->number, 1, text);
+}
+
+/* Each writer's newest link is what this machine has now seen. */
+static int judge_chains(struct snapshot_list *list, struct chain *chain, const struct vault *vault,
+                        struct err *err)
+{
+    struct heads heads;
+    if (heads_load(&heads, vault->dir, err) != 0)
+        return -1;
+    for (size_t i = 0; i < heads.count; i++)
+        judge_head(list, chain, &heads.heads[i]);
+    if (chain->count > 1)
+        qsort(chain->links, chain->count, sizeof(chain->links[0]), link_order);
+    for (size_t i = 0; i < chain->count; i++) {
+        const struct chain_link *link = &chain->links[i];
+        judge_link(list, chain->links, i);
+        struct head head = {.number = link->number};
+        memcpy(head.writer, link->writer, WRITER_SIZE);
+        memcpy(head.hash, link->hash, ID_SIZE);
+        heads_see(&heads, &head);
+    }
+    int result = heads_save(&heads, vault->dir, err);
+    heads_release(&heads);
+    return result;
+}
+
+static int snapshot_order(const void *a, const void *b)
+{
+    const struct snapshot *x = a, *y = b;
+    if (x->time_s != y->time_s)
+        return x->time_s < y->time_s ? -1 : 1;
+    if (x->time_ns != y->time_ns)
+        return x->time_ns < y->time_ns ? -1 : 1;
+    if (x->number != y->number)
+        return x->number < y->number ? -1 : 1;
+    return memcmp(x->id, y->id, ID_SIZE);
+}
+
+int snapshot_list_load(struct snapshot_list *list, const struct vault *vault, struct client *client,
+                       struct err *err)
+{
+    *list = (struct snapshot_list){0};
+    struct node_status *status = alloc_zero(1, sizeof(*status));
+    struct record_list records = {0};
+    struct chain chain = {0};
+    int result = client_status(client, status, err);
+    if (result == 0)
+        result = client_get_records(client, vault->keys->vault, &records, err);
+    if (result != 0)
+        goto done;
+    list->nodes_asked = records.nodes_asked;
+    list->nodes_answered = records.nodes_answered;
+    list->snapshots = alloc_zero(records.count, sizeof(list->snapshots[0]));
+    for (size_t i = 0; i < records.count; i++) {
+        struct err why = ERR_INIT;
+        if (take_record(list, &chain, vault, status->cluster, records.records[i], records.sizes[i],
+                        &why) != 0)
+            add_finding(list, FINDING_UNREADABLE, NULL, 0, 1, why.text);
+    }
+    if (list->count > 1)
+        qsort(list->snapshots, list->count, sizeof(list->snapshots[0]), snapshot_order);
+    if (chain.unknown > 0)
+        add_finding(list, FINDING_NEWER, NULL, 0, chain.unknown,
+                    "the vault has records of a kind that this version does not know: what they "
+                    "say of its snapshots, a newer ecbak shows");
+    result = judge_chains(list, &chain, vault, err);
+done:
+    if (result != 0)
+        snapshot_list_release(list);
+    free(chain.links);
+    record_list_release(&records);
+    free(status);
+    return result;
+}
+
+void snapshot_list_release(struct snapshot_list *list)
+{
+    for (size_t i = 0; i < list->count; i++)
+        snapshot_release(&list->snapshots[i]);
+    free(list->snapshots);
+    free(list->findings);
+    *list = (struct snapshot_list){0};
+}
+
+/* ---- choosing -------------------------------------------------------------------------------- */
+
+bool snapshot_matches(const struct snapshot *snapshot, const struct snapshot_filter *filter)
+{
+    if (filter == NULL)
+        return true;
+    if (filter->host != NULL && filter->host[0] != '\0' &&
+        strcmp(filter->host, snapshot->host) != 0)
+        return false;
+    bool path = filter->path == NULL || filter->path[0] == '\0';
+    for (size_t i = 0; i < snapshot->path_count && !path; i++)
+        path = path_is_inside(filter->path, snapshot->paths[i]) ||
+               path_is_inside(snapshot->paths[i], filter->path);
+    bool tag = filter->tag == NULL || filter->tag[0] == '\0';
+    for (size_t i = 0; i < snapshot->tag_count && !tag; i++)
+        tag = strcmp(filter->tag, snapshot->tags[i]) == 0;
+    return path && tag;
+}
+
+static int select_latest(const struct snapshot **snapshot, const struct snapshot_list *list,
+                         const struct snapshot_filter *filter, struct err *err)
+{
+    for (size_t i = list->count; i-- > 0;) {
+        if (snapshot_matches(&list->snapshots[i], filter)) {
+            *snapshot = &list->snapshots[i];
+            return 0;
+        }
+    }
+    return err_set(err, ERR_NOT_FOUND,
+                   list->count == 0 ? "the vault has no snapshot yet"
+                                    : "no snapshot matches; `ecbak snapshots` lists them");
+}
+
+int snapshot_select(const struct snapshot **snapshot, const struct snapshot_list *list,
+                    const char *name, const struct snapshot_filter *filter, struct err *err)
+{
+    if (strcmp(name, "latest") == 0)
+        return select_latest(snapshot, list, filter, err);
+    size_t size = strlen(name);
+    if (size < 4 || size > 2 * ID_SIZE || strspn(name, "0123456789abcdefABCDEF") != size)
+        return err_set(err, ERR_USAGE,
+                       "'%.80s' names no snapshot: give 'latest' or 4 digits or more of its id",
+                       name);
+    const struct snapshot *found = NULL;
+    for (size_t i = 0; i < list->count; i++) {
+        char id[2 * ID_SIZE + 1];
+        hex_encode(id, list->snapshots[i].id, ID_SIZE);
+        if (strncasecmp(id, name, size) != 0)
+            continue;
+        if (found != NULL)
+            return err_set(err, ERR_USAGE, "several snapshots begin with %s: give more digits",
+                           name);
+        found = &list->snapshots[i];
+    }
+    if (found == NULL)
+        return err_set(err, ERR_NOT_FOUND,
+                       "no snapshot begins with %s; `ecbak snapshots` lists them", name);
+    *snapshot = found;
+    return 0;
+}

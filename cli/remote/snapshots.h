@@ -1,0 +1,66 @@
+/* snapshots.h - a vault's snapshots: from the records that nodes hold to a checked list.
+ *
+ * Records only merge by union, so a list is as complete as the nodes that answered. Each record is
+ * checked (signature, writer certificate, vault, seal) before it is believed; then each writer's
+ * chain is: a number missing in the middle, two records of one number (a fork), or an end older
+ * than what this machine has seen before (a roll-back) are findings, shown to the user, not errors.
+ *
+ *   Memory   snapshot_list_release
+ *   Threads  any, one at a time for one vault
+ */
+#ifndef ECBAK_CLI_REMOTE_SNAPSHOTS_H
+#define ECBAK_CLI_REMOTE_SNAPSHOTS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "cli/home/home.h"
+#include "cli/vault/snapshot.h"
+#include "coding/base/err.h"
+#include "node/api/client.h"
+
+enum finding_kind {
+    FINDING_GAP = 1,        /* records [number, number + count) of writer are missing */
+    FINDING_FORK = 2,       /* number exists more than once, or does not follow its predecessor */
+    FINDING_ROLLBACK = 3,   /* this machine has seen `number`, and it is not among the records */
+    FINDING_UNREADABLE = 4, /* a record that is not what it should be: text says why */
+    FINDING_NEWER = 5,      /* `count` records are of kinds that this version does not know */
+};
+
+struct finding {
+    enum finding_kind kind;
+    uint8_t writer[WRITER_SIZE];
+    uint64_t number, count;
+    char text[160]; /* a sentence for people */
+};
+
+struct snapshot_list {
+    struct snapshot *snapshots; /* oldest first */
+    size_t count;
+    struct finding *findings;
+    size_t finding_count;
+    uint32_t nodes_asked, nodes_answered;
+};
+
+/* Asks the node for the vault's records. Heads seen are remembered in the vault's folder. */
+int snapshot_list_load(struct snapshot_list *list, const struct vault *vault, struct client *client,
+                       struct err *err) MUST_CHECK;
+void snapshot_list_release(struct snapshot_list *list);
+
+/* What to choose from: NULL or "" matches all. path: a snapshot that holds it, or something in it.
+ */
+struct snapshot_filter {
+    const char *host;
+    const char *path;
+    const char *tag;
+};
+bool snapshot_matches(const struct snapshot *snapshot, const struct snapshot_filter *filter);
+
+/* name: "latest" (the newest that matches; filter may be NULL) or at least 4 hex digits that begin
+ * exactly one id. ERR_NOT_FOUND, or ERR_USAGE when several begin so. */
+int snapshot_select(const struct snapshot **snapshot, const struct snapshot_list *list,
+                    const char *name, const struct snapshot_filter *filter,
+                    struct err *err) MUST_CHECK;
+
+#endif

@@ -1,0 +1,319 @@
+/* The order of things, and why it is so:
+ *
+ *   1. lock the vault, ask the node who and how many we are
+ *   2. read the vault's records and what of their index the cache does not know yet
+ *   3. send the last own record if it never went out
+ *   4. reserve this snapshot's number: everything that is pinned from here on is pinned for it
+ *   5. are the packs that the last store left still whole? what is not is read again
+ *   6. walk, read, pack, send; then the index
+ *   7. once more, for everything that this snapshot relies on; if some of it was lost: 5 again
+ *   8. sign, save, send the record. Only then may the cache and the state file call it published
+ *
+ * Killed before 8, a store leaves packs that the cache knows and the next one uses.
+ */
+#include "cli/store/store.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <sodium.h>
+
+#include "cli/base/steady_clock.h"
+#include "cli/store/store_run_internal.h"
+#include "coding/base/alloc.h"
+#include "coding/base/bytes.h"
+
+#define PASSES_MAX         3
+#define ZSTD_LEVEL_DEFAULT 3
+
+static void set_phase(struct store_run *run, enum job_phase phase)
+{
+    run->pipeline.progress->phase = (int)phase;
+}
+
+static void report_target(void *ctx, const char *path, const struct err *err)
+{
+    struct pipeline *pipeline = ctx;
+    job_problem(pipeline->progress, pipeline->report, path, err);
+}
+
+/* The state file of these targets. */
+static char *state_path(const struct store_run *run)
+{
+    uint8_t hash[FILE_STATE_KEY_SIZE];
+    char name[2 * FILE_STATE_KEY_SIZE + 1];
+    crypto_generichash_state hashing;
+    crypto_generichash_init(&hashing, NULL, 0, sizeof(hash));
+    for (size_t i = 0; i < run->target_count; i++)
+        crypto_generichash_update(&hashing, (const uint8_t *)run->targets[i],
+                                  strlen(run->targets[i]) + 1);
+    crypto_generichash_final(&hashing, hash, sizeof(hash));
+    return alloc_format("%s/state/%s", run->pipeline.vault->dir,
+                        hex_encode(name, hash, sizeof(hash)));
+}
+
+static int ask_node(struct store_run *run, struct err *err)
+{
+    const struct store_options *options = run->pipeline.options;
+    if (client_open(&run->client, options->endpoint, err) != 0)
+        return -1;
+    client_set_patience(run->client, CLIENT_PATIENCE_MS);
+    if (client_status(run->client, &run->status, err) != 0)
+        return -1;
+    run->result->data = options->data > 0 ? options->data : run->status.data;
+    run->result->parity = options->data > 0 ? options->parity : run->status.parity;
+    if (run->result->data == 0)
+        return err_set(err, ERR_TOO_FEW,
+                       "the cluster has %u member%s, too few to survive any loss: add another",
+                       run->status.members_known, run->status.members_known == 1 ? "" : "s");
+    return 0;
+}
+
+/* What the last snapshot of these paths held is the best guess at what this one will. */
+static void estimate(struct store_run *run)
+{
+    for (size_t i = run->list.count; i-- > 0;) {
+        const struct snapshot *snapshot = &run->list.snapshots[i];
+        bool same = snapshot->path_count == run->target_count;
+        for (size_t j = 0; j < run->target_count && same; j++)
+            same = strcmp(snapshot->paths[j], run->targets[j]) == 0;
+        if (!same)
+            continue;
+        run->pipeline.progress->files_all = snapshot->files;
+        run->pipeline.progress->bytes_all = snapshot->bytes;
+        return;
+    }
+}
+
+static int prepare(struct store_run *run, struct err *err)
+{
+    struct pipeline *pipeline = &run->pipeline;
+    const struct store_options *options = pipeline->options;
+    struct err ignored = ERR_INIT;
+    if (walk_targets(&run->targets, &run->target_count, options->paths, options->path_count,
+                     report_target, pipeline, err) != 0 ||
+        vault_lock(pipeline->vault, err) != 0 || ask_node(run, err) != 0 ||
+        snapshot_list_load(&run->list, pipeline->vault, run->client, err) != 0)
+        return -1;
+    estimate(run);
+    int result = cache_open_in(&run->cache, pipeline->vault->dir, err);
+    if (result ==
+        0) /* an index pack that cannot be fetched only means that some chunks are sent again */
+        result =
+            index_packs_load(run->cache, pipeline->vault->keys, run->client, &run->list, NULL, err);
+    if (result == 0 && !options->dry_run)
+        result = publish_pending(run, err);
+    if (result == 0 && !options->dry_run)
+        result = vault_reserve(pipeline->vault, &run->pin.number, run->previous, err);
+    memcpy(run->pin.vault, pipeline->vault->keys->vault, ID_SIZE);
+    memcpy(run->pin.writer, pipeline->vault->writer, WRITER_SIZE);
+    run->state_path = state_path(run);
+    if (file_state_open(&pipeline->state, run->state_path, &ignored) != 0)
+        pipeline->state = NULL; /* then everything is read */
+    return result;
+}
+
+static int seen_one(void *ctx, const uint8_t pack[ID_SIZE], const struct pack_entry *entries,
+                    size_t count, struct err *err)
+{
+    (void)pack;
+    (void)entries;
+    (void)count;
+    *(bool *)ctx = true;
+    return err_set(err, ERR_CANCELLED, "one is enough");
+}
+
+static bool cache_is_new(struct store_run *run)
+{
+    struct err ignored = ERR_INIT;
+    bool seen = run->list.count > 0;
+    if (!seen && cache_each_unpublished(run->cache, seen_one, &seen, &ignored) != 0)
+        seen = true;
+    return !seen;
+}
+
+/* A segment waits to be compressed. */
+static void wake_worker(void *ctx)
+{
+    struct pipeline *pipeline = ctx;
+    work_queue_wake(&pipeline->queue);
+}
+
+static int start_packs(struct store_run *run, struct err *err)
+{
+    struct pipeline *pipeline = &run->pipeline;
+    const struct store_options *options = pipeline->options;
+    struct packs_options packs = {
+        .send = {.vault = pipeline->vault,
+                 .cache = run->cache,
+                 .places = &pipeline->places,
+                 .progress = pipeline->progress,
+                 .failure = &pipeline->failure,
+                 .endpoint = options->endpoint,
+                 .pin = run->pin,
+                 .data = options->data,
+                 .parity = options->parity},
+        .zstd_level = options->zstd_level > 0 ? (int)options->zstd_level : ZSTD_LEVEL_DEFAULT,
+        .dry_run = options->dry_run,
+        .cache_is_new = cache_is_new(run),
+        .queued = wake_worker,
+        .queued_ctx = pipeline,
+    };
+    memcpy(packs.send.cluster, run->status.cluster, ID_SIZE);
+    memcpy(packs.send.node, run->status.node, ID_SIZE);
+    return packs_new(&pipeline->packs, &packs, err);
+}
+
+/* Reads and sends everything once; the state file is written beside the old one. */
+static int read_and_send(struct store_run *run, struct err *err)
+{
+    struct pipeline *pipeline = &run->pipeline;
+    set_phase(run, JOB_RUNNING);
+    pipeline->files = pipeline->bytes = 0;
+    pipeline->progress->files = pipeline->progress->bytes = 0;
+    if (start_packs(run, err) != 0)
+        return -1;
+    int result = 0;
+    if (!pipeline->options->dry_run)
+        result = file_state_writer_new(&pipeline->state_writer, run->state_path, err);
+    if (result == 0)
+        result = work_queue_start(&pipeline->queue, err);
+    if (result == 0) {
+        result = store_walk(pipeline, run->targets, run->target_count, err);
+        work_queue_end(&pipeline->queue);
+    }
+    set_phase(run, JOB_FINISHING);
+    if (result == 0)
+        result = packs_finish(pipeline->packs, &run->index_packs, err);
+    run->result->bytes_new = packs_bytes_new(pipeline->packs);
+    packs_destroy(&pipeline->packs);
+    return result;
+}
+
+/* Forgets a pass whose packs did not all survive it. */
+static void forget_pass(struct store_run *run)
+{
+    struct pipeline *pipeline = &run->pipeline;
+    file_state_writer_destroy(&pipeline->state_writer);
+    places_release(&pipeline->places);
+    places_init(&pipeline->places);
+    free(pipeline->root);
+    pipeline->root = NULL;
+    pipeline->root_count = 0;
+    id_list_release(&run->index_packs);
+}
+
+static int one_pass(struct store_run *run, bool *again, struct err *err)
+{
+    struct pipeline *pipeline = &run->pipeline;
+    size_t count = pipeline->state != NULL ? file_state_pack_count(pipeline->state) : 0;
+    for (size_t i = 0; i < count; i++) { /* the state's numbers are the places' */
+        uint32_t place = places_of_pack(&pipeline->places, file_state_pack(pipeline->state, i));
+        assert(place <= i);
+    }
+    *again = false;
+    set_phase(run, JOB_CHECKING);
+    if (!pipeline->options->dry_run && check_before(run, err) != 0)
+        return -1;
+    if (read_and_send(run, err) != 0)
+        return -1;
+    return pipeline->options->dry_run ? 0 : check_after(run, again, err);
+}
+
+/* Notes down that everything is published now. Failing at this costs the next store some time. */
+static void remember(struct store_run *run)
+{
+    struct pipeline *pipeline = &run->pipeline;
+    struct err ignored = ERR_INIT;
+    struct file_state_packs packs;
+    bool good = cache_begin(run->cache, &ignored) == 0;
+    for (size_t i = 0; i < run->index_packs.count && good; i++)
+        good = cache_add_index(run->cache, run->index_packs.ids[i], &ignored) == 0;
+    good = good && cache_set_published(run->cache, &ignored) == 0;
+    if (cache_commit(run->cache, &ignored) != 0 || !good)
+        return;
+    places_compact(&pipeline->places, &packs);
+    (void)(file_state_writer_finish(&pipeline->state_writer, &packs, &ignored) == 0);
+    file_state_packs_release(&packs);
+}
+
+static int run_store(struct store_run *run, struct err *err)
+{
+    struct pipeline *pipeline = &run->pipeline;
+    if (prepare(run, err) != 0)
+        return -1;
+    bool again = true;
+    for (int pass = 0; again; pass++) {
+        if (pass == PASSES_MAX)
+            return err_set(err, ERR_TOO_FEW,
+                           "packs are lost as fast as they are sent: too many nodes are away");
+        if (pass > 0)
+            forget_pass(run);
+        if (one_pass(run, &again, err) != 0)
+            return -1;
+    }
+    run->result->files = pipeline->files;
+    run->result->bytes = pipeline->bytes;
+    run->result->problems = pipeline->progress->problems;
+    if (pipeline->options->dry_run)
+        return 0;
+    set_phase(run, JOB_PUBLISHING);
+    if (publish_snapshot(run, err) != 0)
+        return -1;
+    remember(run);
+    judge_outcome(run);
+    return 0;
+}
+
+static void release(struct store_run *run)
+{
+    struct pipeline *pipeline = &run->pipeline;
+    file_state_writer_destroy(&pipeline->state_writer);
+    file_state_close(&pipeline->state);
+    places_release(&pipeline->places);
+    free(pipeline->root);
+    id_list_release(&run->index_packs);
+    free(run->state_path);
+    for (size_t i = 0; i < run->target_count; i++)
+        free(run->targets[i]);
+    free(run->targets);
+    snapshot_list_release(&run->list);
+    if (run->cache != NULL)
+        cache_close(&run->cache);
+    if (run->client != NULL)
+        client_close(&run->client);
+    failure_release(&pipeline->failure);
+    pthread_mutex_destroy(&pipeline->report_lock);
+    pthread_mutex_destroy(&pipeline->state_lock);
+    work_queue_release(&pipeline->queue);
+}
+
+int store_run(struct vault *vault, const struct store_options *options,
+              struct job_progress *progress, const struct job_report *report,
+              struct store_result *result, struct err *err)
+{
+    double begin = steady_clock_s();
+    *result = (struct store_result){0};
+    job_allow_open_files();
+    struct store_run *run = alloc_zero(1, sizeof(*run));
+    struct pipeline *pipeline = &run->pipeline;
+    run->result = result;
+    pipeline->options = options;
+    pipeline->vault = vault;
+    pipeline->progress = progress;
+    pipeline->report = report;
+    failure_init(&pipeline->failure, &progress->cancel);
+    pthread_mutex_init(&pipeline->report_lock, NULL);
+    pthread_mutex_init(&pipeline->state_lock, NULL);
+    workers_init(pipeline, job_threads(options->threads, STORE_THREADS_MAX));
+    places_init(&pipeline->places);
+    chunker_init(&pipeline->chunker, vault->keys->gear_key);
+    int status = run_store(run, err);
+    result->bytes_sent = progress->bytes_sent;
+    result->seconds = steady_clock_s() - begin;
+    progress->phase = JOB_ENDED;
+    release(run);
+    free(run);
+    return status;
+}

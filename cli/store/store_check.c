@@ -1,0 +1,174 @@
+/* The node is asked how well packs are held: it pins each at its holders for this snapshot's
+ * record, counts them, and completes what is incomplete. That is done twice: before, so that
+ * nothing lost is relied on, and after, so that what is published was whole at that moment.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/store/store_run_internal.h"
+#include "coding/base/alloc.h"
+#include "coding/base/bytes.h"
+
+static bool is_lost(const struct redundancy *held)
+{
+    return held->nodes == 0 || held->nodes < held->data;
+}
+
+static int ask_held(struct store_run *run, const struct id_list *list, struct redundancy **held,
+                    struct err *err)
+{
+    *held = alloc_zero(list->count, sizeof(**held));
+    if (list->count == 0 ||
+        client_pin_packs(run->client, &run->pin, (const uint8_t(*)[ID_SIZE])list->ids, list->count,
+                         true, *held, err) == 0)
+        return 0;
+    return err_context(err, "asking whether earlier packs are whole");
+}
+
+/* ---- before ---------------------------------------------------------------------------------- */
+
+static int add_unpublished(void *ctx, const uint8_t pack[ID_SIZE], const struct pack_entry *entries,
+                           size_t count, struct err *err)
+{
+    (void)entries;
+    (void)count;
+    (void)err;
+    id_list_add(ctx, pack);
+    return 0;
+}
+
+/* A lost index may be the only one that names some packs: the cache is filled anew from those that
+ * are left, and what none of them names counts as lost too. */
+static int refill_cache(struct store_run *run, struct err *err)
+{
+    const struct vault_keys *keys = run->pipeline.vault->keys;
+    return cache_renew(&run->cache, err) == 0
+               ? index_packs_load(run->cache, keys, run->client, &run->list, NULL, err)
+               : -1;
+}
+
+static int drop_lost(struct store_run *run, const struct id_list *list,
+                     const struct redundancy *held, bool *any, struct err *err)
+{
+    for (size_t i = 0; i < list->count; i++) {
+        if (!is_lost(&held[i]))
+            continue;
+        *any = true;
+        places_lose(&run->pipeline.places, list->ids[i]);
+        if (cache_drop_pack(run->cache, list->ids[i], err) != 0)
+            return -1;
+    }
+    return 0;
+}
+
+/* Those that were read, that is. */
+static void add_index_packs(struct store_run *run, struct id_list *list)
+{
+    struct id_list packs = {0};
+    index_packs_of(&run->list, &packs);
+    for (size_t i = 0; i < packs.count; i++) {
+        if (cache_has_index(run->cache, packs.ids[i]))
+            id_list_add(list, packs.ids[i]);
+    }
+    id_list_release(&packs);
+}
+
+int check_before(struct store_run *run, struct err *err)
+{
+    struct id_list list = {0};
+    struct redundancy *held = NULL;
+    bool any = false, index_lost = false;
+    add_index_packs(run, &list);
+    const struct file_state *state = run->pipeline.state;
+    size_t index_count = list.count;
+    size_t state_count = state != NULL ? file_state_pack_count(state) : 0;
+    for (size_t i = 0; i < state_count; i++)
+        id_list_add(&list, file_state_pack(state, i));
+    int result = cache_each_unpublished(run->cache, add_unpublished, &list, err);
+    if (result == 0)
+        result = ask_held(run, &list, &held, err);
+    for (size_t i = 0; i < index_count && result == 0; i++)
+        index_lost = index_lost || is_lost(&held[i]);
+    if (result == 0 && index_lost)
+        result = refill_cache(run, err);
+    if (result == 0)
+        result = drop_lost(run, &list, held, &any, err);
+    for (size_t i = 0; i < state_count && result == 0; i++) {
+        const uint8_t *pack = file_state_pack(state, i);
+        if (!cache_has_pack(run->cache, pack))
+            places_lose(&run->pipeline.places, pack);
+    }
+    free(held);
+    id_list_release(&list);
+    return result;
+}
+
+/* ---- after ----------------------------------------------------------------------------------- */
+
+static void count_object(struct store_result *result, const struct redundancy *held,
+                         uint32_t *margin)
+{
+    uint32_t survives = held->others > held->data ? held->others - held->data : 0;
+    uint32_t spare = held->nodes > held->data ? held->nodes - held->data : 0;
+    result->objects++;
+    if (survives < result->survives)
+        result->survives = survives;
+    if (spare < *margin)
+        *margin = spare;
+    if (held->nodes < held->data + held->parity)
+        result->objects_short++;
+}
+
+int check_after(struct store_run *run, bool *again, struct err *err)
+{
+    struct store_result *result = run->result;
+    struct id_list list = {0};
+    struct redundancy *held = NULL;
+    places_used(&run->pipeline.places, &list);
+    add_index_packs(run, &list);
+    for (size_t i = 0; i < run->index_packs.count; i++)
+        id_list_add(&list, run->index_packs.ids[i]);
+    result->objects = result->objects_short = 0;
+    result->survives = run->margin = UINT32_MAX;
+    *again = false;
+    int status = ask_held(run, &list, &held, err);
+    if (status == 0)
+        status = drop_lost(run, &list, held, again, err);
+    for (size_t i = 0; i < list.count && status == 0; i++)
+        count_object(result, &held[i], &run->margin);
+    free(held);
+    id_list_release(&list);
+    return status;
+}
+
+void judge_outcome(struct store_run *run)
+{
+    struct store_result *result = run->result;
+    uint32_t others = run->status.members_known > 0 ? run->status.members_known - 1 : 0;
+    uint32_t wanted = result->parity + 1 < others ? result->parity + 1 : others;
+    char *note = result->note;
+    size_t room = sizeof(result->note);
+    result->outcome = JOB_DONE;
+    if (run->margin == 0) {
+        result->outcome = JOB_TOO_FEW;
+        snprintf(note, room,
+                 "stored, but it does not survive the loss of any node: %llu of %llu objects are "
+                 "on too few nodes; store again when more members are alive",
+                 (unsigned long long)result->objects_short, (unsigned long long)result->objects);
+    } else if (result->problems > 0) {
+        result->outcome = JOB_INCOMPLETE;
+        snprintf(note, room, "%llu file%s could not be stored whole",
+                 (unsigned long long)result->problems, result->problems == 1 ? "" : "s");
+    } else if (result->objects_short > 0) {
+        result->outcome = JOB_INCOMPLETE;
+        snprintf(note, room,
+                 "%llu of %llu objects are on fewer nodes than meant; the next store completes "
+                 "them when more members are alive",
+                 (unsigned long long)result->objects_short, (unsigned long long)result->objects);
+    } else if (result->record_others < wanted) {
+        result->outcome = JOB_INCOMPLETE;
+        snprintf(note, room, "the snapshot's record is on %u other nodes, not on %u",
+                 result->record_others, wanted);
+    }
+}

@@ -1,0 +1,117 @@
+/* The record is what makes a snapshot exist. It is signed and saved here before it is sent, and
+ * sent again unchanged by the next store if this one is stopped in between: a number is never used
+ * for two records.
+ */
+#include <pwd.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "cli/store/store_run_internal.h"
+#include "coding/base/alloc.h"
+
+#define HOST_NAME_MAX_SIZE 256
+
+static int send_record(struct store_run *run, const uint8_t *bytes, size_t size, struct err *err)
+{
+    uint32_t others = run->status.members_known > 0 ? run->status.members_known - 1 : 0;
+    uint32_t wanted = run->result->parity + 1 < others ? run->result->parity + 1 : others;
+    return client_put_record(run->client, bytes, size, wanted, &run->result->record_others, err);
+}
+
+int publish_pending(struct store_run *run, struct err *err)
+{
+    uint64_t number;
+    uint8_t *bytes = NULL;
+    size_t size = 0;
+    struct vault *vault = run->pipeline.vault;
+    if (vault_last_record(vault, &number, &bytes, &size, err) != 0)
+        return err->code == ERR_NOT_FOUND ? 0 : -1;
+    bool there = false;
+    for (size_t i = 0; i < run->list.count && !there; i++) {
+        const struct snapshot *snapshot = &run->list.snapshots[i];
+        there =
+            snapshot->number == number && memcmp(snapshot->writer, vault->writer, WRITER_SIZE) == 0;
+    }
+    int result = there ? 0 : send_record(run, bytes, size, err);
+    free(bytes);
+    return result == 0 ? 0 : err_context(err, "sending an earlier snapshot's record");
+}
+
+/* The names behind this process; the texts are malloc'd. */
+static void name_source(const struct store_options *options, char **host, char **user)
+{
+    char name[HOST_NAME_MAX_SIZE] = "";
+    if (options->host == NULL && gethostname(name, sizeof(name)) != 0)
+        name[0] = '\0';
+    name[sizeof(name) - 1] = '\0';
+    *host = alloc_text(options->host != NULL ? options->host : name);
+    char buffer[4096];
+    struct passwd entry, *found = NULL;
+    if (getpwuid_r(geteuid(), &entry, buffer, sizeof(buffer), &found) != 0)
+        found = NULL;
+    *user =
+        found != NULL ? alloc_text(found->pw_name) : alloc_format("%lu", (unsigned long)geteuid());
+}
+
+static int seal(struct store_run *run, uint8_t **sealed, size_t *size, struct err *err)
+{
+    const struct store_options *options = run->pipeline.options;
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    struct snapshot snapshot = {
+        .number = run->pin.number,
+        .time_s = now.tv_sec,
+        .time_ns = (uint32_t)now.tv_nsec,
+        .paths = run->targets,
+        .path_count = run->target_count,
+        .tags = alloc_zero(options->tag_count, sizeof(char *)),
+        .tag_count = options->tag_count,
+        .root = run->pipeline.root,
+        .root_count = run->pipeline.root_count,
+        .index_packs = run->index_packs.ids,
+        .index_pack_count = run->index_packs.count,
+        .files = run->result->files,
+        .bytes = run->result->bytes,
+        .bytes_new = run->result->bytes_new,
+    };
+    memcpy(snapshot.writer, run->pipeline.vault->writer, WRITER_SIZE);
+    for (size_t i = 0; i < options->tag_count; i++)
+        snapshot.tags[i] = alloc_text(options->tags[i]);
+    name_source(options, &snapshot.host, &snapshot.user);
+    int result = snapshot_seal(&snapshot, run->pipeline.vault->keys, sealed, size, err);
+    for (size_t i = 0; i < options->tag_count; i++)
+        free(snapshot.tags[i]);
+    free(snapshot.tags);
+    free(snapshot.host);
+    free(snapshot.user);
+    return result;
+}
+
+int publish_snapshot(struct store_run *run, struct err *err)
+{
+    struct vault *vault = run->pipeline.vault;
+    struct record record = {.number = run->pin.number, .kind = RECORD_SNAPSHOT};
+    memcpy(record.cluster, run->status.cluster, ID_SIZE);
+    memcpy(record.vault, vault->keys->vault, ID_SIZE);
+    memcpy(record.writer, vault->writer, WRITER_SIZE);
+    memcpy(record.previous, run->previous, ID_SIZE);
+    uint8_t *bytes = NULL;
+    size_t size = 0;
+    int result = seal(run, &record.sealed, &record.sealed_size, err);
+    if (result == 0)
+        result = record_seal(
+            &record,
+            &(struct signer){vault->writer_secret, vault->writer_cert, vault->writer_cert_size},
+            &bytes, &size, run->result->snapshot, err);
+    if (result == 0)
+        result = vault_save_record(vault, run->pin.number, bytes, size, run->result->snapshot, err);
+    if (result == 0 && send_record(run, bytes, size, err) != 0)
+        result = err_context(err, "the snapshot is stored but not yet published; the next store "
+                                  "does that");
+    free(record.sealed);
+    free(bytes);
+    return result;
+}

@@ -1,0 +1,45 @@
+/* store_run_internal.h - one run of `ecbak store`: the pipeline, and what its steps say to the
+ * node. */
+#ifndef ECBAK_CLI_STORE_STORE_RUN_INTERNAL_H
+#define ECBAK_CLI_STORE_STORE_RUN_INTERNAL_H
+
+#include "cli/remote/index_packs.h"
+#include "cli/remote/snapshots.h"
+#include "cli/store/store_internal.h"
+
+struct store_run {
+    struct pipeline pipeline;
+    struct client *client;
+    struct node_status status;
+    struct cache *cache;
+    struct snapshot_list list;
+    struct pin pin;
+    uint8_t previous[ID_SIZE];
+    char **targets;
+    size_t target_count;
+    char *state_path;
+    struct id_list index_packs; /* that this store adds */
+    uint32_t margin;            /* nodes, this one included, that the worst object can lose */
+    struct store_result *result;
+};
+
+/* ---- store_check.c --------------------------------------------------------------------------- */
+
+/* Asks whether everything that the last store left is still held: packs of the state file, packs
+ * that no record names yet, index packs. What is lost is dropped from the cache and marked. */
+int check_before(struct store_run *run, struct err *err) MUST_CHECK;
+/* Asks for every pack that this snapshot relies on, and fills the result. *again when some are
+ * lost: what is in them must be read once more. */
+int check_after(struct store_run *run, bool *again, struct err *err) MUST_CHECK;
+/* What the figures mean for the outcome. */
+void judge_outcome(struct store_run *run);
+
+/* ---- store_publish.c ------------------------------------------------------------------------- */
+
+/* Sends the newest own record when the nodes do not have it (an earlier store was stopped between
+ * saving and sending it). */
+int publish_pending(struct store_run *run, struct err *err) MUST_CHECK;
+/* Seals, saves and sends the snapshot's record. */
+int publish_snapshot(struct store_run *run, struct err *err) MUST_CHECK;
+
+#endif

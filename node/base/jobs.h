@@ -1,0 +1,34 @@
+/* jobs.h - a bounded queue and the threads that work it off.
+ *
+ * Threads are made when there is work for them, not before: an idle node stays small.
+ *
+ *   Limits   at most jobs_max queued or running, and bytes_max of their bytes together (one job
+ *            alone may be larger)
+ *   Threads  push from any; destroy from one, when nobody pushes any more
+ */
+#ifndef ECBAK_NODE_BASE_JOBS_H
+#define ECBAK_NODE_BASE_JOBS_H
+
+#include <stddef.h>
+
+#include "coding/base/err.h"
+
+struct jobs;
+
+struct jobs_options {
+    const char *name; /* of the threads, at most 15 bytes */
+    unsigned threads_max;
+    size_t jobs_max;
+    size_t bytes_max;
+    void (*run)(void *ctx, void *job);  /* owns the job */
+    void (*drop)(void *ctx, void *job); /* the queue was destroyed before its turn */
+    void *ctx;
+};
+
+void jobs_new(struct jobs **jobs, const struct jobs_options *options);
+/* 0: it will be run or dropped, exactly once. -1: no room, the job is still the caller's. */
+int jobs_push(struct jobs *jobs, void *job, size_t bytes) MUST_CHECK;
+/* Waits for what runs, drops what waits. */
+void jobs_destroy(struct jobs **jobs);
+
+#endif

@@ -1,0 +1,97 @@
+/* A short list under a lock: only nodes that fail are on it. */
+#include "node/peers/health.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "coding/base/alloc.h"
+
+struct entry {
+    uint8_t node[ID_SIZE];
+    uint64_t incarnation;
+    int64_t failed_ms, doubt_ms;
+};
+
+struct health {
+    pthread_mutex_t lock;
+    size_t count;
+    struct entry entries[HEALTH_NODES_MAX];
+};
+
+void health_new(struct health **health)
+{
+    *health = alloc_zero(1, sizeof(**health));
+    pthread_mutex_init(&(*health)->lock, NULL);
+}
+
+void health_destroy(struct health **health)
+{
+    if (*health != NULL)
+        pthread_mutex_destroy(&(*health)->lock);
+    free(*health);
+    *health = NULL;
+}
+
+static struct entry *find(struct health *health, const uint8_t node[ID_SIZE])
+{
+    for (size_t i = 0; i < health->count; i++) {
+        if (memcmp(health->entries[i].node, node, ID_SIZE) == 0)
+            return &health->entries[i];
+    }
+    return NULL;
+}
+
+static struct entry *make(struct health *health, const uint8_t node[ID_SIZE])
+{
+    struct entry *entry = &health->entries[0];
+    if (health->count < HEALTH_NODES_MAX) {
+        entry = &health->entries[health->count++];
+    } else {
+        for (size_t i = 1; i < health->count; i++) {
+            if (health->entries[i].failed_ms < entry->failed_ms)
+                entry = &health->entries[i];
+        }
+    }
+    *entry = (struct entry){.doubt_ms = 0};
+    memcpy(entry->node, node, ID_SIZE);
+    return entry;
+}
+
+void health_failed(struct health *health, const uint8_t node[ID_SIZE], uint64_t incarnation,
+                   int64_t now_ms)
+{
+    pthread_mutex_lock(&health->lock);
+    struct entry *entry = find(health, node);
+    if (entry == NULL)
+        entry = make(health, node);
+    /* Calls that were under way together fail together: that is one failure. */
+    bool again = entry->doubt_ms > 0 && now_ms - entry->failed_ms < HEALTH_DOUBT_FIRST_MS / 2;
+    if (entry->incarnation != incarnation || entry->doubt_ms == 0)
+        entry->doubt_ms = HEALTH_DOUBT_FIRST_MS;
+    else if (!again && entry->doubt_ms < HEALTH_DOUBT_MOST_MS)
+        entry->doubt_ms *= 2;
+    entry->incarnation = incarnation;
+    entry->failed_ms = now_ms;
+    pthread_mutex_unlock(&health->lock);
+}
+
+void health_succeeded(struct health *health, const uint8_t node[ID_SIZE])
+{
+    pthread_mutex_lock(&health->lock);
+    struct entry *entry = find(health, node);
+    if (entry != NULL)
+        *entry = health->entries[--health->count];
+    pthread_mutex_unlock(&health->lock);
+}
+
+bool health_doubtful(struct health *health, const uint8_t node[ID_SIZE], uint64_t incarnation,
+                     int64_t now_ms)
+{
+    pthread_mutex_lock(&health->lock);
+    const struct entry *entry = find(health, node);
+    bool doubtful = entry != NULL && entry->incarnation == incarnation &&
+                    now_ms - entry->failed_ms < entry->doubt_ms;
+    pthread_mutex_unlock(&health->lock);
+    return doubtful;
+}

@@ -1,0 +1,32 @@
+/* health.h - which nodes failed us lately, so that a job does not wait for them first.
+ *
+ * Membership takes seconds to see that a node is gone; a job that asked it knows at once. A node
+ * that failed is doubted for a while, twice as long each time it fails again, until it succeeds,
+ * asks something of us, or comes back under a new incarnation. A doubtful node is tried last and not waited for long.
+ *
+ *   Limits   HEALTH_NODES_MAX nodes are remembered, the oldest is forgotten first
+ *   Threads  any
+ */
+#ifndef ECBAK_NODE_PEERS_HEALTH_H
+#define ECBAK_NODE_PEERS_HEALTH_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "node/trust/statement.h"
+
+#define HEALTH_NODES_MAX      256
+#define HEALTH_DOUBT_FIRST_MS 5000
+#define HEALTH_DOUBT_MOST_MS  120000
+
+struct health;
+
+void health_new(struct health **health);
+void health_destroy(struct health **health);
+void health_failed(struct health *health, const uint8_t node[ID_SIZE], uint64_t incarnation,
+                   int64_t now_ms);
+void health_succeeded(struct health *health, const uint8_t node[ID_SIZE]);
+bool health_doubtful(struct health *health, const uint8_t node[ID_SIZE], uint64_t incarnation,
+                     int64_t now_ms);
+
+#endif

@@ -1,0 +1,14 @@
+/* standing.h - how willingly another node is asked: in this order. */
+#ifndef ECBAK_NODE_PLACEMENT_STANDING_H
+#define ECBAK_NODE_PLACEMENT_STANDING_H
+
+enum standing {
+    STANDING_SELF,
+    STANDING_GOOD,
+    STANDING_DOUBTFUL, /* failed lately, suspect, or away for a while */
+    STANDING_DEAD,
+    STANDING_REVOKED, /* asked for fragments, after everybody else; never for anything else */
+    STANDING_LEFT,
+};
+
+#endif

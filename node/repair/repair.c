@@ -1,0 +1,159 @@
+/* Cheap questions first: is there anybody to take a row, and a grant to send it with? Only then the
+ * rows are fetched. Each row is rebuilt and sent; what was read is dropped at the end. */
+#include "node/repair/repair.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "coding/base/alloc.h"
+#include "coding/base/bytes.h"
+#include "coding/fragment_set.h"
+#include "node/common/wire.h"
+#include "node/peers/ask.h"
+#include "node/store/holders.h"
+#include "node/transfer/fetch.h"
+#include "node/transfer/send.h"
+#include "node/transfer/tell_holders.h"
+
+/* The grant from one holder; NULL when it has none. */
+static uint8_t *grant_from(struct nodes *nodes, size_t node, const uint8_t object[ID_SIZE],
+                           uint32_t index, size_t *size, struct err *err)
+{
+    uint8_t *bytes = NULL;
+    if (nodes->candidates[node].self)
+        return store_get_grant(nodes->peers->local.store, object, index, &bytes, size, err) == 0
+                   ? bytes
+                   : NULL;
+    Ecbak__GetGrant get = ECBAK__GET_GRANT__INIT;
+    get.object = wire_view(object, ID_SIZE);
+    get.index = index;
+    Ecbak__PeerRequest request = ECBAK__PEER_REQUEST__INIT;
+    request.body_case = ECBAK__PEER_REQUEST__BODY_GET_GRANT;
+    request.get_grant = &get;
+    Ecbak__PeerReply *reply =
+        ask_one(nodes->peers->transport, nodes->candidates[node].node, &request, SMALL_TIMEOUT_MS,
+                ECBAK__PEER_REPLY__BODY_GET_GRANT, err);
+    if (reply == NULL)
+        return NULL;
+    *size = reply->get_grant->grant.len;
+    bytes = alloc_copy(reply->get_grant->grant.data, *size);
+    wire_free(reply);
+    return bytes;
+}
+
+/* A grant for the pack that is in force, from whichever holder has one. */
+static uint8_t *find_grant(struct nodes *nodes, const uint8_t pack[ID_SIZE],
+                           const uint8_t object[ID_SIZE], const struct holders *holders,
+                           size_t *size, struct err *err)
+{
+    err_set(err, ERR_NOT_FOUND, "no holder has its grant");
+    for (uint32_t i = 0; i < holders->count; i++) {
+        int node = holders_has(holders, i) ? nodes_find(nodes, holders->node[i]) : -1;
+        if (node < 0 || nodes->standings[node] > STANDING_GOOD)
+            continue;
+        struct grant opened;
+        struct writer_cert writer;
+        uint8_t *grant = grant_from(nodes, (size_t)node, object, i, size, err);
+        if (grant == NULL)
+            continue;
+        if (*size <= GRANT_BYTES_MAX &&
+            grant_open(&opened, &writer, grant, *size, nodes->peers->local.cluster, err) == 0 &&
+            memcmp(opened.pack, pack, ID_SIZE) == 0)
+            return grant;
+        free(grant);
+        err_set(err, ERR_DAMAGED, "the grant beside fragment %u is none for this pack", i);
+    }
+    return NULL;
+}
+
+/* A row that came although it does not count (its node counts for another row) is sent on as it is. */
+static int copy_row(const struct fetching *f, uint32_t index, size_t size, uint8_t **bytes,
+                    struct err *err)
+{
+    const struct object_shape *shape = &f->object->shape;
+    *bytes = alloc_large(size, err);
+    if (*bytes == NULL)
+        return -1;
+    fragment_write_head(*bytes, f->object, index, f->rows[index].leaves);
+    memcpy(*bytes + fragment_head_size(shape), f->rows[index].bytes, shape->row_size);
+    return 0;
+}
+
+/* Rebuilds the rows that nobody holds, as many as there is room for. */
+static int rebuild(struct fetching *f, struct sending *sending, size_t room, struct err *err)
+{
+    uint32_t total = sending->data + sending->parity;
+    const struct object_shape *shape = &f->object->shape;
+    if (shape->k != sending->data || shape->m != sending->parity)
+        return err_set(err, ERR_FOREIGN, "its holders disagree about its shape");
+    sending->fragment_size = fragment_size(shape);
+    for (uint32_t i = 0; i < total && room > 0; i++) {
+        if (holders_has(&sending->holders, i))
+            continue;
+        uint8_t **bytes = &sending->fragments[i];
+        if (f->rows[i].bytes != NULL ? copy_row(f, i, sending->fragment_size, bytes, err) != 0
+                                     : fragment_set_rebuild(f->object, f->rows, i, bytes, err) != 0)
+            return -1;
+        room--;
+    }
+    return 0;
+}
+
+int repair_object(struct peers *peers, const struct repair *repair, struct holders *holders,
+                  uint64_t *sent_bytes, struct err *err)
+{
+    struct nodes nodes;
+    struct fetching *f = NULL;
+    uint8_t *grant = NULL;
+    size_t grant_size = 0;
+    char hex[17];
+    int result = -1;
+    nodes_init(&nodes, peers);
+    struct sending *sending = alloc_zero(1, sizeof(*sending));
+    sending->nodes = &nodes;
+    sending->pack = repair->pack;
+    sending->object = repair->object;
+    sending->pin = repair->pin;
+    sending->data = repair->data;
+    sending->parity = repair->parity;
+    sending->holders = *holders;
+    sending->holders.count = repair->data + repair->parity;
+    sending->doubtful_too = true; /* it may be the one that has just come back */
+    size_t room = send_room(sending);
+    if (room == 0) {
+        err_set(err, ERR_TOO_FEW, "no other node can take a fragment");
+        goto done;
+    }
+    grant = find_grant(&nodes, repair->pack, repair->object, holders, &grant_size, err);
+    if (grant == NULL)
+        goto done;
+    f = alloc_zero(1, sizeof(*f));
+    fetch_init(f, &nodes, repair->pack, repair->object);
+    if (fetch_rows(f, err) != 0 || rebuild(f, sending, room, err) != 0)
+        goto done;
+    sending->grant = grant;
+    sending->grant_size = grant_size;
+    send_fragments(sending);
+    *sent_bytes += sending->placed * sending->fragment_size; /* not what nobody took */
+    for (uint32_t i = 0; i < sending->placed; i++)
+        count_one(peers->local.counters, COUNTED_HEALED);
+    if (sending->placed == 0) {
+        err_set(err, ERR_TOO_FEW, "no other node took a fragment: %s", sending->last.text);
+        goto done;
+    }
+    *holders = sending->holders;
+    tell_holders(sending->nodes, sending->object, &sending->holders);
+    result = 0;
+done:
+    if (result != 0)
+        err_context(err, "completing object %s", hex_encode(hex, repair->object, 8));
+    for (uint32_t i = 0; i < RS_TOTAL_MAX; i++)
+        free(sending->fragments[i]);
+    free(sending);
+    free(grant);
+    if (f != NULL)
+        fetch_release(f);
+    free(f);
+    nodes_release(&nodes);
+    return result;
+}

@@ -1,0 +1,255 @@
+/* What other nodes ask about fragments: a function for each kind of request. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "coding/base/alloc.h"
+#include "coding/fragment.h"
+#include "node/common/wire.h"
+#include "node/peers/ask.h"
+#include "node/serve/serve_peer_internal.h"
+#include "node/store/holders.h"
+
+/* An answer must stay under TRANSPORT_HEADER_MAX whatever is asked. */
+#define REPLY_BYTES_MAX (900 * 1024)
+
+int answer_put_fragment(const struct responder *responder, const struct question *question,
+                        const Ecbak__PeerRequest *request, struct reply_parts *parts,
+                        struct err *err)
+{
+    const Ecbak__PutFragment *put = request->put_fragment;
+    struct pin pin;
+    parts->holders = alloc_zero(1, sizeof(*parts->holders));
+    if (pin_from_wire(&pin, put->pin, err) != 0 ||
+        holders_from_wire(parts->holders, put->n_holders, put->holders, err) != 0 ||
+        local_put_fragment(responder->local,
+                           &(struct fragment_to_put){question->payload, question->payload_size,
+                                                     put->grant.data, put->grant.len,
+                                                     parts->holders, &pin},
+                           err) != 0)
+        return -1;
+    struct fragment *fragment = alloc_zero(1, sizeof(*fragment));
+    int result = fragment_parse(fragment, question->payload, question->payload_size, err);
+    struct receipt receipt = {.index = fragment->index, .number = pin.number};
+    memcpy(receipt.cluster, responder->local->cluster, ID_SIZE);
+    memcpy(receipt.object, fragment->object_id, ID_SIZE);
+    memcpy(receipt.holder, responder->local->keys->node, ID_SIZE);
+    memcpy(receipt.writer, pin.writer, WRITER_SIZE);
+    free(fragment);
+    size_t receipt_size;
+    if (result != 0 || receipt_seal(&receipt, responder->local->keys->sign_secret, &parts->bytes,
+                                    &receipt_size, err) != 0)
+        return -1;
+    ecbak__put_fragment_reply__init(&parts->put);
+    parts->put.receipt = wire_view(parts->bytes, receipt_size);
+    parts->reply.body_case = ECBAK__PEER_REPLY__BODY_PUT_FRAGMENT;
+    parts->reply.put_fragment = &parts->put;
+    return 0;
+}
+
+int answer_get_fragment(const struct responder *responder, const struct question *question,
+                        const Ecbak__PeerRequest *request, struct reply_parts *parts,
+                        struct err *err)
+{
+    (void)question;
+    const Ecbak__GetFragment *get = request->get_fragment;
+    uint8_t object[ID_SIZE];
+    if (!wire_take(object, ID_SIZE, get->object))
+        return err_set(err, ERR_FORMAT, "no object id");
+    uint8_t *bytes;
+    size_t size;
+    if (store_get_fragment(responder->local->store, object, get->index, &bytes, &size, err) != 0) {
+        if (err->code == ERR_DAMAGED)
+            count_one(responder->local->counters, COUNTED_CORRUPT);
+        return -1;
+    }
+    parts->payload = (struct payload){bytes, size, serve_free_payload, NULL};
+    return 0;
+}
+
+static int take_packs(uint8_t (**packs)[ID_SIZE], size_t count, const ProtobufCBinaryData *from,
+                      struct err *err)
+{
+    *packs = NULL;
+    if (count == 0 || count > ASK_PACKS_MAX)
+        return err_set(err, ERR_FORMAT, "%zu packs; 1 to %d can be asked for", count,
+                       ASK_PACKS_MAX);
+    *packs = alloc_zero(count, ID_SIZE);
+    for (size_t i = 0; i < count; i++) {
+        if (!wire_take((*packs)[i], ID_SIZE, from[i])) {
+            free(*packs);
+            *packs = NULL;
+            return err_set(err, ERR_FORMAT, "pack %zu is no pack id", i);
+        }
+    }
+    return 0;
+}
+
+/* Fills parts->found with all fragments held of the packs, and which[i] with the pack's index. */
+static int find_packs(const struct local *local, const uint8_t (*packs)[ID_SIZE], size_t count,
+                      struct reply_parts *parts, uint32_t **which, size_t *found, struct err *err)
+{
+    size_t room = 0;
+    *found = 0;
+    *which = NULL;
+    for (size_t i = 0; i < count; i++) {
+        if (room - *found < ASK_FRAGMENTS_MAX) {
+            room = 2 * room + ASK_FRAGMENTS_MAX;
+            parts->found = alloc_grow(parts->found, room, sizeof(*parts->found));
+            *which = alloc_grow(*which, room, sizeof(**which));
+        }
+        size_t here;
+        if (store_find_pack(local->store, packs[i], parts->found + *found, ASK_FRAGMENTS_MAX, &here,
+                            err) != 0) {
+            free(*which);
+            *which = NULL;
+            return -1;
+        }
+        for (size_t f = 0; f < here; f++)
+            (*which)[*found + f] = (uint32_t)i;
+        *found += here;
+    }
+    return 0;
+}
+
+static void fill_at(struct reply_parts *parts, const uint32_t *which, size_t found)
+{
+    parts->at = alloc_zero(found, sizeof(*parts->at));
+    parts->at_list = alloc_zero(found, sizeof(struct Ecbak__FragmentAt *));
+    for (size_t i = 0; i < found; i++) {
+        struct fragment_info *info = &parts->found[i];
+        Ecbak__FragmentAt *at = &parts->at[i];
+        ecbak__fragment_at__init(at);
+        at->object = wire_view(info->object, ID_SIZE);
+        at->index = info->index;
+        at->data = info->data;
+        at->parity = info->parity;
+        at->pack_bytes = info->pack_bytes;
+        at->pack_index = which[i];
+        parts->at_list[i] = at;
+    }
+}
+
+/* Holder lists go along as far as the answer has room. */
+static void add_holders(const struct local *local, struct reply_parts *parts, size_t found)
+{
+    parts->holders = alloc_zero(found, sizeof(*parts->holders));
+    size_t bytes = found * 128;
+    for (size_t i = 0; i < found; i++) {
+        const struct fragment_info *info = &parts->found[i];
+        struct holders *holders = &parts->holders[i];
+        Ecbak__FragmentAt *at = &parts->at[i];
+        if (store_get_holders(local->store, info->object, info->index, holders, NULL) != 0)
+            continue;
+        bytes += (size_t)holders->count * (ID_SIZE + 2);
+        if (bytes > REPLY_BYTES_MAX)
+            break;
+        at->holders = alloc_zero(holders->count, sizeof(*at->holders));
+        at->n_holders = holders->count;
+        holders_to_wire(at->holders, holders);
+    }
+}
+
+int answer_locate(const struct responder *responder, const struct question *question,
+                  const Ecbak__PeerRequest *request, struct reply_parts *parts, struct err *err)
+{
+    (void)question;
+    const struct local *local = responder->local;
+    const Ecbak__LocatePacks *body = request->locate;
+    uint8_t(*packs)[ID_SIZE];
+    uint32_t *which;
+    size_t found;
+    if (take_packs(&packs, body->n_packs, body->packs, err) != 0)
+        return -1;
+    int result = find_packs(local, (const uint8_t(*)[ID_SIZE])packs, body->n_packs, parts, &which,
+                            &found, err);
+    free(packs);
+    if (result != 0)
+        return -1;
+    if (found * 128 > REPLY_BYTES_MAX)
+        found = REPLY_BYTES_MAX / 128;
+    ecbak__locate_reply__init(&parts->locate);
+    fill_at(parts, which, found);
+    free(which);
+    add_holders(local, parts, found);
+    parts->locate.n_fragments = found;
+    parts->locate.fragments = parts->at_list;
+    parts->reply.body_case = ECBAK__PEER_REPLY__BODY_LOCATE;
+    parts->reply.locate = &parts->locate;
+    return 0;
+}
+
+int answer_pin(const struct responder *responder, const struct question *question,
+               const Ecbak__PeerRequest *request, struct reply_parts *parts, struct err *err)
+{
+    (void)question;
+    const Ecbak__PinPacks *body = request->pin;
+    uint8_t(*packs)[ID_SIZE];
+    struct pin pin;
+    if (pin_from_wire(&pin, body->pin, err) != 0 ||
+        take_packs(&packs, body->n_packs, body->packs, err) != 0)
+        return -1;
+    uint32_t *held = alloc_zero(body->n_packs, sizeof(*held));
+    uint32_t *which = NULL;
+    size_t found;
+    int result = -1;
+    if (store_pin_packs(responder->local->store, (const uint8_t(*)[ID_SIZE])packs, body->n_packs,
+                        &pin, held, err) != 0 ||
+        find_packs(responder->local, (const uint8_t(*)[ID_SIZE])packs, body->n_packs, parts, &which,
+                   &found, err) != 0)
+        goto done;
+    /* Only what was pinned counts: a fragment whose file is gone is in the catalogue yet. */
+    size_t kept = 0;
+    for (size_t i = 0; i < found && kept * 96 < REPLY_BYTES_MAX; i++) {
+        if (held[which[i]] == 0)
+            continue;
+        held[which[i]]--;
+        parts->found[kept] = parts->found[i];
+        which[kept++] = which[i];
+    }
+    fill_at(parts, which, kept);
+    ecbak__pin_reply__init(&parts->pin);
+    parts->pin.n_fragments = kept;
+    parts->pin.fragments = parts->at_list;
+    parts->reply.body_case = ECBAK__PEER_REPLY__BODY_PIN;
+    parts->reply.pin = &parts->pin;
+    result = 0;
+done:
+    free(which);
+    free(held);
+    free(packs);
+    return result;
+}
+
+int answer_get_grant(const struct responder *responder, const struct question *question,
+                     const Ecbak__PeerRequest *request, struct reply_parts *parts, struct err *err)
+{
+    (void)question;
+    const Ecbak__GetGrant *get = request->get_grant;
+    uint8_t object[ID_SIZE];
+    size_t size;
+    if (!wire_take(object, ID_SIZE, get->object))
+        return err_set(err, ERR_FORMAT, "no object id");
+    if (store_get_grant(responder->local->store, object, get->index, &parts->bytes, &size, err) !=
+        0)
+        return -1;
+    ecbak__get_grant_reply__init(&parts->grant);
+    parts->grant.grant = wire_view(parts->bytes, size);
+    parts->reply.body_case = ECBAK__PEER_REPLY__BODY_GET_GRANT;
+    parts->reply.get_grant = &parts->grant;
+    return 0;
+}
+
+int answer_set_holders(const struct responder *responder, const struct question *question,
+                       const Ecbak__PeerRequest *request, struct reply_parts *parts,
+                       struct err *err)
+{
+    (void)question;
+    const Ecbak__SetHolders *set = request->set_holders;
+    uint8_t object[ID_SIZE];
+    parts->holders = alloc_zero(1, sizeof(*parts->holders));
+    if (!wire_take(object, ID_SIZE, set->object))
+        return err_set(err, ERR_FORMAT, "no object id");
+    if (holders_from_wire(parts->holders, set->n_holders, set->holders, err) != 0)
+        return -1;
+    return store_set_holders(responder->local->store, object, set->index, parts->holders, err);
+}

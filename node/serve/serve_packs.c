@@ -1,0 +1,115 @@
+/* What commands ask about packs: put, pinned and counted, got. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "coding/base/alloc.h"
+#include "coding/pack_id.h"
+#include "node/common/wire.h"
+#include "node/repair/pin_packs.h"
+#include "node/serve/serve_client_internal.h"
+#include "node/transfer/get_pack.h"
+#include "node/transfer/put_pack.h"
+
+static void free_payload(void *bytes, void *hint)
+{
+    (void)hint;
+    free(bytes);
+}
+
+static void fill_held(Ecbak__Redundancy *message, struct redundancy *held)
+{
+    ecbak__redundancy__init(message);
+    message->pack = wire_view(held->pack, ID_SIZE);
+    message->object = wire_view(held->object, ID_SIZE);
+    message->data = held->data;
+    message->parity = held->parity;
+    message->nodes = held->nodes;
+    message->others = held->others;
+    message->sent_bytes = held->sent_bytes;
+}
+
+int serve_put_pack(struct service *service, const struct question *question,
+                   const Ecbak__ClientRequest *request, struct answer *answer, struct err *err)
+{
+    const Ecbak__PutPackRequest *body = request->put_pack;
+    struct pin pin;
+    if (pin_from_wire(&pin, body->pin, err) != 0)
+        return -1;
+    if (question->payload_size == 0 || question->payload_size > PACK_SIZE_MAX)
+        return err_set(err, ERR_INVALID, "a pack of %zu bytes; 1 to %zu can be stored",
+                       question->payload_size, PACK_SIZE_MAX);
+    answer->held = alloc_zero(1, sizeof(*answer->held));
+    const struct put_terms terms = {body->grant.data, body->grant.len, &pin, body->data,
+                                    body->parity};
+    if (put_pack(&service->peers, question->payload, question->payload_size, &terms, answer->held,
+                 err) != 0)
+        return -1;
+    answer->held_messages = alloc_zero(1, sizeof(*answer->held_messages));
+    fill_held(answer->held_messages, answer->held);
+    ecbak__put_pack_reply__init(&answer->put_pack);
+    answer->put_pack.held = answer->held_messages;
+    answer->reply.body_case = ECBAK__CLIENT_REPLY__BODY_PUT_PACK;
+    answer->reply.put_pack = &answer->put_pack;
+    return 0;
+}
+
+int serve_pin_packs(struct service *service, const struct question *question,
+                    const Ecbak__ClientRequest *request, struct answer *answer, struct err *err)
+{
+    (void)question;
+    const Ecbak__PinPacksRequest *body = request->pin_packs;
+    struct pin pin;
+    size_t count = body->n_packs;
+    if (pin_from_wire(&pin, body->pin, err) != 0)
+        return -1;
+    if (count == 0 || count > CLIENT_PIN_MAX)
+        return err_set(err, ERR_INVALID, "%zu packs to pin; 1 to %d at a time", count,
+                       CLIENT_PIN_MAX);
+    uint8_t(*packs)[ID_SIZE] = alloc_zero(count, ID_SIZE);
+    int result = 0;
+    for (size_t i = 0; i < count && result == 0; i++) {
+        if (!wire_take(packs[i], ID_SIZE, body->packs[i]))
+            result = err_set(err, ERR_FORMAT, "pack %zu is no pack id", i);
+    }
+    answer->held = alloc_zero(count, sizeof(*answer->held));
+    if (result == 0)
+        result = pin_packs(&service->peers, &pin, (const uint8_t(*)[ID_SIZE])packs, count,
+                           body->heal, answer->held, err);
+    free(packs);
+    if (result != 0)
+        return -1;
+    answer->held_messages = alloc_zero(count, sizeof(*answer->held_messages));
+    answer->held_list = alloc_zero(count, sizeof(struct Ecbak__Redundancy *));
+    for (size_t i = 0; i < count; i++) {
+        fill_held(&answer->held_messages[i], &answer->held[i]);
+        answer->held_list[i] = &answer->held_messages[i];
+    }
+    ecbak__pin_packs_reply__init(&answer->pin_packs);
+    answer->pin_packs.n_held = count;
+    answer->pin_packs.held = answer->held_list;
+    answer->reply.body_case = ECBAK__CLIENT_REPLY__BODY_PIN_PACKS;
+    answer->reply.pin_packs = &answer->pin_packs;
+    return 0;
+}
+
+int serve_get_pack(struct service *service, const struct question *question,
+                   const Ecbak__ClientRequest *request, struct answer *answer, struct err *err)
+{
+    (void)question;
+    const Ecbak__GetPackRequest *body = request->get_pack;
+    uint8_t pack[ID_SIZE];
+    uint8_t *bytes;
+    size_t size;
+    uint32_t corrupt;
+    if (!wire_take(pack, ID_SIZE, body->pack))
+        return err_set(err, ERR_FORMAT, "no pack id");
+    if (get_pack(&service->peers, pack, &bytes, &size, answer->object, &corrupt, err) != 0)
+        return -1;
+    answer->payload = (struct payload){bytes, size, free_payload, NULL};
+    ecbak__get_pack_reply__init(&answer->get_pack);
+    answer->get_pack.object = wire_view(answer->object, ID_SIZE);
+    answer->get_pack.corrupt = corrupt;
+    answer->reply.body_case = ECBAK__CLIENT_REPLY__BODY_GET_PACK;
+    answer->reply.get_pack = &answer->get_pack;
+    return 0;
+}

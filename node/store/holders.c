@@ -1,0 +1,44 @@
+/* An empty place is all zeros in memory and empty bytes on the wire. */
+#include "node/store/holders.h"
+
+#include <string.h>
+
+#include "node/common/wire.h"
+
+bool holders_has(const struct holders *holders, uint32_t index)
+{
+    static const uint8_t nobody[ID_SIZE];
+    return memcmp(holders->node[index], nobody, ID_SIZE) != 0;
+}
+
+void holders_count(const struct holders *holders, const uint8_t self[ID_SIZE], uint32_t *nodes,
+                   uint32_t *others)
+{
+    *nodes = *others = 0;
+    for (uint32_t i = 0; i < holders->count; i++) {
+        if (!holders_has(holders, i))
+            continue;
+        (*nodes)++;
+        *others += memcmp(holders->node[i], self, ID_SIZE) != 0;
+    }
+}
+
+void holders_to_wire(ProtobufCBinaryData views[HOLDERS_MAX], const struct holders *holders)
+{
+    for (uint32_t i = 0; i < holders->count; i++)
+        views[i] = wire_view(holders->node[i], holders_has(holders, i) ? ID_SIZE : 0);
+}
+
+int holders_from_wire(struct holders *holders, size_t count, const ProtobufCBinaryData *views,
+                      struct err *err)
+{
+    *holders = (struct holders){.count = 0};
+    if (count > HOLDERS_MAX)
+        return err_set(err, ERR_FORMAT, "%zu holders; at most %d", count, HOLDERS_MAX);
+    for (size_t i = 0; i < count; i++) {
+        if (views[i].len != 0 && !wire_take(holders->node[i], ID_SIZE, views[i]))
+            return err_set(err, ERR_FORMAT, "holder %zu is no node id", i);
+    }
+    holders->count = (uint32_t)count;
+    return 0;
+}

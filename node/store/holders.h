@@ -1,0 +1,37 @@
+/* holders.h - who holds which row: lists of node ids by fragment index, as they travel.
+ *
+ * A list is a hint for readers, kept beside each fragment; what counts are receipts and pins.
+ *
+ *   Threads  any
+ */
+#ifndef ECBAK_NODE_STORE_HOLDERS_H
+#define ECBAK_NODE_STORE_HOLDERS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <protobuf-c/protobuf-c.h>
+
+#include "coding/base/err.h"
+#include "node/trust/statement.h"
+
+#define HOLDERS_MAX 255
+
+/* Node ids by fragment index; zeros where nobody holds it (yet). */
+struct holders {
+    uint32_t count;
+    uint8_t node[HOLDERS_MAX][ID_SIZE];
+};
+
+bool holders_has(const struct holders *holders, uint32_t index);
+/* Distinct nodes (no list has one twice), and how many of them are not `self`. */
+void holders_count(const struct holders *holders, const uint8_t self[ID_SIZE], uint32_t *nodes,
+                   uint32_t *others);
+
+/* Views that borrow the list. */
+void holders_to_wire(ProtobufCBinaryData views[HOLDERS_MAX], const struct holders *holders);
+int holders_from_wire(struct holders *holders, size_t count, const ProtobufCBinaryData *views,
+                      struct err *err) MUST_CHECK;
+
+#endif

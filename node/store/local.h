@@ -1,0 +1,34 @@
+/* local.h - this node as a holder: what it does with a fragment or a record that is to be kept,
+ * whoever brings it, another node or itself.
+ *
+ * It has a store and a key and no way to ask anybody, so what is done with it alone never waits for
+ * another node.
+ *
+ *   Trust    every byte is checked; nothing takes space without a writer's grant
+ *   Errors   those of statement.h and store.h
+ *   Memory   borrows store, keys and counters
+ *   Threads  any
+ */
+#ifndef ECBAK_NODE_STORE_LOCAL_H
+#define ECBAK_NODE_STORE_LOCAL_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "node/base/counters.h"
+#include "node/store/store.h"
+#include "node/trust/cert.h"
+
+struct local {
+    struct store *store;
+    const struct node_keys *keys;
+    uint8_t cluster[ID_SIZE];
+    struct counters *counters;
+};
+
+int local_put_fragment(const struct local *local, const struct fragment_to_put *put,
+                       struct err *err) MUST_CHECK;
+int local_put_record(const struct local *local, const uint8_t *record, size_t size,
+                     struct err *err) MUST_CHECK;
+
+#endif

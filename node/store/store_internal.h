@@ -1,0 +1,74 @@
+/* store_internal.h - what the files of the store share; nobody else includes it.
+ *
+ *   store.c            creating, opening, the sentinel, accounting
+ *   store_reconcile.c  making catalogue and files agree at start
+ *   store_fragments.c  fragments and pins
+ *   store_records.c    records
+ *
+ * Locks, in the order in which they are taken: stripe[x] around the whole making of a file, so that
+ * one name is made by one thread at a time while others fsync theirs; then lock, for the catalogue
+ * and the sums, never held while a fragment is read or written.
+ */
+#ifndef ECBAK_NODE_STORE_STORE_INTERNAL_H
+#define ECBAK_NODE_STORE_STORE_INTERNAL_H
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "node/common/durable.h"
+#include "node/store/catalogue.h"
+#include "node/store/store.h"
+
+#define STORE_STRIPES 64
+/* Damaged files that are kept for whoever wants to look at them; later ones are removed. */
+#define STORE_DAMAGED_KEPT 64
+
+struct store {
+    char dir[DURABLE_PATH_MAX / 2];
+    uint8_t node[ID_SIZE];
+    uint8_t cluster[ID_SIZE];
+    uint64_t epoch;
+    uint64_t capacity_bytes;
+    int sentinel; /* open and locked */
+    dev_t device; /* of the sentinel */
+    ino_t inode;
+    pthread_mutex_t stripes[STORE_STRIPES];
+
+    pthread_mutex_t lock; /* guards what follows */
+    struct catalogue *catalogue;
+    uint64_t used_bytes; /* files, and what is being written */
+    uint64_t fragments, records;
+    uint64_t damaged, damaged_kept;
+    int64_t read_ms; /* when the sentinel's content was read last */
+    uint8_t digest[256][8];
+};
+
+pthread_mutex_t *store_stripe(struct store *store, const uint8_t id[ID_SIZE]);
+
+void store_fragment_dir(const struct store *store, char path[DURABLE_PATH_MAX], uint8_t first);
+void store_fragment_path(const struct store *store, char path[DURABLE_PATH_MAX],
+                         const uint8_t object[ID_SIZE], uint32_t index);
+void store_vault_dir(const struct store *store, char path[DURABLE_PATH_MAX],
+                     const uint8_t vault[ID_SIZE]);
+void store_record_path(const struct store *store, char path[DURABLE_PATH_MAX],
+                       const uint8_t vault[ID_SIZE], const uint8_t hash[ID_SIZE]);
+
+/* Takes bytes from the capacity before a file is written; gives them back when it was not. */
+int store_reserve(struct store *store, uint64_t bytes, struct err *err) MUST_CHECK;
+void store_give_back(struct store *store, uint64_t bytes);
+
+/* Moves a file that does not prove itself into `damaged`, and counts it. With the lock held. */
+void store_set_aside(struct store *store, const char *path);
+/* Does an error say that the file itself is bad? (ERR_IO does not: it may be a lack of file
+ * descriptors, or of rights.) */
+bool store_is_damage(enum err_code code);
+
+/* Adds a record's hash to the digest, or takes it out again. With the lock held. */
+void store_digest_flip(struct store *store, const uint8_t hash[ID_SIZE]);
+
+/* Before the store is shared: removes leftovers, and makes catalogue and files agree. */
+int store_reconcile(struct store *store, struct err *err) MUST_CHECK;
+
+#endif

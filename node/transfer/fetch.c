@@ -1,0 +1,264 @@
+/* One loop waits for answers to "who has it" and for fragments at once. It goes through rounds: the
+ * nodes in good standing, then the doubtful, then those that are held for dead; a round ends when
+ * it cannot bring enough rows of any object. */
+#include "node/transfer/fetch_internal.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "coding/base/alloc.h"
+#include "coding/base/bytes.h"
+#include "node/common/clock.h"
+#include "node/peers/ask.h"
+#include "node/placement/ranking.h"
+
+#define TICK_MS       100
+#define GRACE_MS      3   /* for more answers, so that data rows can be preferred */
+#define LATE_FIRST_MS 700 /* see pace.h */
+#define LATE_FACTOR   3
+#define LATE_LEAST_MS 250
+#define QUIET_MS      300 /* then more nodes are asked who has it */
+
+void fetch_init(struct fetching *fetching, struct nodes *nodes, const uint8_t pack[ID_SIZE],
+                const uint8_t *only)
+{
+    *fetching = (struct fetching){
+        .nodes = nodes,
+        .pack = pack,
+        .only = only,
+        .pace = {.first_ms = LATE_FIRST_MS, .factor = LATE_FACTOR, .least_ms = LATE_LEAST_MS}};
+    locate_init(&fetching->locating, nodes, pack);
+}
+
+static void drop_rows(struct fetching *f)
+{
+    for (unsigned i = 0; i < RS_TOTAL_MAX; i++) {
+        call_destroy(&f->kept[i]);
+        free(f->own[i]);
+        f->own[i] = NULL;
+        f->rows[i] = (struct object_row){.bytes = NULL};
+    }
+    for (size_t i = 0; i < FETCH_FLIGHTS_MAX; i++) {
+        call_destroy(&f->flights[i].call);
+        f->flights[i] = (struct fetch_flight){.call = NULL};
+    }
+    for (size_t i = 0; i < f->locating.sightings.count; i++)
+        f->locating.sightings.items[i].fetched = false;
+    free(f->object);
+    f->object = NULL;
+    f->have = 0;
+    f->extra = 0;
+}
+
+void fetch_release(struct fetching *fetching)
+{
+    drop_rows(fetching);
+    locate_release(&fetching->locating);
+}
+
+/* Rows of an object that are here, on their way, or may yet be fetched. */
+static size_t rows_in_sight(const struct fetching *f, const uint8_t object[ID_SIZE])
+{
+    size_t nodes;
+    return sightings_rows(&f->locating.sightings, object, &nodes);
+}
+
+/* Stays with the object that is being fetched while that can work; else the one with most rows to
+ * spare. false: no object has enough rows in sight. */
+static bool choose_target(struct fetching *f)
+{
+    const struct sightings *seen = &f->locating.sightings;
+    const struct sighting *best = NULL;
+    int best_spare = -1;
+    if (f->has_target && rows_in_sight(f, f->target) >= f->need)
+        return true;
+    for (size_t i = 0; i < seen->count; i++) {
+        const struct sighting *s = &seen->items[i];
+        if (s->failed || (f->only != NULL && memcmp(s->object, f->only, ID_SIZE) != 0))
+            continue;
+        int spare = (int)rows_in_sight(f, s->object) - (int)s->data;
+        if (spare > best_spare) {
+            best_spare = spare;
+            best = s;
+        }
+    }
+    if (best == NULL)
+        return false;
+    drop_rows(f);
+    memcpy(f->target, best->object, ID_SIZE);
+    f->has_target = true;
+    f->need = best->data;
+    return true;
+}
+
+static int rank(const struct fetching *f, const struct sighting *s)
+{
+    return ranking(f->nodes->standings[s->node], f->nodes->table->members[s->node].rtt_ms,
+                   s->index >= s->data);
+}
+
+/* The best sighting whose row is neither here nor on its way; of rows on their way late, too. */
+static int next_sighting(const struct fetching *f, const bool *coming, int64_t now)
+{
+    const struct sightings *seen = &f->locating.sightings;
+    int best = -1;
+    for (size_t i = 0; i < seen->count; i++) {
+        const struct sighting *s = &seen->items[i];
+        if (s->failed || s->fetched || s->again_ms > now || coming[s->index] ||
+            f->rows[s->index].bytes != NULL || memcmp(s->object, f->target, ID_SIZE) != 0)
+            continue;
+        if (best < 0 || rank(f, s) < rank(f, &seen->items[best]))
+            best = (int)i;
+    }
+    return best;
+}
+
+/* Starts as many fetches as rows are missing and not on their way in good time. */
+static void launch(struct fetching *f)
+{
+    bool coming[RS_TOTAL_MAX] = {false};
+    int64_t now = monotonic_ms(), late_ms = pace_late_ms(&f->pace);
+    unsigned on_time = 0;
+    for (size_t i = 0; i < FETCH_FLIGHTS_MAX; i++) {
+        const struct fetch_flight *flight = &f->flights[i];
+        if (flight->call == NULL || now - flight->start_ms > late_ms)
+            continue;
+        coming[f->locating.sightings.items[flight->sighting].index] = true;
+        on_time++;
+    }
+    while (f->have + on_time < f->need + f->extra) {
+        int next = next_sighting(f, coming, now);
+        if (next < 0)
+            return;
+        struct sighting *s = &f->locating.sightings.items[next];
+        if (f->nodes->standings[s->node] == STANDING_SELF) {
+            row_read_here(f, s);
+            continue;
+        }
+        row_ask(f, (size_t)next);
+        if (s->fetched && !s->failed) {
+            coming[s->index] = true;
+            on_time++;
+        } else if (!s->failed) {
+            return; /* every flight is taken */
+        }
+    }
+}
+
+static size_t flying(const struct fetching *f)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < FETCH_FLIGHTS_MAX; i++)
+        count += f->flights[i].call != NULL;
+    return count;
+}
+
+/* Waits for whatever comes first, a fragment or an answer to "who has it", and takes it. */
+static void wait_for_any(struct fetching *f, int64_t deadline_ms)
+{
+    size_t nodes = f->nodes->count;
+    struct call **calls = alloc_zero(nodes + FETCH_FLIGHTS_MAX, sizeof(struct call *));
+    memcpy(calls, f->locating.calls, nodes * sizeof(struct call *));
+    for (size_t i = 0; i < FETCH_FLIGHTS_MAX; i++)
+        calls[nodes + i] = f->flights[i].call;
+    int done = ask_wait(calls, nodes + FETCH_FLIGHTS_MAX, deadline_ms);
+    free(calls);
+    if (done >= 0 && (size_t)done < nodes)
+        locate_take(&f->locating, (size_t)done);
+    else if (done >= 0)
+        row_came(f, &f->flights[(size_t)done - nodes]);
+}
+
+/* Flights to nodes that have died meanwhile are given up without waiting for their time. */
+static void give_up_the_dead(struct fetching *f)
+{
+    for (size_t i = 0; i < FETCH_FLIGHTS_MAX; i++) {
+        struct fetch_flight *flight = &f->flights[i];
+        if (flight->call == NULL)
+            continue;
+        struct sighting *s = &f->locating.sightings.items[flight->sighting];
+        if (f->nodes->standings[s->node] < STANDING_DEAD && nodes_gone(f->nodes, s->node)) {
+            call_destroy(&flight->call);
+            s->failed = true;
+            nodes_failed(f->nodes, s->node);
+        }
+    }
+}
+
+static int missing(const struct fetching *f, struct err *err)
+{
+    const struct sightings *seen = &f->locating.sightings;
+    const struct sighting *best = NULL;
+    size_t best_rows = 0, best_nodes = 0;
+    char pack[17], object[17], damaged[48] = "";
+    hex_encode(pack, f->pack, 8);
+    for (size_t i = 0; i < seen->count; i++) {
+        size_t nodes, rows = sightings_rows(seen, seen->items[i].object, &nodes);
+        if ((f->only == NULL || memcmp(seen->items[i].object, f->only, ID_SIZE) == 0) &&
+            (best == NULL || rows > best_rows)) {
+            best = &seen->items[i];
+            best_rows = rows;
+            best_nodes = nodes;
+        }
+    }
+    if (f->corrupt > 0)
+        snprintf(damaged, sizeof(damaged), ", %u more damaged", f->corrupt);
+    if (best == NULL)
+        return err_set(err, ERR_NOT_FOUND,
+                       "pack %s: no fragment of it on the %zu nodes that answered, of %zu asked",
+                       pack, f->locating.answered, f->locating.asked);
+    if (best_rows >= best->data)
+        return err_set(err, ERR_CANCELLED, "pack %s: this node is stopping", pack);
+    return err_set(err, ERR_TOO_FEW,
+                   "pack %s: object %s needs %u fragments and misses %zu: %zu found on %zu of %zu "
+                   "nodes asked, %zu answered%s",
+                   pack, hex_encode(object, best->object, 8), best->data, best->data - best_rows,
+                   best_rows, best_nodes, f->locating.asked, f->locating.answered, damaged);
+}
+
+int fetch_rows(struct fetching *fetching, struct err *err)
+{
+    struct fetching *f = fetching;
+    enum standing worst = STANDING_GOOD;
+    int64_t quiet_ms = monotonic_ms();
+    while (!atomic_load(&f->nodes->peers->stop)) {
+        int64_t now = monotonic_ms();
+        bool feasible = choose_target(f);
+        size_t waiting = locate_waiting(&f->locating, worst);
+        if (feasible && f->feasible_ms == 0)
+            f->feasible_ms = now;
+        int64_t wake = now + TICK_MS;
+        if (feasible && (waiting == 0 || now - f->feasible_ms >= GRACE_MS)) {
+            launch(f);
+            if (f->have >= f->need + f->extra ||
+                (f->have >= f->need && f->extra > 0 && flying(f) == 0))
+                return 0;
+        } else if (feasible) {
+            wake = f->feasible_ms + GRACE_MS;
+        } else if (waiting == 0 || now - quiet_ms >= QUIET_MS) {
+            quiet_ms = now;
+            bool more = locate_more(&f->locating, LOCATE_FIRST, worst);
+            if (!more && waiting == 0 && worst == STANDING_REVOKED)
+                break;
+            if (!more && worst < STANDING_REVOKED) {
+                worst++;
+                continue;
+            }
+        }
+        wait_for_any(f, wake);
+        give_up_the_dead(f);
+    }
+    return missing(f, err);
+}
+
+void fetch_strike(struct fetching *fetching)
+{
+    struct fetching *f = fetching;
+    struct sightings *seen = &f->locating.sightings;
+    for (size_t i = 0; i < seen->count; i++) {
+        if (memcmp(seen->items[i].object, f->target, ID_SIZE) == 0)
+            seen->items[i].failed = true;
+    }
+    drop_rows(f);
+    f->has_target = false;
+}

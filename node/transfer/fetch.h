@@ -1,0 +1,62 @@
+/* fetch.h - enough rows of one object of a pack, from whoever has them.
+ *
+ * Fetches k rows side by side, starts another when one is late, and drops what does not prove
+ * itself, so that the slow, the dead and the damaged do not hold it up.
+ *
+ *   Errors   ERR_NOT_FOUND nobody has a fragment of the pack; ERR_TOO_FEW fewer than k rows of any
+ *            object could be had: the text says how many are missing of which
+ *   Memory   the rows, until fetch_release
+ *   Threads  one at a time for one struct fetching
+ */
+#ifndef ECBAK_NODE_TRANSFER_FETCH_H
+#define ECBAK_NODE_TRANSFER_FETCH_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "coding/object.h"
+#include "node/peers/nodes.h"
+#include "node/placement/pace.h"
+#include "node/transfer/locate.h"
+
+#define FETCH_FLIGHTS_MAX 32
+
+struct fetch_flight {
+    struct call *call; /* NULL: none */
+    size_t sighting;
+    int64_t start_ms;
+};
+
+/* Rows of one object, each proven against its id. */
+struct fetching {
+    struct nodes *nodes;
+    struct locating locating;
+    const uint8_t *pack;
+    const uint8_t *only; /* this object and no other, or NULL */
+
+    uint8_t target[ID_SIZE]; /* the object that is fetched now */
+    bool has_target;
+    unsigned need, extra;  /* rows wanted: k, and more when a set of k was no good */
+    struct object *object; /* what the rows prove; NULL: no row yet */
+    struct object_row rows[RS_TOTAL_MAX];
+    uint8_t *own[RS_TOTAL_MAX];      /* read from this node's disk */
+    struct call *kept[RS_TOTAL_MAX]; /* holds the row that it brought */
+    unsigned have;
+
+    struct fetch_flight flights[FETCH_FLIGHTS_MAX];
+    struct pace pace;
+    int64_t feasible_ms; /* since when enough rows were seen; 0: not so */
+    uint32_t corrupt;    /* damaged fragments met */
+};
+
+/* `only` (or NULL) is borrowed, as is pack. */
+void fetch_init(struct fetching *fetching, struct nodes *nodes, const uint8_t pack[ID_SIZE],
+                const uint8_t *only);
+/* At least need + extra rows in rows[], or as many as can be had when that is at least need. */
+int fetch_rows(struct fetching *fetching, struct err *err) MUST_CHECK;
+void fetch_release(struct fetching *fetching);
+/* The object's rows prove themselves, but do not give the pack: another object is fetched next. */
+void fetch_strike(struct fetching *fetching);
+
+#endif

@@ -1,0 +1,19 @@
+/* get_pack.h - a pack back from any k of its fragments.
+ *
+ *   Errors   those of fetch.h; ERR_DAMAGED enough rows, but no set of them gives the pack
+ *   Memory   k rows and the pack
+ *   Threads  any
+ */
+#ifndef ECBAK_NODE_TRANSFER_GET_PACK_H
+#define ECBAK_NODE_TRANSFER_GET_PACK_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "node/peers/peers.h"
+
+/* *bytes is malloc'd; *corrupt: damaged fragments met on the way. */
+int get_pack(struct peers *peers, const uint8_t pack[ID_SIZE], uint8_t **bytes, size_t *size,
+             uint8_t object[ID_SIZE], uint32_t *corrupt, struct err *err) MUST_CHECK;
+
+#endif

@@ -1,0 +1,47 @@
+/* send.h - fragments of one object to nodes, each until a node has signed that it is on disk.
+ *
+ * All fragments travel side by side. A node that fails, is full or is much slower than its siblings
+ * is replaced by the next in the pack's order. No node gets two fragments of one object. Nothing
+ * counts but a receipt: signed by the node that was asked, for this object, row and pin.
+ *
+ *   Memory   takes the fragments' buffers (malloc'd) and frees each when the last send is through
+ *   Threads  any; one at a time for one struct sending
+ */
+#ifndef ECBAK_NODE_TRANSFER_SEND_H
+#define ECBAK_NODE_TRANSFER_SEND_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "coding/rs.h"
+#include "node/api/client.h"
+#include "node/peers/nodes.h"
+#include "node/store/store.h"
+
+struct sending {
+    struct nodes *nodes;
+    const uint8_t *pack;   /* id: decides the order of nodes */
+    const uint8_t *object; /* id */
+    const uint8_t *grant;
+    size_t grant_size;
+    const struct pin *pin;
+    uint32_t data, parity;
+    size_t fragment_size;
+    uint8_t *fragments[RS_TOTAL_MAX]; /* by index; NULL: not to be sent; nulled when taken */
+    struct holders holders;           /* who has what before, and with what was placed after */
+    bool doubtful_too; /* may send to doubtful nodes when the good ones are too few */
+
+    uint32_t placed;     /* of these fragments, how many have a receipt */
+    uint64_t sent_bytes; /* over the network */
+    bool as_planned;     /* the holders were told the truth; else tell them: holders_tell */
+    struct err last;     /* why the last one that failed did */
+};
+
+/* Returns when each fragment has a receipt or nobody is left to take it. */
+void send_fragments(struct sending *sending);
+
+/* Nodes that could take a fragment, of those that hold none of the object yet. */
+size_t send_room(const struct sending *sending);
+
+#endif

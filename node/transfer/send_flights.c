@@ -1,0 +1,112 @@
+/* The transport holds a fragment until its last flight is over, so it is shared by count. */
+#include "node/transfer/send_internal.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "node/common/clock.h"
+#include "node/common/wire.h"
+#include "node/peers/ask.h"
+
+void piece_release(void *bytes, void *hint)
+{
+    (void)bytes;
+    struct piece *piece = hint;
+    if (atomic_fetch_sub(&piece->references, 1) == 1) {
+        free(piece->bytes);
+        free(piece);
+    }
+}
+
+void slot_placed(struct loop *loop, struct slot *slot, size_t node, int64_t took_ms)
+{
+    struct sending *s = loop->sending;
+    assert(!slot->done && !holders_has(&s->holders, slot->index));
+    slot->done = true;
+    s->as_planned = s->as_planned && node == slot->planned;
+    if (slot->again_ms > 0) { /* a busy node need not be asked again: nothing is left for it */
+        slot->again_ms = 0;
+        choice_give_back(&loop->choice, slot->again_node);
+    }
+    memcpy(s->holders.node[slot->index], loop->choice.candidates[node].node, ID_SIZE);
+    s->placed++;
+    pace_took(&loop->pace, took_ms);
+}
+
+void slot_give_up(struct loop *loop, size_t node, const struct err *why)
+{
+    choice_strike(&loop->choice, node);
+    loop->sending->last = *why;
+    err_context(&loop->sending->last, "node %s", loop->nodes->table->members[node].cert.name);
+}
+
+void slot_end_flights(struct slot *slot)
+{
+    for (size_t f = 0; f < FLIGHTS_PER_SLOT; f++)
+        call_destroy(&slot->flights[f].call);
+}
+
+void slot_put_here(struct loop *loop, struct slot *slot, size_t node, const struct holders *told)
+{
+    const struct sending *s = loop->sending;
+    struct err err = ERR_INIT;
+    int64_t start = monotonic_ms();
+    if (local_put_fragment(&loop->nodes->peers->local,
+                           &(struct fragment_to_put){slot->piece->bytes, s->fragment_size, s->grant,
+                                                     s->grant_size, told, s->pin},
+                           &err) == 0)
+        slot_placed(loop, slot, node, monotonic_ms() - start);
+    else
+        slot_give_up(loop, node, &err);
+}
+
+void slot_fly(struct loop *loop, struct slot *slot, size_t node, const struct holders *told)
+{
+    struct sending *s = loop->sending;
+    struct flight *flight = &slot->flights[slot->flights[0].call == NULL ? 0 : 1];
+    struct err err = ERR_INIT;
+    Ecbak__Pin pin;
+    pin_to_wire(&pin, s->pin);
+    ProtobufCBinaryData views[HOLDERS_MAX];
+    holders_to_wire(views, told);
+    Ecbak__PutFragment put = ECBAK__PUT_FRAGMENT__INIT;
+    put.grant = wire_view(s->grant, s->grant_size);
+    put.n_holders = told->count;
+    put.holders = views;
+    put.pin = &pin;
+    Ecbak__PeerRequest request = ECBAK__PEER_REQUEST__INIT;
+    request.body_case = ECBAK__PEER_REQUEST__BODY_PUT_FRAGMENT;
+    request.put_fragment = &put;
+    atomic_fetch_add(&slot->piece->references, 1);
+    struct payload payload = {slot->piece->bytes, s->fragment_size, piece_release, slot->piece};
+    if (ask_start(loop->nodes->peers->transport, loop->choice.candidates[node].node, &request,
+                  &payload, PUT_TIMEOUT_MS, &flight->call, &err) != 0) {
+        flight->call = NULL;
+        nodes_failed(loop->nodes, node);
+        slot_give_up(loop, node, &err);
+        return;
+    }
+    flight->node = node;
+    flight->start_ms = monotonic_ms();
+    flight->doubtful = loop->nodes->standings[node] == STANDING_DOUBTFUL;
+    s->sent_bytes += s->fragment_size;
+}
+
+void slot_fly_to_next(struct loop *loop, struct slot *slot)
+{
+    bool had = slot->flights[0].call != NULL || slot->flights[1].call != NULL;
+    size_t node;
+    while (!slot->done && choice_take(&loop->choice, 1, &node) == 1) {
+        if (loop->choice.candidates[node].self) {
+            slot_put_here(loop, slot, node, &loop->sending->holders);
+            if (slot->done)
+                slot_end_flights(slot);
+            continue;
+        }
+        slot_fly(loop, slot, node, &loop->sending->holders);
+        if (had ? slot->flights[0].call != NULL && slot->flights[1].call != NULL
+                : slot->flights[0].call != NULL || slot->flights[1].call != NULL)
+            return;
+    }
+}

@@ -1,0 +1,14 @@
+/* tell_holders.h - tells every holder of an object who the others are; waits a moment at most.
+ *
+ *   Threads  any
+ */
+#ifndef ECBAK_NODE_TRANSFER_TELL_HOLDERS_H
+#define ECBAK_NODE_TRANSFER_TELL_HOLDERS_H
+
+#include "node/peers/nodes.h"
+#include "node/store/holders.h"
+
+void tell_holders(struct nodes *nodes, const uint8_t object[ID_SIZE],
+                  const struct holders *holders);
+
+#endif

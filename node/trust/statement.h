@@ -1,0 +1,120 @@
+/* statement.h - durable signed statements: writer certificates, grants, records, receipts.
+ *
+ * A statement is checked once, when it enters (*_open), into a plain value. The bytes as
+ * signed are kept and passed on unchanged; nothing is ever re-encoded before its signature is
+ * checked.
+ *
+ *   Limits   a grant GRANT_BYTES_MAX, a record RECORD_BYTES_MAX, each encoded with its writer
+ *            certificate
+ *   Errors   ERR_FORMAT, ERR_VERSION, ERR_DAMAGED (signature), ERR_DENIED (a right is missing),
+ *            ERR_FOREIGN (another cluster, or a certificate of another vault or writer)
+ *   Memory   *_seal functions return malloc'd bytes, the caller's to free; what *_open returns
+ *            points into nothing of the caller's
+ *   Threads  any, after sodium_init()
+ */
+#ifndef ECBAK_NODE_TRUST_STATEMENT_H
+#define ECBAK_NODE_TRUST_STATEMENT_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "coding/base/err.h"
+#include "coding/base/id.h"
+
+#define WRITER_SIZE           16
+#define GRANT_BYTES_MAX       1024
+#define RECORD_BYTES_MAX      (256 * 1024)
+#define WRITER_CERT_BYTES_MAX 512
+#define RECEIPT_BYTES_MAX     512
+
+/* Append only. Who keeps and carries records checks who signed them, and takes kinds that it does not
+ * know: members of several versions must end up with the same set. Readers check the kind. */
+enum record_kind {
+    RECORD_SNAPSHOT = 1,
+};
+
+enum writer_rights {
+    RIGHT_ADD = 1,
+    RIGHT_READ = 2,
+    RIGHT_FORGET = 4,
+    RIGHT_PRUNE = 8,
+};
+
+struct writer_cert {
+    uint8_t vault_key[32];
+    uint8_t vault[ID_SIZE]; /* derived: BLAKE2b-256 of vault_key */
+    uint8_t writer[WRITER_SIZE];
+    uint8_t writer_key[32];
+    uint32_t rights;
+    uint32_t generation;
+};
+
+struct grant {
+    uint8_t cluster[ID_SIZE];
+    uint8_t vault[ID_SIZE];
+    uint8_t writer[WRITER_SIZE];
+    uint8_t pack[ID_SIZE];
+    uint64_t pack_bytes;
+    uint8_t sponsor[ID_SIZE];
+};
+
+struct record {
+    uint8_t cluster[ID_SIZE];
+    uint8_t vault[ID_SIZE];
+    uint8_t writer[WRITER_SIZE];
+    uint64_t number;
+    uint8_t previous[ID_SIZE]; /* zeros for number 1 */
+    uint32_t kind;
+    uint8_t *sealed; /* malloc'd by record_open; release with record_release */
+    size_t sealed_size;
+    uint8_t hash[ID_SIZE]; /* BLAKE2b-256 of the signed body: the record's id */
+};
+
+struct receipt {
+    uint8_t cluster[ID_SIZE];
+    uint8_t object[ID_SIZE];
+    uint32_t index;
+    uint8_t holder[ID_SIZE];
+    uint8_t writer[WRITER_SIZE];
+    uint64_t number;
+};
+
+void vault_id(uint8_t vault[ID_SIZE], const uint8_t vault_key[32]);
+
+/* The encoded Signed writer certificate. vault and vault_key of c are not read: both follow from
+ * the secret. */
+int writer_cert_seal(const struct writer_cert *c, const uint8_t vault_secret[64], uint8_t **bytes,
+                     size_t *size, struct err *err) MUST_CHECK;
+int writer_cert_open(struct writer_cert *c, const uint8_t *bytes, size_t size,
+                     struct err *err) MUST_CHECK;
+
+/* A writer: its secret, and its certificate as writer_cert_seal made it. Borrows both. */
+struct signer {
+    const uint8_t *secret; /* 64 bytes */
+    const uint8_t *cert;
+    size_t cert_size;
+};
+
+/* The encoded SignedGrant. */
+int grant_seal(const struct grant *g, const struct signer *signer, uint8_t **bytes, size_t *size,
+               struct err *err) MUST_CHECK;
+/* Checks both signatures, that the certificate is of the grant's vault and writer, and RIGHT_ADD.
+ */
+int grant_open(struct grant *g, struct writer_cert *c, const uint8_t *bytes, size_t size,
+               const uint8_t cluster[ID_SIZE], struct err *err) MUST_CHECK;
+
+/* hash of r is not read: it goes to `hash`. Needs RIGHT_ADD like a grant. */
+int record_seal(const struct record *r, const struct signer *signer, uint8_t **bytes, size_t *size,
+                uint8_t hash[ID_SIZE], struct err *err) MUST_CHECK;
+int record_open(struct record *r, struct writer_cert *c, const uint8_t *bytes, size_t size,
+                const uint8_t cluster[ID_SIZE], struct err *err) MUST_CHECK;
+void record_release(struct record *r);
+
+/* holder of r is not read: it follows from the secret. */
+int receipt_seal(const struct receipt *r, const uint8_t node_secret[64], uint8_t **bytes,
+                 size_t *size, struct err *err) MUST_CHECK;
+/* Signed by the holder that it names; whether cluster, object and pin are what was asked for is the
+ * caller's to compare. */
+int receipt_open(struct receipt *r, const uint8_t *bytes, size_t size, struct err *err) MUST_CHECK;
+
+#endif

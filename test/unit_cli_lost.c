@@ -1,0 +1,219 @@
+/* Store and recover when the cluster lost something: packs, for good or for a while, and records. */
+#include "test/vault_bench.h"
+
+#include "coding/base/bytes.h"
+
+static void what_was_lost_is_read_and_sent_again(void **state)
+{
+    (void)state;
+    struct store_result result;
+    struct recover_result recovered;
+    make_file("a", 3 * 1000 * 1000, 1);
+    make_file("b", 3 * 1000 * 1000, 2);
+    let_times_settle();
+    store_well(&result);
+    /* Every pack loses more fragments than it can: data, tree and index. */
+    for (size_t i = 0; i < fake.pack_count; i++) {
+        restart();
+        for (size_t j = 0; j < fake.pack_count; j++)
+            fake.packs[j].nodes = FAKE_MEMBERS;
+        fake.packs[i].nodes = FAKE_DATA - 1;
+        uint64_t before = fake.pack_count;
+        store_well(&result);
+        assert_int_equal(result.outcome, JOB_DONE);
+        assert_true(fake.pack_count > before);
+        fake.packs[i].nodes = 0;
+        forget_cache();
+        recover_well("latest", &recovered);
+        assert_same_file("a");
+        assert_same_file("b");
+        assert_int_equal(remove_tree(target), 0);
+        if (i == 3)
+            break;
+    }
+}
+
+/* The id of the earliest snapshot. */
+static const char *first_snapshot(char id[2 * ID_SIZE + 1])
+{
+    struct err err = ERR_INIT;
+    struct client *client;
+    struct snapshot_list list;
+    assert_int_equal(client_open(&client, NULL, &err), 0);
+    assert_int_equal(snapshot_list_load(&list, vault, client, &err), 0);
+    hex_encode(id, list.snapshots[0].id, ID_SIZE);
+    snapshot_list_release(&list);
+    client_close(&client);
+    return id;
+}
+
+static void what_was_lost_for_a_while_is_recovered_when_it_is_back(void **state)
+{
+    (void)state;
+    struct store_result result;
+    struct recover_result recovered;
+    make_file("a", 20 * 1000 * 1000, 1);
+    make_file("b", 1000, 2);
+    let_times_settle();
+    store_well(&result);
+    uint32_t nodes = fake.packs[0].nodes;
+    size_t first = fake.pack_count;
+    for (size_t i = 0; i < first; i++) {
+        if (fake.packs[i].size > 15 * 1000 * 1000)
+            fake.packs[i].nodes = FAKE_DATA - 1;
+    }
+    /* "a" is away meanwhile, so that nothing sends it again. */
+    char *kept = alloc_format("%s/a", source), *aside = alloc_format("%s/kept", base);
+    assert_int_equal(rename(kept, aside), 0);
+    restart();
+    store_well(&result);
+    char earlier[2 * ID_SIZE + 1];
+    for (size_t i = 0; i < first; i++)
+        fake.packs[i].nodes = nodes;
+    assert_int_equal(rename(aside, kept), 0);
+    restart();
+    recover_well(first_snapshot(earlier), &recovered);
+    assert_same_file("a");
+    assert_same_file("b");
+    free(kept);
+    free(aside);
+}
+
+static void what_a_lost_pack_had_is_taken_from_another_that_has_it_too(void **state)
+{
+    (void)state;
+    struct store_result result;
+    struct recover_result recovered;
+    unsigned gone = 0;
+    make_file("a", 3 * 1000 * 1000, 1);
+    make_file("b", 1000, 2);
+    store_well(&result);
+    /* Its data is lost, and sent again in other packs; then it is back, and those are lost. */
+    size_t first = fake.pack_count;
+    for (size_t i = 0; i < first; i++) {
+        if (fake.packs[i].size > 1000 * 1000)
+            fake.packs[i].nodes = FAKE_DATA - 1;
+    }
+    restart();
+    store_well(&result);
+    for (size_t i = 0; i < fake.pack_count; i++) {
+        fake.packs[i].nodes = FAKE_MEMBERS;
+        if (i >= first && fake.packs[i].size > 1000 * 1000) {
+            fake.packs[i].nodes = FAKE_DATA - 1;
+            gone++;
+        }
+    }
+    assert_true(gone > 0);
+    for (int blank = 0; blank < 2; blank++) {
+        if (blank)
+            forget_cache();
+        recover_well("latest", &recovered);
+        assert_same_file("a");
+        assert_same_file("b");
+        assert_int_equal(remove_tree(target), 0);
+    }
+}
+
+static void missing_and_forked_records_are_found(void **state)
+{
+    (void)state;
+    struct err err = ERR_INIT;
+    struct store_result result;
+    struct client *client;
+    struct snapshot_list list;
+    const struct snapshot *snapshot;
+    for (uint8_t i = 0; i < 3; i++) {
+        make_file("a", 100, i);
+        store_well(&result);
+        restart();
+    }
+    assert_int_equal(client_open(&client, NULL, &err), 0);
+    assert_int_equal(snapshot_list_load(&list, vault, client, &err), 0);
+    assert_int_equal(list.count, 3);
+    assert_int_equal(list.finding_count, 0);
+    assert_int_equal(snapshot_select(&snapshot, &list, "latest", NULL, &err), 0);
+    assert_memory_equal(snapshot->id, result.snapshot, ID_SIZE);
+    const struct snapshot_filter elsewhere = {.path = "/nowhere"};
+    assert_int_equal(snapshot_select(&snapshot, &list, "latest", &elsewhere, &err), -1);
+    assert_int_equal(err.code, ERR_NOT_FOUND);
+    snapshot_list_release(&list);
+    /* The second of three goes missing, then the last. */
+    uint8_t *second = fake.records[1];
+    size_t second_size = fake.record_sizes[1];
+    fake.records[1] = fake.records[2];
+    fake.record_sizes[1] = fake.record_sizes[2];
+    fake.record_count = 2;
+    assert_int_equal(snapshot_list_load(&list, vault, client, &err), 0);
+    assert_int_equal(list.finding_count, 1);
+    assert_int_equal(list.findings[0].kind, FINDING_GAP);
+    snapshot_list_release(&list);
+    uint8_t *third = fake.records[1];
+    fake.record_count = 1;
+    assert_int_equal(snapshot_list_load(&list, vault, client, &err), 0);
+    assert_int_equal(list.count, 1);
+    assert_int_equal(list.finding_count, 1);
+    assert_int_equal(list.findings[0].kind, FINDING_ROLLBACK);
+    snapshot_list_release(&list);
+    /* A damaged record is told, and does not hide the others. */
+    fake.records[1] = second;
+    fake.record_sizes[1] = second_size;
+    fake.record_count = 2;
+    second[second_size / 2] ^= 1;
+    assert_int_equal(snapshot_list_load(&list, vault, client, &err), 0);
+    assert_int_equal(list.count, 1);
+    assert_int_equal(list.findings[0].kind, FINDING_UNREADABLE);
+    snapshot_list_release(&list);
+    free(third);
+    client_close(&client);
+}
+
+static void a_record_of_an_unknown_kind_is_told_and_hides_no_snapshot(void **state)
+{
+    (void)state;
+    struct err err = ERR_INIT;
+    struct store_result result;
+    struct client *client;
+    struct snapshot_list list;
+    make_file("a", 1000, 1);
+    let_times_settle();
+    store_well(&result);
+    struct node_status *status = calloc(1, sizeof(*status));
+    assert_int_equal(client_open(&client, NULL, &err), 0);
+    assert_int_equal(client_status(client, status, &err), 0);
+    struct record record = {.number = 2, .kind = 77, .sealed = (uint8_t *)"new", .sealed_size = 3};
+    memcpy(record.cluster, status->cluster, ID_SIZE);
+    memcpy(record.vault, vault->keys->vault, ID_SIZE);
+    memcpy(record.writer, vault->writer, WRITER_SIZE);
+    memcpy(record.previous, result.snapshot, ID_SIZE);
+    uint8_t *bytes, hash[ID_SIZE];
+    size_t size;
+    uint32_t others;
+    assert_int_equal(record_seal(&record,
+                                 &(struct signer){vault->writer_secret, vault->writer_cert,
+                                                  vault->writer_cert_size},
+                                 &bytes, &size, hash, &err),
+                     0);
+    assert_int_equal(client_put_record(client, bytes, size, 0, &others, &err), 0);
+    assert_int_equal(snapshot_list_load(&list, vault, client, &err), 0);
+    assert_int_equal(list.count, 1);
+    assert_int_equal(list.finding_count, 1);
+    assert_int_equal(list.findings[0].kind, FINDING_NEWER);
+    snapshot_list_release(&list);
+    client_close(&client);
+    free(bytes);
+    free(status);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(what_was_lost_is_read_and_sent_again),
+        TEST(what_was_lost_for_a_while_is_recovered_when_it_is_back),
+        TEST(what_a_lost_pack_had_is_taken_from_another_that_has_it_too),
+        TEST(missing_and_forked_records_are_found),
+        TEST(a_record_of_an_unknown_kind_is_told_and_hides_no_snapshot),
+    };
+    return cmocka_run_group_tests(tests, set_up_all, NULL);
+}
