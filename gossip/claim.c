@@ -24,6 +24,7 @@ _Static_assert(60 + 1 + SWIM_NAME_MAX + 1 + 1 + SWIM_ADDRESS_MAX + 1 + 2 + SWIM_
 static size_t signed_text(uint8_t *text, const char *domain, const uint8_t *body, size_t size)
 {
     size_t domain_size = strlen(domain);
+    assert(domain_size <= DOMAIN_MAX);
     memcpy(text, domain, domain_size);
     memcpy(text + domain_size, body, size);
     return domain_size + size;
@@ -151,6 +152,7 @@ void accusation_encode(const struct accusation *a, const struct swim_ops *ops,
     write_u64(&w, a->incarnation);
     write_bytes(&w, a->accused.bytes, ID_SIZE);
     write_bytes(&w, a->accuser.bytes, ID_SIZE);
+    assert(w.used + SWIM_SIGNATURE_SIZE == ACCUSATION_SIZE);
     uint8_t text[DOMAIN_MAX + ACCUSATION_SIZE];
     size_t text_size = signed_text(text, ACCUSATION_DOMAIN, bytes, w.used);
     ops->sign(ops->context, text, text_size, bytes + w.used);

@@ -1,6 +1,6 @@
 /* The profiles start from the constants that memberlist proved in the field; swim.h says what each
  * knob costs. The limits only exclude what cannot work: a timeout beyond its interval, a budget of
- * nothing. */
+ * nothing, more than an array holds. */
 #include "gossip/swim.h"
 
 #include <string.h>

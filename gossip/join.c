@@ -31,8 +31,8 @@ static bool is_lost(const struct roster_member *member, const void *detail)
     return member->state == SWIM_DEAD || (member->state == SWIM_AWAY && !news_away(swim, member));
 }
 
-/* A seed that is the address of a member we believe in, or ours, has nothing to tell that it would
- * not tell anyway. */
+/* A seed at the address of a member that we believe in, or at ours, need not be asked: anti-entropy
+ * reaches it anyway. */
 static bool seed_is_here(const struct swim *swim, const char *address)
 {
     for (size_t i = 0; i < swim->roster.count; i++) {
@@ -58,7 +58,7 @@ static void contact_seeds(struct swim *swim, size_t count)
     }
 }
 
-/* While alone: the seeds, again and again, more and more slowly. */
+/* While we are alone, the seeds are tried again and again, with growing pauses. */
 static void alone_tick(struct swim *swim)
 {
     struct join *join = &swim->join;
@@ -93,7 +93,7 @@ static void reconnect_tick(struct swim *swim)
         contact_seeds(swim, 1);
 }
 
-/* Who has just started asks often, until nothing new has come for a while. */
+/* Who has just started asks often, until enough answers brought nothing new. */
 static bool is_early(struct swim *swim)
 {
     struct join *join = &swim->join;

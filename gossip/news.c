@@ -1,17 +1,18 @@
 /* Evidence is merged by incarnation, and the cheap questions come before the signature:
  *
- *   - a claim counts only if its incarnation is higher than the one we hold, whatever our
- * state;
- *   - an accusation counts only against exactly the incarnation that we hold, of a member that is
- * alive or suspect; so nothing old revives the dead, and no liar can name an incarnation of the
- * future;
- *   - a member that we do not know enters by a claim of its own, alive or away, and no other
- * way: tombstones that were forgotten here do not come back from a member that forgets later;
- *   - whoever speaks no protocol version that we speak is no member here, whatever others hold of it:
- * we could neither ask it anything nor hear it refute. It counts as left, so that what it said before
- * does not bring it back, and is never accused. */
+ *   - A claim counts only if its incarnation is higher than the one we hold, whatever state the
+ *     member is in here.
+ *   - An accusation counts only against exactly the incarnation that we hold, of a member that is
+ *     alive, suspect, or away for longer than it said. So nothing old revives the dead, and no liar
+ *     can name an incarnation of the future.
+ *   - A member that we do not know enters by a claim of its own, alive or away, and in no other way:
+ *     tombstones that were forgotten here do not come back from a member that forgets later.
+ *   - Whoever speaks no protocol version that we speak is no member here, whatever others hold of
+ *     it: we could neither ask it anything nor hear it refute. It counts as left, so that what it
+ *     said before does not bring it back, and is never accused. */
 #include "gossip/news.h"
 
+#include <assert.h>
 #include <string.h>
 
 #include "gossip/claim.h"
@@ -25,6 +26,7 @@
 #include "gossip/swim_internal.h"
 
 #define FORGET_TICK_MS 1000
+#define DOUBT_MS       60000 /* one accuser raises our awareness once in this time */
 
 void news_forged(struct swim *swim, const struct node_id *from)
 {
@@ -44,18 +46,19 @@ bool news_away(const struct swim *swim, const struct roster_member *member)
     return swim->now_ms < member->since_ms + away_ms;
 }
 
+static bool tombstone(const struct roster_member *member)
+{
+    return member->state == SWIM_DEAD || member->state == SWIM_LEFT;
+}
+
 static void forget(struct swim *swim, struct roster_member *member)
 {
+    assert(tombstone(member));
     order_event(&swim->orders, SWIM_EVENT_FORGOTTEN, &member->id, NULL);
     probe_forget(swim, member);
     rumour_cancel(swim, member);
     swim->ops.drop(swim->ops.context, member->claim, member->claim_size);
     roster_remove(&swim->roster, member);
-}
-
-static bool tombstone(const struct roster_member *member)
-{
-    return member->state == SWIM_DEAD || member->state == SWIM_LEFT;
 }
 
 void news_forget(struct swim *swim)
@@ -95,7 +98,7 @@ static bool make_room(struct swim *swim)
             (oldest == NULL || roster->members[i]->since_ms < oldest->since_ms))
             oldest = roster->members[i];
     if (oldest == NULL)
-        return false;
+        return false; /* the one counted is ourselves, who left */
     forget(swim, oldest);
     return true;
 }
@@ -124,8 +127,7 @@ static bool same_text(const struct claim *a, const struct claim *b)
            memcmp(a->metadata, b->metadata, a->metadata_size) == 0;
 }
 
-/* Two members that live under one name: both stay, for each has a certificate, but people must
- * know. */
+/* Two living members with one name both stay, for each has a certificate; but people must know. */
 static void report_conflict(struct swim *swim, const struct roster_member *member, const char *name)
 {
     const struct roster_member *other = roster_named(&swim->roster, name, member);
@@ -166,6 +168,7 @@ static void keep(struct swim *swim, struct roster_member *member, const struct c
 static struct roster_member *newcomer(struct swim *swim, const struct claim *claim)
 {
     struct roster *roster = &swim->roster;
+    assert(roster->cursor <= roster->count);
     uint32_t left_in_lap = (uint32_t)(roster->count - roster->cursor);
     size_t where = roster->cursor + prng_below(&swim->prng, left_in_lap + 1);
     struct roster_member *member = roster_add(roster, &claim->id, where);
@@ -224,8 +227,8 @@ static void refuse(struct swim *swim, struct roster_member *member, const struct
     shut_out(swim, member);
 }
 
-/* One with the incarnation that we hold, or a lower one. Of somebody refused it says that this one is
- * still there; what is told of it then is what was proven. */
+/* A claim with the incarnation that we hold, or a lower one; it is not verified. That of somebody
+ * refused shows that this one is still there: the shell is told so, with the claim that we hold. */
 static enum news known_already(struct swim *swim, struct roster_member *member,
                                const struct claim *claim)
 {
@@ -288,11 +291,11 @@ void swim_expel(struct swim *swim, uint64_t now_ms, const struct node_id *id)
     order_event(&swim->orders, SWIM_EVENT_LEFT, &member->id, NULL);
 }
 
-/* Whoever gets accused is perhaps not well; but one accuser does not say so again and again. */
+/* Who is accused may indeed be unwell; but one accuser is not counted again and again. */
 static void doubt_ourselves(struct swim *swim, const struct node_id *accuser)
 {
     struct own *own = &swim->own;
-    if (id_equal(&own->accuser, accuser) && swim->now_ms < own->accused_ms + MUTE_MS)
+    if (id_equal(&own->accuser, accuser) && swim->now_ms < own->accused_ms + DOUBT_MS)
         return;
     own->accuser = *accuser;
     own->accused_ms = swim->now_ms;

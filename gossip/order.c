@@ -1,7 +1,8 @@
 /* One queue for all kinds, since their order matters: an incarnation is on disk before a message
- * with it leaves. Only sends are bounded and dropped; the others are few, and must not be lost. */
+ * with it leaves. Sends are bounded by packet.c; the others are few, and must not be lost. */
 #include "gossip/order.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -12,6 +13,7 @@ static struct order *append(struct orders *orders, enum swim_order_kind kind, si
 {
     struct order *order = alloc_zero(1, sizeof(*order) + size);
     order->order.kind = kind;
+    assert((orders->first == NULL) == (orders->last == NULL));
     if (orders->last != NULL)
         orders->last->next = order;
     else
@@ -35,8 +37,8 @@ void order_refused(struct orders *orders, const uint8_t *bytes, size_t size, uin
     struct order *order = append(orders, SWIM_EVENT, size);
     struct claim claim;
     memcpy(order->bytes, bytes, size);
-    if (claim_parse(&claim, order->bytes, size) != 0)
-        abort(); /* it was parsed before */
+    int parsed = claim_parse(&claim, order->bytes, size);
+    assert(parsed == 0);
     order->order.event.event = SWIM_EVENT_REFUSED;
     order->order.event.id = claim.id;
     order->order.event.refused = (struct swim_member){
@@ -88,8 +90,10 @@ bool order_next(struct orders *orders, struct swim_order *out)
     if (orders->first == NULL)
         orders->last = NULL;
     *out = orders->handed_out->order;
-    if (out->kind == SWIM_SEND)
+    if (out->kind == SWIM_SEND) {
+        assert(orders->send_count > 0);
         orders->send_count--;
+    }
     return true;
 }
 

@@ -52,7 +52,7 @@ static bool attach(struct packet *packet, ProtobufCBinaryData **items, size_t *c
         packet_measure(packet);
     if (packet->size + field_size(size) > packet->budget)
         return false;
-    /* Both arrays grow in steps of a power of two, which needs no capacity of its own. */
+    /* An array doubles when its count is a power of two: so its capacity need not be kept. */
     if ((*count & (*count - 1)) == 0)
         *items = alloc_grow(*items, *count == 0 ? 1 : *count * 2, sizeof(**items));
     (*items)[(*count)++] = (ProtobufCBinaryData){.len = size, .data = (uint8_t *)(uintptr_t)bytes};
@@ -87,6 +87,7 @@ void packet_own_claim(struct packet *packet)
 
 uint8_t *packet_scratch(struct packet *packet, size_t size)
 {
+    assert(packet->size > 0);
     if (packet->size + field_size(size) > packet->budget)
         return NULL;
     struct scratch *scratch = alloc_zero(1, sizeof(*scratch) + size);
@@ -137,6 +138,7 @@ void packet_to(struct packet *packet, const struct roster_member *member, bool r
         suspicion_sign(swim, member, SWIM_DEAD, dead);
         packet_accusation(packet, dead);
     } else if (member->state == SWIM_SUSPECT && swim->config.buddy) {
+        assert(member->suspicion != NULL);
         packet_accusation(packet, member->suspicion->first);
     }
     send_and_release(packet, &member->id, roster_claim(member).address, rumours, expires_ms);

@@ -2,10 +2,13 @@
  *
  *     packet_init(&packet, swim, swim->config.packet_size_max);
  *     packet.message.body_case = ...;
- *     packet_to(&packet, member) or packet_to_id(...) or packet_to_seed(...);
+ *     packet_to(&packet, member, ...) or packet_to_id(...) or packet_to_seed(...);
  *
  * Its version is the highest that its receiver speaks too. To somebody of whom that is not known it
- * is the lowest of ours: then what it carries is understood at least, as all versions do.
+ * is the lowest of ours: all versions understand at least what it carries besides its body.
+ *
+ *   Limits   a packet is never larger than its budget; PACKET_RUMOURS_MAX rumours
+ *   Memory   borrows what is attached until it is sent; sending or packet_release ends it
  */
 #ifndef ECBAK_GOSSIP_PACKET_H
 #define ECBAK_GOSSIP_PACKET_H
@@ -47,10 +50,11 @@ void packet_measure(struct packet *packet);
 bool packet_claim(struct packet *packet, const uint8_t *bytes, size_t size);
 bool packet_accusation(struct packet *packet, const uint8_t bytes[ACCUSATION_SIZE]);
 
-/* Bytes that live as long as the packet; NULL when what they are for would not fit anyway. */
+/* Bytes to be attached, which live as long as the packet; NULL when the budget has no room for them. Call
+ * packet_measure before. */
 uint8_t *packet_scratch(struct packet *packet, size_t size);
 
-/* Whether we hold the claim that the sender of this message goes by. */
+/* Whether we hold the claim that the sender of this message made last. */
 bool packet_sender_known(const struct swim *swim, const struct node_id *from,
                          const Ecbak__Gossip__Packet *message);
 

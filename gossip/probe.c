@@ -1,12 +1,13 @@
 /* One member is probed an interval, in shuffled order: ping it; without an answer in time ask
  * helpers to ping it; without an answer by the end of the interval accuse it.
  *
- * Local health stretches our interval and timeouts by awareness + 1. It falls with each answer, and
- * rises when helpers say neither Ack nor Nack: they are well, for others probe them too, so it is
- * we who are slow. A helper that could not reach the target says Nack in time; then the target is
- * to blame. */
+ * Awareness, our local health, stretches our interval and timeouts by awareness + 1. It falls with
+ * each answer, and rises when helpers say neither Ack nor Nack: they are well, for others probe them
+ * too, so it is we who are slow. A helper that could not reach the target says Nack in time: then
+ * the target is to blame. */
 #include "gossip/probe.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -102,6 +103,7 @@ static struct probe *free_probe(struct swim *swim)
 
 static void start(struct swim *swim, struct roster_member *member, enum probe_kind kind)
 {
+    assert(member != self_of(swim));
     struct probe *probe = free_probe(swim);
     finish(probe);
     *probe = (struct probe){
@@ -137,7 +139,8 @@ static bool under_probe(const struct swim *swim, const struct roster_member *mem
     return false;
 }
 
-/* Twice around: a lap may end in between, and those that came first in it come last in the next. */
+/* Twice around, to meet everybody: a lap may end on the way, and who came first in it may come last in
+ * the next. */
 static void next_round(struct swim *swim)
 {
     struct roster *roster = &swim->roster;
@@ -182,6 +185,7 @@ static void ask_helpers(struct swim *swim, struct probe *probe)
     ask.target = (ProtobufCBinaryData){.len = ID_SIZE, .data = probe->member->id.bytes};
     ask.nack_ms = (uint32_t)(left_ms * 8 / 10);
     ask.timeout_ms = (uint32_t)left_ms;
+    assert(probe->helpers == NULL && swim->config.indirect_count <= HELPERS_MAX);
     probe->ask_ms = NEVER;
     probe->helper_count = (uint32_t)roster_draw(
         &swim->roster, &swim->prng, helpers, swim->config.indirect_count, can_help, probe->member);
@@ -196,8 +200,8 @@ static void ask_helpers(struct swim *swim, struct probe *probe)
     }
 }
 
-/* The probe failed altogether: now it counts what the helpers said. Zeros do not parse and say nothing;
- * a forgery is charged to the helper. */
+/* The probe has failed altogether: what the helpers said in their Nacks counts now. Zeros: it said
+ * nothing. A forgery is counted against the helper. */
 static void add_seconds(struct swim *swim, const struct probe *probe)
 {
     for (uint32_t i = 0; i < probe->helper_count; i++)

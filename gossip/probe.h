@@ -36,7 +36,7 @@ struct probe {
     uint64_t ask_ms;  /* when helpers are asked; NEVER once they were */
     uint64_t fail_ms; /* when it has failed */
     uint32_t helper_count;
-    struct helper *helpers; /* NULL: none was asked */
+    struct helper *helpers; /* NULL until they are asked */
 };
 
 struct probes {

@@ -3,8 +3,8 @@
  * The first of it are the neighbours, who are probed once a lap, in an order that is shuffled each
  * lap. In a cluster of up to config.neighbours others that is everybody, as in SWIM: two probes of
  * one member are at most 2n - 1 probes apart. Beyond that only so many connections are kept open, and a
- * probe of anybody else would cost a handshake that is ten times as large as itself. So each lap an
- * eighth of the neighbours changes places with members who have waited longest: everybody is the
+ * probe of anybody else would cost a handshake some seven times as large as the probe and its answer.
+ * So each lap an eighth of the neighbours changes places with members who have waited longest: everybody is the
  * neighbour of some `neighbours` others, who are different ones all the time, and is probed as
  * often as before; and everybody probes everybody, only not within n probes.
  *
@@ -57,8 +57,10 @@ static void slot_drop(struct roster *roster, const struct roster_member *member)
 {
     size_t mask = roster->slot_count - 1;
     size_t hole = slot_of(roster, &member->id);
-    while (roster->slots[hole] != member)
+    while (roster->slots[hole] != member) {
+        assert(roster->slots[hole] != NULL);
         hole = (hole + 1) & mask;
+    }
     for (size_t slot = (hole + 1) & mask; roster->slots[slot] != NULL; slot = (slot + 1) & mask) {
         size_t home = slot_of(roster, &roster->slots[slot]->id);
         if (((slot - home) & mask) >= ((slot - hole) & mask)) {
@@ -79,8 +81,10 @@ static void chain(struct roster *roster, struct roster_member *member)
 static void unchain(struct roster *roster, struct roster_member *member)
 {
     struct roster_member **link = &roster->named[member->name_hash & (roster->slot_count - 1)];
-    while (*link != member)
+    while (*link != member) {
+        assert(*link != NULL);
         link = &(*link)->next_named;
+    }
     *link = member->next_named;
 }
 
@@ -99,7 +103,7 @@ void roster_name(struct roster *roster, struct roster_member *member, const char
     chain(roster, member);
 }
 
-/* The hash alone decides who is looked at; a member without a claim was never named. */
+/* Only those whose name has the same hash are looked at; who was never named has no claim yet. */
 const struct roster_member *roster_named(const struct roster *roster, const char *name,
                                          const struct roster_member *except)
 {
@@ -135,6 +139,7 @@ static void grow(struct roster *roster)
 
 static void place(struct roster *roster, struct roster_member *member, size_t position)
 {
+    assert(position < roster->capacity);
     roster->members[position] = member;
     member->position = (uint32_t)position;
 }
@@ -147,7 +152,7 @@ static size_t neighbours_end(const struct roster *roster)
 
 struct roster_member *roster_add(struct roster *roster, const struct node_id *id, size_t where)
 {
-    assert(where <= roster->count);
+    assert(where <= roster->count && (where > 0 || roster->count == 0));
     grow(roster);
     struct roster_member *member = alloc_zero(1, sizeof(*member));
     member->id = *id;
@@ -174,7 +179,8 @@ struct roster_member *roster_init(struct roster *roster, const struct node_id *s
     return member;
 }
 
-/* The last of those before *end takes the empty place, and leaves its own, which is after them then. */
+/* The last of those before *end moves into the hole, if that is before *end too. Its own place is the
+ * hole then, behind those that are left. */
 static size_t close_up(struct roster *roster, size_t hole, size_t *end)
 {
     if (hole >= *end)
@@ -188,6 +194,8 @@ static size_t close_up(struct roster *roster, size_t hole, size_t *end)
 void roster_remove(struct roster *roster, struct roster_member *member)
 {
     size_t hole = member->position;
+    assert(hole > 0 && hole < roster->count && roster->members[hole] == member);
+    assert(member->suspicion == NULL && member->rumours == NULL);
     slot_drop(roster, member);
     unchain(roster, member);
     roster->by_state[member->state]--;
@@ -211,6 +219,7 @@ void roster_release(struct roster *roster)
 
 void roster_state(struct roster *roster, struct roster_member *member, enum swim_state state)
 {
+    assert(roster->by_state[member->state] > 0);
     roster->by_state[member->state]--;
     roster->by_state[state]++;
     member->state = (uint8_t)state;
@@ -242,8 +251,8 @@ static void shuffle(struct roster *roster, struct prng *prng, size_t from, size_
         swap(roster, i, from + prng_below(prng, (uint32_t)(i - from + 1)));
 }
 
-/* The neighbour at this place for the one that has waited longest, in whose place it waits now: at
- * `waiting` the rest is a queue, which goes round. */
+/* The neighbour at this place changes places with the one that has waited longest. The rest is a queue
+ * that goes round: its head is at `waiting`, its end just before. */
 static void change(struct roster *roster, size_t position)
 {
     size_t end = neighbours_end(roster);
@@ -256,8 +265,9 @@ static void change(struct roster *roster, size_t position)
 
 struct roster_member *roster_next(struct roster *roster, struct prng *prng)
 {
+    assert(roster->count > 1);
     if (roster->cursor >= neighbours_end(roster)) {
-        /* These come in the order of the last lap, which was random. */
+        /* The first ones are as good as any: the last lap was shuffled. */
         for (size_t i = 0; i < roster->neighbours / 8 + 1; i++)
             change(roster, 1 + i);
         shuffle(roster, prng, 1, neighbours_end(roster));
@@ -272,6 +282,7 @@ struct roster_member *roster_next(struct roster *roster, struct prng *prng)
  * to the neighbours that can. */
 void roster_pass_over(struct roster *roster)
 {
+    assert(roster->cursor > 1);
     if (roster->passed >= roster->count - neighbours_end(roster))
         return;
     roster->passed++;
@@ -307,6 +318,7 @@ size_t roster_draw(const struct roster *roster, struct prng *prng, struct roster
                    bool (*fits)(const struct roster_member *member, const void *detail),
                    const void *detail)
 {
+    assert(roster->count > 0);
     uint32_t others = (uint32_t)roster->count - 1;
     size_t found = 0;
     for (size_t tries = 0; found < count && others > 0 && tries < 4 * count; tries++) {

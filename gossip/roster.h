@@ -46,6 +46,8 @@ struct roster_member {
     uint8_t rates[RATE_COUNT]; /* how often in rate_second */
 };
 
+_Static_assert(SWIM_CLAIM_MAX <= UINT16_MAX, "claim_size holds the size of any claim");
+
 /* All members: ourselves, the neighbours, the rest. Neighbours before `cursor` have been probed in this
  * lap; of the rest, those before `waiting` have been neighbours lately. */
 struct roster {
@@ -77,8 +79,8 @@ struct claim roster_claim(const struct roster_member *member);
 
 /* Whose turn it is to be probed; there must be one beside ourselves. */
 struct roster_member *roster_next(struct roster *roster, struct prng *prng);
-/* The one just given is no neighbour to have: another takes its place and its turn, if there is one
- * that was not tried in this lap. */
+/* The one that roster_next gave cannot be probed: one of the rest takes its place and its turn, if
+ * there is one that was not tried in this lap. */
 void roster_pass_over(struct roster *roster);
 
 /* Names are found too, so that two members with one name are noticed; roster_named finds one that is
@@ -87,7 +89,7 @@ void roster_name(struct roster *roster, struct roster_member *member, const char
 const struct roster_member *roster_named(const struct roster *roster, const char *name,
                                          const struct roster_member *except);
 
-/* Whether it is the member's right, once more in this second. */
+/* Whether the member may have this once more in this second; counts it. */
 bool roster_within(struct roster_member *member, uint64_t now_ms, enum rate rate);
 
 /* Up to count different members, drawn evenly from those for which fits() holds; never ourselves.

@@ -3,6 +3,7 @@
  * every older rumour about the member. */
 #include "gossip/rumour.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -13,11 +14,12 @@
 #include "gossip/swim_internal.h"
 #include "gossip/sync.h"
 
-/* When this many in a row do not fit into what is left of a packet, it is full. */
+/* When this many did not fit into what is left of a packet, it is taken for full. */
 #define MISFITS_MAX 8
 
 static struct rumour_list *list_of(struct rumours *rumours, const struct rumour *rumour)
 {
+    assert(rumour->sent < RUMOUR_SENT_MAX);
     return &rumours->by_sent[rumour->urgent ? 0 : 1][rumour->sent];
 }
 
@@ -49,16 +51,19 @@ static void list_unlink(struct rumours *rumours, struct rumour *rumour)
 static void drop(struct swim *swim, struct rumour *rumour)
 {
     struct rumour **link = &rumour->about->rumours;
-    while (*link != rumour)
+    while (*link != rumour) {
+        assert(*link != NULL);
         link = &(*link)->sibling;
+    }
     *link = rumour->sibling;
     list_unlink(&swim->rumours, rumour);
+    assert(swim->rumours.count > 0 && swim->rumours.by_class[rumour->urgent ? 0 : 1] > 0);
     swim->rumours.count--;
     swim->rumours.by_class[rumour->urgent ? 0 : 1]--;
     free(rumour);
 }
 
-/* Full: what was sent most often has been heard by most. */
+/* What was sent most often has been heard by most. */
 static void drop_most_sent(struct swim *swim, unsigned class)
 {
     for (size_t sent = RUMOUR_SENT_MAX; sent-- > 0;)
@@ -222,6 +227,7 @@ void rumour_tick(struct swim *swim)
         return;
     swim->rumours.tick_ms = swim->now_ms + swim->config.gossip_interval_ms;
     if (swim->rumours.count > 0) {
+        assert(swim->config.gossip_fanout <= FANOUT_MAX);
         size_t count = roster_draw(&swim->roster, &swim->prng, members, swim->config.gossip_fanout,
                                    hears_gossip, swim);
         for (size_t i = 0; i < count; i++)

@@ -12,7 +12,7 @@ struct roster_member;
 struct packet;
 
 #define RUMOUR_SENT_MAX 128 /* no rumour is sent more often, whatever the configuration */
-#define UNHURRIED_MAX   64  /* rumours beside accusations and refutations */
+#define UNHURRIED_MAX   64  /* rumours that are not urgent */
 #define FANOUT_MAX      16  /* swim_config.gossip_fanout is at most this */
 
 struct rumour {
@@ -21,7 +21,7 @@ struct rumour {
     struct roster_member *about;
     uint32_t sent;
     bool accusation; /* else the member's claim */
-    bool urgent;     /* an accusation, or what refutes one: goes before all others */
+    bool urgent; /* goes before the others: an accusation, our claim, one that changes a state */
     uint8_t bytes[]; /* the accusation */
 };
 
@@ -37,7 +37,7 @@ struct rumours {
     uint64_t tick_ms; /* when some are sent on their own next; NEVER: none waits */
 };
 
-/* `urgent` when it refutes what others may believe. */
+/* `urgent` when it contradicts what others believe: a refutation, a farewell, whatever is our own. */
 void rumour_claim(struct swim *swim, struct roster_member *member, bool urgent);
 void rumour_accusation(struct swim *swim, struct roster_member *member,
                        const uint8_t accusation[ACCUSATION_SIZE]);

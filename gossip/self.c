@@ -1,11 +1,11 @@
-/* Only we raise our incarnation, and only above what we said ourselves before: nobody else can sign
- * a claim of ours, and an accusation counts only against the incarnation that we announced. So
- * nobody can drive it to its maximum.
+/* Only we raise our incarnation, and only above what was signed with our key: an accusation counts
+ * only against the incarnation that we announced. So nobody else can drive it to its maximum.
  *
  * A liar can still make us refute as often as it likes, each time at the cost of a signature and a
  * write to disk: hence the budget. */
 #include "gossip/self.h"
 
+#include <assert.h>
 #include <string.h>
 
 #include "gossip/claim.h"
@@ -57,6 +57,7 @@ void self_announce(struct swim *swim, uint64_t above)
     uint8_t bytes[SWIM_CLAIM_MAX];
     if (above > own->incarnation)
         own->incarnation = above;
+    assert(own->incarnation <= SWIM_INCARNATION_MAX);
     if (own->incarnation < SWIM_INCARNATION_MAX)
         own->incarnation++;
     struct claim claim = {
@@ -98,6 +99,7 @@ void self_start(struct swim *swim, const struct swim_self *start)
 static void fill_budget(struct swim *swim)
 {
     struct own *own = &swim->own;
+    assert(own->refute_ms <= swim->now_ms && own->refute_budget <= REFUTE_BUDGET_MAX);
     uint64_t due = (swim->now_ms - own->refute_ms) / swim->config.gossip_interval_ms;
     own->refute_ms += due * swim->config.gossip_interval_ms;
     if (due > REFUTE_BUDGET_MAX - own->refute_budget)

@@ -23,6 +23,7 @@
  * n) probe at once. */
 #include "gossip/suspicion.h"
 
+#include <assert.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -88,7 +89,7 @@ static uint32_t settling(const struct swim *swim)
     return others < k ? others : k;
 }
 
-/* As many accuse it as can be asked for. */
+/* Enough accuse it to settle it. */
 static bool seconded(const struct swim *swim, const struct suspicion *suspicion)
 {
     return settling(swim) > 0 && suspicion->accuser_count > settling(swim);
@@ -115,7 +116,7 @@ static void set_deadline(struct swim *swim, struct suspicion *suspicion)
     wake_by(swim, suspicion);
 }
 
-/* When we go and see for ourselves. */
+/* When we probe it ourselves. */
 static void plan_probe(struct swim *swim, struct suspicion *suspicion)
 {
     uint32_t timeout = swim->config.probe_timeout_ms;
@@ -139,6 +140,7 @@ static void plan_probe(struct swim *swim, struct suspicion *suspicion)
 static struct suspicion *begin(struct swim *swim, struct roster_member *member,
                                const struct node_id *accuser)
 {
+    assert(member != self_of(swim) && (member->state == SWIM_ALIVE || member->state == SWIM_AWAY));
     struct suspicion *suspicion = alloc_zero(1, sizeof(*suspicion));
     suspicion->member = member;
     suspicion->start_ms = swim->now_ms;
@@ -189,8 +191,10 @@ void suspicion_add(struct swim *swim, struct roster_member *member,
     bool call = accusation->state == SWIM_DEAD && !suspicion->called_dead;
     bool more = one_more(swim, suspicion, &accusation->accuser);
     suspicion->called_dead |= call;
-    if (more)
+    if (more) {
+        assert(suspicion->accuser_count < ACCUSERS_MAX);
         suspicion->accusers[suspicion->accuser_count++] = accusation->accuser;
+    }
     if (more || call)
         rumour_accusation(swim, member, bytes);
     plan_probe(swim, suspicion);
@@ -240,6 +244,8 @@ void suspicion_end(struct swim *swim, struct roster_member *member)
     struct suspicion *suspicion = member->suspicion;
     if (suspicion == NULL)
         return;
+    assert(suspicion->member == member);
+    assert((suspicion->previous == NULL) == (swim->suspicions.first == suspicion));
     if (suspicion->previous != NULL)
         suspicion->previous->next = suspicion->next;
     else
@@ -255,6 +261,7 @@ void suspicion_conclude(struct swim *swim, struct roster_member *member)
 {
     uint8_t bytes[ACCUSATION_SIZE];
     bool called = member->suspicion != NULL && member->suspicion->called_dead;
+    assert(member != self_of(swim) && member->state != SWIM_DEAD);
     suspicion_end(swim, member);
     roster_state(&swim->roster, member, SWIM_DEAD);
     member->since_ms = swim->now_ms;
@@ -277,24 +284,24 @@ static void acquit(struct swim *swim, struct roster_member *member)
     order_event(&swim->orders, SWIM_EVENT_ALIVE, &member->id, NULL);
 }
 
-/* When too many are suspect at once, in a moment. */
-static void go_and_see(struct swim *swim, struct suspicion *suspicion)
+/* At once; or, when too many probes are under way, in a moment. */
+static void probe_it(struct swim *swim, struct suspicion *suspicion)
 {
     bool asked = probe_confirm(swim, suspicion->member);
     suspicion->probe_ms = asked ? NEVER : swim->now_ms + swim->config.probe_timeout_ms / 2 + 1;
 }
 
-/* The time is over. */
+/* Its deadline has come. */
 static void judge(struct swim *swim, struct suspicion *suspicion)
 {
     struct roster_member *member = suspicion->member;
     if (swim->config.active_confirmation && member->heard_ms > suspicion->start_ms) {
         acquit(swim, member);
     } else if (swim->config.active_confirmation && !suspicion->first_hand) {
-        /* Not without having seen for ourselves. */
+        /* Not before a probe of our own has failed. */
         suspicion->deadline_ms =
             swim->now_ms + (uint64_t)swim->config.probe_interval_ms * (swim->probes.awareness + 1);
-        go_and_see(swim, suspicion);
+        probe_it(swim, suspicion);
         wake_by(swim, suspicion);
     } else {
         suspicion_conclude(swim, member);
@@ -315,7 +322,7 @@ void suspicion_tick(struct swim *swim)
             continue;
         }
         if (suspicion->probe_ms <= swim->now_ms)
-            go_and_see(swim, suspicion);
+            probe_it(swim, suspicion);
         wake_by(swim, suspicion);
     }
 }

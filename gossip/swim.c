@@ -1,7 +1,9 @@
-/* The door: inputs come in here, are checked, and are handed to the file whose business they are.
- */
+/* Time and messages come in here, are checked, and are handed to the files that they concern. Other
+ * inputs go to their file at once: about ourselves to self.c, seeds to join.c, who is shut out to
+ * news.c. */
 #include "gossip/swim.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -164,7 +166,7 @@ static void merge(struct swim *swim, const struct node_id *from,
         news_accusation(swim, from, packet->accusations[i].data, packet->accusations[i].len);
 }
 
-/* The sender lacks our claim, or we lack its own: an answer to a ping says so itself. */
+/* The sender lacks our claim, or we lack its own. The answer to a ping does the same (probe_ack). */
 static void introduce(struct swim *swim, const struct node_id *from,
                       const Ecbak__Gossip__Packet *message)
 {
@@ -182,7 +184,7 @@ static void introduce(struct swim *swim, const struct node_id *from,
     packet_to_id(&packet, from, false, swim->now_ms + swim->config.probe_interval_ms);
 }
 
-/* What a packet carries is the same in all versions; its body is for those who speak the packet's. */
+/* Claims and accusations are the same in all versions; the body is for those who speak the packet's. */
 static void dispatch(struct swim *swim, const struct node_id *from,
                      const Ecbak__Gossip__Packet *packet)
 {
@@ -256,8 +258,7 @@ static void describe(const struct roster_member *member, struct swim_member *out
 
 void swim_member(const struct swim *swim, size_t index, struct swim_member *member)
 {
-    if (index >= swim->roster.count)
-        abort();
+    assert(index < swim->roster.count);
     describe(swim->roster.members[index], member);
 }
 

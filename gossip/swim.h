@@ -9,9 +9,9 @@
  *            until it says false, then sleep until a message or swim_next_ms(); read what has
  *            arrived before calling swim_tick
  *   Persist  SWIM_PERSIST must be durable before the orders after it are carried out
- *   Time     now_ms is any clock that does not go back (CLOCK_BOOTTIME); jumps forward are borne
- *   Trust    `from` of swim_receive is proven by the transport; claims prove themselves
- *            through ops.verify and ops.admit; every received byte is hostile
+ *   Time     now_ms is any clock that does not go back (CLOCK_BOOTTIME); it may jump forward
+ *   Trust    `from` of swim_receive is proven by the transport; claims and accusations
+ *            prove themselves through ops.verify and ops.admit; every received byte is hostile
  *   Limits   the SWIM_*_MAX below and struct swim_config
  *   Memory   under 1 KiB a member, all bounded by the configuration; copies what it is given
  *   Threads  one at a time for one struct swim; no global state
@@ -42,7 +42,7 @@ enum swim_state {
     SWIM_ALIVE = 0,
     SWIM_SUSPECT = 1, /* did not answer; may still refute */
     SWIM_DEAD = 2,    /* concluded here, from our own timer */
-    SWIM_LEFT = 3,    /* said itself that it leaves for good */
+    SWIM_LEFT = 3,    /* said itself that it leaves for good; or swim_expel, or swim_refuse */
     SWIM_AWAY = 4,    /* said itself that it is away for a stated, bounded time */
 };
 
@@ -64,7 +64,7 @@ struct swim_config {
      * handshake. Fewer: the members are probed less evenly, in proportion to one over its root. */
     uint32_t neighbours;
     /* Suspicion lasts at least suspicion_mult * max(1, log10(n)) * probe_interval_ms, and at most
-     * suspicion_max_mult times that: longer bears slower members, shorter finds the dead sooner. */
+     * suspicion_max_mult times that: longer tolerates slower members, shorter finds the dead sooner. */
     uint32_t suspicion_mult;
     uint32_t suspicion_max_mult;
     /* Independent accusers at which the suspicion timeout has shrunk to its minimum. */
@@ -82,9 +82,11 @@ struct swim_config {
     uint32_t gossip_fanout;
     /* The dead keep getting gossip for this long, so that a wrongly accused member can refute. */
     uint32_t gossip_dead_ms;
-    /* Anti-entropy with a random member; while it brings news it runs eight times as often. */
+    /* Anti-entropy with a random member, every interval on average; within a probe interval after one
+     * that brought news. */
     uint32_t sync_interval_ms;
-    /* A random dead member (or seed, while alone) is contacted, so that partitions heal. */
+    /* One of the dead, or a seed at which nobody known is reached, is contacted every interval on
+     * average, so that partitions heal. */
     uint32_t reconnect_interval_ms;
     /* The dead and the left are remembered for this long, then forgotten. Longer than any partition
      * that is expected to heal without a seed's help. */
@@ -104,7 +106,7 @@ struct swim_config {
     bool nack;              /* a helper says in time that it got no answer either */
     bool dynamic_suspicion; /* start at the long timeout and shrink with each accuser; else the
                                short */
-    bool buddy;             /* a ping to a suspect carries the suspicion */
+    bool buddy;             /* a message to a suspect carries the first accusation of it */
     bool hearsay_death;     /* believe one member's word that another is dead, as memberlist does */
     bool active_confirmation; /* who hears a suspicion probes the suspect itself, at once */
     bool pause_detection;     /* our own standstill is not held against others */

@@ -1,7 +1,7 @@
 /* Anti-entropy: two members compare whom they believe to be there, and tell each other what is
  * missing.
  *
- *     A  Hello    digest of all          equal: B is silent, some 60 bytes were spent
+ *     A  Hello    digest of all          equal: B is silent, some 30 bytes were spent
  *     B  Buckets  digests of the parts   or at once Give, when A knows nearly nobody
  *     A  Entries  ids and incarnations of the parts that differ
  *     B  Give     claims that A lacks, accusations of those that A should not believe in, and ids
@@ -112,13 +112,14 @@ static void give_init(struct swim *swim, struct packet *packet, Ecbak__Gossip__G
                       size_t budget)
 {
     ecbak__gossip__give__init(give);
-    give->more = true; /* what is measured must be the most */
+    give->more = true; /* measured as if set, so that there is room for it */
     packet_init(packet, swim, budget);
     packet->message.body_case = ECBAK__GOSSIP__PACKET__BODY_GIVE;
     packet->message.give = give;
 }
 
-/* Who was expelled counts as left, and its last word is still that it is there: that is not told. */
+/* Who was expelled or refused counts as left, but its last claim says that it is there: that is not
+ * passed on. */
 static bool expelled(const struct roster_member *member)
 {
     return member->state == SWIM_LEFT && roster_claim(member).state != SWIM_LEFT;
@@ -255,8 +256,7 @@ static bool entries_plausible(const Ecbak__Gossip__Entries *entries)
     return true;
 }
 
-/* Decide about each entry: want it, correct it, or leave it; `seen` marks those that we know too.
- * The wanted ids are gathered first, since a page must have room for them. */
+/* The ids of those of whom the sender holds a newer claim than we, as many as wanted_max has room for. */
 static void gather_wanted(const struct swim *swim, const Ecbak__Gossip__Entries *entries,
                           size_t wanted_max, ProtobufCBinaryData *wanted)
 {
@@ -270,6 +270,9 @@ static void gather_wanted(const struct swim *swim, const Ecbak__Gossip__Entries 
     }
 }
 
+/* The ids that we want are gathered first, so that the page has room for them. Then comes what we know
+ * better: of the entries, and of those in the same buckets that the sender did not name (`seen` marks
+ * the ones that it did). */
 static void entries_received(struct swim *swim, const struct node_id *from,
                              const Ecbak__Gossip__Entries *entries)
 {
@@ -321,8 +324,8 @@ void sync_soon(struct swim *swim)
         swim->join.sync_ms = soon_ms;
 }
 
-/* What a Give made us learn is merged by now. Answer with what it asks for, and with what its
- * teller did not know. */
+/* What a Give made us learn is merged by now. Answer with what it asks for, and with what its sender
+ * did not know. */
 static void give_received(struct swim *swim, const struct node_id *from,
                           const Ecbak__Gossip__Packet *message, const struct merged *merged)
 {

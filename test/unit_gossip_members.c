@@ -129,6 +129,20 @@ static void a_full_table_gives_up_tombstones_but_no_living_member(void **state)
     assert_true(known(bench, 3));
 }
 
+static void who_left_itself_is_no_tombstone_to_give_up(void **state)
+{
+    struct bench *bench = *state;
+    swim_destroy(&bench->swim);
+    bench->config.members_max = 2;
+    start(bench, 0);
+    hear(bench, 1, SWIM_ALIVE, 1);
+    swim_leave(bench->swim, bench->now_ms);
+    hear(bench, 2, SWIM_ALIVE, 1);
+    assert_true(known(bench, 0));
+    assert_true(known(bench, 1));
+    assert_false(known(bench, 2));
+}
+
 static void a_second_member_of_one_name_is_reported(void **state)
 {
     struct bench *bench = *state;
@@ -163,6 +177,7 @@ int main(void)
         TEST(who_left_before_we_knew_it_is_not_added),
         TEST(a_tombstone_is_forgotten_in_its_time_and_not_before),
         TEST(a_full_table_gives_up_tombstones_but_no_living_member),
+        TEST(who_left_itself_is_no_tombstone_to_give_up),
         TEST(a_second_member_of_one_name_is_reported),
         TEST(a_changed_address_is_an_update),
     };

@@ -1,4 +1,4 @@
-/* mutations.h - a core is broken on purpose, or told on wrongly: the invariants must notice.
+/* mutations.h - a core is broken on purpose, or said to do what it does not: the invariants must notice.
  *
  * Each mutation is tried in a process of its own, on a small cluster at peace.
  */
