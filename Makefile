@@ -227,7 +227,7 @@ tidy: | $(PB_H)
 	@$(PYTHON) test/tidy.py -- $(CPPFLAGS_ALL)
 
 format:
-	clang-format -i $(wildcard coding/*.[ch] coding/*/*.[ch] gossip/*.[ch] node/*.[ch] node/*/*.[ch] cli/*.[ch] cli/*/*.[ch] test/*.[ch] test/*/*.[ch])
+	clang-format -i $(wildcard coding/*.[ch] coding/*/*.[ch] gossip/*.[ch] gossip/*/*.[ch] node/*.[ch] node/*/*.[ch] cli/*.[ch] cli/*/*.[ch] test/*.[ch] test/*/*.[ch])
 
 install: all
 	@BUILD="$(BUILD)" DESTDIR="$(DESTDIR)" PREFIX="$(PREFIX)" UNITS="$(UNITS)" ansible/packaging/install.sh

@@ -18,9 +18,9 @@
 #include <cmocka.h>
 
 #include "coding/base/alloc.h"
-#include "gossip/news.h"
-#include "gossip/packet.h"
-#include "gossip/swim_internal.h"
+#include "gossip/core/news.h"
+#include "gossip/core/packet.h"
+#include "gossip/core/swim_internal.h"
 #include "test/sim/signature.h"
 
 #define NOW 100000u

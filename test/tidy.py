@@ -32,7 +32,7 @@ FUNCTION_LINES_MAX = 70
 FILE_LINES_MAX = 400    # outside test/
 FOLDER_FILES_MAX = 24   # .c and .h, outside test/
 EXCEPTIONS = {
-    "folders": {"gossip": 30},
+    "folders": {},
     "files": {},
     "functions": {},
     "private": [],
@@ -47,7 +47,8 @@ EXCEPTIONS = {
 LAYERS = {
     "coding/base": ["coding/base"],
     "coding": ["coding"],
-    "gossip": ["gossip", "coding/base"],
+    "gossip": ["gossip/swim.h", "gossip/claim.h", "gossip/order.h", "gossip/prng.h", "coding/base"],
+    "gossip/core": ["gossip", "coding/base"],
     "node/common": ["node/common", "coding"],
     "node/trust": ["node/trust", "node/common", "coding"],
     "node/api": ["node/api", "node/trust", "node/common", "coding"],
@@ -56,7 +57,7 @@ LAYERS = {
     "node/placement": ["node/placement", "coding"],
     "node/store": ["node/store", "node/base", "node/trust", "node/common", "coding"],
     "node/net": ["node/net", "node/config", "node/base", "node/trust", "node/common", "coding"],
-    "node/membership": ["node/membership", "node/net", "node/config", "node/base", "node/trust", "node/common", "gossip",
+    "node/membership": ["node/membership", "node/net", "node/config", "node/base", "node/trust", "node/common", "gossip/swim.h",
                         "coding"],
     "node/peers": ["node/peers", "node/membership", "node/net", "node/store", "node/placement", "node/config", "node/base",
                    "node/trust", "node/common", "coding"],
@@ -133,7 +134,7 @@ def check_layers(root, _flags, _jobs):
         for number, system, target in includes(path.read_text(errors="replace")):
             if system:
                 continue
-            if not any(target.startswith(below + "/") for below in LAYERS[layer]):
+            if not any(target == below or target.startswith(below + "/") for below in LAYERS[layer]):
                 yield f'{name}:{number}: {layer}/ may not include "{target}"'
 
 

@@ -11,7 +11,7 @@
 
 #include <cmocka.h>
 
-#include "gossip/roster.h"
+#include "gossip/core/roster.h"
 
 #define NUMBERS 400 /* who may be there; 0 is ourselves */
 

@@ -1,6 +1,6 @@
 /* incompatible.h - nodes of this cluster that speak none of our protocol versions, for people.
  *
- * They are no members here (gossip/news.c), but somebody has to upgrade one side: so they are shown
+ * They are no members here (gossip/core/news.c), but somebody has to upgrade one side: so they are shown
  * among the members for as long as they are heard of, be it that one connects to us or refuses us
  * (node/net/link.h), or that a member which speaks with both sides tells us of it.
  *

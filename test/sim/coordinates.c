@@ -11,7 +11,7 @@
 #include <stdlib.h>
 
 #include "coding/base/alloc.h"
-#include "gossip/swim_internal.h"
+#include "gossip/core/swim_internal.h"
 #include "test/sim/table.h"
 
 #define DIMENSIONS 8

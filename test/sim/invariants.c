@@ -8,7 +8,7 @@
 #include <stdlib.h>
 
 #include "coding/base/alloc.h"
-#include "gossip/swim_internal.h"
+#include "gossip/core/swim_internal.h"
 
 #define STATE_NONE    0xff
 #define SCAN_EVERY    64 /* steps, and more in a large cluster */

@@ -7,8 +7,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "gossip/news.h"
-#include "gossip/swim_internal.h"
+#include "gossip/core/news.h"
+#include "gossip/core/swim_internal.h"
 #include "test/sim/invariants.h"
 #include "test/sim/scenarios.h"
 

@@ -5,9 +5,9 @@
 
 #include <string.h>
 
-#include "gossip/probe.h"
-#include "gossip/rumour.h"
-#include "gossip/suspicion.h"
+#include "gossip/core/probe.h"
+#include "gossip/core/rumour.h"
+#include "gossip/core/suspicion.h"
 
 #define DAY_MS (24u * 60 * 60 * 1000)
 

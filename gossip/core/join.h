@@ -3,8 +3,8 @@
  *   Limits   SWIM_SEEDS_MAX seeds
  *   Memory   copies the seeds' addresses
  */
-#ifndef ECBAK_GOSSIP_JOIN_H
-#define ECBAK_GOSSIP_JOIN_H
+#ifndef ECBAK_GOSSIP_CORE_JOIN_H
+#define ECBAK_GOSSIP_CORE_JOIN_H
 
 #include "gossip/swim.h"
 

@@ -11,19 +11,19 @@
  * members apart. Who learnt anything asks the next member soon, for there may be more that it has
  * missed: when many start at once, news spreads in as many rounds as the cluster's size has binary
  * digits. A message holds one page; the rest is left to the next round. */
-#include "gossip/sync.h"
+#include "gossip/core/sync.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #include "coding/base/alloc.h"
 #include "gossip/claim.h"
-#include "gossip/news.h"
-#include "gossip/packet.h"
+#include "gossip/core/news.h"
+#include "gossip/core/packet.h"
+#include "gossip/core/roster.h"
+#include "gossip/core/suspicion.h"
+#include "gossip/core/swim_internal.h"
 #include "gossip/prng.h"
-#include "gossip/roster.h"
-#include "gossip/suspicion.h"
-#include "gossip/swim_internal.h"
 
 #define BITS_MAX      10
 #define BUCKET_SIZE   8 /* members that a bucket should hold */

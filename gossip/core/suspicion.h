@@ -3,8 +3,8 @@
  *   Limits   one for each suspect; ACCUSERS_MAX accusers of each are noted
  *   Memory   ends with the member's suspect state, whatever ends that
  */
-#ifndef ECBAK_GOSSIP_SUSPICION_H
-#define ECBAK_GOSSIP_SUSPICION_H
+#ifndef ECBAK_GOSSIP_CORE_SUSPICION_H
+#define ECBAK_GOSSIP_CORE_SUSPICION_H
 
 #include "gossip/claim.h"
 

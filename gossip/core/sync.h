@@ -3,8 +3,8 @@
  *   Limits   SYNCS_PER_SECOND messages of one member are answered; each is at most
  *            swim_config.sync_size_max, what is larger is paged
  */
-#ifndef ECBAK_GOSSIP_SYNC_H
-#define ECBAK_GOSSIP_SYNC_H
+#ifndef ECBAK_GOSSIP_CORE_SYNC_H
+#define ECBAK_GOSSIP_CORE_SYNC_H
 
 #include "gossip/swim.h"
 

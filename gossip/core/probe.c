@@ -5,7 +5,7 @@
  * each answer, and rises when helpers say neither Ack nor Nack: they are well, for others probe them
  * too, so it is we who are slow. A helper that could not reach the target says Nack in time: then
  * the target is to blame. */
-#include "gossip/probe.h"
+#include "gossip/core/probe.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -13,12 +13,12 @@
 
 #include "coding/base/alloc.h"
 #include "gossip/claim.h"
-#include "gossip/news.h"
-#include "gossip/packet.h"
-#include "gossip/relay.h"
-#include "gossip/roster.h"
-#include "gossip/suspicion.h"
-#include "gossip/swim_internal.h"
+#include "gossip/core/news.h"
+#include "gossip/core/packet.h"
+#include "gossip/core/relay.h"
+#include "gossip/core/roster.h"
+#include "gossip/core/suspicion.h"
+#include "gossip/core/swim_internal.h"
 
 #define CONFIRMS_MAX 48 /* probes of suspects among PROBES_MAX: the rest is for rounds */
 

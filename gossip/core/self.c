@@ -3,19 +3,19 @@
  *
  * A liar can still make us refute as often as it likes, each time at the cost of a signature and a
  * write to disk: hence the budget. */
-#include "gossip/self.h"
+#include "gossip/core/self.h"
 
 #include <assert.h>
 #include <string.h>
 
 #include "gossip/claim.h"
-#include "gossip/news.h"
+#include "gossip/core/news.h"
+#include "gossip/core/packet.h"
+#include "gossip/core/roster.h"
+#include "gossip/core/rumour.h"
+#include "gossip/core/swim_internal.h"
 #include "gossip/order.h"
-#include "gossip/packet.h"
 #include "gossip/prng.h"
-#include "gossip/roster.h"
-#include "gossip/rumour.h"
-#include "gossip/swim_internal.h"
 
 #define FAREWELLS_MAX     32 /* members told directly that we leave */
 #define REFUTE_BUDGET_MAX 8

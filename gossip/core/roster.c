@@ -10,7 +10,7 @@
  *
  * A newcomer takes a random place among those not yet probed in this lap, or among the rest; who was
  * there moves to the end. */
-#include "gossip/roster.h"
+#include "gossip/core/roster.h"
 
 #include <assert.h>
 #include <stdlib.h>

@@ -3,8 +3,8 @@
  *   Limits   2 * swim_config.members_max urgent ones, UNHURRIED_MAX others: those sent most give way
  *   Memory   copies accusations; a claim is the member's
  */
-#ifndef ECBAK_GOSSIP_RUMOUR_H
-#define ECBAK_GOSSIP_RUMOUR_H
+#ifndef ECBAK_GOSSIP_CORE_RUMOUR_H
+#define ECBAK_GOSSIP_CORE_RUMOUR_H
 
 #include "gossip/claim.h"
 

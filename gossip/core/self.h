@@ -3,8 +3,8 @@
  *   Limits   self_check_text and self_check_metadata hold what the shell states to those of swim.h
  *   Memory   copies what it is given
  */
-#ifndef ECBAK_GOSSIP_SELF_H
-#define ECBAK_GOSSIP_SELF_H
+#ifndef ECBAK_GOSSIP_CORE_SELF_H
+#define ECBAK_GOSSIP_CORE_SELF_H
 
 #include "gossip/swim.h"
 

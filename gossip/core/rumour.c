@@ -1,18 +1,18 @@
 /* Rumours wait in lists by how often they were sent: the least sent goes first, among equals the
  * one that waited longest. A claim is not copied, the member has it; a new claim replaces
  * every older rumour about the member. */
-#include "gossip/rumour.h"
+#include "gossip/core/rumour.h"
 
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "coding/base/alloc.h"
-#include "gossip/packet.h"
+#include "gossip/core/packet.h"
+#include "gossip/core/roster.h"
+#include "gossip/core/swim_internal.h"
+#include "gossip/core/sync.h"
 #include "gossip/prng.h"
-#include "gossip/roster.h"
-#include "gossip/swim_internal.h"
-#include "gossip/sync.h"
 
 /* When this many did not fit into what is left of a packet, it is taken for full. */
 #define MISFITS_MAX 8

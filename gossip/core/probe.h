@@ -3,8 +3,8 @@
  *   Limits   PROBES_MAX outstanding at once; beyond that the oldest gives way
  *   Memory   borrows the members: probe_forget before one is removed
  */
-#ifndef ECBAK_GOSSIP_PROBE_H
-#define ECBAK_GOSSIP_PROBE_H
+#ifndef ECBAK_GOSSIP_CORE_PROBE_H
+#define ECBAK_GOSSIP_CORE_PROBE_H
 
 #include "gossip/claim.h"
 

@@ -21,7 +21,7 @@
  * all are ready when it ends, and the suspect, told by each probe what it is accused of, has as many
  * chances to refute. While the accusers are fewer, a few members (SECONDS_MEAN on average, whatever
  * n) probe at once. */
-#include "gossip/suspicion.h"
+#include "gossip/core/suspicion.h"
 
 #include <assert.h>
 #include <math.h>
@@ -30,12 +30,12 @@
 
 #include "coding/base/alloc.h"
 #include "gossip/claim.h"
+#include "gossip/core/probe.h"
+#include "gossip/core/roster.h"
+#include "gossip/core/rumour.h"
+#include "gossip/core/swim_internal.h"
 #include "gossip/order.h"
 #include "gossip/prng.h"
-#include "gossip/probe.h"
-#include "gossip/roster.h"
-#include "gossip/rumour.h"
-#include "gossip/swim_internal.h"
 
 #define SECONDS_MEAN 8
 

@@ -10,20 +10,20 @@
  *   - Whoever speaks no protocol version that we speak is no member here, whatever others hold of
  *     it: we could neither ask it anything nor hear it refute. It counts as left, so that what it
  *     said before does not bring it back, and is never accused. */
-#include "gossip/news.h"
+#include "gossip/core/news.h"
 
 #include <assert.h>
 #include <string.h>
 
 #include "gossip/claim.h"
+#include "gossip/core/probe.h"
+#include "gossip/core/roster.h"
+#include "gossip/core/rumour.h"
+#include "gossip/core/self.h"
+#include "gossip/core/suspicion.h"
+#include "gossip/core/swim_internal.h"
 #include "gossip/order.h"
 #include "gossip/prng.h"
-#include "gossip/probe.h"
-#include "gossip/roster.h"
-#include "gossip/rumour.h"
-#include "gossip/self.h"
-#include "gossip/suspicion.h"
-#include "gossip/swim_internal.h"
 
 #define FORGET_TICK_MS 1000
 #define DOUBT_MS       60000 /* one accuser raises our awareness once in this time */

@@ -3,18 +3,18 @@
  * Who works on one part is given that part (roster.c, order.c); only those that decide from several
  * include this.
  */
-#ifndef ECBAK_GOSSIP_SWIM_INTERNAL_H
-#define ECBAK_GOSSIP_SWIM_INTERNAL_H
+#ifndef ECBAK_GOSSIP_CORE_SWIM_INTERNAL_H
+#define ECBAK_GOSSIP_CORE_SWIM_INTERNAL_H
 
-#include "gossip/join.h"
+#include "gossip/core/join.h"
+#include "gossip/core/probe.h"
+#include "gossip/core/relay.h"
+#include "gossip/core/roster.h"
+#include "gossip/core/rumour.h"
+#include "gossip/core/self.h"
+#include "gossip/core/suspicion.h"
 #include "gossip/order.h"
 #include "gossip/prng.h"
-#include "gossip/probe.h"
-#include "gossip/relay.h"
-#include "gossip/roster.h"
-#include "gossip/rumour.h"
-#include "gossip/self.h"
-#include "gossip/suspicion.h"
 #include "gossip/swim.h"
 
 /* Deadlines that do not exist lie at the end of time. */

@@ -1,18 +1,18 @@
 /* Whom to contact for anti-entropy, and when: seeds while we are alone, a random member every now and
  * then, and one of the lost (or a seed that nobody here answers for), so that partitions heal. */
-#include "gossip/join.h"
+#include "gossip/core/join.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #include "coding/base/alloc.h"
 #include "gossip/claim.h"
-#include "gossip/news.h"
+#include "gossip/core/news.h"
+#include "gossip/core/roster.h"
+#include "gossip/core/self.h"
+#include "gossip/core/swim_internal.h"
+#include "gossip/core/sync.h"
 #include "gossip/prng.h"
-#include "gossip/roster.h"
-#include "gossip/self.h"
-#include "gossip/swim_internal.h"
-#include "gossip/sync.h"
 
 #define TRIES_MAX       5 /* the wait between tries doubles this often */
 #define SEEDS_AT_ONCE   3

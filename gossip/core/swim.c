@@ -9,18 +9,18 @@
 
 #include "coding/base/alloc.h"
 #include "gossip/claim.h"
-#include "gossip/join.h"
-#include "gossip/news.h"
+#include "gossip/core/join.h"
+#include "gossip/core/news.h"
+#include "gossip/core/packet.h"
+#include "gossip/core/probe.h"
+#include "gossip/core/roster.h"
+#include "gossip/core/rumour.h"
+#include "gossip/core/self.h"
+#include "gossip/core/suspicion.h"
+#include "gossip/core/swim_internal.h"
+#include "gossip/core/sync.h"
 #include "gossip/order.h"
-#include "gossip/packet.h"
 #include "gossip/prng.h"
-#include "gossip/probe.h"
-#include "gossip/roster.h"
-#include "gossip/rumour.h"
-#include "gossip/self.h"
-#include "gossip/suspicion.h"
-#include "gossip/swim_internal.h"
-#include "gossip/sync.h"
 
 /* What a message may be larger than the budgets of those who make it: other versions may add
  * fields. */

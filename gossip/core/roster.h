@@ -4,8 +4,8 @@
  *   Order    positions change with each call that takes a roster that is not const, but for ourselves
  *   Memory   owns the members; claim, suspicion and rumours of one are put away before it is removed
  */
-#ifndef ECBAK_GOSSIP_ROSTER_H
-#define ECBAK_GOSSIP_ROSTER_H
+#ifndef ECBAK_GOSSIP_CORE_ROSTER_H
+#define ECBAK_GOSSIP_CORE_ROSTER_H
 
 #include "gossip/prng.h"
 #include "gossip/swim.h"

@@ -1,16 +1,16 @@
 /* The size of a packet is kept as items are attached, so that filling up costs nothing twice. */
-#include "gossip/packet.h"
+#include "gossip/core/packet.h"
 
 #include <assert.h>
 #include <stdlib.h>
 
 #include "coding/base/alloc.h"
 #include "gossip/claim.h"
+#include "gossip/core/roster.h"
+#include "gossip/core/rumour.h"
+#include "gossip/core/suspicion.h"
+#include "gossip/core/swim_internal.h"
 #include "gossip/order.h"
-#include "gossip/roster.h"
-#include "gossip/rumour.h"
-#include "gossip/suspicion.h"
-#include "gossip/swim_internal.h"
 
 void packet_init(struct packet *packet, struct swim *swim, size_t budget)
 {

@@ -4,8 +4,8 @@
  *
  *   Trust    all bytes are hostile: what is malformed is counted, a forgery makes `from` mute
  */
-#ifndef ECBAK_GOSSIP_NEWS_H
-#define ECBAK_GOSSIP_NEWS_H
+#ifndef ECBAK_GOSSIP_CORE_NEWS_H
+#define ECBAK_GOSSIP_CORE_NEWS_H
 
 #include "gossip/swim.h"
 

@@ -2,8 +2,8 @@
  *
  *   Limits   RELAYS_MAX outstanding at once; beyond that the oldest gives way
  */
-#ifndef ECBAK_GOSSIP_RELAY_H
-#define ECBAK_GOSSIP_RELAY_H
+#ifndef ECBAK_GOSSIP_CORE_RELAY_H
+#define ECBAK_GOSSIP_CORE_RELAY_H
 
 #include "gossip/swim.h"
 

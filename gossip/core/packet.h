@@ -10,8 +10,8 @@
  *   Limits   a packet is never larger than its budget; PACKET_RUMOURS_MAX rumours
  *   Memory   borrows what is attached until it is sent; sending or packet_release ends it
  */
-#ifndef ECBAK_GOSSIP_PACKET_H
-#define ECBAK_GOSSIP_PACKET_H
+#ifndef ECBAK_GOSSIP_CORE_PACKET_H
+#define ECBAK_GOSSIP_CORE_PACKET_H
 
 #include "gossip/claim.h"
 #include "gossip/gossip.pb-c.h"
