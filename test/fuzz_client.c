@@ -1,0 +1,177 @@
+/* What a command may send to its node: every kind of request in the table, answered as the node does,
+ * with what it would wait for played at link time. */
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "coding/base/alloc.h"
+#include "coding/pack_id.h"
+#include "node/common/wire.h"
+#include "node/repair/pin_packs.h"
+#include "node/serve/report.h"
+#include "node/serve/serve_client.h"
+#include "node/serve/serve_client_internal.h"
+#include "node/sync/records.h"
+#include "node/sync/revoke.h"
+#include "node/transfer/get_pack.h"
+#include "node/transfer/put_pack.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static struct service service;
+
+/* ---- the cluster ----------------------------------------------------------------------------- */
+
+int put_pack(struct peers *peers, const uint8_t *pack, size_t pack_size,
+             const struct put_terms *terms, struct redundancy *held, struct err *err)
+{
+    (void)peers;
+    if (pack == NULL || pack_size == 0 || pack_size > PACK_SIZE_MAX)
+        abort();
+    if (terms->data + terms->parity == 7)
+        return err_set(err, ERR_TOO_FEW, "nobody is there");
+    *held = (struct redundancy){.nodes = 3};
+    return 0;
+}
+
+int pin_packs(struct peers *peers, const struct pin *pin, const uint8_t (*packs)[ID_SIZE],
+              size_t count, bool repair, struct redundancy *held, struct err *err)
+{
+    (void)peers, (void)pin, (void)repair, (void)err;
+    if (count == 0 || count > CLIENT_PIN_MAX)
+        abort();
+    for (size_t i = 0; i < count; i++)
+        memcpy(held[i].pack, packs[i], ID_SIZE);
+    return 0;
+}
+
+int get_pack(struct peers *peers, const uint8_t pack[ID_SIZE], uint8_t **bytes, size_t *size,
+             uint8_t object[ID_SIZE], uint32_t *corrupt, struct err *err)
+{
+    (void)peers;
+    if (pack[0] == 0)
+        return err_set(err, ERR_NOT_FOUND, "nobody has it");
+    *size = 16;
+    *bytes = alloc_zero(*size, 1);
+    memcpy(object, pack, ID_SIZE);
+    *corrupt = pack[1];
+    return 0;
+}
+
+int records_put(struct peers *peers, const uint8_t *record, size_t size, uint32_t wanted,
+                uint32_t *others, struct err *err)
+{
+    (void)peers, (void)record;
+    *others = wanted;
+    return size == 0 ? err_set(err, ERR_FORMAT, "no record") : 0;
+}
+
+void records_pull_all(struct peers *peers, uint32_t *asked, uint32_t *answered)
+{
+    (void)peers;
+    *asked = *answered = 1;
+}
+
+int store_list_records(struct store *store, const uint8_t *vault, const uint8_t *after,
+                       uint8_t (*hashes)[ID_SIZE], size_t max, size_t *count, struct err *err)
+{
+    (void)store, (void)after, (void)err;
+    *count = vault[0] < max ? vault[0] : max;
+    for (size_t i = 0; i < *count; i++)
+        memset(hashes[i], (int)i, ID_SIZE);
+    return 0;
+}
+
+int store_get_record(struct store *store, const uint8_t hash[ID_SIZE], uint8_t **bytes,
+                     size_t *size, struct err *err)
+{
+    (void)store;
+    if (hash[0] % 5 == 0)
+        return err_set(err, ERR_NOT_FOUND, "it went");
+    *size = RECORD_BYTES_MAX / (size_t)(1 + hash[0]);
+    *bytes = alloc_zero(*size, 1);
+    return 0;
+}
+
+int revoke_here(struct peers *peers, const uint8_t *bytes, size_t size, bool *added,
+                struct err *err)
+{
+    (void)peers, (void)bytes;
+    *added = true;
+    return size == 0 ? err_set(err, ERR_FORMAT, "no revocation") : 0;
+}
+
+void report_status(struct report *report, struct service *s, Ecbak__ClientReply *reply)
+{
+    (void)s;
+    ecbak__status_reply__init(&report->status);
+    reply->body_case = ECBAK__CLIENT_REPLY__BODY_STATUS;
+    reply->status = &report->status;
+}
+
+void report_members(struct report *report, struct service *s, const Ecbak__MembersRequest *request,
+                    Ecbak__ClientReply *reply)
+{
+    (void)s, (void)request;
+    ecbak__members_reply__init(&report->members);
+    reply->body_case = ECBAK__CLIENT_REPLY__BODY_MEMBERS;
+    reply->members = &report->members;
+}
+
+void report_release(struct report *report)
+{
+    (void)report;
+}
+
+void service_leave(struct service *s)
+{
+    (void)s;
+}
+
+/* ---- the command ----------------------------------------------------------------------------- */
+
+static void ask(const uint8_t *header, size_t header_size, const uint8_t *payload,
+                size_t payload_size)
+{
+    const struct question question = {.queue = serve_client_queue(header, header_size),
+                                      .header = header,
+                                      .header_size = header_size,
+                                      .payload = payload,
+                                      .payload_size = payload_size};
+    uint8_t *reply;
+    size_t reply_size;
+    struct payload answer = {.size = 0};
+    serve_client(&service, &question, &reply, &reply_size, &answer);
+    if (reply_size > TRANSPORT_HEADER_MAX || answer.size > TRANSPORT_PAYLOAD_MAX)
+        abort(); /* an answer that could not be sent */
+    void *read =
+        wire_unpack(&ecbak__client_reply__descriptor, reply, reply_size, (size_t)8 << 20, NULL);
+    if (read == NULL)
+        abort(); /* nor understood */
+    wire_free(read);
+    free(reply);
+    payload_release(&answer);
+}
+
+/* The first byte chooses a kind out of the table, or none: then all are the request's own bytes. */
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    uint8_t header[4 + UINT8_MAX];
+    size_t kinds = 0, used = 0;
+    while (serve_client_request(kinds) != NULL)
+        kinds++;
+    if (size < 2)
+        return 0;
+    size_t fields = data[1] & 0x7f;
+    if (fields > size - 2)
+        fields = size - 2;
+    size_t kind = data[0] % (kinds + 1);
+    if (kind < kinds) {
+        for (unsigned key = serve_client_request(kind)->body << 3 | 2; key > 0; key >>= 7)
+            header[used++] = (uint8_t)((key & 0x7f) | (key > 0x7f ? 0x80 : 0));
+        header[used++] = (uint8_t)fields;
+    }
+    memcpy(header + used, data + 2, fields);
+    ask(header, used + fields, data + 2 + fields, size - 2 - fields);
+    return 0;
+}
