@@ -4,6 +4,7 @@
 The role's tasks run against this machine only as far as they are pure: argument checks and templates. The lab is brought up whole.
 Real hosts are hosts_*.py's.
 """
+import importlib.util
 import json
 import os
 import pathlib
@@ -12,11 +13,13 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import types
 
 from common import BUILD, HERE, run_tests
 
 ANSIBLE = HERE.parent / "ansible"
 PLAYBOOKS = sorted(path for path in ANSIBLE.glob("*.yml") if "hosts:" in path.read_text())
+PLUGINS = ANSIBLE / "roles/ecbak/filter_plugins"
 SIZES = {"family": 3, "vms": 6, "lab": 50}
 
 
@@ -34,11 +37,11 @@ def expect(done, *words, code=0):
         assert word in text, f"nothing says {word!r}:\n{done.stdout[-3000:]}"
 
 
-def play(tasks, *options, variables=None, names=("here",)):
+def play(tasks, *options, variables=None, names=("here",), **env):
     """Runs a few tasks on this machine, under one name or some, with variables of the role's."""
     path = SCRATCH / "play.json"
     path.write_text(json.dumps([{"hosts": "ecbak", "connection": "local", "gather_facts": False, "vars": variables or {}, "tasks": tasks}]))
-    return run("ansible-playbook", "-i", inventory(*names), path, *options, ANSIBLE_ROLES_PATH=str(ANSIBLE / "roles"))
+    return run("ansible-playbook", "-i", inventory(*names), path, *options, ANSIBLE_ROLES_PATH=str(ANSIBLE / "roles"), **env)
 
 
 def inventory(*names):
@@ -261,6 +264,73 @@ def a_package_says_what_it_speaks():
         expect(play(look, variables={"ecbak_deb": str(SCRATCH / f"{name}.deb"), "ecbak_data_dir": "/nonexistent/data"}), words)
 
 
+def plugin(name):
+    """The filters of one file, as functions."""
+    spec = importlib.util.spec_from_file_location(name, PLUGINS / f"{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return types.SimpleNamespace(**{filter_.removeprefix("ecbak_"): function for filter_, function in module.FilterModule().filters().items()})
+
+
+def a_host_that_gets_no_certificate_is_told_why():
+    certificates = plugin("ecbak_certificates")
+    lines = ["authority A1", 'ok h1 [{"name": "h1"}]', "no h10 it is taken: --replace", "no h2 its request is rubbish"]
+    assert certificates.signed(lines, "h1") == {"authority": "A1", "certificate": {"name": "h1"}, "refused": ""}
+    assert certificates.signed(lines, "h2")["refused"] == "its request is rubbish"
+    assert certificates.signed(["stop There is none."], "h1") == {"authority": "", "certificate": {}, "refused": "There is none."}
+    assert certificates.refusal("it is taken: --replace", "h10", False, False).endswith(". Taking its place is what replace.yml -e host=h10 does.")
+    assert "not this authority's" in certificates.refusal("", "h1", True, True)
+    assert "--print-request" in certificates.refusal("", "h1", False, True) and certificates.refusal("", "h1", False, False) == ""
+    said, good = {"name": "h1", "zone": ""}, {"name": "h1", "zone": "a", "not_after": 31 * 86400}
+    assert not certificates.wants_certificate(good, said, False, 0, 30)
+    for certificate, more, now_s in (({}, {}, 0), (good, {"name": "h2"}, 0), (good, {"zone": "b"}, 0), (good, {}, 86400.9 * 2)):
+        assert certificates.wants_certificate(certificate, {**said, **more}, False, now_s, 30), (certificate, more)
+
+
+def whom_others_would_miss_is_neither_replaced_nor_let_go():
+    members = plugin("ecbak_members")
+    said = {"name": "h1", "member_address": "a:1"}
+
+    def others_say(*bearers, own_id=""):
+        seen = [{"name": name, "state": state, "address": address, "id": id_} for name, state, address, id_ in bearers]
+        return members.takeover([{"item": "x", "unreachable": True}, {"stdout": json.dumps({"members": seen})}], said, own_id)
+
+    assert "nobody says whether h1 is dead" in members.takeover([{"stdout": ""}], said, "")["fault"]
+    assert "alive in the cluster, at b:1" in others_say(("h1", "incompatible", "b:1", "1"))["fault"]
+    assert others_say(("h1", "alive", "a:1", "1"), ("h2", "alive", "c:1", "2")) == {"others": ["h2"], "old_ids": ["1"], "fault": ""}
+    assert others_say(("h1", "dead", "b:1", "1"), ("h1", "revoked", "b:1", "0"))["old_ids"] == ["1"]
+    assert "has the keys of the member h1 itself" in others_say(("h1", "alive", "a:1", "1"), own_id="1")["fault"]
+
+    def leaves(*states, **answer):
+        return members.leave_fault({"stdout": json.dumps({"members": [{"name": state, "state": state} for state in states]}), **answer}, "h1")
+
+    assert leaves("alive", "left", "revoked") == ""
+    assert "h1 stays: it does not see alive dead, suspect," in leaves("alive", "dead", "suspect")
+    assert "does not answer (no socket)" in leaves(rc=1, stderr="no socket\n")
+    assert members.unstored([{"item": "a", "rc": 0}, {"item": "b", "rc": 1}, {"item": "c"}]) == ["b"]
+    assert members.revoke_ids("", "h1") == []
+
+
+def a_phrase_comes_from_somewhere_or_goes_somewhere():
+    vaults = plugin("ecbak_vaults")
+    first, second = ({"stores": True, "has_vault": has} for has in (False, True))
+    alone, one_has = vaults.vaults({"a": first}), vaults.vaults({"a": first, "b": second, "c": {"stores": False, "has_vault": False}})
+    assert one_has == {"makers": ["a"], "owners": ["b"]}
+    assert "b has one: set ecbak_phrase_file" in vaults.vault_fault(one_has, "a", False, "/f", {})
+    assert vaults.vault_fault(one_has, "a", True, "", {}) == "" == vaults.vault_fault(one_has, "b", False, "", {})
+    assert "Where does the recovery phrase" in vaults.vault_fault(alone, "a", False, "", {})
+    assert vaults.vault_fault(alone, "a", False, "/f", {"rc": 1, "stderr": "denied"}).startswith("/f cannot be written")
+    assert vaults.vault_fault(alone, "a", False, "/f", {"rc": 0}) == ""
+
+
+def a_host_keeps_its_seeds_while_others_are_missing():
+    hosts = plugin("ecbak_hosts")
+    known = [{"address": f"{name}:1", "key": "k"} for name in "abcd"]
+    assert hosts.seeds([], known, [], known[3:], "2") == known[:2] + known[3:]
+    assert hosts.seeds(known[2:], known, ["h9"], [], 2) == known[2:] and hosts.seeds([], known, ["h9"], [], 1) == known[:1]
+    assert hosts.seeds_said([{"stdout": f"[::1]:7411 {'5e' * 32}"}, {"stdout": ":7411 "}, {"unreachable": True}]) == [{"address": "[::1]:7411", "key": "5e" * 32}]
+
+
 def a_size_counts_what_the_node_uses_already():
     takes(seen(disk={"free_bytes": 2**30, "folder": "/"}, node={"status": {"used_bytes": 2**30}}), ecbak_capacity="2G")
 
@@ -275,7 +345,7 @@ def a_node_takes_the_configuration_that_is_written():
                       "ecbak_seeds_extra": [{"address": "192.0.2.1:7411", "key": key}, {"address": "[2001:db8::1]:7411", "key": key}]}):
         conf.unlink(missing_ok=True)
         variables = {"ecbak_probe": {"stdout": seen()}, "ecbak_name": "here", **more}
-        done = play(write, "-e", json.dumps(variables))
+        done = play(write, "-e", json.dumps(variables), ANSIBLE_FILTER_PLUGINS=str(PLUGINS))  # which the role brings itself
         expect(done)
         expect(run(BUILD / "ecbakd", "--config", conf, "--check-config"), "is good")
     assert conf.read_text().count(key) == 2, conf.read_text()
@@ -386,6 +456,8 @@ TESTS = [yamllint_has_nothing_to_say, ansible_lint_has_nothing_to_say, every_pla
          a_node_never_begins_with_nothing_because_its_data_dir_is_said_anew, zones_that_are_guesses_are_said_once_and_by_zone,
          hosts_that_speak_with_each_other_are_taken, of_two_sides_the_smaller_one_stops_and_at_equality_the_older,
          no_host_is_changed_that_would_lose_a_member_by_it, a_host_is_told_before_anything_is_done_to_it, a_package_says_what_it_speaks,
+         a_host_that_gets_no_certificate_is_told_why, whom_others_would_miss_is_neither_replaced_nor_let_go,
+         a_phrase_comes_from_somewhere_or_goes_somewhere, a_host_keeps_its_seeds_while_others_are_missing,
          a_size_counts_what_the_node_uses_already, a_node_takes_the_configuration_that_is_written,
          the_controller_signs_each_host_under_the_inventorys_name, no_second_authority_is_made_for_a_cluster_that_has_one,
          a_key_from_a_vault_leaves_no_copy, machines_in_a_cloud_are_checked_before_it_is_asked,
