@@ -27,7 +27,8 @@ ProtobufCBinaryData envelope_view(const uint8_t *bytes, size_t size);
 /* A field of a message that was unpacked: false unless it has exactly this size. */
 bool envelope_take(uint8_t *to, size_t size, const ProtobufCBinaryData *from);
 
-/* Unpacks a Signed, or a message around several, of at most size_max bytes; NULL on error. */
+/* Unpacks a Signed, or a message around several, of at most size_max bytes, exactly as packing it
+ * gives; NULL on error. */
 void *envelope_open(const ProtobufCMessageDescriptor *type, const uint8_t *bytes, size_t size,
                     size_t size_max, const char *what, struct err *err);
 int envelope_check_signature(const Ecbak__Signed *envelope, const char *context,
@@ -41,9 +42,10 @@ void *envelope_open_body(const ProtobufCMessageDescriptor *type, const Ecbak__Si
 void envelope_seal(Ecbak__Signed *envelope, uint8_t signature[SIGN_SIZE],
                    const ProtobufCMessage *body, const char *context,
                    const uint8_t secret[SIGN_SECRET_SIZE]);
+/* ERR_INVALID when it has more than size_max bytes. */
 int envelope_pack(const ProtobufCMessage *message, size_t size_max, const char *what,
                   uint8_t **bytes, size_t *size, struct err *err) MUST_CHECK;
-/* Any message from above; NULL is fine. */
+/* A message that was opened here; NULL is fine. */
 void envelope_release(void *message);
 
 #endif
