@@ -21,6 +21,7 @@
  */
 #include "coding/fragment.h"
 
+#include <assert.h>
 #include <string.h>
 
 #include "coding/base/bytes.h"
@@ -62,6 +63,7 @@ void fragment_write_head(uint8_t *head, const struct object *object, unsigned in
     const struct object_shape *shape = &object->shape;
     uint8_t id[OBJECT_ID_SIZE], digest[HASH_SIZE];
     struct writer w;
+    assert(index < (unsigned)(shape->k + shape->m));
     object_id(id, object);
     writer_init(&w, head, fragment_head_size(shape));
     write_bytes(&w, FRAGMENT_MAGIC, MAGIC_SIZE);
@@ -78,9 +80,11 @@ void fragment_write_head(uint8_t *head, const struct object *object, unsigned in
     write_bytes(&w, object->pack_id, PACK_ID_SIZE);
     write_bytes(&w, id, OBJECT_ID_SIZE);
     write_zero(&w, SPARE_SIZE);
+    assert(w.used == DIGESTED);
     hash_bytes(digest, DIGEST_FOR, head, DIGESTED);
     write_bytes(&w, digest, HASH_SIZE);
     write_bytes(&w, object->roots, roots_size(shape));
+    assert(!w.failed && w.used == fragment_leaves_offset(shape));
     if (leaves != w.at)
         memmove(w.at, leaves, leaves_size(shape));
     size_t used = w.used + leaves_size(shape);
@@ -216,6 +220,7 @@ int fragment_parse(struct fragment *fragment, const void *bytes, size_t size, st
     fragment->row = read_view(&r, (size_t)shape->row_size);
     if (r.failed)
         return err_set(err, ERR_FORMAT, "the bytes before the row are not zero");
+    assert(r.left == 0); /* `size` was compared with the shape above */
     return check_hashes(fragment, err);
 }
 

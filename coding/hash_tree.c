@@ -3,6 +3,7 @@
  * whose right half would be empty is its left half. */
 #include "coding/hash_tree.h"
 
+#include <assert.h>
 #include <string.h>
 
 #include "coding/base/bytes.h"
@@ -66,6 +67,7 @@ static void seal_root(uint8_t root[HASH_SIZE], const uint8_t top[HASH_SIZE], uin
     writer_init(&w, bytes, sizeof(bytes));
     write_u64(&w, size);
     write_bytes(&w, top, HASH_SIZE);
+    assert(!w.failed && w.left == 0);
     hash_bytes(root, "ecbak root v1", bytes, sizeof(bytes));
 }
 
@@ -79,6 +81,7 @@ void hash_tree_root(uint8_t root[HASH_SIZE], const uint8_t *leaves, uint64_t siz
 size_t hash_tree_path(uint8_t *path, const uint8_t *leaves, uint64_t size, size_t index)
 {
     uint64_t count = hash_tree_leaf_count(size);
+    assert(index < count);
     uint64_t position = index, width = count;
     size_t length = 0;
     for (unsigned height = 0; width > 1; height++, position >>= 1, width = (width + 1) / 2) {
@@ -89,6 +92,7 @@ size_t hash_tree_path(uint8_t *path, const uint8_t *leaves, uint64_t size, size_
         uint64_t run = (uint64_t)1 << height;
         if (run > count - first)
             run = count - first;
+        assert(length < HASH_TREE_PATH_MAX);
         node(path + length++ * HASH_SIZE, leaves + first * HASH_SIZE, run);
     }
     return length;

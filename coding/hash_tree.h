@@ -23,7 +23,7 @@
 #include "coding/base/hash.h"
 
 #define HASH_TREE_LEAF_SIZE 65536
-#define HASH_TREE_PATH_MAX  48 /* hashes: more than any 64-bit size needs */
+#define HASH_TREE_PATH_MAX  48 /* hashes: as many as the largest 64-bit size needs */
 
 /* Leaves of `size` bytes: at least one. */
 size_t hash_tree_leaf_count(uint64_t size);

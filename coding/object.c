@@ -2,6 +2,7 @@
  */
 #include "coding/object.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -46,6 +47,8 @@ int object_shape_of(struct object_shape *shape, uint64_t pack_size, unsigned k, 
     shape->pack_size = pack_size;
     shape->row_size = row_size_of(pack_size, k);
     shape->leaf_count = (uint32_t)hash_tree_leaf_count(shape->row_size);
+    assert(shape->leaf_count <= OBJECT_LEAF_COUNT_MAX); /* arrays of leaves are of that size */
+    assert(shape->row_size * k >= pack_size);
     return 0;
 }
 
@@ -75,6 +78,7 @@ void object_id(uint8_t id[OBJECT_ID_SIZE], const struct object *object)
     write_u64(&w, object->shape.row_size);
     write_bytes(&w, object->pack_id, PACK_ID_SIZE);
     write_bytes(&w, object->roots, (size_t)(object->shape.k + object->shape.m) * HASH_SIZE);
+    assert(!w.failed); /* an id of fewer roots would be the id of other objects too */
     hash_bytes(id, "ecbak object v1", bytes, w.used);
 }
 
@@ -88,6 +92,7 @@ void object_pack_id(uint8_t id[PACK_ID_SIZE], const struct object_shape *shape,
     /* The full leaves of the pack are those of the rows; a last one, cut short, is its own. */
     size_t count = hash_tree_leaf_count(shape->pack_size);
     size_t full = (size_t)(shape->pack_size / HASH_TREE_LEAF_SIZE);
+    assert(full <= (size_t)shape->leaf_count * shape->k);
     uint8_t *all = alloc_zero(count, HASH_SIZE);
     for (size_t i = 0; i < full; i++)
         memcpy(all + i * HASH_SIZE,

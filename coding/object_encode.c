@@ -13,9 +13,8 @@
 
 #include "coding/base/alloc.h"
 
-#define PROOF_SIZE                                                                                 \
-    4096 /* bytes of each row proven at a time: the decoded ones stay in the cache  \
-                         */
+/* Bytes of each row proven at a time: the decoded ones stay in the cache. */
+#define PROOF_SIZE 4096
 
 /* One row set: parity rows first_parity .. first_parity + count - 1 stand in for data rows 0 ..
  * count - 1. */

@@ -5,6 +5,7 @@
 #include "coding/base/alloc.h"
 #include "coding/base/bytes.h"
 
+#include <assert.h>
 #include <stdlib.h>
 
 void pack_id_of_leaves(uint8_t id[PACK_ID_SIZE], const uint8_t *leaves, uint64_t size)
@@ -17,6 +18,7 @@ void pack_id_of_leaves(uint8_t id[PACK_ID_SIZE], const uint8_t *leaves, uint64_t
     write_u32(&w, PACK_ID_FORMAT);
     write_u64(&w, size);
     write_bytes(&w, root, HASH_SIZE);
+    assert(!w.failed && w.left == 0);
     hash_bytes(id, "ecbak pack id v1", bytes, sizeof(bytes));
 }
 

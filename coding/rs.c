@@ -130,6 +130,7 @@ static void add_rows(uint8_t *to, const uint8_t *const rows[], unsigned count, s
 static void add_product(uint8_t *target, const uint8_t *from, uint8_t by, size_t size, bool first)
 {
     _Alignas(RS_ALIGN) uint8_t scratch[BLOCK_SIZE];
+    assert(size <= sizeof(scratch) && aligned(target));
     if (!aligned(from))
         from = memcpy(scratch, from, size);
     field->multiply_region.w32(field, (void *)from, target, by, (int)size, !first);

@@ -332,6 +332,39 @@ static bool answer_failed(struct fake *fake, const Ecbak__ClientRequest *request
     return true;
 }
 
+/* Says that it is busy, and answers nevertheless; other questions find it busy for a while. */
+static bool answer_busy_and_done(struct fake *fake, const Ecbak__ClientRequest *request,
+                                 void *router, zmq_msg_t *route)
+{
+    if (request->body_case != ECBAK__CLIENT_REQUEST__BODY_GET_PACK)
+        return answer_busy_twice(fake, request, router, route);
+    Ecbak__ClientReply message = ECBAK__CLIENT_REPLY__INIT;
+    message.call = request->call;
+    message.error = ERR_BUSY;
+    reply_message(router, route, &message, NULL);
+    return answer_failed(fake, request, router, route);
+}
+
+static void what_is_answered_is_not_asked_again(void **state)
+{
+    (void)state;
+    struct fake fake = {.answer = answer_busy_and_done};
+    struct err err = ERR_INIT;
+    struct node_status status;
+    struct client_answer answer;
+    uint8_t pack[ID_SIZE] = {1};
+    uint64_t call;
+    fake_start(&fake);
+    struct client *client = opened();
+    assert_int_equal(client_get_pack_start(client, &call, pack, &err), 0);
+    assert_int_equal(client_status(client, &status, &err), 0);
+    assert_int_equal(client_next(client, &answer, &err), 0);
+    assert_int_equal(answer.err.code, ERR_NOT_FOUND);
+    client_close(&client);
+    fake_stop(&fake);
+    assert_int_equal(fake.asked, 3);
+}
+
 /* The first fake ends for good, then the second takes its place. */
 static void *come_back(void *arg)
 {
@@ -526,6 +559,7 @@ int main(void)
         cmocka_unit_test(a_busy_node_is_asked_again),
         cmocka_unit_test(silence_ends_with_the_time_limit),
         cmocka_unit_test(a_node_that_goes_away_ends_every_call),
+        cmocka_unit_test(what_is_answered_is_not_asked_again),
         cmocka_unit_test(a_patient_client_asks_again_when_its_node_is_back),
         cmocka_unit_test(patience_ends_with_a_node_that_stays_away),
         cmocka_unit_test(a_patient_client_waits_for_a_node_that_is_not_there_yet),

@@ -18,7 +18,7 @@
 /* What alloc_large aligns to: a cache line, the widest vector register there is, and RS_ALIGN. */
 #define ALLOC_LARGE_ALIGN 64
 
-/* count elements of size bytes, all zero; never NULL, also not for none. Aborts when there is none.
+/* count elements of size bytes, all zero; never NULL, also when count is 0. Aborts without memory.
  */
 void *alloc_zero(size_t count, size_t size);
 

@@ -29,7 +29,7 @@ enum err_code {
     ERR_TIMEOUT = 11,   /* no answer in time */
     ERR_DENIED = 12,    /* not allowed: no certificate, no grant, no right */
     ERR_BUSY = 13,      /* a bounded queue is full: try again later */
-    ERR_MEMORY = 14,    /* a large buffer could not be had */
+    ERR_MEMORY = 14,    /* no memory for a large buffer */
     ERR_KEY = 15,       /* a wrong key or phrase */
     ERR_USAGE = 16,     /* the command line is wrong */
     ERR_CANCELLED = 17, /* stopped on request */

@@ -1,6 +1,6 @@
 /* hash.h - BLAKE2b-256, told apart by purpose.
  *
- * Every hash in a format has a purpose of 16 bytes (BLAKE2b's personalisation), so that the hash of
+ * Every hash in a format has a purpose (BLAKE2b's personalisation, 16 bytes), so that the hash of
  * one kind of thing can never be taken for that of another.
  *
  *   Memory   borrows every buffer

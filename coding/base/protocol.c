@@ -1,4 +1,4 @@
-/* A range is two bytes, so that it can be kept for every member and compared without a thought. */
+/* A range is two bytes: it is kept for every member, and compared on every message. */
 #include "coding/base/protocol.h"
 
 #include <stdio.h>

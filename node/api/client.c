@@ -1,5 +1,5 @@
-/* A DEALER on ipc://, with a monitor beside it that tells when the node went away. An endpoint that is
- * no open door is found by a plain connect() before anything is sent: a command says within
+/* A DEALER on ipc://, with a monitor beside it that tells when the node went away. That nobody listens
+ * at an endpoint is found by a plain connect() before anything is sent: a command says within
  * milliseconds that its node is not running. */
 #include "node/api/client_call.h"
 

@@ -29,13 +29,13 @@
 
 struct client;
 
-/* How well a pack is held: see Held in client.proto. */
+/* How well a pack is held: see Redundancy in client.proto. */
 struct redundancy {
     uint8_t pack[ID_SIZE];
     uint8_t object[ID_SIZE];
     uint32_t data, parity;
     uint32_t nodes;  /* distinct nodes with a fragment */
-    uint32_t others; /* of these, without the node asked */
+    uint32_t others; /* of these, other than the node asked */
     uint64_t sent_bytes;
 };
 
@@ -108,8 +108,8 @@ struct members_wanted {
 
 /* endpoint NULL: $ECBAK_SOCKET or the default. Does not wait for an answer. */
 int client_open(struct client **client, const char *endpoint, struct err *err) MUST_CHECK;
-/* The same, with client_set_patience from the start: the node need not be there yet. How to start it is the
- * error of the calls then, when patience ends. */
+/* The same, with client_set_patience from the start: the node need not be there yet. When patience
+ * ends, the calls fail, and their error says how to start it. */
 int client_open_patient(struct client **client, const char *endpoint, int patience_ms,
                         struct err *err) MUST_CHECK;
 void client_close(struct client **client);
@@ -124,7 +124,7 @@ void client_set_patience(struct client *client, int patience_ms);
 
 int client_status(struct client *client, struct node_status *status, struct err *err) MUST_CHECK;
 int client_members(struct client *client, struct member_list *list, struct err *err) MUST_CHECK;
-/* The same, with the newest events, or these alone. */
+/* Members, the newest events, or both. */
 int client_members_wanted(struct client *client, const struct members_wanted *wanted,
                           struct member_list *list, struct err *err) MUST_CHECK;
 void member_list_release(struct member_list *list);
@@ -150,8 +150,8 @@ struct client_answer {
     size_t pack_size;
     uint32_t corrupt; /* of a get: damaged fragments met on the way */
 };
-/* The next answer to a started call, in any order. -1 only when none can be had (timeout, broken).
- */
+/* The next answer to a started call, in any order. -1: none came in time, none is under way, or the
+ * socket is broken. */
 int client_next(struct client *client, struct client_answer *answer, struct err *err) MUST_CHECK;
 
 /* held[count] is filled in the order of packs; any count (sent in batches). */

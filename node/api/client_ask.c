@@ -1,4 +1,5 @@
 /* The plain requests: one question, one answer, everything in it checked before it is believed. */
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -25,6 +26,7 @@ struct client_call *client_ask(struct client *client, Ecbak__ClientRequest *requ
         client_call_end(call);
         return NULL;
     }
+    assert(call->reply != NULL);
     if (reply_payload != NULL)
         *reply_payload = call->has_reply_payload ? wire_view(zmq_msg_data(&call->reply_payload),
                                                              zmq_msg_size(&call->reply_payload))

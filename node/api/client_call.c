@@ -1,8 +1,9 @@
 /* ZeroMQ hides that a node went away: it reconnects in silence and what was under way is never
  * answered. So the monitor's "disconnected" ends every call at once, or, where the client is
- * patient, puts it off until somebody is at the door again. */
+ * patient, puts it off until somebody listens there again. */
 #include "node/api/client_call.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <time.h>
@@ -24,6 +25,7 @@ static int64_t now_ms(void)
 static int call_send(struct client *client, struct client_call *call, struct err *err)
 {
     int more = call->has_payload ? ZMQ_SNDMORE : 0;
+    assert(call->number != 0 && !call->answered && call->header != NULL);
     call->again_ms = 0;
     if (zmq_send(client->socket, call->header, call->header_size, more) < 0)
         return err_set(err, ERR_IO, "sending to %s: %s", client->endpoint, zmq_strerror(errno));
@@ -43,6 +45,7 @@ static int call_send(struct client *client, struct client_call *call, struct err
 static void call_put_off(struct client *client, struct client_call *call)
 {
     int64_t now = now_ms();
+    assert(!call->answered);
     if (client->gone_ms == 0)
         client->gone_ms = now;
     call->again_ms = now + KNOCK_MS;
@@ -211,7 +214,7 @@ static int client_pump(struct client *client, int64_t wait_ms, struct err *err)
     int64_t now = now_ms();
     for (size_t i = 0; i < CLIENT_CALLS_MAX; i++) {
         struct client_call *call = &client->calls[i];
-        if (call->number == 0 || call->again_ms == 0)
+        if (call->number == 0 || call->answered || call->again_ms == 0)
             continue;
         if (call->again_ms <= now) {
             struct err closed = ERR_INIT;
@@ -249,6 +252,7 @@ struct client_call *client_call_wait(struct client *client, struct client_call *
                                      struct err *err)
 {
     int64_t start = now_ms();
+    assert(call == NULL || call->number != 0); /* else it would be waited for in vain */
     for (;;) {
         bool any = call != NULL;
         for (size_t i = 0; i < CLIENT_CALLS_MAX; i++) {

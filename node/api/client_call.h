@@ -1,4 +1,5 @@
-/* client_call.h - one connection to a node and the calls under way on it: the inside of client.h.
+/* client_call.h - one connection to a node and the calls under way on it: what the files behind
+ * client.h share.
  *
  * A call keeps its request (the pack shared with the socket, not copied) until it is answered: a
  * node whose queue is full says ERR_BUSY, and the call is sent again a little later, so commands
@@ -28,7 +29,7 @@ struct client_call {
     uint64_t number; /* 0: this place is free */
     bool started;    /* client_next hands it out; else a plain function waits for it */
     bool answered;
-    int64_t again_ms; /* > 0: the node was busy, send again then */
+    int64_t again_ms; /* > 0: the node was busy or is away, send again then */
     unsigned tries;
     uint8_t *header;
     size_t header_size;
@@ -52,13 +53,14 @@ struct client {
     struct client_call calls[CLIENT_CALLS_MAX];
 };
 
-/* Is somebody at the door? ERR_TIMEOUT when not. Opens and closes a connection of its own. */
+/* Does somebody listen at the endpoint? ERR_TIMEOUT when not, ERR_DENIED when we may not ask. Opens
+ * and closes a connection of its own. */
 int client_knock(const struct client *client, struct err *err) MUST_CHECK;
 /* ERR_TIMEOUT: how to start the node. */
 int client_no_answer(const struct client *client, struct err *err);
 
 /* Starts a request; its `call` field is filled in. payload (or NULL) is taken, also on failure:
- * *payload is nulled and freed when sent and answered. */
+ * *payload is nulled, and its bytes are freed once the call is answered or ended. */
 int client_call_start(struct client *client, Ecbak__ClientRequest *request, uint8_t **payload,
                       size_t payload_size, struct client_call **call, struct err *err) MUST_CHECK;
 /* Waits for this call, or with NULL for any started one: the call that was answered, or NULL. */
@@ -72,7 +74,7 @@ struct client_call *client_ask(struct client *client, Ecbak__ClientRequest *requ
                                uint8_t **payload, size_t payload_size,
                                ProtobufCBinaryData *reply_payload, struct err *err) MUST_CHECK;
 
-/* false: not a Held that makes sense. */
+/* false: there is none, or it makes no sense. */
 bool client_read_redundancy(struct redundancy *held, const Ecbak__Redundancy *from) MUST_CHECK;
 
 #endif

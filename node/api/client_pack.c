@@ -1,4 +1,5 @@
 /* Packs to and from the node: the calls that run side by side. */
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -94,6 +95,7 @@ int client_next(struct client *client, struct client_answer *answer, struct err 
     answer->call = call->number;
     answer->err = call->err;
     if (call->err.code == ERR_NONE) {
+        assert(call->reply != NULL);
         if (call->reply->body_case == ECBAK__CLIENT_REPLY__BODY_PUT_PACK)
             take_put(answer, call->reply->put_pack);
         else if (call->reply->body_case == ECBAK__CLIENT_REPLY__BODY_GET_PACK)

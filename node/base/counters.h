@@ -5,6 +5,7 @@
 #ifndef ECBAK_NODE_BASE_COUNTERS_H
 #define ECBAK_NODE_BASE_COUNTERS_H
 
+#include <assert.h>
 #include <stdatomic.h>
 #include <stdint.h>
 
@@ -26,6 +27,7 @@ struct counters {
 
 static inline void count_one(struct counters *counters, enum counted which)
 {
+    assert(which < COUNTED_COUNT);
     atomic_fetch_add_explicit(&counters->value[which], 1, memory_order_relaxed);
 }
 

@@ -1,6 +1,8 @@
 /* Running time is taken from a clock that goes on while the machine sleeps: so does the date. */
 #include "node/base/date.h"
 
+#include <assert.h>
+
 #include "node/common/clock.h"
 #include "node/trust/cert.h"
 
@@ -31,6 +33,7 @@ bool date_floor_see(struct date_floor *floor, int64_t now_s, int64_t step_s)
 
 void date_set_floor(const struct date_floor *floor)
 {
+    assert(floor->first_s <= floor->last_s); /* as in every certificate that was decoded */
     own_floor = *floor;
     set_at_ms = boottime_ms();
 }

@@ -8,7 +8,7 @@
  *
  *   Limits   the floor stays within the dates of the own certificate, so that a clock which was
  *            once far ahead neither ends this node nor outlives its being set right
- *   Threads  any; date_set_floor before the others start
+ *   Threads  any; date_set_floor once, before the others start
  */
 #ifndef ECBAK_NODE_BASE_DATE_H
 #define ECBAK_NODE_BASE_DATE_H

@@ -2,6 +2,7 @@
  * floor too. */
 #include "node/base/date_file.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,6 +26,7 @@ void date_file_encode(uint8_t bytes[DATE_FILE_SIZE], int64_t seen_s)
     write_zero(&w, 6);
     write_u64(&w, (uint64_t)seen_s);
     write_zero(&w, 8);
+    assert(w.used == CLOCK_BODY_SIZE);
     hash_bytes(bytes + CLOCK_BODY_SIZE, CLOCK_PURPOSE, bytes, CLOCK_BODY_SIZE);
 }
 

@@ -1,15 +1,20 @@
-/* One lock, one condition; the queue is a ring of jobs_max places, so pushing never allocates. */
+/* One lock, one condition; the queue is a ring of jobs_max places, so pushing allocates nothing but,
+ * at times, a thread. */
 #include "node/base/jobs.h"
 
+#include <assert.h>
 #include <pthread.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "coding/base/alloc.h"
 
-/* What our jobs need is far less; sanitizers want more. */
+/* Jobs need far less; the sanitizers' runs need this much. */
 #define STACK_BYTES ((size_t)1 << 20)
+
+#define THREAD_NAME_SIZE 16 /* Linux's; pthread_setname_np refuses what is longer */
 
 struct slot {
     void *job;
@@ -30,6 +35,9 @@ struct jobs {
 void jobs_new(struct jobs **jobs, const struct jobs_options *options)
 {
     struct jobs *j = alloc_zero(1, sizeof(*j));
+    assert(options->threads_max > 0 && options->jobs_max > 0);
+    assert(options->run != NULL && options->drop != NULL);
+    assert(strlen(options->name) < THREAD_NAME_SIZE);
     j->options = *options;
     j->ring = alloc_zero(options->jobs_max, sizeof(*j->ring));
     j->threads = alloc_zero(options->threads_max, sizeof(*j->threads));
@@ -56,6 +64,7 @@ static void *work(void *arg)
         pthread_mutex_unlock(&j->lock);
         j->options.run(j->options.ctx, slot.job);
         pthread_mutex_lock(&j->lock);
+        assert(j->running > 0 && j->bytes >= slot.bytes);
         j->running--;
         j->bytes -= slot.bytes;
     }
@@ -90,6 +99,7 @@ int jobs_push(struct jobs *jobs, void *job, size_t bytes)
             j->ring[(j->first + j->waiting) % j->options.jobs_max] = (struct slot){job, bytes};
             j->waiting++;
             j->bytes += bytes;
+            assert(j->waiting + j->running <= j->options.jobs_max);
             pthread_cond_signal(&j->more);
             result = 0;
         }
@@ -110,6 +120,7 @@ void jobs_destroy(struct jobs **jobs)
     pthread_mutex_unlock(&j->lock);
     for (unsigned i = 0; i < j->thread_count; i++)
         pthread_join(j->threads[i], NULL);
+    assert(j->running == 0 && j->idle == 0); /* every job is run or waits, none is between */
     for (; j->waiting > 0; j->waiting--) {
         j->options.drop(j->options.ctx, j->ring[j->first].job);
         j->first = (j->first + 1) % j->options.jobs_max;

@@ -1,8 +1,9 @@
 /* log.h - the daemon's lines for the journal, on standard error.
  *
  * In the journal each line starts with the level as <3> to <7>, which systemd reads and strips; on a
- * terminal with a word instead; in a file with the time and that word. A line never carries a secret, a path or a name out of anybody's backup: nodes
- * see only ciphertext, and their log keeps to node names, addresses, ids and counts.
+ * terminal with a word instead; in a file with the time and that word. A line never carries a secret,
+ * or a path or a name out of anybody's backup: nodes see only ciphertext, and their log keeps to node
+ * names, addresses, ids, counts and this node's own files.
  *
  *   Limits   one line at most LOG_LINE_MAX bytes, cut at the end; control characters become '?'
  *   Threads  any; a line is written with one call, so lines never mix

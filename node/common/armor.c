@@ -1,6 +1,7 @@
 /* One line survives copying between terminals, YAML and mail better than a block of lines does. */
 #include "node/common/armor.h"
 
+#include <assert.h>
 #include <sodium.h>
 #include <stdio.h>
 #include <string.h>
@@ -24,10 +25,12 @@ int armor_decode(uint8_t *bytes, size_t size_max, size_t *size, const char *kind
 {
     char prefix[ARMOR_PREFIX_MAX];
     int any = snprintf(prefix, sizeof(prefix), "ecbak-%s-", kind);
+    assert(any > 0 && (size_t)any < sizeof(prefix));
     if (strncmp(line, prefix, (size_t)any) != 0)
         return err_set(err, ERR_FORMAT, "this is no %s: it does not start with \"%s\"", kind,
                        prefix);
     int exact = snprintf(prefix, sizeof(prefix), "ecbak-%s-%u:", kind, version);
+    assert(exact > 0 && (size_t)exact < sizeof(prefix));
     if (strncmp(line, prefix, (size_t)exact) != 0)
         return err_set(err, ERR_VERSION, "%s of version \"%.8s\": this program knows %u", kind,
                        line + any, version);

@@ -1,4 +1,4 @@
-/* The only place that reads a clock. */
+/* Whatever a node decides by the time, it reads the time here. */
 #include "node/common/clock.h"
 
 #include <time.h>

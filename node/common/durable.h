@@ -32,8 +32,9 @@ enum durable_how {
     DURABLE_REPLACE, /* atomically */
 };
 
-/* Writes the pieces one after another to `path` with these permission bits. On failure nothing is
- * left behind and what was there before is untouched. */
+/* Writes the pieces one after another to `path` with these permission bits. On failure no part of
+ * them is left behind, and what was there before is untouched; but when only the folder could not be
+ * fsynced, DURABLE_REPLACE has replaced it whole, and a power cut may bring the old one back. */
 int durable_write(const char *path, const struct durable_piece *pieces, size_t count,
                   unsigned permissions, enum durable_how how, struct err *err) MUST_CHECK;
 

@@ -3,6 +3,7 @@
  * is right for one unpacking. */
 #include "node/common/wire.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -66,6 +67,7 @@ ProtobufCBinaryData wire_view(const void *bytes, size_t size)
 void wire_text(char *to, size_t room, const char *text)
 {
     size_t used = 0;
+    assert(room > 0);
     if (text != NULL) {
         for (; text[used] != '\0' && used + 1 < room; used++) {
             unsigned char c = (unsigned char)text[used];

@@ -35,7 +35,7 @@ ProtobufCBinaryData wire_view(const void *bytes, size_t size);
 /* Copies text that a stranger sent, cut to fit and with control characters made '?'; NULL is "". */
 void wire_text(char *to, size_t room, const char *text);
 
-/* The error that a reply carries, of at most err.h's codes; returns -1. */
+/* The error that a reply carries; a code that err.h does not have becomes ERR_IO. Returns -1. */
 int wire_error(struct err *err, uint32_t code, const char *text);
 
 #endif

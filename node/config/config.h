@@ -41,7 +41,7 @@ struct config {
     uint32_t client_jobs, peer_jobs;
     uint32_t members_max;
     uint32_t connections_max;
-    struct protocol protocol; /* no key: the versions that this program speaks; tests say others */
+    struct protocol protocol; /* not from the file: what this program speaks; tests set others */
     struct config_seed seeds[CONFIG_SEEDS_MAX];
     size_t seed_count;
 };

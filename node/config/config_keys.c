@@ -2,6 +2,7 @@
  * and why one would change it. */
 #include "node/config/config_keys.h"
 
+#include <assert.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -147,6 +148,7 @@ bool config_key_set(struct config *config, const struct config_key *key, const c
 {
     char *field = (char *)config + key->offset;
     uint64_t number;
+    assert(key->offset + key->size <= sizeof(*config));
     if (key->type < TYPE_PORT) {
         if (strlen(text) >= key->size || !is_text_allowed(key, text))
             return false;
@@ -157,6 +159,9 @@ bool config_key_set(struct config *config, const struct config_key *key, const c
     if (!config_read_number(text, key->type == TYPE_SIZE, &number) || number < key->min ||
         number > key->max)
         return false;
+    assert(key->size == (key->type == TYPE_PORT    ? sizeof(uint16_t)
+                         : key->type == TYPE_COUNT ? sizeof(uint32_t)
+                                                   : sizeof(uint64_t)));
     if (key->type == TYPE_PORT)
         memcpy(field, &(uint16_t){(uint16_t)number}, sizeof(uint16_t));
     else if (key->type == TYPE_COUNT)

@@ -1,5 +1,5 @@
-/* Keys that wait take the place of those in use by one rename: after a crash either both files are there,
- * and the next start does it, or it is done. It comes last, when nothing else speaks against starting. */
+/* Keys that wait take the place of those in use by one rename: after a crash either both files are
+ * there, and the next start does it, or it is done. It comes last, when all else has been checked. */
 #include "node/config/identity.h"
 
 #include <inttypes.h>

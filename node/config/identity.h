@@ -1,7 +1,8 @@
-/* identity.h - who this node is: its keys, the certificate that names them, and the authority that signed it.
+/* identity.h - who this node is: its keys, the certificate that names them, and the authority that
+ * signed it.
  *
- * Other keys of the same node may wait beside those in use (key_file.next) for a certificate of their own; the
- * first start that finds it makes them the ones in use.
+ * Other keys of the same node may wait beside those in use (key_file.next) for a certificate of their
+ * own; the first start that finds it makes them the ones in use.
  *
  *   Errors   ERR_NOT_FOUND, ERR_DENIED, ERR_FOREIGN...: the text says which file, and what to run
  *   Threads  the main one, before any other was started
@@ -21,8 +22,8 @@ struct identity {
     struct cert cert;
 };
 
-/* Everything checked, also the dates, against a clock that may be wrong: the clock's floor is set
- * (node/common/clock.h). Release it also on failure. */
+/* Everything checked, also the dates, against a clock that may be wrong: the date's floor is set
+ * (node/base/date.h). Release it also on failure. */
 int identity_load(struct identity *id, const struct config *config, struct err *err) MUST_CHECK;
 void identity_release(struct identity *id);
 

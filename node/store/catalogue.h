@@ -4,9 +4,9 @@
  * both agree at each start. Only two things live here alone: pins that came after a fragment, and
  * newer holder lists.
  *
- *   Limits   about 1 MiB of memory whatever its size
+ *   Limits   about 2 MiB of memory whatever its size
  *   Errors   ERR_FULL no space; ERR_DAMAGED the file is corrupt: the next start builds it anew;
- *            ERR_IO
+ *            ERR_VERSION a newer program made it; ERR_IO
  *   Threads  one at a time: the store has the lock
  */
 #ifndef ECBAK_NODE_STORE_CATALOGUE_H
@@ -21,7 +21,7 @@
 
 struct catalogue;
 
-/* Opens or creates it. A file that is corrupt, of another version, or of a store with another epoch
+/* Opens or creates it. A file that is corrupt, of an older version, or of a store with another epoch
  * is deleted and made anew, empty. */
 int catalogue_open(struct catalogue **catalogue, const char *path, uint64_t epoch,
                    struct err *err) MUST_CHECK;

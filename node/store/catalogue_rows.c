@@ -1,4 +1,5 @@
 /* Rows in and out. What comes from the file is checked for size, as everything from a disk is. */
+#include <assert.h>
 #include <string.h>
 
 #include "node/store/catalogue.h"
@@ -9,6 +10,8 @@
 int catalogue_add_fragment(struct catalogue *c, const struct fragment_info *info,
                            const struct holders *holders, struct err *err)
 {
+    assert(info->index < info->data + info->parity && info->file_bytes > 0);
+    assert(holders->count <= HOLDERS_MAX);
     sqlite3_stmt *s = sql_statement(c, SQL_ADD_FRAGMENT, err);
     if (s == NULL)
         return -1;
@@ -67,6 +70,7 @@ int catalogue_find_fragment(struct catalogue *c, const uint8_t object[ID_SIZE], 
 int catalogue_set_holders(struct catalogue *c, const uint8_t object[ID_SIZE], uint32_t index,
                           const struct holders *holders, struct err *err)
 {
+    assert(holders->count <= HOLDERS_MAX);
     sqlite3_stmt *s = sql_statement(c, SQL_SET_HOLDERS, err);
     if (s == NULL)
         return -1;
@@ -160,6 +164,7 @@ int catalogue_pinned(struct catalogue *c, const uint8_t pack[ID_SIZE], const uin
 
 int catalogue_add_record(struct catalogue *c, const struct record_row *row, struct err *err)
 {
+    assert(row->file_bytes > 0);
     sqlite3_stmt *s = sql_statement(c, SQL_ADD_RECORD, err);
     if (s == NULL)
         return -1;

@@ -1,6 +1,8 @@
 /* All SQL that rows are read and written with, in one list. */
 #include "node/store/catalogue_sql.h"
 
+#include <assert.h>
+#include <limits.h>
 #include <string.h>
 
 #define INFO_COLUMNS "object, idx, pack, vault, data, parity, pack_bytes, file_bytes"
@@ -53,6 +55,7 @@ int sql_fail(sqlite3 *db, const char *what, struct err *err)
 
 sqlite3_stmt *sql_statement(struct catalogue *c, enum sql_query query, struct err *err)
 {
+    assert(query < SQL_QUERIES && queries[query] != NULL);
     if (c->statements[query] == NULL &&
         sqlite3_prepare_v3(c->db, queries[query], -1, SQLITE_PREPARE_PERSISTENT,
                            &c->statements[query], NULL) != SQLITE_OK) {
@@ -64,6 +67,7 @@ sqlite3_stmt *sql_statement(struct catalogue *c, enum sql_query query, struct er
 
 void sql_bind_bytes(sqlite3_stmt *s, int at, const void *bytes, size_t size)
 {
+    assert(size <= INT_MAX);
     sqlite3_bind_blob(s, at, bytes, (int)size, SQLITE_STATIC);
 }
 

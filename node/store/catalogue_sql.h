@@ -38,7 +38,7 @@ enum sql_query {
 
 struct catalogue {
     sqlite3 *db;
-    bool durable; /* the level of synchronous is FULL now */
+    bool durable; /* `synchronous` is FULL now */
     sqlite3_stmt *statements[SQL_QUERIES];
 };
 

@@ -18,10 +18,10 @@
 #include "node/store/trailer.h"
 
 struct fragment_file {
-    uint8_t *bytes; /* the fragment: all of it, or only what is before the row */
+    uint8_t *bytes; /* the fragment; its row is only there when the whole was read */
     size_t size;    /* of the fragment, row included */
     uint64_t file_bytes;
-    ino_t inode; /* 0: no such file */
+    ino_t inode; /* 0: it could not be opened */
     struct fragment fragment;
     struct trailer trailer;
     uint8_t trailer_bytes[TRAILER_SIZE_MAX];

@@ -1,6 +1,7 @@
 /* An empty place is all zeros in memory and empty bytes on the wire. */
 #include "node/store/holders.h"
 
+#include <assert.h>
 #include <string.h>
 
 #include "node/common/wire.h"
@@ -8,6 +9,7 @@
 bool holders_has(const struct holders *holders, uint32_t index)
 {
     static const uint8_t nobody[ID_SIZE];
+    assert(index < HOLDERS_MAX);
     return memcmp(holders->node[index], nobody, ID_SIZE) != 0;
 }
 

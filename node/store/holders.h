@@ -18,14 +18,15 @@
 
 #define HOLDERS_MAX 255
 
-/* Node ids by fragment index; zeros where nobody holds it (yet). */
+/* Node ids by fragment index; zeros where nobody holds it. */
 struct holders {
     uint32_t count;
     uint8_t node[HOLDERS_MAX][ID_SIZE];
 };
 
 bool holders_has(const struct holders *holders, uint32_t index);
-/* Distinct nodes (no list has one twice), and how many of them are not `self`. */
+/* Places that are taken, and how many of them are not by `self`; they are as many nodes, as long as no
+ * node is in the list twice. */
 void holders_count(const struct holders *holders, const uint8_t self[ID_SIZE], uint32_t *nodes,
                    uint32_t *others);
 

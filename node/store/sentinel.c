@@ -2,6 +2,7 @@
  * would hide the loss. So the file is only ever made by store_create. */
 #include "node/store/sentinel.h"
 
+#include <assert.h>
 #include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,6 +29,7 @@ int sentinel_create(const char *path, const uint8_t node[ID_SIZE], struct err *e
     write_bytes(&w, node, ID_SIZE);
     write_bytes(&w, epoch, sizeof(epoch));
     write_zero(&w, 8);
+    assert(w.used == SENTINEL_BODY_SIZE);
     hash_bytes(bytes + SENTINEL_BODY_SIZE, SENTINEL_PURPOSE, bytes, SENTINEL_BODY_SIZE);
     struct durable_piece piece = {bytes, sizeof(bytes)};
     return durable_write(path, &piece, 1, 0600, DURABLE_NEW, err);

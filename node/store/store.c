@@ -3,6 +3,7 @@
  * read again now and then, for a disk that answers from its cache only. */
 #include "node/store/store.h"
 
+#include <assert.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -23,7 +24,7 @@
 
 static const char *const folders[] = {"fragments", "records", "damaged"};
 
-/* ---- paths: dir is checked to be short when the store is opened ---- */
+/* ---- paths: store_open checks that dir is short enough for all of them ---- */
 
 static int join(char path[DURABLE_PATH_MAX], const char *dir, const char *name, struct err *err)
 {
@@ -192,6 +193,7 @@ void store_close(struct store **store)
     struct store *s = *store;
     if (s == NULL)
         return;
+    assert(s->reserved_bytes == 0);
     catalogue_close(&s->catalogue);
     if (s->sentinel >= 0)
         close(s->sentinel);
@@ -239,15 +241,24 @@ int store_reserve(struct store *store, uint64_t bytes, struct err *err)
         bytes > store->capacity_bytes - store->used_bytes)
         result = err_set(err, ERR_FULL, "this node's capacity of %llu bytes is used up",
                          (unsigned long long)store->capacity_bytes);
-    else
+    if (result == 0) {
         store->used_bytes += bytes;
+        store->reserved_bytes += bytes;
+    }
     pthread_mutex_unlock(&store->lock);
     return result;
+}
+
+void store_settle(struct store *store, uint64_t bytes)
+{
+    assert(store->reserved_bytes >= bytes);
+    store->reserved_bytes -= bytes;
 }
 
 void store_give_back(struct store *store, uint64_t bytes)
 {
     pthread_mutex_lock(&store->lock);
+    store_settle(store, bytes);
     store->used_bytes -= bytes;
     pthread_mutex_unlock(&store->lock);
 }

@@ -1,6 +1,7 @@
 /* A put is one file write, one fsync, one rename, one fsync of its folder and one catalogue
  * transaction. The row is hashed once, before anything is written; what is read back is hashed
  * again, since disks forget. */
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -14,10 +15,12 @@
 
 #define PACK_FRAGMENTS_MAX HOLDERS_MAX
 
+_Static_assert(HOLDERS_MAX == RS_TOTAL_MAX, "a place in the list for each row");
+
 /* ---- what is gone ---- */
 
-/* Takes a fragment whose file is gone or bad out of the catalogue; inode is the bad file's, which is
- * moved aside unless it was replaced meanwhile. */
+/* Takes a fragment whose file is gone or bad out of the catalogue. inode is the bad file's, which is
+ * moved aside; 0: there was none. When another file has its place meanwhile, nothing is done. */
 static void drop(struct store *store, const uint8_t object[ID_SIZE], uint32_t index, ino_t inode)
 {
     char path[DURABLE_PATH_MAX];
@@ -38,6 +41,7 @@ static void drop(struct store *store, const uint8_t object[ID_SIZE], uint32_t in
         if (catalogue_remove_fragment(store->catalogue, object, index, NULL) != 0) {
             catalogue_rollback(store->catalogue);
         } else if (catalogue_commit(store->catalogue, NULL) == 0) {
+            assert(store->fragments > 0);
             store->used_bytes -= info.file_bytes;
             store->fragments--;
         }
@@ -94,8 +98,10 @@ static int add_rows(struct store *store, const struct fragment_info *info,
         else
             catalogue_rollback(store->catalogue);
     }
-    if (result == 0)
+    if (result == 0) {
+        store_settle(store, info->file_bytes);
         store->fragments++;
+    }
     pthread_mutex_unlock(&store->lock);
     return result;
 }
@@ -132,6 +138,7 @@ static int write_new(struct store *store, const uint8_t *bytes, struct fragment_
     const struct durable_piece pieces[] = {{bytes, (size_t)trailer->fragment_size},
                                            {trailer_bytes, trailer_size}};
     info->file_bytes = trailer->fragment_size + trailer_size;
+    assert(trailer_size <= sizeof(trailer_bytes));
     if (store_reserve(store, info->file_bytes, err) != 0)
         return -1;
     store_fragment_dir(store, dir, info->object[0]);
@@ -329,6 +336,7 @@ int store_pin_packs(struct store *store, const uint8_t (*packs)[ID_SIZE], size_t
             result = catalogue_commit(store->catalogue, err);
     }
     if (result == 0) {
+        assert(store->fragments >= gone.fragments);
         store->fragments -= gone.fragments;
         store->used_bytes -= gone.bytes;
     }

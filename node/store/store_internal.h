@@ -7,7 +7,7 @@
  *
  * Locks, in the order in which they are taken: stripe[x] around the whole making of a file, so that
  * one name is made by one thread at a time while others fsync theirs; then lock, for the catalogue
- * and the sums, never held while a fragment is read or written.
+ * and the sums, never held while a fragment or a record is read or written.
  */
 #ifndef ECBAK_NODE_STORE_STORE_INTERNAL_H
 #define ECBAK_NODE_STORE_STORE_INTERNAL_H
@@ -38,7 +38,8 @@ struct store {
 
     pthread_mutex_t lock; /* guards what follows */
     struct catalogue *catalogue;
-    uint64_t used_bytes; /* files, and what is being written */
+    uint64_t used_bytes;     /* files, and what is reserved */
+    uint64_t reserved_bytes; /* for files that have no row yet */
     uint64_t fragments, records;
     uint64_t damaged, damaged_kept;
     int64_t read_ms; /* when the sentinel's content was read last */
@@ -55,17 +56,21 @@ void store_vault_dir(const struct store *store, char path[DURABLE_PATH_MAX],
 void store_record_path(const struct store *store, char path[DURABLE_PATH_MAX],
                        const uint8_t vault[ID_SIZE], const uint8_t hash[ID_SIZE]);
 
-/* Takes bytes from the capacity before a file is written; gives them back when it was not. */
+/* Takes bytes from the capacity before a file is written; gives them back when it was not, or settles
+ * them, with the lock held, when it is there and has its row. */
 int store_reserve(struct store *store, uint64_t bytes, struct err *err) MUST_CHECK;
 void store_give_back(struct store *store, uint64_t bytes);
+void store_settle(struct store *store, uint64_t bytes);
 
-/* Moves a file that does not prove itself into `damaged`, and counts it. With the lock held. */
+/* Moves a file that does not prove itself into `damaged`, and counts it. With the lock held, or before
+ * the store is shared. */
 void store_set_aside(struct store *store, const char *path);
 /* Does an error say that the file itself is bad? (ERR_IO does not: it may be a lack of file
  * descriptors, or of rights.) */
 bool store_is_damage(enum err_code code);
 
-/* Adds a record's hash to the digest, or takes it out again. With the lock held. */
+/* Adds a record's hash to the digest, or takes it out again. With the lock held, or before the store is
+ * shared. */
 void store_digest_flip(struct store *store, const uint8_t hash[ID_SIZE]);
 
 /* Before the store is shared: removes leftovers, and makes catalogue and files agree. */

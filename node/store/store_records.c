@@ -1,5 +1,6 @@
 /* Records are few and small: each is a file named by the hash of what was signed, in a folder named
  * by its vault, and is opened (its signatures checked) whenever it is read. */
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -29,6 +30,7 @@ static void drop(struct store *store, const struct record_row *row, const char *
         if (catalogue_remove_record(store->catalogue, row->hash, NULL) != 0) {
             catalogue_rollback(store->catalogue);
         } else if (catalogue_commit(store->catalogue, NULL) == 0) {
+            assert(store->records > 0);
             store->used_bytes -= row->file_bytes;
             store->records--;
             store_digest_flip(store, row->hash);
@@ -48,6 +50,7 @@ static int add_row(struct store *store, const struct record_row *row, struct err
             catalogue_rollback(store->catalogue);
     }
     if (result == 0) {
+        store_settle(store, row->file_bytes);
         store->records++;
         store_digest_flip(store, row->hash);
     }

@@ -25,10 +25,12 @@ size_t trailer_encode(uint8_t bytes[TRAILER_SIZE_MAX], const struct trailer *tra
     write_bytes(&w, trailer->pin.writer, WRITER_SIZE);
     write_u64(&w, trailer->pin.number);
     write_zero(&w, 8);
+    assert(w.used == TRAILER_HEAD_SIZE);
     write_bytes(&w, trailer->grant, trailer->grant_size);
     write_bytes(&w, trailer->holders.node, (size_t)trailer->holders.count * ID_SIZE);
     hash_bytes(digest, TRAILER_PURPOSE, bytes, w.used);
     write_bytes(&w, digest, sizeof(digest));
+    assert(!w.failed);
     return w.used;
 }
 

@@ -8,6 +8,7 @@
  *        8   32  Ed25519 seed
  *       40   16  BLAKE2b-128 of bytes 0 to 39
  */
+#include <assert.h>
 #include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -41,6 +42,7 @@ static int secret_save(const char *path, const uint8_t seed[crypto_sign_SEEDBYTE
     write_u16(&w, AUTHORITY_VERSION);
     write_zero(&w, 2);
     write_bytes(&w, seed, crypto_sign_SEEDBYTES);
+    assert(w.used == AUTHORITY_BODY_SIZE);
     crypto_generichash(bytes + AUTHORITY_BODY_SIZE, AUTHORITY_DIGEST_SIZE, bytes,
                        AUTHORITY_BODY_SIZE, NULL, 0);
     struct durable_piece piece = {bytes, sizeof(bytes)};

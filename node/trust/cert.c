@@ -18,6 +18,7 @@
  */
 #include "node/trust/cert.h"
 
+#include <assert.h>
 #include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
@@ -87,6 +88,7 @@ int cert_encode(const struct cert *c, uint8_t bytes[CERT_BYTES_MAX], size_t *siz
     write_bytes(&w, c->zone, strlen(c->zone));
     write_zero(&w, sizeof(c->zone) - strlen(c->zone));
     write_bytes(&w, c->signature, sizeof(c->signature));
+    assert(!w.failed && w.used == CERT_BYTES_MAX);
     *size = w.used;
     return 0;
 }

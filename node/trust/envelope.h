@@ -22,7 +22,8 @@
 
 #define STATEMENT_VERSION 1
 
-/* Unpacks a Signed, or a message around several, of at most size_max bytes; NULL on error. */
+/* Unpacks a Signed, or a message around several, of at most size_max bytes, exactly as packing it
+ * gives; NULL on error. */
 void *envelope_open(const ProtobufCMessageDescriptor *type, const uint8_t *bytes, size_t size,
                     size_t size_max, const char *what, struct err *err);
 int envelope_check_signature(const Ecbak__Signed *envelope, const char *context,
@@ -36,6 +37,7 @@ void *envelope_open_body(const ProtobufCMessageDescriptor *type, const Ecbak__Si
 void envelope_seal(Ecbak__Signed *envelope, uint8_t signature[SIGN_SIZE],
                    const ProtobufCMessage *body, const char *context,
                    const uint8_t secret[SIGN_SECRET_SIZE]);
+/* ERR_INVALID when it has more than size_max bytes. */
 int envelope_pack(const ProtobufCMessage *message, size_t size_max, const char *what,
                   uint8_t **bytes, size_t *size, struct err *err) MUST_CHECK;
 #endif

@@ -14,6 +14,7 @@
  *                                                     136   64  signature by the node's key over
  *                                                               "ecbak request 1", NUL, 0 to 135
  */
+#include <assert.h>
 #include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
@@ -78,6 +79,7 @@ int node_keys_save(const struct node_keys *keys, const char *path, struct err *e
     write_zero(&w, 2);
     write_bytes(&w, keys->sign_secret, crypto_sign_SEEDBYTES);
     write_bytes(&w, keys->curve_secret, sizeof(keys->curve_secret));
+    assert(w.used == KEYS_BODY_SIZE);
     crypto_generichash(bytes + KEYS_BODY_SIZE, KEYS_DIGEST_SIZE, bytes, KEYS_BODY_SIZE, NULL, 0);
     struct durable_piece piece = {bytes, sizeof(bytes)};
     int result = durable_write(path, &piece, 1, 0600, DURABLE_NEW, err);
@@ -155,6 +157,7 @@ int cert_request(char line[CERT_ARMOR_MAX], const struct node_keys *keys, const 
     write_zero(&w, CERT_NAME_MAX + 1 - strlen(name));
     write_bytes(&w, zone, strlen(zone));
     write_zero(&w, CERT_NAME_MAX + 1 - strlen(zone));
+    assert(w.used == REQUEST_BODY_SIZE);
     sign_body(bytes + REQUEST_BODY_SIZE, REQUEST_CONTEXT, bytes, REQUEST_BODY_SIZE,
               keys->sign_secret);
     return armor_encode(line, CERT_ARMOR_MAX, "request", REQUEST_VERSION, bytes, sizeof(bytes),

@@ -17,6 +17,7 @@
  */
 #include "node/trust/revocation.h"
 
+#include <assert.h>
 #include <sodium.h>
 #include <string.h>
 
@@ -68,6 +69,7 @@ int revocation_encode(const struct revocation *r, uint8_t bytes[REVOCATION_BYTES
     write_bytes(&w, r->reason, strlen(r->reason));
     write_zero(&w, sizeof(r->reason) - strlen(r->reason));
     write_bytes(&w, r->signature, sizeof(r->signature));
+    assert(!w.failed && w.used == REVOCATION_BYTES);
     return 0;
 }
 

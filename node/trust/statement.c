@@ -80,8 +80,7 @@ int writer_cert_open(struct writer_cert *c, const uint8_t *bytes, size_t size, s
     return result;
 }
 
-/* What grants and records share: the certificate proves the writer, is of this vault, allows it,
- * and the cluster is ours. */
+/* What grants and records share: the certificate is of this vault and this writer, and lets it add. */
 static int check_writer(const struct writer_cert *c, const uint8_t vault[ID_SIZE],
                         const uint8_t writer[WRITER_SIZE], const char *what, struct err *err)
 {

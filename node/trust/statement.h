@@ -7,7 +7,8 @@
  *   Limits   a grant GRANT_BYTES_MAX, a record RECORD_BYTES_MAX, each encoded with its writer
  *            certificate
  *   Errors   ERR_FORMAT, ERR_VERSION, ERR_DAMAGED (signature), ERR_DENIED (a right is missing),
- *            ERR_FOREIGN (another cluster, or a certificate of another vault or writer)
+ *            ERR_FOREIGN (another cluster, or a certificate of another vault or writer); ERR_INVALID
+ *            too large to be sealed
  *   Memory   *_seal functions return malloc'd bytes, the caller's to free; what *_open returns
  *            points into nothing of the caller's
  *   Threads  any, after sodium_init()
@@ -103,9 +104,10 @@ int grant_seal(const struct grant *g, const struct signer *signer, uint8_t **byt
 int grant_open(struct grant *g, struct writer_cert *c, const uint8_t *bytes, size_t size,
                const uint8_t cluster[ID_SIZE], struct err *err) MUST_CHECK;
 
-/* hash of r is not read: it goes to `hash`. Needs RIGHT_ADD like a grant. */
+/* hash of r is not read: it goes to `hash`. */
 int record_seal(const struct record *r, const struct signer *signer, uint8_t **bytes, size_t *size,
                 uint8_t hash[ID_SIZE], struct err *err) MUST_CHECK;
+/* Checks what grant_open checks. Where the record stands in its writer's chain is not looked at. */
 int record_open(struct record *r, struct writer_cert *c, const uint8_t *bytes, size_t size,
                 const uint8_t cluster[ID_SIZE], struct err *err) MUST_CHECK;
 void record_release(struct record *r);
