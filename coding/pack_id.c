@@ -7,7 +7,7 @@
 
 #include <stdlib.h>
 
-void pack_id_of_leaves(uint8_t id[PACK_ID_SIZE], const uint8_t *leaves, uint64_t size)
+void pack_id_of_leaves(struct pack_id *id, const uint8_t *leaves, uint64_t size)
 {
     uint8_t bytes[4 + 8 + HASH_SIZE];
     uint8_t root[HASH_SIZE];
@@ -17,10 +17,10 @@ void pack_id_of_leaves(uint8_t id[PACK_ID_SIZE], const uint8_t *leaves, uint64_t
     write_u32(&w, PACK_ID_FORMAT);
     write_u64(&w, size);
     write_bytes(&w, root, HASH_SIZE);
-    hash_bytes(id, "ecbak pack id v1", bytes, sizeof(bytes));
+    hash_bytes(id->bytes, "ecbak pack id v1", bytes, sizeof(bytes));
 }
 
-void pack_id(uint8_t id[PACK_ID_SIZE], const void *pack, size_t size)
+void pack_id(struct pack_id *id, const void *pack, size_t size)
 {
     uint8_t *leaves = alloc_zero(hash_tree_leaf_count(size), HASH_SIZE);
     hash_tree_leaves(leaves, pack, size);

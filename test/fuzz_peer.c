@@ -40,8 +40,8 @@ static void open_local(void)
     snprintf(data_dir, sizeof(data_dir), "%s/data", dir);
     local.keys = keys;
     local.counters = &counters;
-    if (store_create(data_dir, keys->node, &err) != 0 ||
-        store_open(&local.store, data_dir, keys->node, local.cluster, 1 << 20, &err) != 0) {
+    if (store_create(data_dir, &keys->node, &err) != 0 ||
+        store_open(&local.store, data_dir, &keys->node, &local.cluster, 1 << 20, &err) != 0) {
         fprintf(stderr, "%s\n", err.text);
         abort();
     }
@@ -56,8 +56,8 @@ static void as_request(const uint8_t *data, size_t size)
     uint8_t *reply;
     size_t reply_size;
     struct payload payload = {.size = 0};
-    static const uint8_t node[ID_SIZE];
-    const struct question question = {.node = node,
+    static const struct node_id node;
+    const struct question question = {.node = &node,
                                       .queue = serve_peer_queue(data + at, header_size),
                                       .header = data + at,
                                       .header_size = header_size,
@@ -93,7 +93,7 @@ static void as_reply(const uint8_t *data, size_t size)
     for (size_t i = 0; i < sightings.count; i++) {
         if (sightings.items[i].index >= RS_TOTAL_MAX || sightings.items[i].pack >= 2)
             abort();
-        (void)sightings_rows(&sightings, sightings.items[i].object, &nodes);
+        (void)sightings_rows(&sightings, &sightings.items[i].object, &nodes);
     }
     sightings_release(&sightings);
     wire_free(reply);

@@ -21,12 +21,12 @@
 /* Node ids by fragment index; zeros where nobody holds it (yet). */
 struct holders {
     uint32_t count;
-    uint8_t node[HOLDERS_MAX][ID_SIZE];
+    struct node_id node[HOLDERS_MAX];
 };
 
 bool holders_has(const struct holders *holders, uint32_t index);
 /* Distinct nodes (no list has one twice), and how many of them are not `self`. */
-void holders_count(const struct holders *holders, const uint8_t self[ID_SIZE], uint32_t *nodes,
+void holders_count(const struct holders *holders, const struct node_id *self, uint32_t *nodes,
                    uint32_t *others);
 
 /* Views that borrow the list. */
