@@ -61,10 +61,11 @@ void fragment_write_head(uint8_t *head, const struct object *object, unsigned in
                          const uint8_t *leaves)
 {
     const struct object_shape *shape = &object->shape;
-    uint8_t id[OBJECT_ID_SIZE], digest[HASH_SIZE];
+    struct object_id id;
+    uint8_t digest[HASH_SIZE];
     struct writer w;
     assert(index < (unsigned)(shape->k + shape->m));
-    object_id(id, object);
+    object_id(&id, object);
     writer_init(&w, head, fragment_head_size(shape));
     write_bytes(&w, FRAGMENT_MAGIC, MAGIC_SIZE);
     write_u16(&w, FRAGMENT_VERSION);
@@ -77,8 +78,8 @@ void fragment_write_head(uint8_t *head, const struct object *object, unsigned in
     write_zero(&w, 2);
     write_u64(&w, shape->pack_size);
     write_u64(&w, shape->row_size);
-    write_bytes(&w, object->pack_id, PACK_ID_SIZE);
-    write_bytes(&w, id, OBJECT_ID_SIZE);
+    write_bytes(&w, object->pack_id.bytes, ID_SIZE);
+    write_bytes(&w, id.bytes, ID_SIZE);
     write_zero(&w, SPARE_SIZE);
     assert(w.used == DIGESTED);
     hash_bytes(digest, DIGEST_FOR, head, DIGESTED);
@@ -148,8 +149,8 @@ static int parse_header(struct fragment *fragment, const uint8_t *bytes, size_t 
     read_zero(&r, 2);
     uint64_t pack_size = read_u64(&r);
     uint64_t row_size = read_u64(&r);
-    read_bytes(&r, object->pack_id, PACK_ID_SIZE);
-    read_bytes(&r, fragment->object_id, OBJECT_ID_SIZE);
+    read_bytes(&r, object->pack_id.bytes, ID_SIZE);
+    read_bytes(&r, fragment->object_id.bytes, ID_SIZE);
     read_zero(&r, SPARE_SIZE);
     if (check_algorithms(object->code, object->layout, hash, err) != 0)
         return -1;
@@ -182,9 +183,10 @@ int fragment_total_size(const void *bytes, size_t size, size_t *total, struct er
 static int check_hashes(const struct fragment *fragment, struct err *err)
 {
     const struct object *object = &fragment->object;
-    uint8_t id[OBJECT_ID_SIZE], root[HASH_SIZE];
-    object_id(id, object);
-    if (memcmp(id, fragment->object_id, OBJECT_ID_SIZE) != 0)
+    struct object_id id;
+    uint8_t root[HASH_SIZE];
+    object_id(&id, object);
+    if (!id_equal(&id, &fragment->object_id))
         return err_set(err, ERR_DAMAGED, "the roots are damaged: they are not those of its object");
     hash_tree_root(root, fragment->leaves, object->shape.row_size);
     if (memcmp(root, object->roots[fragment->index], HASH_SIZE) == 0)
@@ -224,14 +226,14 @@ int fragment_parse(struct fragment *fragment, const void *bytes, size_t size, st
     return check_hashes(fragment, err);
 }
 
-int fragment_expect(const struct fragment *fragment, const uint8_t id[OBJECT_ID_SIZE], int index,
+int fragment_expect(const struct fragment *fragment, const struct object_id *id, int index,
                     struct err *err)
 {
-    char have[2 * OBJECT_ID_SIZE + 1], want[2 * OBJECT_ID_SIZE + 1];
-    if (memcmp(fragment->object_id, id, OBJECT_ID_SIZE) != 0)
+    char have[2 * ID_SIZE + 1], want[2 * ID_SIZE + 1];
+    if (!id_equal(&fragment->object_id, id))
         return err_set(err, ERR_FOREIGN, "a fragment of object %.16s, not of %.16s",
-                       hex_encode(have, fragment->object_id, OBJECT_ID_SIZE),
-                       hex_encode(want, id, OBJECT_ID_SIZE));
+                       hex_encode(have, fragment->object_id.bytes, ID_SIZE),
+                       hex_encode(want, id->bytes, ID_SIZE));
     if (index >= 0 && (unsigned)index != fragment->index)
         return err_set(err, ERR_FOREIGN, "wrong index: fragment %u, not %d", fragment->index,
                        index);

@@ -34,7 +34,7 @@
 
 struct fragment {
     struct object object;
-    uint8_t object_id[OBJECT_ID_SIZE];
+    struct object_id object_id;
     unsigned index;
     const uint8_t *leaves; /* [object.shape.leaf_count * HASH_SIZE] */
     const uint8_t *row;    /* [object.shape.row_size] */
@@ -60,7 +60,7 @@ int fragment_parse(struct fragment *fragment, const void *bytes, size_t size,
                    struct err *err) MUST_CHECK;
 
 /* ERR_FOREIGN unless it is fragment `index` of object `id`; index < 0 accepts every row. */
-int fragment_expect(const struct fragment *fragment, const uint8_t id[OBJECT_ID_SIZE], int index,
+int fragment_expect(const struct fragment *fragment, const struct object_id *id, int index,
                     struct err *err) MUST_CHECK;
 
 /* Checks the whole row against the leaf hashes; the first damaged leaf is named. */

@@ -30,7 +30,7 @@ int fragment_set_encode_as(struct fragment_set *set, const struct object_shape *
     }
     if (object_encode(&set->object, shape, pack, rows, err) != 0)
         goto failed;
-    object_id(set->object_id, &set->object);
+    object_id(&set->object_id, &set->object);
     for (unsigned i = 0; i < set->count; i++)
         fragment_write_head(set->bytes[i], &set->object, i, rows[i].leaves);
     return 0;

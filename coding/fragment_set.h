@@ -17,7 +17,7 @@
 
 struct fragment_set {
     struct object object;
-    uint8_t object_id[OBJECT_ID_SIZE];
+    struct object_id object_id;
     unsigned count; /* k + m */
     size_t size;    /* bytes of each fragment */
     uint8_t *bytes[RS_TOTAL_MAX];

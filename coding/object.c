@@ -9,7 +9,7 @@
 #include "coding/base/alloc.h"
 #include "coding/base/bytes.h"
 
-#define ID_BYTES_MAX (2 + 2 + 2 + 2 + 8 + 8 + PACK_ID_SIZE + RS_TOTAL_MAX * HASH_SIZE)
+#define ID_BYTES_MAX (2 + 2 + 2 + 2 + 8 + 8 + ID_SIZE + RS_TOTAL_MAX * HASH_SIZE)
 
 /* Padding that whole leaves may cost: one part in this many. */
 #define PADDING_PARTS 16
@@ -65,7 +65,7 @@ size_t object_pack_room(const struct object_shape *shape)
     return (size_t)shape->row_size * shape->k;
 }
 
-void object_id(uint8_t id[OBJECT_ID_SIZE], const struct object *object)
+void object_id(struct object_id *id, const struct object *object)
 {
     uint8_t bytes[ID_BYTES_MAX];
     struct writer w;
@@ -76,13 +76,13 @@ void object_id(uint8_t id[OBJECT_ID_SIZE], const struct object *object)
     write_u16(&w, object->shape.m);
     write_u64(&w, object->shape.pack_size);
     write_u64(&w, object->shape.row_size);
-    write_bytes(&w, object->pack_id, PACK_ID_SIZE);
+    write_bytes(&w, object->pack_id.bytes, ID_SIZE);
     write_bytes(&w, object->roots, (size_t)(object->shape.k + object->shape.m) * HASH_SIZE);
     assert(!w.failed); /* an id of fewer roots would be the id of other objects too */
-    hash_bytes(id, "ecbak object v1", bytes, w.used);
+    hash_bytes(id->bytes, "ecbak object v1", bytes, w.used);
 }
 
-void object_pack_id(uint8_t id[PACK_ID_SIZE], const struct object_shape *shape,
+void object_pack_id(struct pack_id *id, const struct object_shape *shape,
                     const uint8_t *const leaves[], const uint8_t *pack)
 {
     if (shape->k > 1 && shape->row_size % HASH_TREE_LEAF_SIZE != 0) {

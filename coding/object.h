@@ -20,10 +20,9 @@
 #include <stdint.h>
 
 #include "coding/base/err.h"
+#include "coding/base/id.h"
 #include "coding/pack_id.h"
 #include "coding/rs.h"
-
-#define OBJECT_ID_SIZE HASH_SIZE
 
 /* Packs smaller than this are coded with k = 1: each fragment is a whole copy, one answer is
  * enough. */
@@ -53,7 +52,7 @@ struct object {
     uint16_t code;
     uint16_t layout;
     struct object_shape shape;
-    uint8_t pack_id[PACK_ID_SIZE];
+    struct pack_id pack_id;
     uint8_t roots[RS_TOTAL_MAX][HASH_SIZE]; /* k + m of them */
 };
 
@@ -79,11 +78,11 @@ int object_shape(struct object_shape *shape, uint64_t pack_size, unsigned k, uns
                  struct err *err) MUST_CHECK;
 
 /* The id of a coding. */
-void object_id(uint8_t id[OBJECT_ID_SIZE], const struct object *object);
+void object_id(struct object_id *id, const struct object *object);
 
 /* The pack id from the leaf hashes of the k data rows; reads the pack only where its leaves are not
  * those of the rows. */
-void object_pack_id(uint8_t id[PACK_ID_SIZE], const struct object_shape *shape,
+void object_pack_id(struct pack_id *id, const struct object_shape *shape,
                     const uint8_t *const leaves[], const uint8_t *pack);
 
 /* Codes a pack: fills every rows[k + m] (bytes and leaves) and the object. The parity is proven

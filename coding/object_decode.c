@@ -93,9 +93,9 @@ static int decode_set(const struct decoder *d, struct row_set *set, struct err *
         combine(set, shape, lost_rows, lost_leaves, lost_count);
         rs_solution_destroy(&set->solution);
     }
-    uint8_t id[PACK_ID_SIZE];
-    object_pack_id(id, shape, leaves, d->pack);
-    if (memcmp(id, d->object->pack_id, PACK_ID_SIZE) != 0)
+    struct pack_id id;
+    object_pack_id(&id, shape, leaves, d->pack);
+    if (!id_equal(&id, &d->object->pack_id))
         return err_set(err, ERR_DAMAGED, "the fragments do not make the pack that they name");
     return 0;
 }

@@ -168,7 +168,7 @@ int object_encode(struct object *object, const struct object_shape *shape, const
         .layout = OBJECT_LAYOUT_WHOLE_ROWS,
         .shape = *shape,
     };
-    object_pack_id(object->pack_id, shape, leaves, pack);
+    object_pack_id(&object->pack_id, shape, leaves, pack);
     for (unsigned i = 0; i < (unsigned)(shape->k + shape->m); i++)
         hash_tree_root(object->roots[i], rows[i].leaves, shape->row_size);
     result = 0;

@@ -8,7 +8,7 @@
 #include <assert.h>
 #include <stdlib.h>
 
-void pack_id_of_leaves(uint8_t id[PACK_ID_SIZE], const uint8_t *leaves, uint64_t size)
+void pack_id_of_leaves(struct pack_id *id, const uint8_t *leaves, uint64_t size)
 {
     uint8_t bytes[4 + 8 + HASH_SIZE];
     uint8_t root[HASH_SIZE];
@@ -19,10 +19,10 @@ void pack_id_of_leaves(uint8_t id[PACK_ID_SIZE], const uint8_t *leaves, uint64_t
     write_u64(&w, size);
     write_bytes(&w, root, HASH_SIZE);
     assert(!w.failed && w.left == 0);
-    hash_bytes(id, "ecbak pack id v1", bytes, sizeof(bytes));
+    hash_bytes(id->bytes, "ecbak pack id v1", bytes, sizeof(bytes));
 }
 
-void pack_id(uint8_t id[PACK_ID_SIZE], const void *pack, size_t size)
+void pack_id(struct pack_id *id, const void *pack, size_t size)
 {
     uint8_t *leaves = alloc_zero(hash_tree_leaf_count(size), HASH_SIZE);
     hash_tree_leaves(leaves, pack, size);

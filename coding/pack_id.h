@@ -13,16 +13,16 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "coding/base/id.h"
 #include "coding/hash_tree.h"
 
-#define PACK_ID_SIZE   HASH_SIZE
 #define PACK_ID_FORMAT 1
 #define PACK_SIZE_MAX  ((size_t)17 << 20)
 
 /* The id of a pack's bytes. */
-void pack_id(uint8_t id[PACK_ID_SIZE], const void *pack, size_t size);
+void pack_id(struct pack_id *id, const void *pack, size_t size);
 
 /* The same when the leaf hashes of its tree are there already. */
-void pack_id_of_leaves(uint8_t id[PACK_ID_SIZE], const uint8_t *leaves, uint64_t size);
+void pack_id_of_leaves(struct pack_id *id, const uint8_t *leaves, uint64_t size);
 
 #endif

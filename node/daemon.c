@@ -79,7 +79,7 @@ static int start(struct daemon *d, struct err *err)
         return -1;
     if (owner_check(config->key_file, err) != 0 || identity_load(&d->id, config, err) != 0)
         return -1;
-    if (store_open(&d->store, config->data_dir, d->id.keys->node, d->id.cert.cluster,
+    if (store_open(&d->store, config->data_dir, &d->id.keys->node, &d->id.cert.cluster,
                    config->capacity_bytes, err) != 0)
         return -1;
     if (strcmp(config->name, d->id.cert.name) != 0)
@@ -244,7 +244,7 @@ int daemon_init(const struct config *config, FILE *to, struct err *err)
     struct node_keys *keys = node_keys_new();
     int result = node_keys_save(keys, config->key_file, err);
     if (result == 0) {
-        result = store_create(config->data_dir, keys->node, err);
+        result = store_create(config->data_dir, &keys->node, err);
         if (result != 0)
             unlink(config->key_file); /* made a moment ago, known to nobody */
     }

@@ -30,7 +30,7 @@ static inline void certify(struct cert *cert, const struct node_keys *keys, cons
 {
     struct err err = ERR_INIT;
     *cert = (struct cert){.serial = 1, .not_before_s = from_s, .not_after_s = to_s, .zone = "zone"};
-    memcpy(cert->node, keys->node, sizeof(cert->node));
+    cert->node = keys->node;
     memcpy(cert->curve, keys->curve_public, sizeof(cert->curve));
     snprintf(cert->name, sizeof(cert->name), "%s", name);
     assert_int_equal(cert_sign(cert, secret, &err), 0);
@@ -50,7 +50,7 @@ static inline void shut_out(struct revocations *at, const struct cert *cert, uin
     struct err err = ERR_INIT;
     uint8_t bytes[REVOCATION_BYTES];
     bool added;
-    memcpy(r.node, cert->node, sizeof(r.node));
+    r.node = cert->node;
     memcpy(r.curve, cert->curve, sizeof(r.curve));
     snprintf(r.name, sizeof(r.name), "%s", cert->name);
     assert_int_equal(revocation_sign(&r, authority_secret, &err), 0);

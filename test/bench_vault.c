@@ -65,10 +65,10 @@ static void bench_cut(const struct vault_keys *keys)
     for (size_t at = 0; at < data_size; chunks++)
         at += chunker_cut(&chunker, data + at, data_size - at);
     report("cut", (double)data_size, now() - start);
-    uint8_t id[CHUNK_ID_SIZE];
+    struct chunk_id id;
     start = now();
     for (size_t at = 0; at < data_size; at += CHUNK_BYTES_AVG)
-        chunk_id(id, keys->chunk_id_key, data + at,
+        chunk_id(&id, keys->chunk_id_key, data + at,
                  data_size - at < CHUNK_BYTES_AVG ? data_size - at : CHUNK_BYTES_AVG);
     report("chunk ids", (double)data_size, now() - start);
 }
@@ -125,7 +125,7 @@ static void flush(struct segment *segment, struct pack_writer **writer,
 
 static void bench_pack(const struct vault_keys *keys, int level)
 {
-    static const uint8_t id[CHUNK_ID_SIZE];
+    static const struct chunk_id id;
     struct segment *segment = segment_new(level);
     struct pack_writer *writer = NULL;
     struct totals t = {0};
@@ -138,7 +138,7 @@ static void bench_pack(const struct vault_keys *keys, int level)
             size_t size = chunker_cut(&chunker, data + at, file_ends[file] - at);
             if (!segment_has_room(segment, size))
                 flush(segment, &writer, keys, &t);
-            segment_add(segment, id, CHUNK_DATA, data + at, size);
+            segment_add(segment, &id, CHUNK_DATA, data + at, size);
             at += size;
         }
     flush(segment, &writer, keys, &t);
@@ -172,7 +172,7 @@ static void bench_cache(void)
         exit(1);
     snprintf(path, sizeof(path), "%s/cache.db", folder);
     for (uint32_t i = 0; i < CACHE_ROWS; i++) {
-        number_id(entries[i].id, i);
+        number_id(entries[i].id.bytes, i);
         entries[i].kind = CHUNK_DATA;
         entries[i].segment = i % PACK_CHUNKS / 32;
         entries[i].offset = i % PACK_CHUNKS % 32 * 1000;
@@ -183,23 +183,23 @@ static void bench_cache(void)
         double start = now();
         must(cache_begin(cache, &err), &err);
         for (uint32_t i = rows == 100000 ? 0 : 100000; i < rows; i += PACK_CHUNKS) {
-            uint8_t pack[ID_SIZE];
-            number_id(pack, i + CACHE_ROWS);
-            must(cache_add_pack(cache, pack, entries + i, PACK_CHUNKS, false, NULL, &err), &err);
+            struct pack_id pack;
+            number_id(pack.bytes, i + CACHE_ROWS);
+            must(cache_add_pack(cache, &pack, entries + i, PACK_CHUNKS, false, NULL, &err), &err);
         }
         must(cache_commit(cache, &err), &err);
         must(cache_begin(cache, &err), &err); /* as a store does: no lock for each lookup */
         double added = now() - start;
         struct chunk_location place;
-        uint8_t absent[32] = {1};
+        struct chunk_id absent = {{1}};
         start = now();
         for (uint32_t i = 0; i < 100000; i++)
-            must(cache_find(cache, entries[i * 7919u % rows].id, &place, &err), &err);
+            must(cache_find(cache, &entries[i * 7919u % rows].id, &place, &err), &err);
         double found = now() - start;
         start = now();
         for (uint32_t i = 0; i < 100000; i++) {
-            memcpy(absent + 4, &i, sizeof(i));
-            if (cache_find(cache, absent, &place, NULL) == 0)
+            memcpy(absent.bytes + 4, &i, sizeof(i));
+            if (cache_find(cache, &absent, &place, NULL) == 0)
                 exit(1);
         }
         double missed = now() - start;

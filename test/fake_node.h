@@ -18,7 +18,7 @@
 #define FAKE_MEMBERS 6
 
 struct fake_pack {
-    uint8_t id[ID_SIZE];
+    struct pack_id id;
     uint8_t *bytes;
     size_t size;
     uint32_t nodes;
@@ -44,21 +44,21 @@ struct client {
     uint64_t calls;
 };
 
-static struct fake_pack *fake_find(const uint8_t *id)
+static struct fake_pack *fake_find(const struct pack_id *id)
 {
     for (size_t i = 0; i < fake.pack_count; i++) {
-        if (memcmp(fake.packs[i].id, id, ID_SIZE) == 0)
+        if (id_equal(&fake.packs[i].id, id))
             return &fake.packs[i];
     }
     return NULL;
 }
 
 /* Puts a pack onto all nodes; takes its bytes. */
-static void fake_add(const uint8_t *id, uint8_t **bytes, size_t size)
+static void fake_add(const struct pack_id *id, uint8_t **bytes, size_t size)
 {
     fake.packs = alloc_grow(fake.packs, fake.pack_count + 1, sizeof(fake.packs[0]));
     struct fake_pack *new = &fake.packs[fake.pack_count++];
-    memcpy(new->id, id, ID_SIZE);
+    new->id = *id;
     new->bytes = *bytes;
     new->size = size;
     new->nodes = fake.members;
@@ -124,8 +124,8 @@ int client_status(struct client *client, struct node_status *status, struct err 
     (void)client;
     (void)err;
     memset(status, 0, sizeof(*status));
-    memset(status->cluster, 0xcc, ID_SIZE);
-    memset(status->node, 0xaa, ID_SIZE);
+    memset(status->cluster.bytes, 0xcc, ID_SIZE);
+    memset(status->node.bytes, 0xaa, ID_SIZE);
     status->members_known = FAKE_MEMBERS;
     status->members_alive = fake.members;
     status->data = FAKE_DATA;
@@ -145,11 +145,11 @@ void member_list_release(struct member_list *list)
     memset(list, 0, sizeof(*list));
 }
 
-static void fake_held(struct redundancy *held, const uint8_t *id)
+static void fake_held(struct redundancy *held, const struct pack_id *id)
 {
     const struct fake_pack *pack = fake_find(id);
     memset(held, 0, sizeof(*held));
-    memcpy(held->pack, id, ID_SIZE);
+    held->pack = *id;
     held->data = FAKE_DATA;
     held->parity = FAKE_PARITY;
     held->nodes = pack != NULL ? pack->nodes : 0;
@@ -171,23 +171,24 @@ int client_put_pack_start(struct client *client, uint64_t *call, uint8_t **pack,
     struct client_answer *answer = fake_answer(client, call);
     struct grant g;
     struct writer_cert cert;
-    uint8_t cluster[ID_SIZE], id[ID_SIZE];
-    memset(cluster, 0xcc, ID_SIZE);
-    pack_id(id, *pack, pack_size);
+    struct cluster_id cluster;
+    struct pack_id id;
+    memset(cluster.bytes, 0xcc, ID_SIZE);
+    pack_id(&id, *pack, pack_size);
     pthread_mutex_lock(&fake.lock);
     fake.puts++;
     if (pack_size > fake.biggest_pack)
         fake.biggest_pack = pack_size;
-    if (grant_open(&g, &cert, terms->grant, terms->grant_size, cluster, &answer->err) != 0) {
+    if (grant_open(&g, &cert, terms->grant, terms->grant_size, &cluster, &answer->err) != 0) {
         /* as it is */
-    } else if (memcmp(g.pack, id, ID_SIZE) != 0 || g.pack_bytes != pack_size) {
+    } else if (!id_equal(&g.pack, &id) || g.pack_bytes != pack_size) {
         err_set(&answer->err, ERR_DENIED, "the grant is for another pack");
     } else if (fake.fail_puts_after > 0 && fake.puts > fake.fail_puts_after) {
         err_set(&answer->err, ERR_TOO_FEW, "the fake has had enough");
-    } else if (fake_find(id) == NULL) {
-        fake_add(id, pack, pack_size);
+    } else if (fake_find(&id) == NULL) {
+        fake_add(&id, pack, pack_size);
     }
-    fake_held(&answer->held, id);
+    fake_held(&answer->held, &id);
     answer->held.sent_bytes = pack_size * 3 / 2;
     pthread_mutex_unlock(&fake.lock);
     free(*pack);
@@ -195,7 +196,7 @@ int client_put_pack_start(struct client *client, uint64_t *call, uint8_t **pack,
     return 0;
 }
 
-int client_get_pack_start(struct client *client, uint64_t *call, const uint8_t pack[ID_SIZE],
+int client_get_pack_start(struct client *client, uint64_t *call, const struct pack_id *pack,
                           struct err *err)
 {
     (void)err;
@@ -222,7 +223,7 @@ int client_next(struct client *client, struct client_answer *answer, struct err 
     return 0;
 }
 
-int client_pin_packs(struct client *client, const struct pin *pin, const uint8_t (*packs)[ID_SIZE],
+int client_pin_packs(struct client *client, const struct pin *pin, const struct pack_id *packs,
                      size_t count, bool heal, struct redundancy *held, struct err *err)
 {
     (void)client;
@@ -230,10 +231,10 @@ int client_pin_packs(struct client *client, const struct pin *pin, const uint8_t
     (void)err;
     pthread_mutex_lock(&fake.lock);
     for (size_t i = 0; i < count; i++) {
-        struct fake_pack *pack = fake_find(packs[i]);
+        struct fake_pack *pack = fake_find(&packs[i]);
         if (heal && pack != NULL && pack->nodes >= FAKE_DATA && pack->nodes < fake.members)
             pack->nodes = fake.members;
-        fake_held(&held[i], packs[i]);
+        fake_held(&held[i], &packs[i]);
     }
     pthread_mutex_unlock(&fake.lock);
     return 0;
@@ -259,7 +260,7 @@ int client_put_record(struct client *client, const uint8_t *record, size_t size,
     return 0;
 }
 
-int client_get_records(struct client *client, const uint8_t vault[ID_SIZE],
+int client_get_records(struct client *client, const struct vault_id *vault,
                        struct record_list *list, struct err *err)
 {
     (void)client;

@@ -34,27 +34,27 @@ int put_pack(struct peers *peers, const uint8_t *pack, size_t pack_size,
     return 0;
 }
 
-int pin_packs(struct peers *peers, const struct pin *pin, const uint8_t (*packs)[ID_SIZE],
-              size_t count, bool repair, struct redundancy *held, struct err *err)
+int pin_packs(struct peers *peers, const struct pin *pin, const struct pack_id *packs, size_t count,
+              bool repair, struct redundancy *held, struct err *err)
 {
     (void)peers, (void)pin, (void)repair, (void)err;
     if (count == 0 || count > CLIENT_PIN_MAX)
         abort();
     for (size_t i = 0; i < count; i++)
-        memcpy(held[i].pack, packs[i], ID_SIZE);
+        held[i].pack = packs[i];
     return 0;
 }
 
-int get_pack(struct peers *peers, const uint8_t pack[ID_SIZE], uint8_t **bytes, size_t *size,
-             uint8_t object[ID_SIZE], uint32_t *corrupt, struct err *err)
+int get_pack(struct peers *peers, const struct pack_id *pack, uint8_t **bytes, size_t *size,
+             struct object_id *object, uint32_t *corrupt, struct err *err)
 {
     (void)peers;
-    if (pack[0] == 0)
+    if (pack->bytes[0] == 0)
         return err_set(err, ERR_NOT_FOUND, "nobody has it");
     *size = 16;
     *bytes = alloc_zero(*size, 1);
-    memcpy(object, pack, ID_SIZE);
-    *corrupt = pack[1];
+    id_set(object, pack->bytes);
+    *corrupt = pack->bytes[1];
     return 0;
 }
 
@@ -72,23 +72,24 @@ void records_pull_all(struct peers *peers, uint32_t *asked, uint32_t *answered)
     *asked = *answered = 1;
 }
 
-int store_list_records(struct store *store, const uint8_t *vault, const uint8_t *after,
-                       uint8_t (*hashes)[ID_SIZE], size_t max, size_t *count, struct err *err)
+int store_list_records(struct store *store, const struct vault_id *vault,
+                       const struct record_id *after, struct record_id *hashes, size_t max,
+                       size_t *count, struct err *err)
 {
     (void)store, (void)after, (void)err;
-    *count = vault[0] < max ? vault[0] : max;
+    *count = vault->bytes[0] < max ? vault->bytes[0] : max;
     for (size_t i = 0; i < *count; i++)
-        memset(hashes[i], (int)i, ID_SIZE);
+        memset(hashes[i].bytes, (int)i, ID_SIZE);
     return 0;
 }
 
-int store_get_record(struct store *store, const uint8_t hash[ID_SIZE], uint8_t **bytes,
+int store_get_record(struct store *store, const struct record_id *hash, uint8_t **bytes,
                      size_t *size, struct err *err)
 {
     (void)store;
-    if (hash[0] % 5 == 0)
+    if (hash->bytes[0] % 5 == 0)
         return err_set(err, ERR_NOT_FOUND, "it went");
-    *size = RECORD_BYTES_MAX / (size_t)(1 + hash[0]);
+    *size = RECORD_BYTES_MAX / (size_t)(1 + hash->bytes[0]);
     *bytes = alloc_zero(*size, 1);
     return 0;
 }

@@ -7,7 +7,7 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static int write_again(void *ctx, const uint8_t pack[ID_SIZE], const struct pack_entry *entries,
+static int write_again(void *ctx, const struct pack_id *pack, const struct pack_entry *entries,
                        size_t count, struct err *err)
 {
     struct buffer *again = ctx;

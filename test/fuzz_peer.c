@@ -40,15 +40,15 @@ static void open_local(void)
     snprintf(data_dir, sizeof(data_dir), "%s/data", dir);
     local.keys = keys;
     local.counters = &counters;
-    if (store_create(data_dir, keys->node, &err) != 0 ||
-        store_open(&local.store, data_dir, keys->node, local.cluster, 1 << 20, &err) != 0) {
+    if (store_create(data_dir, &keys->node, &err) != 0 ||
+        store_open(&local.store, data_dir, &keys->node, &local.cluster, 1 << 20, &err) != 0) {
         fprintf(stderr, "%s\n", err.text);
         abort();
     }
 }
 
 /* Dialling a caller back waits for a network; what it may say is its own affair. */
-int reach_dial(struct reach *reach, const uint8_t node[ID_SIZE], Ecbak__DialBackReply *reply,
+int reach_dial(struct reach *reach, const struct node_id *node, Ecbak__DialBackReply *reply,
                char text[REACH_TEXT_SIZE], struct err *err)
 {
     (void)reach, (void)node, (void)err;
@@ -60,11 +60,11 @@ int reach_dial(struct reach *reach, const uint8_t node[ID_SIZE], Ecbak__DialBack
 static void as_request(const uint8_t *header, size_t header_size, const uint8_t *payload,
                        size_t payload_size)
 {
-    static const uint8_t node[ID_SIZE];
+    static const struct node_id node;
     uint8_t *reply;
     size_t reply_size;
     struct payload answer = {.size = 0};
-    const struct question question = {.node = node,
+    const struct question question = {.node = &node,
                                       .queue = serve_peer_queue(header, header_size),
                                       .header = header,
                                       .header_size = header_size,
@@ -130,7 +130,7 @@ static void as_reply(const uint8_t *data, size_t size)
     for (size_t i = 0; i < sightings.count; i++) {
         if (sightings.items[i].index >= RS_TOTAL_MAX || sightings.items[i].pack >= 2)
             abort();
-        (void)sightings_rows(&sightings, sightings.items[i].object, &nodes);
+        (void)sightings_rows(&sightings, &sightings.items[i].object, &nodes);
     }
     sightings_release(&sightings);
     wire_free(reply);

@@ -13,6 +13,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static const uint8_t authority[32] = {1};
+    static const struct node_id node = {{1}};
     struct revocation r;
     struct err err;
     if (sodium_init() < 0)
@@ -24,7 +25,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
             abort(); /* one revocation has one encoding */
         if (revocation_check(&r, authority, &err) == 0)
             abort();
-        (void)revocation_covers(&r, authority, authority, 1);
+        (void)revocation_covers(&r, &node, authority, 1);
     }
     char *line = malloc(size + 1);
     if (line == NULL)

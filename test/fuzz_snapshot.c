@@ -30,7 +30,7 @@ static int open_record(struct record *record)
 /* The seal as cli/FORMAT.md describes it. */
 static void open_sealed(struct record *record, const uint8_t *data, size_t size)
 {
-    uint8_t bound[16 + 4 + ID_SIZE + WRITER_SIZE + 8] = "ecbak snapshot";
+    uint8_t bound[16 + 4 + ID_SIZE + WRITER_ID_SIZE + 8] = "ecbak snapshot";
     struct writer w;
     record->sealed_size = padme(PLAIN_AT + size + TAG);
     record->sealed = alloc_zero(record->sealed_size, 1);
@@ -38,8 +38,8 @@ static void open_sealed(struct record *record, const uint8_t *data, size_t size)
     memcpy(record->sealed + PLAIN_AT, data, size);
     writer_init(&w, bound + 16, sizeof(bound) - 16);
     write_bytes(&w, record->sealed, 4);
-    write_bytes(&w, record->vault, ID_SIZE);
-    write_bytes(&w, record->writer, WRITER_SIZE);
+    write_bytes(&w, record->vault.bytes, ID_SIZE);
+    write_bytes(&w, record->writer.bytes, WRITER_ID_SIZE);
     write_u64(&w, record->number);
     crypto_aead_xchacha20poly1305_ietf_encrypt(
         record->sealed + PLAIN_AT, NULL, record->sealed + PLAIN_AT,
@@ -56,7 +56,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (keys == NULL && vault_keys_new(&keys, secret, &err) != 0)
         abort();
     struct record record = {.number = 3, .kind = RECORD_SNAPSHOT};
-    memcpy(record.vault, keys->vault, ID_SIZE);
+    record.vault = keys->vault;
     if (size == 0)
         return 0;
     if (data[0] % 4 != 0) {

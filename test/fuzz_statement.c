@@ -12,7 +12,7 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static void open_all(const uint8_t *bytes, size_t size, const uint8_t cluster[ID_SIZE])
+static void open_all(const uint8_t *bytes, size_t size, const struct cluster_id *cluster)
 {
     struct writer_cert c;
     struct grant g;
@@ -29,7 +29,7 @@ static void open_all(const uint8_t *bytes, size_t size, const uint8_t cluster[ID
 /* The input as the body of a statement that is signed by the keys that it ought to have. */
 static void open_signed(const char *context, const uint8_t *body, size_t size,
                         const uint8_t secret[64], Ecbak__Signed *certificate,
-                        const uint8_t cluster[ID_SIZE])
+                        const struct cluster_id *cluster)
 {
     uint8_t signature[SIGN_SIZE];
     Ecbak__Signed envelope = ECBAK__SIGNED__INIT;
@@ -51,7 +51,8 @@ static void open_signed(const char *context, const uint8_t *body, size_t size,
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static uint8_t public_key[32], secret[64], cluster[ID_SIZE];
+    static uint8_t public_key[32], secret[64];
+    static struct cluster_id cluster;
     static Ecbak__Signed *certificate;
     struct err err;
     if (certificate == NULL) {
@@ -71,10 +72,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         if (certificate == NULL)
             abort();
     }
-    open_all(data, size, cluster);
-    open_signed("ecbak writer certificate 1", data, size, secret, NULL, cluster);
-    open_signed("ecbak receipt 1", data, size, secret, NULL, cluster);
-    open_signed("ecbak grant 1", data, size, secret, certificate, cluster);
-    open_signed("ecbak record 1", data, size, secret, certificate, cluster);
+    open_all(data, size, &cluster);
+    open_signed("ecbak writer certificate 1", data, size, secret, NULL, &cluster);
+    open_signed("ecbak receipt 1", data, size, secret, NULL, &cluster);
+    open_signed("ecbak grant 1", data, size, secret, certificate, &cluster);
+    open_signed("ecbak record 1", data, size, secret, certificate, &cluster);
     return 0;
 }

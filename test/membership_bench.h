@@ -92,7 +92,7 @@ static inline const struct member *seen(struct node *by, struct node *of,
                                         struct member_table **table)
 {
     *table = membership_table(by->membership);
-    return member_find(*table, of->keys->node);
+    return member_find(*table, &of->keys->node);
 }
 
 static inline bool is_alive(const struct member *member)
@@ -126,7 +126,7 @@ static inline bool find_event(struct member_event *event, struct node *by, struc
     while (count-- > 0) {
         *event = events[count];
         if ((kind == NULL || strcmp(event->kind, kind) == 0) &&
-            memcmp(event->id, of->keys->node, CERT_ID_SIZE) == 0)
+            id_equal(&event->id, &of->keys->node))
             return true;
     }
     return false;

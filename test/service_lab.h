@@ -53,11 +53,12 @@ struct lab_node {
 struct lab {
     char dir[64];
     uint8_t authority_secret[64], authority_public[32];
-    uint8_t cluster[ID_SIZE];
+    struct cluster_id cluster;
     struct lab_node nodes[LAB_NODES_MAX];
     size_t count;
     /* a vault and its writer */
-    uint8_t vault[ID_SIZE], writer[WRITER_SIZE];
+    struct vault_id vault;
+    struct writer_id writer;
     uint8_t vault_secret[64], writer_secret[64];
     struct writer_cert writer_cert;
     uint8_t *writer_cert_bytes;
@@ -102,11 +103,11 @@ static inline int lab_node_main(const char *dir)
     if (freopen(path, "a", stderr) == NULL)
         return 1;
     setvbuf(stderr, NULL, _IONBF, 0);
-    uint8_t cluster[ID_SIZE];
-    cluster_id(cluster, start.authority_public);
+    struct cluster_id cluster;
+    cluster_id(&cluster, start.authority_public);
     if (rs_setup(&err) != 0 || node_keys_load(&keys, start.config.key_file, &err) != 0 ||
-        store_open(&store, start.config.data_dir, keys->node, cluster, start.config.capacity_bytes,
-                   &err) != 0 ||
+        store_open(&store, start.config.data_dir, &keys->node, &cluster,
+                   start.config.capacity_bytes, &err) != 0 ||
         service_new(&service, &start.config,
                     &(struct credentials){keys, &start.cert, start.authority_public}, store,
                     &err) != 0) {
@@ -232,7 +233,7 @@ static inline void lab_add_node(struct lab *lab, uint64_t capacity_bytes)
         config->seed_count = 1;
     }
     node->keys = node_keys_new();
-    memcpy(node->cert.node, node->keys->node, CERT_ID_SIZE);
+    node->cert.node = node->keys->node;
     memcpy(node->cert.curve, node->keys->curve_public, 32);
     node->cert.serial = i + 1;
     node->cert.not_before_s = wall_s() - 60;
@@ -241,7 +242,7 @@ static inline void lab_add_node(struct lab *lab, uint64_t capacity_bytes)
     snprintf(node->cert.zone, sizeof(node->cert.zone), "zone-%zu", i + 1);
     lab_ok(cert_sign(&node->cert, lab->authority_secret, &err));
     lab_ok(node_keys_save(node->keys, config->key_file, &err));
-    lab_ok(store_create(config->data_dir, node->keys->node, &err));
+    lab_ok(store_create(config->data_dir, &node->keys->node, &err));
     struct lab_start start = {.config = *config, .cert = node->cert};
     memcpy(start.authority_public, lab->authority_public, 32);
     snprintf(path, sizeof(path), "%s/start", dir);
@@ -257,17 +258,17 @@ static inline void lab_vault(struct lab *lab, uint32_t rights)
     struct writer_cert *w = &lab->writer_cert;
     crypto_sign_keypair(w->vault_key, lab->vault_secret);
     crypto_sign_keypair(w->writer_key, lab->writer_secret);
-    randombytes_buf(w->writer, sizeof(w->writer));
-    vault_id(w->vault, w->vault_key);
+    randombytes_buf(w->writer.bytes, sizeof(w->writer));
+    vault_id(&w->vault, w->vault_key);
     w->rights = rights;
     w->generation = 1;
-    memcpy(lab->vault, w->vault, ID_SIZE);
-    memcpy(lab->writer, w->writer, WRITER_SIZE);
+    lab->vault = w->vault;
+    lab->writer = w->writer;
     free(lab->writer_cert_bytes);
     lab_ok(writer_cert_seal(w, lab->vault_secret, &lab->writer_cert_bytes, &lab->writer_cert_size,
                             &err));
-    memcpy(lab->pin.vault, lab->vault, ID_SIZE);
-    memcpy(lab->pin.writer, lab->writer, WRITER_SIZE);
+    lab->pin.vault = lab->vault;
+    lab->pin.writer = lab->writer;
     lab->pin.number = 1;
 }
 
@@ -277,7 +278,7 @@ static inline void lab_init(struct lab *lab)
     snprintf(lab->dir, sizeof(lab->dir), "/tmp/ecbak-service-XXXXXX");
     assert_non_null(mkdtemp(lab->dir));
     crypto_sign_keypair(lab->authority_public, lab->authority_secret);
-    cluster_id(lab->cluster, lab->authority_public);
+    cluster_id(&lab->cluster, lab->authority_public);
     lab_vault(lab, RIGHT_ADD | RIGHT_READ);
 }
 
@@ -292,24 +293,24 @@ static inline void lab_release(struct lab *lab)
 }
 
 /* A grant for a pack; sponsor NULL: nobody. */
-static inline void lab_grant(const struct lab *lab, const uint8_t pack[ID_SIZE], size_t size,
-                             const uint8_t *sponsor, uint8_t **grant, size_t *grant_size)
+static inline void lab_grant(const struct lab *lab, const struct pack_id *pack, size_t size,
+                             const struct node_id *sponsor, uint8_t **grant, size_t *grant_size)
 {
     struct err err = ERR_INIT;
     struct grant g = {.pack_bytes = size};
-    memcpy(g.cluster, lab->cluster, ID_SIZE);
-    memcpy(g.vault, lab->vault, ID_SIZE);
-    memcpy(g.writer, lab->writer, WRITER_SIZE);
-    memcpy(g.pack, pack, ID_SIZE);
+    g.cluster = lab->cluster;
+    g.vault = lab->vault;
+    g.writer = lab->writer;
+    g.pack = *pack;
     if (sponsor != NULL)
-        memcpy(g.sponsor, sponsor, ID_SIZE);
+        g.sponsor = *sponsor;
     lab_ok(grant_seal(
         &g, &(struct signer){lab->writer_secret, lab->writer_cert_bytes, lab->writer_cert_size},
         grant, grant_size, &err));
 }
 
 struct lab_pack {
-    uint8_t id[ID_SIZE];
+    struct pack_id id;
     uint8_t *bytes;
     size_t size;
 };
@@ -319,7 +320,7 @@ static inline struct lab_pack lab_pack(size_t size)
     struct lab_pack pack = {.size = size, .bytes = malloc(size)};
     assert_non_null(pack.bytes);
     randombytes_buf(pack.bytes, size);
-    pack_id(pack.id, pack.bytes, size);
+    pack_id(&pack.id, pack.bytes, size);
     return pack;
 }
 
@@ -334,7 +335,7 @@ static inline struct client_answer lab_put(struct lab *lab, size_t node,
     uint8_t *grant, *bytes = malloc(pack->size);
     size_t grant_size;
     memcpy(bytes, pack->bytes, pack->size);
-    lab_grant(lab, pack->id, pack->size, lab->nodes[node].keys->node, &grant, &grant_size);
+    lab_grant(lab, &pack->id, pack->size, &lab->nodes[node].keys->node, &grant, &grant_size);
     lab_ok(client_put_pack_start(lab_client(lab, node), &call, &bytes, pack->size,
                                  &(struct put_terms){grant, grant_size, &lab->pin, data, parity},
                                  &err));
@@ -344,8 +345,7 @@ static inline struct client_answer lab_put(struct lab *lab, size_t node,
     return answer;
 }
 
-static inline struct client_answer lab_get(struct lab *lab, size_t node,
-                                           const uint8_t pack[ID_SIZE])
+static inline struct client_answer lab_get(struct lab *lab, size_t node, const struct pack_id *pack)
 {
     struct err err = ERR_INIT;
     struct client_answer answer;

@@ -68,7 +68,7 @@ static inline int tear_down_all(void **state)
 static inline int set_up(void **state)
 {
     (void)state;
-    return store_create(dir, sample_node, NULL);
+    return store_create(dir, &sample_node, NULL);
 }
 
 static inline int tear_down(void **state)
@@ -82,7 +82,7 @@ static inline struct store *open_with(uint64_t capacity)
 {
     struct store *store = NULL;
     struct err err = ERR_INIT;
-    if (store_open(&store, dir, sample_node, sample_cluster, capacity, &err) != 0)
+    if (store_open(&store, dir, &sample_node, &sample_cluster, capacity, &err) != 0)
         fail_msg("store_open: %s", err.text);
     return store;
 }
@@ -99,7 +99,7 @@ static inline void expect_fragment(struct store *store, const struct sample *s, 
     struct err err = ERR_INIT;
     uint8_t *bytes;
     size_t size;
-    if (store_get_fragment(store, s->set.object_id, index, &bytes, &size, &err) != 0)
+    if (store_get_fragment(store, &s->set.object_id, index, &bytes, &size, &err) != 0)
         fail_msg("get: %s", err.text);
     assert_int_equal(size, s->set.size);
     assert_memory_equal(bytes, s->set.bytes[index], size);
@@ -112,7 +112,7 @@ static inline void expect_no_fragment(struct store *store, const struct sample *
     struct err err = ERR_INIT;
     uint8_t *bytes;
     size_t size;
-    assert_int_equal(store_get_fragment(store, s->set.object_id, index, &bytes, &size, &err), -1);
+    assert_int_equal(store_get_fragment(store, &s->set.object_id, index, &bytes, &size, &err), -1);
     assert_int_equal(err.code, code);
 }
 
@@ -133,8 +133,8 @@ static inline uint64_t used_of(struct store *store)
 static inline uint64_t pinned(struct store *store, const struct sample *s)
 {
     uint64_t number;
-    assert_int_equal(catalogue_pinned(store->catalogue, s->set.object.pack_id, s->pin.vault,
-                                      s->pin.writer, &number, NULL),
+    assert_int_equal(catalogue_pinned(store->catalogue, &s->set.object.pack_id, &s->pin.vault,
+                                      &s->pin.writer, &number, NULL),
                      0);
     return number;
 }
@@ -143,7 +143,7 @@ static inline void path_of(char path[DURABLE_PATH_MAX], const struct sample *s, 
 {
     struct store where = {0};
     snprintf(where.dir, sizeof(where.dir), "%s", dir);
-    store_fragment_path(&where, path, s->set.object_id, index);
+    store_fragment_path(&where, path, &s->set.object_id, index);
 }
 
 static inline void flip_byte(const char *path, off_t at)

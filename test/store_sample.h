@@ -10,7 +10,9 @@
 #include "coding/fragment_set.h"
 #include "node/store/store.h"
 
-static uint8_t sample_cluster[ID_SIZE], sample_node[ID_SIZE], sample_vault[ID_SIZE];
+static struct cluster_id sample_cluster;
+static struct node_id sample_node;
+static struct vault_id sample_vault;
 static uint8_t sample_vault_secret[64], sample_writer_secret[64];
 static uint8_t *sample_certificate;
 static size_t sample_certificate_size;
@@ -21,14 +23,14 @@ static inline void sample_set_up(void)
     uint8_t seed[32], public_key[32];
     if (sodium_init() < 0 || rs_setup(NULL) != 0)
         abort();
-    memset(sample_cluster, 0xcc, ID_SIZE);
-    memset(sample_node, 0x11, ID_SIZE);
+    memset(sample_cluster.bytes, 0xcc, ID_SIZE);
+    memset(sample_node.bytes, 0x11, ID_SIZE);
     memset(seed, 1, sizeof(seed));
     crypto_sign_seed_keypair(public_key, sample_vault_secret, seed);
-    vault_id(sample_vault, public_key);
+    vault_id(&sample_vault, public_key);
     memset(seed, 2, sizeof(seed));
     crypto_sign_seed_keypair(c.writer_key, sample_writer_secret, seed);
-    memset(c.writer, 0x33, WRITER_SIZE);
+    memset(c.writer.bytes, 0x33, WRITER_ID_SIZE);
     if (writer_cert_seal(&c, sample_vault_secret, &sample_certificate, &sample_certificate_size,
                          NULL) != 0)
         abort();
@@ -62,22 +64,22 @@ static inline void sample_init(struct sample *s, unsigned number, size_t size, u
     if (fragment_set_encode(&s->set, pack, size, k, m, NULL) != 0)
         abort();
     free(pack);
-    memcpy(s->opened.cluster, sample_cluster, ID_SIZE);
-    memcpy(s->opened.vault, sample_vault, ID_SIZE);
-    memset(s->opened.writer, 0x33, WRITER_SIZE);
-    memcpy(s->opened.pack, s->set.object.pack_id, ID_SIZE);
+    s->opened.cluster = sample_cluster;
+    s->opened.vault = sample_vault;
+    memset(s->opened.writer.bytes, 0x33, WRITER_ID_SIZE);
+    s->opened.pack = s->set.object.pack_id;
     s->opened.pack_bytes = size;
     if (grant_seal(
             &s->opened,
             &(struct signer){sample_writer_secret, sample_certificate, sample_certificate_size},
             &s->grant, &s->grant_size, NULL) != 0 ||
-        grant_open(&s->opened, &c, s->grant, s->grant_size, sample_cluster, NULL) != 0)
+        grant_open(&s->opened, &c, s->grant, s->grant_size, &sample_cluster, NULL) != 0)
         abort();
     s->holders.count = s->set.count;
     for (unsigned i = 0; i < s->set.count; i++)
-        memset(s->holders.node[i], (int)(0x40 + i), ID_SIZE);
-    memcpy(s->pin.vault, sample_vault, ID_SIZE);
-    memset(s->pin.writer, 0x33, WRITER_SIZE);
+        memset(s->holders.node[i].bytes, (int)(0x40 + i), ID_SIZE);
+    s->pin.vault = sample_vault;
+    memset(s->pin.writer.bytes, 0x33, WRITER_ID_SIZE);
     s->pin.number = 1;
 }
 
@@ -103,18 +105,18 @@ static inline void sample_record(uint64_t number, uint8_t **bytes, size_t *size,
     static uint8_t sealed[3] = {7, 8, 9};
     struct record r = {.number = number, .kind = RECORD_SNAPSHOT};
     struct writer_cert c;
-    uint8_t hash[ID_SIZE];
-    memcpy(r.cluster, sample_cluster, ID_SIZE);
-    memcpy(r.vault, sample_vault, ID_SIZE);
-    memset(r.writer, 0x33, WRITER_SIZE);
+    struct record_id hash;
+    r.cluster = sample_cluster;
+    r.vault = sample_vault;
+    memset(r.writer.bytes, 0x33, WRITER_ID_SIZE);
     if (number > 1)
-        memset(r.previous, 0x66, ID_SIZE);
+        memset(r.previous.bytes, 0x66, ID_SIZE);
     r.sealed = sealed;
     r.sealed_size = sizeof(sealed);
     if (record_seal(
             &r, &(struct signer){sample_writer_secret, sample_certificate, sample_certificate_size},
-            bytes, size, hash, NULL) != 0 ||
-        record_open(opened, &c, *bytes, *size, sample_cluster, NULL) != 0)
+            bytes, size, &hash, NULL) != 0 ||
+        record_open(opened, &c, *bytes, *size, &sample_cluster, NULL) != 0)
         abort();
 }
 

@@ -51,12 +51,12 @@ struct node {
     size_t held_count;
 };
 
-static inline int find(void *ctx, const uint8_t id[CERT_ID_SIZE], struct peer_address *address)
+static inline int find(void *ctx, const struct node_id *id, struct peer_address *address)
 {
     struct node *node = ctx;
     for (size_t i = 0; i < node->other_count; i++) {
         struct node *other = node->others[i];
-        if (memcmp(other->keys->node, id, CERT_ID_SIZE) != 0)
+        if (!id_equal(&other->keys->node, id))
             continue;
         snprintf(address->endpoint, sizeof(address->endpoint), "tcp://127.0.0.1:%u",
                  other->config.bulk_port);
@@ -150,7 +150,7 @@ static inline struct call *ask(struct node *from, struct node *to, const char *t
 {
     struct err err = ERR_INIT;
     struct call *call = NULL;
-    if (transport_call(from->transport, to->keys->node,
+    if (transport_call(from->transport, &to->keys->node,
                        &(struct outgoing){(const uint8_t *)text, strlen(text), payload}, timeout_ms,
                        &call, &err) != 0)
         fail_msg("%s", err.text);

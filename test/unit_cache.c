@@ -70,7 +70,7 @@ static struct pack_entry *chunks(uint32_t first, size_t count)
 {
     struct pack_entry *entries = alloc_zero(count, sizeof(*entries));
     for (size_t i = 0; i < count; i++) {
-        ids(entries[i].id, "chunk", first + (uint32_t)i);
+        ids(entries[i].id.bytes, "chunk", first + (uint32_t)i);
         entries[i].kind = CHUNK_DATA;
         entries[i].segment = (uint32_t)i / 100;
         entries[i].offset = (uint32_t)i % 100 * 1000;
@@ -82,12 +82,12 @@ static struct pack_entry *chunks(uint32_t first, size_t count)
 static uint32_t add(struct cache *cache, uint32_t pack, uint32_t first, size_t count,
                     bool published)
 {
-    uint8_t id[32];
+    struct pack_id id;
     uint32_t number = 0;
     struct err err = ERR_INIT;
     struct pack_entry *entries = chunks(first, count);
-    ids(id, "pack", pack);
-    if (cache_add_pack(cache, id, entries, count, published, &number, &err) != 0)
+    ids(id.bytes, "pack", pack);
+    if (cache_add_pack(cache, &id, entries, count, published, &number, &err) != 0)
         fail_msg("%s", err.text);
     free(entries);
     return number;
@@ -96,13 +96,13 @@ static uint32_t add(struct cache *cache, uint32_t pack, uint32_t first, size_t c
 /* The number of the pack that has the chunk, 0 when none. */
 static uint32_t find(struct cache *cache, uint32_t chunk, struct chunk_location *place)
 {
-    uint8_t id[32];
+    struct chunk_id id;
     struct chunk_location other;
     struct err err = ERR_INIT;
-    ids(id, "chunk", chunk);
+    ids(id.bytes, "chunk", chunk);
     if (place == NULL)
         place = &other;
-    if (cache_find(cache, id, place, &err) == 0)
+    if (cache_find(cache, &id, place, &err) == 0)
         return place->pack_number;
     assert_int_equal(err.code, ERR_NOT_FOUND);
     return 0;
@@ -116,10 +116,10 @@ static void a_chunk_is_found_where_it_was_put_also_after_a_restart(void **state)
     assert_true(one != two);
     for (int round = 0; round < 2; round++) {
         struct chunk_location place;
-        uint8_t id[32];
+        struct pack_id id;
         assert_int_equal(find(cache, 345, &place), one);
-        ids(id, "pack", 1);
-        assert_memory_equal(place.pack, id, 32);
+        ids(id.bytes, "pack", 1);
+        assert_memory_equal(place.pack.bytes, id.bytes, 32);
         assert_int_equal(place.segment, 3);
         assert_int_equal(place.offset, 45000);
         assert_int_equal(place.size, 1000);
@@ -147,13 +147,13 @@ static void a_lost_packs_chunks_are_forgotten_until_stored_again(void **state)
 {
     (void)state;
     struct cache *cache = open_cache();
-    uint8_t id[32];
+    struct pack_id id;
     struct err err = ERR_INIT;
     uint32_t one = add(cache, 1, 0, 10, true);
     uint32_t two = add(cache, 2, 10, 10, true);
-    ids(id, "pack", 2);
-    assert_int_equal(cache_drop_pack(cache, id, &err), 0);
-    assert_int_equal(cache_drop_pack(cache, id, &err), 0);
+    ids(id.bytes, "pack", 2);
+    assert_int_equal(cache_drop_pack(cache, &id, &err), 0);
+    assert_int_equal(cache_drop_pack(cache, &id, &err), 0);
     assert_int_equal(find(cache, 15, NULL), 0);
     assert_int_equal(find(cache, 5, NULL), one);
     uint32_t three = add(cache, 3, 10, 5, false);
@@ -166,11 +166,11 @@ static void a_lost_packs_chunks_are_forgotten_until_stored_again(void **state)
 /* The number of the pack that has the chunk too, apart from so many others; 0 when none does. */
 static uint32_t find_other(struct cache *cache, uint32_t chunk, unsigned skip)
 {
-    uint8_t id[32];
+    struct chunk_id id;
     struct chunk_location place;
     struct err err = ERR_INIT;
-    ids(id, "chunk", chunk);
-    if (cache_find_other(cache, id, skip, &place, &err) == 0) {
+    ids(id.bytes, "chunk", chunk);
+    if (cache_find_other(cache, &id, skip, &place, &err) == 0) {
         assert_int_equal(place.offset, (chunk % 100) * 1000);
         return place.pack_number;
     }
@@ -182,7 +182,7 @@ static void every_living_pack_that_has_a_chunk_is_known_the_latest_first(void **
 {
     (void)state;
     struct cache *cache = open_cache();
-    uint8_t id[32];
+    struct pack_id id;
     struct err err = ERR_INIT;
     uint32_t packs[3];
     for (int round = 0; round < 2; round++) { /* indexes are read, and may be read again */
@@ -193,12 +193,12 @@ static void every_living_pack_that_has_a_chunk_is_known_the_latest_first(void **
         assert_int_equal(find_other(cache, 10, 1), packs[0]);
         assert_int_equal(find_other(cache, 10, 2), 0);
     }
-    ids(id, "pack", 1);
-    assert_int_equal(cache_drop_pack(cache, id, &err), 0);
+    ids(id.bytes, "pack", 1);
+    assert_int_equal(cache_drop_pack(cache, &id, &err), 0);
     assert_int_equal(find_other(cache, 10, 0), packs[0]);
     assert_int_equal(find_other(cache, 10, 1), 0);
-    ids(id, "pack", 2);
-    assert_int_equal(cache_drop_pack(cache, id, &err), 0);
+    ids(id.bytes, "pack", 2);
+    assert_int_equal(cache_drop_pack(cache, &id, &err), 0);
     assert_int_equal(find(cache, 10, NULL), 0);
     assert_int_equal(find_other(cache, 10, 0), packs[0]);
     add(cache, 4, 500, 5, true);
@@ -208,16 +208,16 @@ static void every_living_pack_that_has_a_chunk_is_known_the_latest_first(void **
 
 struct seen {
     size_t packs, chunks;
-    uint8_t first[32];
+    struct pack_id first;
 };
 
-static int count_pack(void *ctx, const uint8_t pack[ID_SIZE], const struct pack_entry *entries,
+static int count_pack(void *ctx, const struct pack_id *pack, const struct pack_entry *entries,
                       size_t count, struct err *err)
 {
     (void)err;
     struct seen *seen = ctx;
     if (seen->packs++ == 0)
-        memcpy(seen->first, pack, 32);
+        seen->first = *pack;
     for (size_t i = 0; i < count; i++)
         assert_int_equal(entries[i].size, 1000);
     seen->chunks += count;
@@ -237,15 +237,15 @@ static void unpublished_packs_are_listed_whole_until_published(void **state)
     (void)state;
     struct cache *cache = open_cache();
     struct err err = ERR_INIT;
-    uint8_t id[32];
+    struct pack_id id;
     add(cache, 1, 0, 10, true);
     add(cache, 2, 5, 10, false); /* five of its chunks are in pack 1 too */
     add(cache, 3, 0, 3, false);  /* and these take chunks of it over */
-    ids(id, "pack", 2);
+    ids(id.bytes, "pack", 2);
     struct seen seen = unpublished(cache);
     assert_int_equal(seen.packs, 2);
     assert_int_equal(seen.chunks, 13);
-    assert_memory_equal(seen.first, id, 32);
+    assert_memory_equal(seen.first.bytes, id.bytes, 32);
     assert_int_equal(cache_set_published(cache, &err), 0);
     assert_int_equal(unpublished(cache).packs, 0);
     add(cache, 2, 5, 10, false); /* an index names it already */
@@ -261,12 +261,12 @@ static void indexes_are_read_once(void **state)
     (void)state;
     struct cache *cache = open_cache();
     struct err err = ERR_INIT;
-    uint8_t id[32];
-    ids(id, "index", 1);
-    assert_false(cache_has_index(cache, id));
-    assert_int_equal(cache_add_index(cache, id, &err), 0);
-    assert_int_equal(cache_add_index(cache, id, &err), 0);
-    assert_true(cache_has_index(cache, id));
+    struct pack_id id;
+    ids(id.bytes, "index", 1);
+    assert_false(cache_has_index(cache, &id));
+    assert_int_equal(cache_add_index(cache, &id, &err), 0);
+    assert_int_equal(cache_add_index(cache, &id, &err), 0);
+    assert_true(cache_has_index(cache, &id));
     cache_close(&cache);
 }
 
@@ -294,10 +294,10 @@ static void damaged_foreign_and_later_files_are_made_anew(void **state)
     (void)state;
     struct cache *cache = open_cache();
     struct err err = ERR_INIT;
-    uint8_t id[32];
+    struct pack_id id;
     add(cache, 1, 0, 1000, true);
-    ids(id, "index", 1);
-    assert_int_equal(cache_add_index(cache, id, &err), 0);
+    ids(id.bytes, "index", 1);
+    assert_int_equal(cache_add_index(cache, &id, &err), 0);
     cache_close(&cache);
     FILE *file = fopen(path, "r+b");
     assert_non_null(file);
@@ -306,7 +306,7 @@ static void damaged_foreign_and_later_files_are_made_anew(void **state)
     fclose(file);
     cache = open_cache();
     assert_int_equal(find(cache, 1, NULL), 0);
-    assert_false(cache_has_index(cache, id)); /* so that it is read again */
+    assert_false(cache_has_index(cache, &id)); /* so that it is read again */
     add(cache, 1, 0, 10, true);
     cache_close(&cache);
 

@@ -27,7 +27,7 @@ static struct cert sample(void)
                      .not_after_s = 1800000000,
                      .name = "alpha-1",
                      .zone = "cellar"};
-    memset(c.node, 0x11, sizeof(c.node));
+    memset(c.node.bytes, 0x11, sizeof(c.node));
     memset(c.curve, 0x22, sizeof(c.curve));
     assert_int_equal(cert_sign(&c, authority_secret, NULL), 0);
     return c;
@@ -151,7 +151,7 @@ static void another_clusters_certificate_is_foreign(void **state)
     assert_int_equal(err.code, ERR_FOREIGN);
     /* Claims our cluster, signed by another. */
     assert_int_equal(cert_sign(&c, other_secret, NULL), 0);
-    cluster_id(c.cluster, authority_public);
+    cluster_id(&c.cluster, authority_public);
     assert_int_equal(cert_check(&c, authority_public, &err), -1);
     assert_int_equal(err.code, ERR_DAMAGED);
 }
@@ -196,7 +196,7 @@ static void a_request_is_signed_by_the_key_it_names(void **state)
     char line[CERT_ARMOR_MAX];
     assert_int_equal(cert_request(line, keys, "beta", "attic", &err), 0);
     assert_int_equal(cert_request_read(&c, line, &err), 0);
-    assert_memory_equal(c.node, keys->node, 32);
+    assert_memory_equal(c.node.bytes, keys->node.bytes, 32);
     assert_memory_equal(c.curve, keys->curve_public, 32);
     assert_string_equal(c.name, "beta");
     assert_string_equal(c.zone, "attic");
@@ -254,7 +254,7 @@ static void rotated_keys_are_the_same_node_with_another_curve_key(void **state)
     struct node_keys *keys = node_keys_new(), *rotated = node_keys_rotated(keys);
     struct cert old, new;
     char line[CERT_ARMOR_MAX];
-    assert_memory_equal(rotated->node, keys->node, sizeof(keys->node));
+    assert_memory_equal(rotated->node.bytes, keys->node.bytes, sizeof(keys->node));
     assert_memory_equal(rotated->sign_secret, keys->sign_secret, sizeof(keys->sign_secret));
     assert_memory_not_equal(rotated->curve_secret, keys->curve_secret, 32);
     assert_memory_not_equal(rotated->curve_public, keys->curve_public, 32);
@@ -262,7 +262,7 @@ static void rotated_keys_are_the_same_node_with_another_curve_key(void **state)
     assert_int_equal(cert_request_read(&old, line, NULL), 0);
     assert_int_equal(cert_request(line, rotated, "a", "b", NULL), 0);
     assert_int_equal(cert_request_read(&new, line, NULL), 0);
-    assert_memory_equal(new.node, old.node, sizeof(old.node));
+    assert_memory_equal(new.node.bytes, old.node.bytes, sizeof(old.node));
     assert_memory_equal(new.curve, rotated->curve_public, 32);
     node_keys_destroy(&rotated);
     node_keys_destroy(&keys);
@@ -276,7 +276,7 @@ static void the_bytes_of_a_node_key_are_settled(void **state)
     uint8_t seed[crypto_sign_SEEDBYTES], bytes[88];
     char path[128], hex[2 * sizeof(bytes) + 1];
     memset(seed, 5, sizeof(seed));
-    crypto_sign_seed_keypair(keys->node, keys->sign_secret, seed);
+    crypto_sign_seed_keypair(keys->node.bytes, keys->sign_secret, seed);
     memset(keys->curve_secret, 6, sizeof(keys->curve_secret));
     crypto_scalarmult_base(keys->curve_public, keys->curve_secret);
     snprintf(path, sizeof(path), "%s/node.key", folder);

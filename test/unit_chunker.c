@@ -174,16 +174,16 @@ static void the_fast_scan_agrees_with_the_definition(void **state)
 static void a_chunk_id_depends_on_the_key_and_every_byte(void **state)
 {
     (void)state;
-    uint8_t id[CHUNK_ID_SIZE], other[CHUNK_ID_SIZE];
-    char text[2 * CHUNK_ID_SIZE + 1];
+    struct chunk_id id, other;
+    char text[2 * ID_SIZE + 1];
     uint8_t other_key[32] = {9};
-    chunk_id(id, test_key, "hello", 5);
-    assert_string_equal(hex_encode(text, id, sizeof(id)),
+    chunk_id(&id, test_key, "hello", 5);
+    assert_string_equal(hex_encode(text, id.bytes, sizeof(id)),
                         "dafff396b1fcc78fa2769113b579dcda93bf648063ce1620a3bac06a4660375b");
-    chunk_id(other, other_key, "hello", 5);
-    assert_memory_not_equal(id, other, sizeof(id));
-    chunk_id(other, test_key, "hellp", 5);
-    assert_memory_not_equal(id, other, sizeof(id));
+    chunk_id(&other, other_key, "hello", 5);
+    assert_memory_not_equal(id.bytes, other.bytes, sizeof(id));
+    chunk_id(&other, test_key, "hellp", 5);
+    assert_memory_not_equal(id.bytes, other.bytes, sizeof(id));
 }
 
 int main(void)

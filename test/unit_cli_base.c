@@ -136,14 +136,14 @@ static void an_id_is_listed_once_where_it_came_first(void **state)
 {
     (void)state;
     struct id_list list = {0};
-    uint8_t id[ID_MAP_ID_SIZE] = {0};
+    struct pack_id id = {0};
     for (size_t i = 0; i < 500; i++) {
-        id[3] = (uint8_t)(i % 200);
-        id_list_add(&list, id);
+        id.bytes[3] = (uint8_t)(i % 200);
+        id_list_add(&list, &id);
     }
     assert_int_equal(list.count, 200);
     for (size_t i = 0; i < list.count; i++)
-        assert_int_equal(list.ids[i][3], i);
+        assert_int_equal(list.ids[i].bytes[3], i);
     id_list_release(&list);
 }
 

@@ -41,7 +41,7 @@ static const char *first_snapshot(char id[2 * ID_SIZE + 1])
     struct snapshot_list list;
     assert_int_equal(client_open(&client, NULL, &err), 0);
     assert_int_equal(snapshot_list_load(&list, vault, client, &err), 0);
-    hex_encode(id, list.snapshots[0].id, ID_SIZE);
+    hex_encode(id, list.snapshots[0].id.bytes, ID_SIZE);
     snapshot_list_release(&list);
     client_close(&client);
     return id;
@@ -132,7 +132,7 @@ static void missing_and_forked_records_are_found(void **state)
     assert_int_equal(list.count, 3);
     assert_int_equal(list.finding_count, 0);
     assert_int_equal(snapshot_select(&snapshot, &list, "latest", NULL, &err), 0);
-    assert_memory_equal(snapshot->id, result.snapshot, ID_SIZE);
+    assert_memory_equal(snapshot->id.bytes, result.snapshot.bytes, ID_SIZE);
     const struct snapshot_filter elsewhere = {.path = "/nowhere"};
     assert_int_equal(snapshot_select(&snapshot, &list, "latest", &elsewhere, &err), -1);
     assert_int_equal(err.code, ERR_NOT_FOUND);
@@ -181,17 +181,18 @@ static void a_record_of_an_unknown_kind_is_told_and_hides_no_snapshot(void **sta
     assert_int_equal(client_open(&client, NULL, &err), 0);
     assert_int_equal(client_status(client, status, &err), 0);
     struct record record = {.number = 2, .kind = 77, .sealed = (uint8_t *)"new", .sealed_size = 3};
-    memcpy(record.cluster, status->cluster, ID_SIZE);
-    memcpy(record.vault, vault->keys->vault, ID_SIZE);
-    memcpy(record.writer, vault->writer, WRITER_SIZE);
-    memcpy(record.previous, result.snapshot, ID_SIZE);
-    uint8_t *bytes, hash[ID_SIZE];
+    record.cluster = status->cluster;
+    record.vault = vault->keys->vault;
+    record.writer = vault->writer;
+    record.previous = result.snapshot;
+    uint8_t *bytes;
+    struct record_id hash;
     size_t size;
     uint32_t others;
     assert_int_equal(record_seal(&record,
                                  &(struct signer){vault->writer_secret, vault->writer_cert,
                                                   vault->writer_cert_size},
-                                 &bytes, &size, hash, &err),
+                                 &bytes, &size, &hash, &err),
                      0);
     assert_int_equal(client_put_record(client, bytes, size, 0, &others, &err), 0);
     assert_int_equal(snapshot_list_load(&list, vault, client, &err), 0);

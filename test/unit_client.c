@@ -164,13 +164,13 @@ static bool answer_status(struct fake *fake, const Ecbak__ClientRequest *request
     (void)fake;
     Ecbak__StatusReply status = ECBAK__STATUS_REPLY__INIT;
     Ecbak__ClientReply message = ECBAK__CLIENT_REPLY__INIT;
-    uint8_t id[ID_SIZE] = {7};
+    struct node_id id = {{7}};
     char name[100];
     memset(name, 'n', sizeof(name) - 1);
     name[99] = '\0';
     name[3] = '\n';
-    status.cluster = wire_view(id, sizeof(id));
-    status.node = wire_view(id, sizeof(id));
+    status.cluster = wire_view(id.bytes, sizeof(id));
+    status.node = wire_view(id.bytes, sizeof(id));
     status.name = name;
     status.members_alive = 3;
     message.call = request->call;
@@ -299,12 +299,12 @@ static void a_node_that_goes_away_ends_every_call(void **state)
     (void)state;
     struct fake fake = {.answer = answer_by_going};
     struct err err = ERR_INIT;
-    uint8_t pack[ID_SIZE] = {1};
+    struct pack_id pack = {{1}};
     uint64_t calls[3];
     fake_start(&fake);
     struct client *client = opened();
     for (int i = 0; i < 3; i++)
-        assert_int_equal(client_get_pack_start(client, &calls[i], pack, &err), 0);
+        assert_int_equal(client_get_pack_start(client, &calls[i], &pack, &err), 0);
     int64_t start = now_ms();
     for (int i = 0; i < 3; i++) {
         struct client_answer answer;
@@ -352,11 +352,11 @@ static void what_is_answered_is_not_asked_again(void **state)
     struct err err = ERR_INIT;
     struct node_status status;
     struct client_answer answer;
-    uint8_t pack[ID_SIZE] = {1};
+    const struct pack_id pack = {{1}};
     uint64_t call;
     fake_start(&fake);
     struct client *client = opened();
-    assert_int_equal(client_get_pack_start(client, &call, pack, &err), 0);
+    assert_int_equal(client_get_pack_start(client, &call, &pack, &err), 0);
     assert_int_equal(client_status(client, &status, &err), 0);
     assert_int_equal(client_next(client, &answer, &err), 0);
     assert_int_equal(answer.err.code, ERR_NOT_FOUND);
@@ -379,13 +379,13 @@ static void a_patient_client_asks_again_when_its_node_is_back(void **state)
     (void)state;
     struct fake before = {.answer = answer_by_going}, after = {.answer = answer_failed};
     struct err err = ERR_INIT;
-    uint8_t pack[ID_SIZE] = {1};
+    struct pack_id pack = {{1}};
     uint64_t call;
     fake_start(&before);
     struct client *client = opened();
     client_set_patience(client, 20000);
     for (int i = 0; i < 2; i++)
-        assert_int_equal(client_get_pack_start(client, &call, pack, &err), 0);
+        assert_int_equal(client_get_pack_start(client, &call, &pack, &err), 0);
     struct fake *lives[] = {&before, &after};
     pthread_t operator;
     assert_int_equal(pthread_create(&operator, NULL, come_back, lives), 0);
@@ -404,12 +404,12 @@ static void patience_ends_with_a_node_that_stays_away(void **state)
     (void)state;
     struct fake fake = {.answer = answer_by_going};
     struct err err = ERR_INIT;
-    uint8_t pack[ID_SIZE] = {1};
+    struct pack_id pack = {{1}};
     uint64_t call;
     fake_start(&fake);
     struct client *client = opened();
     client_set_patience(client, 600);
-    assert_int_equal(client_get_pack_start(client, &call, pack, &err), 0);
+    assert_int_equal(client_get_pack_start(client, &call, &pack, &err), 0);
     struct client_answer answer;
     int64_t start = now_ms();
     assert_int_equal(client_next(client, &answer, &err), 0);
@@ -462,12 +462,12 @@ static bool answer_wrong_held(struct fake *fake, const Ecbak__ClientRequest *req
                               zmq_msg_t *route)
 {
     (void)fake;
-    uint8_t pack[ID_SIZE] = {9};
+    struct pack_id pack = {{9}};
     Ecbak__Redundancy held = ECBAK__REDUNDANCY__INIT;
     Ecbak__Redundancy *list[1] = {&held};
     Ecbak__PinPacksReply pinned_reply = ECBAK__PIN_PACKS_REPLY__INIT;
     Ecbak__ClientReply message = ECBAK__CLIENT_REPLY__INIT;
-    held.pack = wire_view(pack, sizeof(pack));
+    held.pack = wire_view(pack.bytes, sizeof(pack));
     held.nodes = 4;
     pinned_reply.n_held = 1;
     pinned_reply.held = list;
@@ -484,11 +484,11 @@ static void an_answer_about_another_pack_is_not_believed(void **state)
     struct fake fake = {.answer = answer_wrong_held};
     struct err err = ERR_INIT;
     struct pin pin = {.number = 1};
-    uint8_t packs[2][ID_SIZE] = {{1}, {2}};
+    struct pack_id packs[2] = {{{1}}, {{2}}};
     struct redundancy held[2];
     fake_start(&fake);
     struct client *client = opened();
-    const uint8_t(*asked)[ID_SIZE] = (const uint8_t(*)[ID_SIZE])packs;
+    const struct pack_id *asked = packs;
     assert_int_equal(client_pin_packs(client, &pin, asked, 1, true, held, &err), -1);
     assert_int_equal(err.code, ERR_FORMAT);
     assert_int_equal(client_pin_packs(client, &pin, asked, 2, true, held, &err), -1);
@@ -502,14 +502,14 @@ static bool answer_for_ever(struct fake *fake, const Ecbak__ClientRequest *reque
                             zmq_msg_t *route)
 {
     (void)fake;
-    uint8_t last[ID_SIZE] = {5};
+    struct record_id last = {{5}};
     Ecbak__GetRecordsReply page = ECBAK__GET_RECORDS_REPLY__INIT;
     Ecbak__ClientReply message = ECBAK__CLIENT_REPLY__INIT;
     ProtobufCBinaryData record = wire_view("record", 6);
     page.n_records = 1;
     page.records = &record;
     page.more = true;
-    page.last = wire_view(last, sizeof(last));
+    page.last = wire_view(last.bytes, sizeof(last));
     message.call = request->call;
     message.body_case = ECBAK__CLIENT_REPLY__BODY_GET_RECORDS;
     message.get_records = &page;
@@ -523,10 +523,10 @@ static void records_without_end_are_refused(void **state)
     struct fake fake = {.answer = answer_for_ever};
     struct err err = ERR_INIT;
     struct record_list list;
-    uint8_t vault[ID_SIZE] = {1};
+    struct vault_id vault = {{1}};
     fake_start(&fake);
     struct client *client = opened();
-    assert_int_equal(client_get_records(client, vault, &list, &err), -1);
+    assert_int_equal(client_get_records(client, &vault, &list, &err), -1);
     assert_int_equal(err.code, ERR_FORMAT);
     assert_int_equal(list.count, 0);
     client_close(&client);

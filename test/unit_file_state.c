@@ -70,11 +70,12 @@ static void write_sample(const char *path)
     struct err err = ERR_INIT;
     struct file_state_writer *writer;
     struct buffer piece = {0};
-    uint8_t key[FILE_STATE_KEY_SIZE], ids[2][ID_SIZE];
+    uint8_t key[FILE_STATE_KEY_SIZE];
+    struct pack_id ids[2];
     uint32_t places[] = {0, 1, 2}, pack_of_place[] = {1, UINT32_MAX, 0};
     const struct file_state_packs packs = {pack_of_place, 3, ids, 2};
-    memset(ids[0], 0x11, ID_SIZE);
-    memset(ids[1], 0x22, ID_SIZE);
+    memset(ids[0].bytes, 0x11, ID_SIZE);
+    memset(ids[1].bytes, 0x22, ID_SIZE);
     assert_int_equal(file_state_writer_new(&writer, path, &err), 0);
     struct walk_stat stat = sample_stat(1);
     file_state_key(key, "/a");
@@ -104,7 +105,7 @@ static void entries_come_back_in_the_order_of_names(void **state)
     write_sample(f->path);
     assert_int_equal(file_state_open(&s, f->path, &err), 0);
     assert_int_equal(file_state_pack_count(s), 2);
-    assert_int_equal(file_state_pack(s, 1)[0], 0x22);
+    assert_int_equal(file_state_pack(s, 1)->bytes[0], 0x22);
     file_state_cursor_init(&cursor, s, "/a");
     assert_false(file_state_cursor_find(&cursor, "a"));
     assert_true(file_state_cursor_find(&cursor, "b"));

@@ -77,14 +77,14 @@ static void a_fragment_says_all_about_itself(void **state)
         assert_int_equal(fragment_parse(&fragment, set.bytes[i], set.size, &err), 0);
         assert_int_equal(fragment_verify(&fragment, &err), 0);
         assert_int_equal(fragment.index, i);
-        assert_memory_equal(fragment.object_id, set.object_id, OBJECT_ID_SIZE);
-        assert_memory_equal(fragment.object.pack_id, set.object.pack_id, PACK_ID_SIZE);
+        assert_memory_equal(fragment.object_id.bytes, set.object_id.bytes, ID_SIZE);
+        assert_memory_equal(fragment.object.pack_id.bytes, set.object.pack_id.bytes, ID_SIZE);
         assert_int_equal(fragment.object.shape.k, 4);
         assert_int_equal(fragment.object.shape.m, 2);
         assert_int_equal(fragment.object.shape.pack_size, 300000);
         assert_int_equal((size_t)(fragment.row - set.bytes[i]) % FRAGMENT_ALIGN, 0);
-        assert_int_equal(fragment_expect(&fragment, set.object_id, (int)i, &err), 0);
-        assert_int_equal(fragment_expect(&fragment, set.object_id, -1, &err), 0);
+        assert_int_equal(fragment_expect(&fragment, &set.object_id, (int)i, &err), 0);
+        assert_int_equal(fragment_expect(&fragment, &set.object_id, -1, &err), 0);
         assert_int_equal(fragment_total_size(set.bytes[i], FRAGMENT_HEADER_SIZE, &total, &err), 0);
         assert_int_equal(total, set.size);
     }
@@ -247,10 +247,10 @@ static void a_fragment_of_another_object_is_foreign(void **state)
     encode(&two, 100001, 4, 2);
     assert_int_equal(fragment_parse(&fragment, two.bytes[3], two.size, &err), 0);
     assert_int_equal(fragment_verify(&fragment, &err), 0);
-    assert_int_equal(fragment_expect(&fragment, one.object_id, 3, &err), -1);
+    assert_int_equal(fragment_expect(&fragment, &one.object_id, 3, &err), -1);
     assert_int_equal(err.code, ERR_FOREIGN);
     assert_non_null(strstr(err.text, "of object"));
-    assert_int_equal(fragment_expect(&fragment, two.object_id, 2, &err), -1);
+    assert_int_equal(fragment_expect(&fragment, &two.object_id, 2, &err), -1);
     assert_int_equal(err.code, ERR_FOREIGN);
     assert_string_equal(err.text, "wrong index: fragment 3, not 2");
     fragment_set_release(&one);

@@ -199,12 +199,13 @@ static void the_pack_id_follows_from_the_leaves(void **state)
 {
     (void)state;
     uint8_t *bytes = sample_bytes(300000);
-    uint8_t leaves[5 * HASH_SIZE], id[PACK_ID_SIZE], again[PACK_ID_SIZE];
-    pack_id(id, bytes, 300000);
-    assert_hash_is(id, "e2b5f0d44f32aa79978df5d880a7c199642539b700515dbf8fb20032f3d25d61");
+    uint8_t leaves[5 * HASH_SIZE];
+    struct pack_id id, again;
+    pack_id(&id, bytes, 300000);
+    assert_hash_is(id.bytes, "e2b5f0d44f32aa79978df5d880a7c199642539b700515dbf8fb20032f3d25d61");
     hash_tree_leaves(leaves, bytes, 300000);
-    pack_id_of_leaves(again, leaves, 300000);
-    assert_memory_equal(id, again, PACK_ID_SIZE);
+    pack_id_of_leaves(&again, leaves, 300000);
+    assert_memory_equal(id.bytes, again.bytes, ID_SIZE);
     free(bytes);
 }
 

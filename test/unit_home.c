@@ -76,11 +76,11 @@ static void a_new_vault_is_there_again_when_loaded(void **state)
     struct writer_cert cert;
     struct err err = ERR_INIT;
     assert_memory_equal(made->keys, loaded->keys, sizeof(*made->keys));
-    assert_memory_equal(made->writer, loaded->writer, WRITER_SIZE);
+    assert_memory_equal(made->writer.bytes, loaded->writer.bytes, WRITER_ID_SIZE);
     assert_memory_equal(made->writer_secret, loaded->writer_secret, 64);
     assert_int_equal(writer_cert_open(&cert, loaded->writer_cert, loaded->writer_cert_size, &err),
                      0);
-    assert_memory_equal(cert.vault, made->keys->vault, ID_SIZE);
+    assert_memory_equal(cert.vault.bytes, made->keys->vault.bytes, ID_SIZE);
     assert_int_equal(cert.rights, RIGHT_ADD | RIGHT_READ | RIGHT_FORGET | RIGHT_PRUNE);
     vault_close(&made);
     vault_close(&loaded);
@@ -119,11 +119,12 @@ static void everything_is_for_the_owner_alone(void **state)
 static void opening_with_the_secret_makes_another_writer(void **state)
 {
     (void)state;
-    uint8_t secret[VAULT_SECRET_SIZE], writer[WRITER_SIZE];
+    uint8_t secret[VAULT_SECRET_SIZE];
+    struct writer_id writer;
     struct vault *vault = create(NULL);
     struct err err = ERR_INIT;
     memcpy(secret, vault->keys->secret, sizeof(secret));
-    memcpy(writer, vault->writer, sizeof(writer));
+    writer = vault->writer;
     struct vault *again = NULL;
     assert_int_equal(vault_create(&again, secret, &err), -1);
     assert_int_equal(err.code, ERR_EXISTS);
@@ -133,7 +134,7 @@ static void opening_with_the_secret_makes_another_writer(void **state)
     make_home(NULL);
     vault = create(secret);
     assert_memory_equal(vault->keys->secret, secret, sizeof(secret));
-    assert_memory_not_equal(vault->writer, writer, sizeof(writer));
+    assert_memory_not_equal(vault->writer.bytes, writer.bytes, sizeof(writer));
     vault_close(&vault);
 }
 
@@ -145,15 +146,15 @@ static void one_of_several_vaults_is_named_by_its_beginning(void **state)
     struct vault *one = create(NULL), *two = create(NULL), *found;
     assert_load_fails(NULL, ERR_USAGE);
     assert_load_fails("zz", ERR_NOT_FOUND);
-    hex_encode(id, two->keys->vault, ID_SIZE);
+    hex_encode(id, two->keys->vault.bytes, ID_SIZE);
     memcpy(prefix, id, 5);
     prefix[5] = '\0';
     found = load(prefix);
-    assert_memory_equal(found->keys->vault, two->keys->vault, ID_SIZE);
+    assert_memory_equal(found->keys->vault.bytes, two->keys->vault.bytes, ID_SIZE);
     vault_close(&found);
     setenv("ECBAK_VAULT", id, 1);
     found = load(NULL);
-    assert_memory_equal(found->keys->vault, two->keys->vault, ID_SIZE);
+    assert_memory_equal(found->keys->vault.bytes, two->keys->vault.bytes, ID_SIZE);
     vault_close(&found);
     id[63] = id[63] == '0' ? '1' : '0';
     assert_load_fails(id, ERR_NOT_FOUND);
@@ -179,39 +180,40 @@ static void a_second_store_is_told_to_wait(void **state)
 static void record_numbers_have_no_gaps_and_survive(void **state)
 {
     (void)state;
-    static const uint8_t zeros[ID_SIZE] = {0}, hash_one[ID_SIZE] = "hash one";
-    uint8_t previous[ID_SIZE], *bytes = NULL;
+    static const struct record_id zeros = {0}, hash_one = {"hash one"};
+    struct record_id previous;
+    uint8_t *bytes = NULL;
     uint64_t number = 0;
     size_t size;
     struct err err = ERR_INIT;
     struct vault *vault = create(NULL);
-    assert_int_equal(vault_reserve(vault, &number, previous, &err), -1); /* not locked */
+    assert_int_equal(vault_reserve(vault, &number, &previous, &err), -1); /* not locked */
     assert_int_equal(vault_lock(vault, &err), 0);
     assert_int_equal(vault_last_record(vault, &number, &bytes, &size, &err), -1);
     assert_int_equal(err.code, ERR_NOT_FOUND);
     for (int i = 0; i < 2; i++) { /* the first store is killed before its record */
-        assert_int_equal(vault_reserve(vault, &number, previous, &err), 0);
+        assert_int_equal(vault_reserve(vault, &number, &previous, &err), 0);
         assert_true(number == 1);
-        assert_memory_equal(previous, zeros, ID_SIZE);
+        assert_memory_equal(previous.bytes, zeros.bytes, ID_SIZE);
         vault_close(&vault);
         vault = load(NULL);
         assert_int_equal(vault_lock(vault, &err), 0);
     }
-    assert_int_equal(vault_save_record(vault, 2, (const uint8_t *)"record two", 10, hash_one, &err),
-                     -1);
-    assert_int_equal(vault_save_record(vault, 1, (const uint8_t *)"record one", 10, hash_one, &err),
-                     0);
-    assert_int_equal(vault_save_record(vault, 1, (const uint8_t *)"record uno", 10, hash_one, &err),
-                     -1);
+    assert_int_equal(
+        vault_save_record(vault, 2, (const uint8_t *)"record two", 10, &hash_one, &err), -1);
+    assert_int_equal(
+        vault_save_record(vault, 1, (const uint8_t *)"record one", 10, &hash_one, &err), 0);
+    assert_int_equal(
+        vault_save_record(vault, 1, (const uint8_t *)"record uno", 10, &hash_one, &err), -1);
     vault_close(&vault);
     vault = load(NULL);
     assert_int_equal(vault_last_record(vault, &number, &bytes, &size, &err), 0);
     assert_true(number == 1 && size == 10 && memcmp(bytes, "record one", 10) == 0);
     free(bytes);
     assert_int_equal(vault_lock(vault, &err), 0);
-    assert_int_equal(vault_reserve(vault, &number, previous, &err), 0);
+    assert_int_equal(vault_reserve(vault, &number, &previous, &err), 0);
     assert_true(number == 2);
-    assert_memory_equal(previous, hash_one, ID_SIZE);
+    assert_memory_equal(previous.bytes, hash_one.bytes, ID_SIZE);
     vault_close(&vault);
 }
 
@@ -242,12 +244,12 @@ static void every_flipped_byte_of_a_key_file_is_an_error(void **state)
     for (size_t i = 0; i < 3; i++)
         for (long at = 0; flip(vault, names[i], at); at++) {
             struct vault *damaged = NULL;
-            uint8_t previous[ID_SIZE];
+            struct record_id previous;
             uint64_t number;
             if (i < 2)
                 assert_int_equal(vault_load(&damaged, NULL, &err), -1);
             else
-                assert_int_equal(vault_reserve(vault, &number, previous, &err), -1);
+                assert_int_equal(vault_reserve(vault, &number, &previous, &err), -1);
             assert_true(err.code == ERR_FORMAT || err.code == ERR_VERSION ||
                         err.code == ERR_DAMAGED);
             flip(vault, names[i], at);
@@ -263,7 +265,7 @@ static void files_of_another_vault_are_refused(void **state)
     char from[HOME_PATH_MAX], to[HOME_PATH_MAX], id[2 * ID_SIZE + 1];
     struct err err = ERR_INIT;
     struct vault *one = create(NULL), *two = create(NULL);
-    hex_encode(id, two->keys->vault, ID_SIZE);
+    hex_encode(id, two->keys->vault.bytes, ID_SIZE);
     assert_int_equal(home_join(from, one->dir, "writer.key", &err), 0);
     assert_int_equal(home_join(to, two->dir, "writer.key", &err), 0);
     assert_int_equal(rename(from, to), 0);
@@ -281,10 +283,10 @@ static void a_writer_without_its_certificate_is_refused(void **state)
     (void)state;
     struct vault *vault = create(NULL);
     struct err err = ERR_INIT;
-    vault->writer[0] ^= 1; /* not the writer whom the certificate names */
+    vault->writer.bytes[0] ^= 1; /* not the writer whom the certificate names */
     assert_int_equal(writer_key_write(vault->dir, vault, &err), 0);
     assert_load_fails(NULL, ERR_DAMAGED);
-    vault->writer[0] ^= 1;
+    vault->writer.bytes[0] ^= 1;
     assert_int_equal(writer_key_write(vault->dir, vault, &err), 0);
     struct vault *again = load(NULL);
     vault_close(&again);

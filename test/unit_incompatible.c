@@ -13,7 +13,7 @@
 static struct member incompatible_of(unsigned number)
 {
     struct member member = {.protocol = {2, 2}, .since_s = 5};
-    member.cert.node[0] = (uint8_t)number;
+    member.cert.node.bytes[0] = (uint8_t)number;
     return member;
 }
 
@@ -35,13 +35,13 @@ static void those_who_are_incompatible_are_news_once_and_forgotten_in_time(void 
         assert_int_equal(incompatible_note(&list, &member, 4000), i <= INCOMPATIBLE_MAX);
     }
     assert_int_equal(list.count, INCOMPATIBLE_MAX);
-    incompatible_remove(&list, member.cert.node); /* is not in it */
+    incompatible_remove(&list, &member.cert.node); /* is not in it */
     assert_int_equal(list.count, INCOMPATIBLE_MAX);
     assert_false(incompatible_expire(&list, 2999 + INCOMPATIBLE_MS));
     assert_true(incompatible_expire(&list, 3000 + INCOMPATIBLE_MS));
     assert_int_equal(list.count, INCOMPATIBLE_MAX - 1);
     member = incompatible_of(7);
-    incompatible_remove(&list, member.cert.node);
+    incompatible_remove(&list, &member.cert.node);
     assert_true(incompatible_note(&list, &member, 5000));
     assert_true(incompatible_expire(&list, 4000 + INCOMPATIBLE_MS));
     assert_int_equal(list.count, 1);

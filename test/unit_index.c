@@ -15,31 +15,31 @@
 #include "coding/base/alloc.h"
 
 static struct pack_entry lines[] = {
-    {.id = "one", .kind = CHUNK_DATA, .segment = 0, .offset = 0, .size = 100},
-    {.id = "two", .kind = CHUNK_TREE, .segment = 0, .offset = 100, .size = 0},
-    {.id = "three", .kind = CHUNK_INDEX, .segment = 0, .offset = 300, .size = 5},
-    {.id = "four", .kind = CHUNK_DATA, .segment = 7, .offset = 0, .size = CHUNK_BYTES_MAX},
+    {.id = {"one"}, .kind = CHUNK_DATA, .segment = 0, .offset = 0, .size = 100},
+    {.id = {"two"}, .kind = CHUNK_TREE, .segment = 0, .offset = 100, .size = 0},
+    {.id = {"three"}, .kind = CHUNK_INDEX, .segment = 0, .offset = 300, .size = 5},
+    {.id = {"four"}, .kind = CHUNK_DATA, .segment = 7, .offset = 0, .size = CHUNK_BYTES_MAX},
 };
-static const uint8_t packs[3][ID_SIZE] = {"pack a", "pack b", "pack c"};
+static const struct pack_id packs[3] = {{"pack a"}, {"pack b"}, {"pack c"}};
 static const size_t counts[3] = {4, 0, 2};
 
 static struct buffer three_packs(void)
 {
     struct buffer index = {0};
     for (size_t i = 0; i < 3; i++)
-        index_append(&index, packs[i], lines, counts[i]);
+        index_append(&index, &packs[i], lines, counts[i]);
     return index;
 }
 
-static int check_pack(void *ctx, const uint8_t pack[ID_SIZE], const struct pack_entry *entries,
+static int check_pack(void *ctx, const struct pack_id *pack, const struct pack_entry *entries,
                       size_t count, struct err *err)
 {
     (void)err;
     size_t *seen = ctx;
-    assert_memory_equal(pack, packs[*seen], ID_SIZE);
+    assert_memory_equal(pack->bytes, packs[*seen].bytes, ID_SIZE);
     assert_int_equal(count, counts[*seen]);
     for (size_t i = 0; i < count; i++) {
-        assert_memory_equal(entries[i].id, lines[i].id, CHUNK_ID_SIZE);
+        assert_memory_equal(entries[i].id.bytes, lines[i].id.bytes, ID_SIZE);
         assert_int_equal(entries[i].kind, lines[i].kind);
         assert_int_equal(entries[i].segment, lines[i].segment);
         assert_int_equal(entries[i].offset, lines[i].offset);
@@ -49,14 +49,14 @@ static int check_pack(void *ctx, const uint8_t pack[ID_SIZE], const struct pack_
     return 0;
 }
 
-static int ignore_pack(void *ctx, const uint8_t pack[ID_SIZE], const struct pack_entry *entries,
+static int ignore_pack(void *ctx, const struct pack_id *pack, const struct pack_entry *entries,
                        size_t count, struct err *err)
 {
     (void)ctx, (void)pack, (void)entries, (void)count, (void)err;
     return 0;
 }
 
-static int stop_at_first(void *ctx, const uint8_t pack[ID_SIZE], const struct pack_entry *entries,
+static int stop_at_first(void *ctx, const struct pack_id *pack, const struct pack_entry *entries,
                          size_t count, struct err *err)
 {
     (void)pack, (void)entries, (void)count;
@@ -114,13 +114,13 @@ static int read_line(uint64_t step, uint64_t gap, uint64_t size, uint8_t kind, u
     struct buffer b = {0};
     struct err err = ERR_INIT;
     buffer_append(&b, "ecbkindx\1", 9);
-    buffer_append(&b, packs[0], ID_SIZE);
+    buffer_append(&b, packs[0].bytes, ID_SIZE);
     compact_number(&b, count);
     compact_number(&b, step);
     compact_number(&b, gap);
     compact_number(&b, size);
     compact_u8(&b, kind);
-    buffer_append(&b, packs[1], CHUNK_ID_SIZE);
+    buffer_append(&b, packs[1].bytes, ID_SIZE);
     int result = index_read(b.bytes, b.size, ignore_pack, NULL, &err);
     if (result != 0)
         assert_int_equal(err.code, ERR_FORMAT);
@@ -151,7 +151,7 @@ static void the_fullest_pack_fits_one_chunk(void **state)
     struct pack_entry *entries = alloc_zero(PACK_ENTRIES_MAX, sizeof(*entries));
     for (uint32_t i = 0; i < PACK_ENTRIES_MAX; i++)
         entries[i] = (struct pack_entry){.kind = CHUNK_DATA, .segment = i, .size = CHUNK_BYTES_MAX};
-    index_append(&index, packs[0], entries, PACK_ENTRIES_MAX);
+    index_append(&index, &packs[0], entries, PACK_ENTRIES_MAX);
     assert_true(index.size <= CHUNK_BYTES_MAX);
     free(entries);
     free(index.bytes);
@@ -161,8 +161,8 @@ static void the_index_of_the_format(void **state)
 {
     (void)state;
     struct buffer index = {0};
-    index_append(&index, packs[0], lines + 2, 1);
-    uint8_t golden[9 + ID_SIZE + 1 + 5 + CHUNK_ID_SIZE] = "ecbkindx\x01pack a";
+    index_append(&index, &packs[0], lines + 2, 1);
+    uint8_t golden[9 + ID_SIZE + 1 + 5 + ID_SIZE] = "ecbkindx\x01pack a";
     memcpy(golden + 9 + ID_SIZE, "\x01\x00\xac\x02\x05\x03three", 11);
     assert_int_equal(index.size, sizeof(golden));
     assert_memory_equal(index.bytes, golden, sizeof(golden));

@@ -13,16 +13,16 @@ static struct client *client;
 static struct snapshot snapshots[COUNT]; /* each with an index pack of its own */
 static const struct snapshot_list list = {.snapshots = snapshots, .count = COUNT};
 static unsigned missing_count;
-static uint8_t missing_id[ID_SIZE];
+static struct pack_id missing_id;
 static enum err_code missing_why;
 
-static const uint8_t sent_again[CHUNK_ID_SIZE] = "in every pack";
+static const struct chunk_id sent_again = {"in every pack"};
 
 /* A chunk that only this snapshot has, and the pack that its index names. */
-static void names(size_t snapshot, uint8_t chunk[CHUNK_ID_SIZE], uint8_t pack[ID_SIZE])
+static void names(size_t snapshot, struct chunk_id *chunk, struct pack_id *pack)
 {
-    memset(chunk, 'a' + (int)snapshot, CHUNK_ID_SIZE);
-    memset(pack, 'A' + (int)snapshot, ID_SIZE);
+    memset(chunk->bytes, 'a' + (int)snapshot, ID_SIZE);
+    memset(pack->bytes, 'A' + (int)snapshot, ID_SIZE);
 }
 
 /* Gives the cluster an index pack that names one pack with two chunks: one that every snapshot sent
@@ -32,24 +32,25 @@ static void give_index(size_t snapshot)
     struct err err = ERR_INIT;
     struct pack_entry chunks[2] = {{.kind = CHUNK_DATA, .size = 10},
                                    {.kind = CHUNK_DATA, .offset = 10, .size = 10}};
-    uint8_t pack[ID_SIZE], index_id[CHUNK_ID_SIZE];
+    struct pack_id pack;
+    struct chunk_id index_id;
     struct buffer index = {0};
     struct pack_writer *writer;
     struct sealed_pack made;
-    names(snapshot, chunks[0].id, pack);
-    memcpy(chunks[1].id, sent_again, sizeof(sent_again));
-    index_append(&index, pack, chunks, 2);
-    chunk_id(index_id, vault->keys->chunk_id_key, index.bytes, index.size);
+    names(snapshot, &chunks[0].id, &pack);
+    chunks[1].id = sent_again;
+    index_append(&index, &pack, chunks, 2);
+    chunk_id(&index_id, vault->keys->chunk_id_key, index.bytes, index.size);
     struct segment *segment = segment_new(3);
-    segment_add(segment, index_id, CHUNK_INDEX, index.bytes, index.size);
+    segment_add(segment, &index_id, CHUNK_INDEX, index.bytes, index.size);
     assert_int_equal(segment_compress(segment, &err), 0);
     assert_int_equal(pack_writer_new(&writer, PACK_INDEX, vault->keys, &err), 0);
     assert_int_equal(pack_writer_add(writer, segment, &err), 0);
-    snapshots[snapshot].index_packs = alloc_zero(1, ID_SIZE);
+    snapshots[snapshot].index_packs = alloc_zero(1, sizeof(struct pack_id));
     snapshots[snapshot].index_pack_count = 1;
     pack_writer_finish(&writer, &made);
-    memcpy(snapshots[snapshot].index_packs[0], made.id, ID_SIZE);
-    fake_add(made.id, &made.bytes, made.size);
+    snapshots[snapshot].index_packs[0] = made.id;
+    fake_add(&made.id, &made.bytes, made.size);
     segment_destroy(&segment);
     sealed_pack_release(&made);
     buffer_release(&index);
@@ -79,11 +80,11 @@ static int end(void **state)
     return tear_down(state);
 }
 
-static void on_missing(void *ctx, const uint8_t pack[ID_SIZE], const struct err *err)
+static void on_missing(void *ctx, const struct pack_id *pack, const struct err *err)
 {
     (void)ctx;
     missing_count++;
-    memcpy(missing_id, pack, ID_SIZE);
+    missing_id = *pack;
     missing_why = err->code;
 }
 
@@ -101,7 +102,7 @@ static uint64_t load(void)
 
 static void set_reachable(size_t snapshot, bool reachable)
 {
-    fake_find(snapshots[snapshot].index_packs[0])->nodes = reachable ? FAKE_MEMBERS : 1;
+    fake_find(&snapshots[snapshot].index_packs[0])->nodes = reachable ? FAKE_MEMBERS : 1;
 }
 
 /* That every index was read, and the last one's word counts. */
@@ -109,14 +110,15 @@ static void assert_read_in_order(void)
 {
     struct err err = ERR_INIT;
     struct chunk_location place;
-    uint8_t chunk[CHUNK_ID_SIZE], pack[ID_SIZE];
+    struct chunk_id chunk;
+    struct pack_id pack;
     for (size_t i = 0; i < COUNT; i++) {
-        names(i, chunk, pack);
-        assert_int_equal(cache_find(cache, chunk, &place, &err), 0);
-        assert_memory_equal(place.pack, pack, ID_SIZE);
+        names(i, &chunk, &pack);
+        assert_int_equal(cache_find(cache, &chunk, &place, &err), 0);
+        assert_memory_equal(place.pack.bytes, pack.bytes, ID_SIZE);
     }
-    assert_int_equal(cache_find(cache, sent_again, &place, &err), 0);
-    assert_memory_equal(place.pack, pack, ID_SIZE);
+    assert_int_equal(cache_find(cache, &sent_again, &place, &err), 0);
+    assert_memory_equal(place.pack.bytes, pack.bytes, ID_SIZE);
 }
 
 /* ---- what must hold -------------------------------------------------------------------------- */
@@ -141,7 +143,7 @@ static void an_index_that_was_out_of_reach_does_not_override_later_ones(void **s
         assert_int_equal(cache_forget_indexes(cache, &err), 0);
         load();
         assert_int_equal(missing_count, 1);
-        assert_memory_equal(missing_id, snapshots[late].index_packs[0], ID_SIZE);
+        assert_memory_equal(missing_id.bytes, snapshots[late].index_packs[0].bytes, ID_SIZE);
         assert_int_equal(missing_why, ERR_TOO_FEW);
         set_reachable(late, true);
         load();
@@ -189,11 +191,11 @@ static void the_latest_index_alone_is_fetched_when_it_alone_is_new(void **state)
 static void what_is_no_index_of_ours_is_not_believed_and_makes_no_other_be_read_again(void **state)
 {
     (void)state;
-    struct fake_pack *first = fake_find(snapshots[0].index_packs[0]);
+    struct fake_pack *first = fake_find(&snapshots[0].index_packs[0]);
     first->bytes[first->size / 2] ^= 1;
     load();
     assert_int_equal(missing_count, 1);
-    assert_memory_equal(missing_id, first->id, ID_SIZE);
+    assert_memory_equal(missing_id.bytes, first->id.bytes, ID_SIZE);
     assert_int_equal(missing_why, ERR_FOREIGN);
     assert_int_equal(load(), 2);
     assert_int_equal(missing_count, 1);

@@ -51,9 +51,9 @@ static void the_keys_are_those_of_the_format(void **state)
                "bb6735467682dba37699e2aa9e2c4706b2c5340fd9f3e0855b734602deea075a");
     crypto_sign_seed_keypair(public, sign, keys->sign_secret);
     assert_memory_equal(public, keys->sign_public, sizeof(public));
-    uint8_t vault[ID_SIZE];
-    vault_id(vault, keys->sign_public);
-    assert_memory_equal(vault, keys->vault, ID_SIZE);
+    struct vault_id vault;
+    vault_id(&vault, keys->sign_public);
+    assert_memory_equal(vault.bytes, keys->vault.bytes, ID_SIZE);
     vault_keys_destroy(&keys);
     assert_null(keys);
 }
@@ -66,7 +66,7 @@ static void every_new_vault_has_a_secret_of_its_own(void **state)
     assert_int_equal(vault_keys_new(&one, NULL, &err), 0);
     assert_int_equal(vault_keys_new(&other, NULL, &err), 0);
     assert_memory_not_equal(one->secret, other->secret, VAULT_SECRET_SIZE);
-    assert_memory_not_equal(one->vault, other->vault, ID_SIZE);
+    assert_memory_not_equal(one->vault.bytes, other->vault.bytes, ID_SIZE);
     vault_keys_destroy(&one);
     vault_keys_destroy(&other);
 }

@@ -257,11 +257,11 @@ static void who_speaks_none_of_our_versions_is_refused_and_both_know_whom_and_wh
     }
     hub = old;
     assert_int_equal(caller->incompatible_count, 1);
-    assert_memory_equal(caller->incompatible.node, old->cert.node, CERT_ID_SIZE);
+    assert_memory_equal(caller->incompatible.node.bytes, old->cert.node.bytes, ID_SIZE);
     assert_int_equal(caller->incompatible_at.highest, PROTOCOL_HIGHEST);
     assert_string_equal(caller->incompatible_address, old->peer.endpoint + strlen("tcp://"));
     assert_int_equal(old->incompatible_count, 1);
-    assert_memory_equal(old->incompatible.node, caller->cert.node, CERT_ID_SIZE);
+    assert_memory_equal(old->incompatible.node.bytes, caller->cert.node.bytes, ID_SIZE);
     assert_int_equal(old->incompatible_at.lowest, 2);
     assert_int_equal(old->incompatible_at.highest, 3);
     assert_string_equal(old->incompatible_address, "");

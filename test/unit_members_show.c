@@ -171,7 +171,7 @@ static void an_event_reads_as_a_sentence(void **state)
     assert_string_equal(member_event_text(text, &event), "node-3 joined (192.0.2.3:7411)");
     memset(&event, 0, sizeof(event));
     snprintf(event.kind, sizeof(event.kind), "refused");
-    event.id[0] = 0xab;
+    event.id.bytes[0] = 0xab;
     assert_string_equal(member_event_text(text, &event), "ab00000000000000 refused");
 }
 

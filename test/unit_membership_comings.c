@@ -42,7 +42,7 @@ static void nodes_find_each_other_through_one_seed(void **state)
     assert_int_equal(member->capacity_bytes, 1000);
     assert_false(member->self);
     assert_true(table->members[0].self);
-    assert_memory_equal(table->members[0].cert.node, b->keys->node, CERT_ID_SIZE);
+    assert_memory_equal(table->members[0].cert.node.bytes, b->keys->node.bytes, ID_SIZE);
     assert_in_range(member->since_s, wall_s() - 60, wall_s() + 1);
     member_table_release(&table);
     node_free(a);

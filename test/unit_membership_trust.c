@@ -56,18 +56,19 @@ static void a_claim_needs_a_certificate_of_its_own_id_and_name(void **state)
     struct node *a = node_made(NULL), *b = node_made(NULL);
     struct trust trust = {0};
     trust_init(&trust, a->keys, authority_public, NULL);
-    assert_true(is_admitted(&trust, a->keys->node, a->cert.name, &a->cert));
-    assert_true(is_admitted(&trust, a->keys->node, a->cert.name, &a->cert)); /* from the cache */
-    assert_false(is_admitted(&trust, b->keys->node, a->cert.name, &a->cert));
-    assert_false(is_admitted(&trust, a->keys->node, b->cert.name, &a->cert));
+    assert_true(is_admitted(&trust, a->keys->node.bytes, a->cert.name, &a->cert));
+    assert_true(
+        is_admitted(&trust, a->keys->node.bytes, a->cert.name, &a->cert)); /* from the cache */
+    assert_false(is_admitted(&trust, b->keys->node.bytes, a->cert.name, &a->cert));
+    assert_false(is_admitted(&trust, a->keys->node.bytes, b->cert.name, &a->cert));
     assert_int_equal(trust.refused_count, 2);
     certify(&b->cert, b->keys, b->config.name, wall_s() - 7200, wall_s() - 3600, authority_secret);
-    assert_false(is_admitted(&trust, b->keys->node, b->cert.name, &b->cert));
+    assert_false(is_admitted(&trust, b->keys->node.bytes, b->cert.name, &b->cert));
     assert_int_equal(trust.expired_count, 1);
     uint8_t other_public[32], other_secret[64];
     crypto_sign_keypair(other_public, other_secret);
     certify(&b->cert, b->keys, b->config.name, wall_s() - 60, wall_s() + 3600, other_secret);
-    assert_false(is_admitted(&trust, b->keys->node, b->cert.name, &b->cert));
+    assert_false(is_admitted(&trust, b->keys->node.bytes, b->cert.name, &b->cert));
     assert_int_equal(trust.foreign_count, 1);
     trust_release(&trust);
     node_free(a);

@@ -162,12 +162,13 @@ static void the_pack_id_does_not_depend_on_the_coding(void **state)
     static const size_t sizes[] = {0, 1, 70000, 8 * LEAF, 8 * LEAF + 1, 16 * LEAF, 60 * LEAF - 5};
     static const unsigned shapes[][2] = {{1, 1}, {2, 2}, {4, 2}, {7, 3}, {8, 3}};
     for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
-        uint8_t id[PACK_ID_SIZE], *pack = sample_bytes(sizes[i]);
-        pack_id(id, pack, sizes[i]);
+        struct pack_id id;
+        uint8_t *pack = sample_bytes(sizes[i]);
+        pack_id(&id, pack, sizes[i]);
         for (size_t j = 0; j < sizeof(shapes) / sizeof(shapes[0]); j++) {
             struct sample s;
             sample_init(&s, sizes[i], shapes[j][0], shapes[j][1]);
-            assert_memory_equal(s.object.pack_id, id, PACK_ID_SIZE);
+            assert_memory_equal(s.object.pack_id.bytes, id.bytes, ID_SIZE);
             sample_release(&s);
         }
         free(pack);
@@ -184,12 +185,13 @@ static void a_pack_can_be_coded_again_from_its_fragments_alone(void **state)
     sample_init(&s, 700000, 4, 2);
     memcpy(rows, s.rows, sizeof(rows));
     rows[1].bytes = rows[2].bytes = NULL;
-    uint8_t *pack = alloc_large(object_pack_room(&s.shape), &err), id[OBJECT_ID_SIZE];
+    uint8_t *pack = alloc_large(object_pack_room(&s.shape), &err);
+    struct object_id id;
     assert_int_equal(object_decode(&s.object, rows, pack, &err), 0);
     assert_int_equal(fragment_set_encode(&again, pack, 700000, 2, 3, &err), 0);
-    assert_memory_equal(again.object.pack_id, s.object.pack_id, PACK_ID_SIZE);
-    object_id(id, &s.object);
-    assert_memory_not_equal(again.object_id, id, OBJECT_ID_SIZE);
+    assert_memory_equal(again.object.pack_id.bytes, s.object.pack_id.bytes, ID_SIZE);
+    object_id(&id, &s.object);
+    assert_memory_not_equal(again.object_id.bytes, id.bytes, ID_SIZE);
     fragment_set_release(&again);
     free(pack);
     sample_release(&s);
@@ -400,7 +402,7 @@ static void the_golden_objects_hold(void **state)
         assert_int_equal(object_shape_of(&shape, golden[i].size, golden[i].k, golden[i].m, &err),
                          0);
         assert_int_equal(fragment_set_encode_as(&set, &shape, pack, &err), 0);
-        assert_hash_is(set.object_id, golden[i].object_id);
+        assert_hash_is(set.object_id.bytes, golden[i].object_id);
         uint8_t *all = alloc_zero(set.count, set.size);
         for (unsigned f = 0; f < set.count; f++)
             memcpy(all + f * set.size, set.bytes[f], set.size);

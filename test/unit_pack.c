@@ -18,9 +18,9 @@
 
 static void add_chunk(struct segment *segment, enum chunk_kind kind, const void *bytes, size_t size)
 {
-    uint8_t id[CHUNK_ID_SIZE];
-    chunk_id(id, keys->chunk_id_key, bytes, size);
-    segment_add(segment, id, kind, bytes, size);
+    struct chunk_id id;
+    chunk_id(&id, keys->chunk_id_key, bytes, size);
+    segment_add(segment, &id, kind, bytes, size);
 }
 
 static void add_segment(struct pack_writer *writer, struct segment *segment)
@@ -83,10 +83,10 @@ static int check_all(const uint8_t *bytes, size_t size, const struct vault_keys 
             result = pack_read_segment(reader, entries[i].segment, &plain, &plain_size, err);
         }
         if (result == 0) {
-            uint8_t id[CHUNK_ID_SIZE];
+            struct chunk_id id;
             assert_true((size_t)entries[i].offset + entries[i].size <= plain_size);
-            chunk_id(id, with->chunk_id_key, plain + entries[i].offset, entries[i].size);
-            assert_memory_equal(id, entries[i].id, sizeof(id));
+            chunk_id(&id, with->chunk_id_key, plain + entries[i].offset, entries[i].size);
+            assert_memory_equal(id.bytes, entries[i].id.bytes, sizeof(id));
         }
     }
     free(plain);
@@ -121,7 +121,7 @@ static void chunks_of_all_kinds_and_sizes_come_back(void **state)
     assert_int_equal(read_count, count);
     assert_int_equal(made.entry_count, count);
     for (size_t i = 0; i < count; i++) {
-        assert_memory_equal(entries[i].id, made.entries[i].id, CHUNK_ID_SIZE);
+        assert_memory_equal(entries[i].id.bytes, made.entries[i].id.bytes, ID_SIZE);
         assert_int_equal(entries[i].size, sizes[i]);
         assert_int_equal(entries[i].kind, i % 3 + 1);
         assert_int_equal(made.entries[i].kind, i % 3 + 1);
@@ -129,9 +129,9 @@ static void chunks_of_all_kinds_and_sizes_come_back(void **state)
         assert_int_equal(entries[i].offset, made.entries[i].offset);
     }
     assert_int_equal(pack_reader_kind(reader), PACK_DATA);
-    uint8_t id[ID_SIZE];
-    pack_id(id, made.bytes, made.size);
-    assert_memory_equal(id, made.id, ID_SIZE);
+    struct pack_id id;
+    pack_id(&id, made.bytes, made.size);
+    assert_memory_equal(id.bytes, made.id.bytes, ID_SIZE);
     pack_reader_destroy(&reader);
     sealed_pack_release(&made);
     free(bytes);
@@ -252,7 +252,7 @@ static void plaintext_and_ids_never_show(void **state)
     struct sealed_pack made = finish(writer);
     assert_null(memmem(made.bytes, made.size, planted, 8));
     for (size_t i = 0; i < made.entry_count; i++)
-        assert_null(memmem(made.bytes, made.size, made.entries[i].id, 8));
+        assert_null(memmem(made.bytes, made.size, made.entries[i].id.bytes, 8));
     assert_null(memmem(made.bytes, made.size, keys->wrap_key, 8));
     sealed_pack_release(&made);
     segment_destroy(&segment);

@@ -155,12 +155,14 @@ static const char golden_pack[] =
 static void the_pack_of_the_format_opens(void **state)
 {
     (void)state;
-    uint8_t bytes[(sizeof(golden_pack) - 1) / 2], id[ID_SIZE], *plain = NULL;
+    uint8_t bytes[(sizeof(golden_pack) - 1) / 2];
+    struct pack_id id;
+    uint8_t *plain = NULL;
     char text[2 * ID_SIZE + 1];
     struct err err = ERR_INIT;
     assert_int_equal(hex_decode(bytes, sizeof(bytes), golden_pack), 0);
-    pack_id(id, bytes, sizeof(bytes));
-    assert_string_equal(hex_encode(text, id, sizeof(id)),
+    pack_id(&id, bytes, sizeof(bytes));
+    assert_string_equal(hex_encode(text, id.bytes, sizeof(id)),
                         "69c497154f99e965641f7099c7355f622342ff947ba11557b016847046dd2e3e");
     struct pack_reader *reader = open_copy(bytes, sizeof(bytes), keys, &err);
     assert_non_null(reader);

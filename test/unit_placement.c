@@ -37,7 +37,7 @@ static int set_up(void **state)
     for (unsigned i = 0; i < NODES; i++) {
         nodes[i] = (struct candidate){
             .zone = zones[i], .capacity_bytes = 100 * GIB, .free_bytes = 50 * GIB, .usable = true};
-        make_id(nodes[i].node, "node", i);
+        make_id(nodes[i].node.bytes, "node", i);
     }
     return 0;
 }
@@ -46,10 +46,10 @@ static void the_order_of_a_pack_is_settled(void **state)
 {
     (void)state;
     static const size_t golden[NODES] = {1, 0, 5, 9, 4, 10, 3, 2, 6, 8, 7, 11};
-    uint8_t pack[ID_SIZE];
+    struct pack_id pack;
     size_t order[NODES];
-    make_id(pack, "pack", 1);
-    placement_order(pack, nodes, NODES, order);
+    make_id(pack.bytes, "pack", 1);
+    placement_order(&pack, nodes, NODES, order);
     assert_memory_equal(order, golden, sizeof(golden));
 }
 
@@ -57,11 +57,11 @@ static void a_node_that_leaves_changes_nothing_among_the_others(void **state)
 {
     (void)state;
     for (unsigned p = 0; p < 200; p++) {
-        uint8_t pack[ID_SIZE];
+        struct pack_id pack;
         size_t all[NODES], fewer[NODES], written = 0;
-        make_id(pack, "pack", p);
-        placement_order(pack, nodes, NODES, all);
-        placement_order(pack, nodes, NODES - 1, fewer); /* the last one left */
+        make_id(pack.bytes, "pack", p);
+        placement_order(&pack, nodes, NODES, all);
+        placement_order(&pack, nodes, NODES - 1, fewer); /* the last one left */
         for (size_t i = 0; i < NODES; i++)
             if (all[i] != NODES - 1)
                 assert_int_equal(all[i], fewer[written++]);
@@ -73,16 +73,16 @@ static void a_node_that_joins_takes_at_most_one_place_of_a_pack(void **state)
     (void)state;
     unsigned moved = 0;
     for (unsigned p = 0; p < 600; p++) {
-        uint8_t pack[ID_SIZE];
+        struct pack_id pack;
         size_t before[6], after[6];
         bool had[NODES] = {false};
         unsigned fresh = 0;
-        make_id(pack, "pack", p);
+        make_id(pack.bytes, "pack", p);
         assert_int_equal(
-            placement_choose(&(struct placement){pack, nodes, NODES - 1, NULL, 2, GIB}, 6, before),
+            placement_choose(&(struct placement){&pack, nodes, NODES - 1, NULL, 2, GIB}, 6, before),
             6);
         assert_int_equal(
-            placement_choose(&(struct placement){pack, nodes, NODES, NULL, 2, GIB}, 6, after), 6);
+            placement_choose(&(struct placement){&pack, nodes, NODES, NULL, 2, GIB}, 6, after), 6);
         for (size_t i = 0; i < 6; i++)
             had[before[i]] = true;
         for (size_t i = 0; i < 6; i++) {
@@ -108,10 +108,10 @@ static void places_are_in_proportion_to_capacity(void **state)
     some[2].capacity_bytes = 5 * some[0].capacity_bytes;
     some[3].capacity_bytes = 0;
     for (unsigned p = 0; p < 8000; p++) {
-        uint8_t pack[ID_SIZE];
+        struct pack_id pack;
         size_t order[4];
-        make_id(pack, "pack", p);
-        placement_order(pack, some, 4, order);
+        make_id(pack.bytes, "pack", p);
+        placement_order(&pack, some, 4, order);
         first[order[0]]++;
         assert_int_equal(order[3], 3);
     }
@@ -128,19 +128,19 @@ static void zones_are_respected_while_they_can_be(void **state)
     for (size_t i = 0; i < NODES; i++)
         some[i].zone = i < 6 ? "cellar" : i < 9 ? "attic" : "shed";
     for (unsigned p = 0; p < 100; p++) {
-        uint8_t pack[ID_SIZE];
+        struct pack_id pack;
         size_t chosen[NODES];
         unsigned in[3] = {0};
-        make_id(pack, "pack", p);
+        make_id(pack.bytes, "pack", p);
         assert_int_equal(
-            placement_choose(&(struct placement){pack, some, NODES, NULL, 2, GIB}, 6, chosen), 6);
+            placement_choose(&(struct placement){&pack, some, NODES, NULL, 2, GIB}, 6, chosen), 6);
         for (size_t i = 0; i < 6; i++)
             in[chosen[i] < 6 ? 0 : chosen[i] < 9 ? 1 : 2]++;
         assert_true(in[0] == 2 && in[1] == 2 && in[2] == 2);
         /* Nine wanted, six fit: the surplus is spread evenly as well. */
         memset(in, 0, sizeof(in));
         assert_int_equal(
-            placement_choose(&(struct placement){pack, some, NODES, NULL, 2, GIB}, 9, chosen), 9);
+            placement_choose(&(struct placement){&pack, some, NODES, NULL, 2, GIB}, 9, chosen), 9);
         for (size_t i = 0; i < 9; i++)
             in[chosen[i] < 6 ? 0 : chosen[i] < 9 ? 1 : 2]++;
         assert_true(in[0] == 3 && in[1] == 3 && in[2] == 3);
@@ -155,14 +155,14 @@ static void what_is_held_already_counts_for_its_zone(void **state)
     memcpy(some, nodes, sizeof(some));
     some[0].zone = some[1].zone = "cellar";
     for (unsigned p = 0; p < 50; p++) {
-        uint8_t pack[ID_SIZE];
+        struct pack_id pack;
         size_t chosen[4];
-        make_id(pack, "pack", p);
+        make_id(pack.bytes, "pack", p);
         assert_int_equal(
-            placement_choose(&(struct placement){pack, some, 4, taken, 1, GIB}, 2, chosen), 2);
+            placement_choose(&(struct placement){&pack, some, 4, taken, 1, GIB}, 2, chosen), 2);
         assert_true(chosen[0] >= 2 && chosen[1] >= 2);
         assert_int_equal(
-            placement_choose(&(struct placement){pack, some, 4, taken, 1, GIB}, 4, chosen), 3);
+            placement_choose(&(struct placement){&pack, some, 4, taken, 1, GIB}, 4, chosen), 3);
     }
 }
 
@@ -173,15 +173,15 @@ static void the_storing_node_is_the_last_choice(void **state)
     memcpy(some, nodes, sizeof(some));
     some[2].self = true;
     for (unsigned p = 0; p < 50; p++) {
-        uint8_t pack[ID_SIZE];
+        struct pack_id pack;
         size_t chosen[4];
-        make_id(pack, "pack", p);
+        make_id(pack.bytes, "pack", p);
         assert_int_equal(
-            placement_choose(&(struct placement){pack, some, 4, NULL, 1, GIB}, 3, chosen), 3);
+            placement_choose(&(struct placement){&pack, some, 4, NULL, 1, GIB}, 3, chosen), 3);
         for (size_t i = 0; i < 3; i++)
             assert_int_not_equal(chosen[i], 2);
         assert_int_equal(
-            placement_choose(&(struct placement){pack, some, 4, NULL, 1, GIB}, 6, chosen), 4);
+            placement_choose(&(struct placement){&pack, some, 4, NULL, 1, GIB}, 6, chosen), 4);
         assert_int_equal(chosen[3], 2);
     }
 }
@@ -190,16 +190,16 @@ static void the_full_and_the_unusable_are_passed_over(void **state)
 {
     (void)state;
     struct candidate some[4];
-    uint8_t pack[ID_SIZE];
+    struct pack_id pack;
     size_t chosen[4];
     memcpy(some, nodes, sizeof(some));
     some[1].usable = false;
     some[3].free_bytes = GIB - 1;
-    make_id(pack, "pack", 7);
-    assert_int_equal(placement_choose(&(struct placement){pack, some, 4, NULL, 1, GIB}, 4, chosen),
+    make_id(pack.bytes, "pack", 7);
+    assert_int_equal(placement_choose(&(struct placement){&pack, some, 4, NULL, 1, GIB}, 4, chosen),
                      2);
     assert_true((chosen[0] == 0 && chosen[1] == 2) || (chosen[0] == 2 && chosen[1] == 0));
-    assert_int_equal(placement_choose(&(struct placement){pack, some, 0, NULL, 1, GIB}, 4, chosen),
+    assert_int_equal(placement_choose(&(struct placement){&pack, some, 0, NULL, 1, GIB}, 4, chosen),
                      0);
 }
 

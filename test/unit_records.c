@@ -33,7 +33,7 @@ int64_t monotonic_ms(void)
     return now_ms;
 }
 
-int ask_start(struct transport *transport, const uint8_t node[ID_SIZE],
+int ask_start(struct transport *transport, const struct node_id *node,
               const Ecbak__PeerRequest *request, struct payload *payload, int timeout_ms,
               struct call **call, struct err *err)
 {
@@ -79,7 +79,8 @@ Ecbak__PeerReply *ask_reply(struct call *call, Ecbak__PeerReply__BodyCase expect
                             struct payload *payload, struct err *err)
 {
     (void)expected, (void)payload;
-    uint8_t digest[256][8], hashes[HASHES][ID_SIZE];
+    uint8_t digest[256][8];
+    struct record_id hashes[HASHES];
     ProtobufCBinaryData views[HASHES];
     Ecbak__PeerReply reply = ECBAK__PEER_REPLY__INIT;
     Ecbak__RecordDigestReply digest_reply = ECBAK__RECORD_DIGEST_REPLY__INIT;
@@ -97,8 +98,8 @@ Ecbak__PeerReply *ask_reply(struct call *call, Ecbak__PeerReply__BodyCase expect
     }
     randombytes_buf(hashes, sizeof(hashes));
     for (size_t i = 0; i < HASHES; i++) {
-        hashes[i][0] = call->prefix;
-        views[i] = wire_view(hashes[i], ID_SIZE);
+        hashes[i].bytes[0] = call->prefix;
+        views[i] = wire_view(hashes[i].bytes, ID_SIZE);
     }
     list.n_hashes = HASHES;
     list.hashes = views;
@@ -117,8 +118,9 @@ int store_record_digest(struct store *store, uint8_t digest[256][8], struct err 
     return 0;
 }
 
-int store_list_records(struct store *store, const uint8_t *vault, const uint8_t *after,
-                       uint8_t (*hashes)[ID_SIZE], size_t max, size_t *count, struct err *err)
+int store_list_records(struct store *store, const struct vault_id *vault,
+                       const struct record_id *after, struct record_id *hashes, size_t max,
+                       size_t *count, struct err *err)
 {
     (void)store, (void)vault, (void)after, (void)hashes, (void)max, (void)err;
     *count = 0;
@@ -138,7 +140,7 @@ int local_put_record(const struct local *local, const uint8_t *record, size_t si
     return err_set(err, ERR_FULL, "no record came");
 }
 
-Ecbak__PeerReply *ask_one(struct transport *transport, const uint8_t node[ID_SIZE],
+Ecbak__PeerReply *ask_one(struct transport *transport, const struct node_id *node,
                           const Ecbak__PeerRequest *request, int timeout_ms,
                           Ecbak__PeerReply__BodyCase expected, struct err *err)
 {

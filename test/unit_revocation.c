@@ -64,7 +64,7 @@ static int tear_down(void **state)
 static struct revocation sample(uint8_t number)
 {
     struct revocation r = {.at_s = NOW_S, .until_s = NOW_S + 1000, .name = "alpha-1"};
-    memset(r.node, number, sizeof(r.node));
+    memset(r.node.bytes, number, sizeof(r.node));
     memset(r.curve, number + 1, sizeof(r.curve));
     snprintf(r.reason, sizeof(r.reason), "lost on a train");
     assert_int_equal(revocation_sign(&r, authority_secret, NULL), 0);
@@ -102,10 +102,11 @@ static bool add(struct revocations *set, const struct revocation *r, const char 
 
 static bool covers(struct revocations *set, uint8_t node, uint8_t curve, uint64_t serial)
 {
-    uint8_t node_id[32], key[32];
-    memset(node_id, node, sizeof(node_id));
+    struct node_id node_id;
+    uint8_t key[32];
+    memset(node_id.bytes, node, sizeof(node_id));
     memset(key, curve, sizeof(key));
-    return revocations_cover(set, node_id, key, serial, NULL);
+    return revocations_cover(set, &node_id, key, serial, NULL);
 }
 
 static void the_bytes_of_a_revocation_are_settled(void **state)
@@ -172,7 +173,7 @@ static void forgers_and_other_clusters_revoke_nobody(void **state)
     assert_int_equal(revocation_encode(&r, bytes, &err), 0);
     assert_int_equal(revocations_add(set, bytes, sizeof(bytes), NULL, NOW_S, &added, &err), -1);
     assert_int_equal(err.code, ERR_FOREIGN);
-    cluster_id(r.cluster, authority_public); /* says that it is of our cluster */
+    cluster_id(&r.cluster, authority_public); /* says that it is of our cluster */
     assert_int_equal(revocation_encode(&r, bytes, &err), 0);
     assert_int_equal(revocations_add(set, bytes, sizeof(bytes), NULL, NOW_S, &added, &err), -1);
     assert_int_equal(err.code, ERR_DAMAGED);
@@ -236,7 +237,7 @@ static void what_is_kept_is_there_after_a_restart(void **state)
     struct revoked *list;
     size_t dropped;
     assert_true(add(set, &r, NULL));
-    revocations_place(set, r.node, "10.0.0.7:7412");
+    revocations_place(set, &r.node, "10.0.0.7:7412");
     assert_false(add(set, &r, "10.6.6.6:1")); /* what we know ourselves counts */
     struct revocation_digest digest = revocations_digest(set);
     assert_int_equal(revocations_save(set, &err), 0);
@@ -342,11 +343,11 @@ static void there_is_a_bound_to_them(void **state)
     bool added;
     struct err err = ERR_INIT;
     for (unsigned i = 0; i < REVOCATIONS_MAX; i++) {
-        memcpy(r.node, &i, sizeof(i));
+        memcpy(r.node.bytes, &i, sizeof(i));
         assert_int_equal(revocation_sign(&r, authority_secret, NULL), 0);
         assert_true(add(set, &r, "127.0.0.1:7412"));
     }
-    r.node[31] = 0xee;
+    r.node.bytes[31] = 0xee;
     assert_int_equal(revocation_sign(&r, authority_secret, NULL), 0);
     assert_int_equal(revocation_encode(&r, bytes, NULL), 0);
     assert_int_equal(revocations_add(set, bytes, sizeof(bytes), NULL, NOW_S, &added, &err), -1);

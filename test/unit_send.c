@@ -36,7 +36,7 @@ static struct member members[NODES];
 static struct member_table table = {.count = NODES, .members = members};
 static struct peers peers;
 static struct nodes nodes = {&peers, &table, candidates, standings, NODES};
-static uint8_t object[ID_SIZE] = {7};
+static struct object_id object = {{7}};
 static struct pin pin = {.number = 1};
 
 static struct call *asked[CALLS_MAX]; /* in the order of asking; NULL: over */
@@ -53,10 +53,10 @@ int64_t monotonic_ms(void)
     return now_ms;
 }
 
-int nodes_find(const struct nodes *n, const uint8_t node[ID_SIZE])
+int nodes_find(const struct nodes *n, const struct node_id *node)
 {
     for (size_t i = 0; i < n->count; i++)
-        if (memcmp(n->candidates[i].node, node, ID_SIZE) == 0)
+        if (id_equal(&n->candidates[i].node, node))
             return (int)i;
     return -1;
 }
@@ -84,7 +84,7 @@ int local_put_fragment(const struct local *local, const struct fragment_to_put *
     return err_set(err, ERR_FULL, "none of these nodes is this one");
 }
 
-int ask_start(struct transport *transport, const uint8_t node[ID_SIZE],
+int ask_start(struct transport *transport, const struct node_id *node,
               const Ecbak__PeerRequest *request, struct payload *payload, int timeout_ms,
               struct call **call, struct err *err)
 {
@@ -126,8 +126,8 @@ Ecbak__PeerReply *ask_reply(struct call *call, Ecbak__PeerReply__BodyCase expect
         return NULL;
     }
     struct receipt receipt = {.index = call->index, .number = pin.number};
-    memcpy(receipt.object, object, ID_SIZE);
-    memcpy(receipt.holder, keys[call->node].node, ID_SIZE);
+    receipt.object = object;
+    receipt.holder = keys[call->node].node;
     uint8_t *bytes;
     size_t size;
     assert_int_equal(receipt_seal(&receipt, keys[call->node].sign_secret, &bytes, &size, err), 0);
@@ -151,10 +151,10 @@ static int set_up(void **state)
     static const char *const zones[NODES] = {"a", "b", "c"};
     (void)state;
     for (size_t i = 0; i < NODES; i++) {
-        crypto_sign_keypair(keys[i].node, keys[i].sign_secret);
+        crypto_sign_keypair(keys[i].node.bytes, keys[i].sign_secret);
         candidates[i] = (struct candidate){
             .zone = zones[i], .capacity_bytes = 1000, .free_bytes = 1000, .usable = true};
-        memcpy(candidates[i].node, keys[i].node, ID_SIZE);
+        candidates[i].node = keys[i].node;
         standings[i] = STANDING_GOOD;
     }
     asked_count = 0;
@@ -180,11 +180,11 @@ static void busy_then_overtaken(int at)
 static void a_busy_node_is_not_asked_again_when_another_has_the_row(void **state)
 {
     (void)state;
-    uint8_t pack[ID_SIZE] = {1};
+    struct pack_id pack = {{1}};
     struct sending sending = {.nodes = &nodes,
-                              .pack = pack,
-                              .object = object,
-                              .grant = pack,
+                              .pack = &pack,
+                              .object = &object,
+                              .grant = pack.bytes,
                               .grant_size = 1,
                               .pin = &pin,
                               .data = 1,
@@ -198,7 +198,7 @@ static void a_busy_node_is_not_asked_again_when_another_has_the_row(void **state
     send_fragments(&sending);
     assert_int_equal(asked_count, 3);
     assert_int_equal(sending.placed, 2);
-    assert_memory_not_equal(sending.holders.node[0], sending.holders.node[1], ID_SIZE);
+    assert_memory_not_equal(sending.holders.node[0].bytes, sending.holders.node[1].bytes, ID_SIZE);
 }
 
 int main(void)

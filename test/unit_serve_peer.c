@@ -31,7 +31,7 @@ static struct answer ask(Ecbak__PeerRequest *request, const uint8_t *payload, si
     struct answer answer;
     size_t size, reply_size;
     uint8_t *reply, *header = wire_pack(request, &size);
-    const struct question question = {.node = lab.nodes[0].keys->node,
+    const struct question question = {.node = &lab.nodes[0].keys->node,
                                       .queue = serve_peer_queue(header, size),
                                       .header = header,
                                       .header_size = size,
@@ -70,7 +70,7 @@ struct put {
     uint8_t *grant;
 };
 
-static void put_init(struct put *p, const uint8_t *pack_id, size_t pack_bytes)
+static void put_init(struct put *p, const struct pack_id *pack_id, size_t pack_bytes)
 {
     size_t size;
     ecbak__peer_request__init(&p->request);
@@ -78,10 +78,10 @@ static void put_init(struct put *p, const uint8_t *pack_id, size_t pack_bytes)
     ecbak__pin__init(&p->pin);
     lab_grant(&lab, pack_id, pack_bytes, NULL, &p->grant, &size);
     p->put.grant = wire_view(p->grant, size);
-    p->pin.vault = wire_view(lab.vault, ID_SIZE);
-    p->pin.writer = wire_view(lab.writer, WRITER_SIZE);
+    p->pin.vault = wire_view(lab.vault.bytes, ID_SIZE);
+    p->pin.writer = wire_view(lab.writer.bytes, WRITER_ID_SIZE);
     p->pin.number = 7;
-    p->holders[0] = wire_view(lab.nodes[0].keys->node, ID_SIZE);
+    p->holders[0] = wire_view(lab.nodes[0].keys->node.bytes, ID_SIZE);
     p->holders[1] = wire_view(NULL, 0);
     p->put.pin = &p->pin;
     p->put.n_holders = 2;
@@ -94,7 +94,7 @@ static void the_fragment_is_given(void)
 {
     Ecbak__GetFragment get = ECBAK__GET_FRAGMENT__INIT;
     Ecbak__PeerRequest request = ECBAK__PEER_REQUEST__INIT;
-    get.object = wire_view(set.object_id, ID_SIZE);
+    get.object = wire_view(set.object_id.bytes, ID_SIZE);
     get.index = 2;
     request.body_case = ECBAK__PEER_REQUEST__BODY_GET_FRAGMENT;
     request.get_fragment = &get;
@@ -113,16 +113,16 @@ static void a_fragment_with_a_grant_is_kept_and_receipted(void **state)
     struct put p;
     struct receipt receipt;
     struct err err = ERR_INIT;
-    put_init(&p, pack.id, pack.size);
+    put_init(&p, &pack.id, pack.size);
     for (int twice = 0; twice < 2; twice++) {
         struct answer answer = ask(&p.request, set.bytes[2], set.size);
         assert_int_equal(answer.reply->error, ERR_NONE);
         assert_int_equal(answer.reply->body_case, ECBAK__PEER_REPLY__BODY_PUT_FRAGMENT);
         ProtobufCBinaryData bytes = answer.reply->put_fragment->receipt;
         lab_ok(receipt_open(&receipt, bytes.data, bytes.len, &err));
-        assert_memory_equal(receipt.object, set.object_id, ID_SIZE);
-        assert_memory_equal(receipt.holder, lab.nodes[0].keys->node, ID_SIZE);
-        assert_memory_equal(receipt.cluster, lab.cluster, ID_SIZE);
+        assert_memory_equal(receipt.object.bytes, set.object_id.bytes, ID_SIZE);
+        assert_memory_equal(receipt.holder.bytes, lab.nodes[0].keys->node.bytes, ID_SIZE);
+        assert_memory_equal(receipt.cluster.bytes, lab.cluster.bytes, ID_SIZE);
         assert_int_equal(receipt.index, 2);
         assert_int_equal(receipt.number, 7);
         answer_free(&answer);
@@ -133,8 +133,9 @@ static void a_fragment_with_a_grant_is_kept_and_receipted(void **state)
 
     Ecbak__PeerRequest request = ECBAK__PEER_REQUEST__INIT;
     Ecbak__LocatePacks locate = ECBAK__LOCATE_PACKS__INIT;
-    uint8_t nothing[ID_SIZE] = {1};
-    ProtobufCBinaryData packs[2] = {wire_view(nothing, ID_SIZE), wire_view(pack.id, ID_SIZE)};
+    struct pack_id nothing = {{1}};
+    ProtobufCBinaryData packs[2] = {wire_view(nothing.bytes, ID_SIZE),
+                                    wire_view(pack.id.bytes, ID_SIZE)};
     locate.n_packs = 2;
     locate.packs = packs;
     request.body_case = ECBAK__PEER_REQUEST__BODY_LOCATE;
@@ -148,15 +149,15 @@ static void a_fragment_with_a_grant_is_kept_and_receipted(void **state)
     assert_int_equal(at->parity, 2);
     assert_int_equal(at->pack_bytes, pack.size);
     assert_int_equal(at->n_holders, 2);
-    assert_memory_equal(at->holders[0].data, lab.nodes[0].keys->node, ID_SIZE);
+    assert_memory_equal(at->holders[0].data, lab.nodes[0].keys->node.bytes, ID_SIZE);
     assert_int_equal(at->holders[1].len, 0);
     answer_free(&answer);
 
     Ecbak__PinPacks pin = ECBAK__PIN_PACKS__INIT;
     Ecbak__Pin peer_pin;
     pin_to_wire(&peer_pin, &(struct pin){.number = 8});
-    peer_pin.vault = wire_view(lab.vault, ID_SIZE);
-    peer_pin.writer = wire_view(lab.writer, WRITER_SIZE);
+    peer_pin.vault = wire_view(lab.vault.bytes, ID_SIZE);
+    peer_pin.writer = wire_view(lab.writer.bytes, WRITER_ID_SIZE);
     pin.n_packs = 2;
     pin.packs = packs;
     pin.pin = &peer_pin;
@@ -173,43 +174,43 @@ static void nothing_is_kept_without_a_good_grant(void **state)
     (void)state;
     struct put p;
     uint64_t refused = atomic_load(&counters.value[COUNTED_GRANTS_REFUSED]);
-    put_init(&p, pack.id, pack.size);
+    put_init(&p, &pack.id, pack.size);
     p.put.grant = wire_view(NULL, 0);
     expect(ERR_FORMAT, &p.request, set.bytes[0], set.size);
     free(p.grant);
 
-    lab.cluster[5] ^= 1; /* of a foreign cluster */
-    put_init(&p, pack.id, pack.size);
-    lab.cluster[5] ^= 1;
+    lab.cluster.bytes[5] ^= 1; /* of a foreign cluster */
+    put_init(&p, &pack.id, pack.size);
+    lab.cluster.bytes[5] ^= 1;
     expect(ERR_FOREIGN, &p.request, set.bytes[0], set.size);
     free(p.grant);
 
-    uint8_t other[ID_SIZE] = {9}; /* for another pack */
-    put_init(&p, other, pack.size);
+    struct pack_id other = {{9}}; /* for another pack */
+    put_init(&p, &other, pack.size);
     expect(ERR_FOREIGN, &p.request, set.bytes[0], set.size);
     free(p.grant);
 
-    put_init(&p, pack.id, pack.size + 1); /* for another size */
+    put_init(&p, &pack.id, pack.size + 1); /* for another size */
     expect(ERR_FOREIGN, &p.request, set.bytes[0], set.size);
     free(p.grant);
 
-    put_init(&p, pack.id, pack.size); /* its signature touched */
+    put_init(&p, &pack.id, pack.size); /* its signature touched */
     p.grant[p.put.grant.len / 2] ^= 1;
     struct answer answer = ask(&p.request, set.bytes[0], set.size);
     assert_int_not_equal(answer.reply->error, ERR_NONE);
     answer_free(&answer);
     free(p.grant);
 
-    put_init(&p, pack.id, pack.size); /* pinned for another's vault */
-    uint8_t vault[ID_SIZE] = {4};
-    p.pin.vault = wire_view(vault, ID_SIZE);
+    put_init(&p, &pack.id, pack.size); /* pinned for another's vault */
+    struct vault_id vault = {{4}};
+    p.pin.vault = wire_view(vault.bytes, ID_SIZE);
     expect(ERR_DENIED, &p.request, set.bytes[0], set.size);
     free(p.grant);
 
     struct lab honest = lab; /* a writer that may only read */
     lab.writer_cert_bytes = NULL;
     lab_vault(&lab, RIGHT_READ);
-    put_init(&p, pack.id, pack.size);
+    put_init(&p, &pack.id, pack.size);
     expect(ERR_DENIED, &p.request, set.bytes[0], set.size);
     free(p.grant);
     free(lab.writer_cert_bytes);
@@ -219,7 +220,7 @@ static void nothing_is_kept_without_a_good_grant(void **state)
     struct fragment_info found[4];
     size_t count;
     struct err err = ERR_INIT;
-    lab_ok(store_find_pack(local.store, pack.id, found, 4, &count, &err));
+    lab_ok(store_find_pack(local.store, &pack.id, found, 4, &count, &err));
     for (size_t i = 0; i < count; i++)
         assert_int_not_equal(found[i].index, 0);
 }
@@ -229,7 +230,7 @@ static void a_fragment_that_does_not_prove_itself_is_refused(void **state)
     (void)state;
     struct put p;
     uint8_t *bytes = malloc(set.size);
-    put_init(&p, pack.id, pack.size);
+    put_init(&p, &pack.id, pack.size);
     memcpy(bytes, set.bytes[1], set.size);
     bytes[set.size - 5] ^= 1;
     expect(ERR_DAMAGED, &p.request, bytes, set.size);
@@ -245,10 +246,10 @@ static void too_much_is_refused(void **state)
     (void)state;
     Ecbak__LocatePacks locate = ECBAK__LOCATE_PACKS__INIT;
     Ecbak__PeerRequest request = ECBAK__PEER_REQUEST__INIT;
-    uint8_t id[ID_SIZE] = {1};
+    struct pack_id id = {{1}};
     ProtobufCBinaryData *packs = calloc(ASK_PACKS_MAX + 1, sizeof(*packs));
     for (size_t i = 0; i <= ASK_PACKS_MAX; i++)
-        packs[i] = wire_view(id, ID_SIZE);
+        packs[i] = wire_view(id.bytes, ID_SIZE);
     locate.packs = packs;
     request.body_case = ECBAK__PEER_REQUEST__BODY_LOCATE;
     request.locate = &locate;
@@ -263,7 +264,7 @@ static void too_much_is_refused(void **state)
     free(packs);
 
     struct put p;
-    put_init(&p, pack.id, pack.size);
+    put_init(&p, &pack.id, pack.size);
     ProtobufCBinaryData *holders = calloc(HOLDERS_MAX + 1, sizeof(*holders));
     p.put.n_holders = HOLDERS_MAX + 1;
     p.put.holders = holders;
@@ -304,14 +305,14 @@ static void noise_is_counted_and_refused(void **state)
     assert_true(atomic_load(&counters.value[COUNTED_MALFORMED]) >= before + 2);
 }
 
-static void record_of(uint64_t number, uint8_t **bytes, size_t *size, uint8_t hash[ID_SIZE])
+static void record_of(uint64_t number, uint8_t **bytes, size_t *size, struct record_id *hash)
 {
     struct err err = ERR_INIT;
     struct record record = {.number = number, .kind = 1};
-    memcpy(record.cluster, lab.cluster, ID_SIZE);
-    memcpy(record.vault, lab.vault, ID_SIZE);
-    memcpy(record.writer, lab.writer, WRITER_SIZE);
-    memset(record.previous, (int)number, number > 1 ? ID_SIZE : 0);
+    record.cluster = lab.cluster;
+    record.vault = lab.vault;
+    record.writer = lab.writer;
+    memset(record.previous.bytes, (int)number, number > 1 ? ID_SIZE : 0);
     record.sealed = (uint8_t *)"sealed";
     record.sealed_size = 6;
     lab_ok(record_seal(
@@ -322,14 +323,15 @@ static void record_of(uint64_t number, uint8_t **bytes, size_t *size, uint8_t ha
 static void records_are_listed_by_their_first_byte(void **state)
 {
     (void)state;
-    uint8_t hashes[40][ID_SIZE], *bytes;
+    struct record_id hashes[40];
+    uint8_t *bytes;
     size_t size, listed = 0;
     for (size_t i = 0; i < 40; i++) {
         Ecbak__PutRecord put = ECBAK__PUT_RECORD__INIT;
         Ecbak__PeerRequest request = ECBAK__PEER_REQUEST__INIT;
         request.body_case = ECBAK__PEER_REQUEST__BODY_PUT_RECORD;
         request.put_record = &put;
-        record_of(i + 1, &bytes, &size, hashes[i]);
+        record_of(i + 1, &bytes, &size, &hashes[i]);
         expect(ERR_NONE, &request, bytes, size);
         expect(ERR_NONE, &request, bytes, size);
         bytes[size - 1] ^= 1;
@@ -357,11 +359,11 @@ static void records_are_listed_by_their_first_byte(void **state)
     assert_int_equal(listed, 40);
     Ecbak__GetRecord get = ECBAK__GET_RECORD__INIT;
     Ecbak__PeerRequest request = ECBAK__PEER_REQUEST__INIT;
-    get.hash = wire_view(hashes[7], ID_SIZE);
+    get.hash = wire_view(hashes[7].bytes, ID_SIZE);
     request.body_case = ECBAK__PEER_REQUEST__BODY_GET_RECORD;
     request.get_record = &get;
     struct answer answer = ask(&request, NULL, 0);
-    record_of(8, &bytes, &size, hashes[0]);
+    record_of(8, &bytes, &size, &hashes[0]);
     assert_int_equal(answer.payload.size, size);
     assert_memory_equal(answer.payload.bytes, bytes, size);
     free(bytes);
@@ -375,11 +377,11 @@ static int setup(void **state)
     lab_init(&lab);
     lab_add_node(&lab, (uint64_t)1 << 30);
     lab_ok(rs_setup(&err));
-    lab_ok(store_open(&local.store, lab.nodes[0].config.data_dir, lab.nodes[0].keys->node,
-                      lab.cluster, (uint64_t)1 << 30, &err));
+    lab_ok(store_open(&local.store, lab.nodes[0].config.data_dir, &lab.nodes[0].keys->node,
+                      &lab.cluster, (uint64_t)1 << 30, &err));
     local.keys = lab.nodes[0].keys;
     local.counters = &counters;
-    memcpy(local.cluster, lab.cluster, ID_SIZE);
+    local.cluster = lab.cluster;
     pack = lab_pack(500000);
     lab_ok(fragment_set_encode(&set, pack.bytes, pack.size, 4, 2, &err));
     return 0;

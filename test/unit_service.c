@@ -18,7 +18,7 @@ static struct lab lab;
 
 static void assert_gets(size_t node, const struct lab_pack *pack, uint32_t corrupt)
 {
-    struct client_answer answer = lab_get(&lab, node, pack->id);
+    struct client_answer answer = lab_get(&lab, node, &pack->id);
     if (answer.err.code != ERR_NONE)
         fail_msg("%s", answer.err.text);
     assert_int_equal(answer.pack_size, pack->size);
@@ -49,12 +49,11 @@ static uint64_t counter_of(size_t node, const char *name)
     return 0;
 }
 
-static struct redundancy pinned(size_t node, const uint8_t pack[ID_SIZE], bool heal)
+static struct redundancy pinned(size_t node, const struct pack_id *pack, bool heal)
 {
     struct err err = ERR_INIT;
     struct redundancy held;
-    lab_ok(client_pin_packs(lab_client(&lab, node), &lab.pin, (const uint8_t(*)[ID_SIZE])pack, 1,
-                            heal, &held, &err));
+    lab_ok(client_pin_packs(lab_client(&lab, node), &lab.pin, pack, 1, heal, &held, &err));
     return held;
 }
 
@@ -71,7 +70,7 @@ static void a_pack_lies_on_six_nodes_and_comes_back_from_each(void **state)
     assert_true(held.sent_bytes >= PACK_BYTES / 4 * 5);
     for (size_t i = 0; i < lab.count; i++)
         assert_gets(i, &pack, 0);
-    held = pinned(3, pack.id, false);
+    held = pinned(3, &pack.id, false);
     assert_int_equal(held.nodes, 6);
     assert_int_equal(held.others, 5);
     free(pack.bytes);
@@ -128,11 +127,11 @@ static void any_two_of_six_may_be_killed(void **state)
 }
 
 /* Flips a byte in the middle of every fragment file of the object at a node. */
-static void damage(size_t node, const uint8_t object[ID_SIZE])
+static void damage(size_t node, const struct object_id *object)
 {
     char hex[2 * ID_SIZE + 1], pattern[1200];
     glob_t found;
-    hex_encode(hex, object, ID_SIZE);
+    hex_encode(hex, object->bytes, ID_SIZE);
     snprintf(pattern, sizeof(pattern), "%s/fragments/*/%s.*", lab.nodes[node].config.data_dir, hex);
     assert_int_equal(glob(pattern, 0, NULL, &found), 0);
     assert_int_equal(found.gl_pathc, 1);
@@ -152,17 +151,17 @@ static void a_damaged_fragment_is_counted_and_replaced_by_another(void **state)
     struct lab_pack pack = lab_pack(PACK_BYTES);
     struct redundancy held = assert_puts(0, &pack, 6);
     for (size_t i = 0; i < 2; i++)
-        damage(i, held.object);
-    struct client_answer answer = lab_get(&lab, 0, pack.id);
+        damage(i, &held.object);
+    struct client_answer answer = lab_get(&lab, 0, &pack.id);
     assert_int_equal(answer.err.code, ERR_NONE);
     assert_memory_equal(answer.pack, pack.bytes, pack.size);
     assert_true(answer.corrupt >= 1); /* its own it meets for certain */
     free(answer.pack);
     assert_true(counter_of(0, "fragments_corrupt") >= 1);
     /* What was moved aside no longer counts, and is made again. */
-    held = pinned(0, pack.id, false);
+    held = pinned(0, &pack.id, false);
     assert_in_range(held.nodes, 4, 5);
-    held = pinned(0, pack.id, true);
+    held = pinned(0, &pack.id, true);
     assert_in_range(held.nodes, 5, 6);
     free(pack.bytes);
 }
@@ -189,13 +188,13 @@ static void a_node_that_lies_about_the_shape_of_an_object_counts_for_itself_alon
     struct lab_pack other = lab_pack(PACK_BYTES);
     assert_puts(0, &pack, 6);
     make_liar(5);
-    struct redundancy held = pinned(0, pack.id, false);
+    struct redundancy held = pinned(0, &pack.id, false);
     assert_int_equal(held.data, 4);
     assert_int_equal(held.nodes, 5);
     assert_gets(0, &pack, 0);
     for (size_t i = 1; i < 4; i++)
         lab_end_node(&lab, i, SIGKILL);
-    struct client_answer answer = lab_get(&lab, 0, pack.id);
+    struct client_answer answer = lab_get(&lab, 0, &pack.id);
     assert_int_equal(answer.err.code, ERR_TOO_FEW);
     for (size_t i = 1; i < 4; i++)
         lab_start_node(&lab, i);
@@ -238,7 +237,7 @@ static void a_stopped_node_does_not_hold_up_storing_for_long(void **state)
     assert_gets(1, &pack, 0);
     lab_signal(&lab, 3, SIGCONT);
     lab_settle(&lab);
-    assert_int_equal(pinned(0, pack.id, true).nodes, 6);
+    assert_int_equal(pinned(0, &pack.id, true).nodes, 6);
     free(pack.bytes);
 }
 
@@ -253,18 +252,17 @@ static void a_node_that_is_down_is_done_without_and_made_up_for_later(void **sta
         assert_int_equal(assert_puts(0, &packs[i], 5).others, 4);
     }
     assert_in_range(monotonic_ms() - start, 0, 8000);
-    assert_int_equal(pinned(0, packs[0].id, true).nodes, 5);
+    assert_int_equal(pinned(0, &packs[0].id, true).nodes, 5);
     lab_start_node(&lab, 2);
     lab_settle(&lab);
-    uint8_t ids[3][ID_SIZE];
+    struct pack_id ids[3];
     struct redundancy held[3];
     struct err err = ERR_INIT;
     for (size_t i = 0; i < 3; i++)
-        memcpy(ids[i], packs[i].id, ID_SIZE);
-    lab_ok(client_pin_packs(lab_client(&lab, 0), &lab.pin, (const uint8_t(*)[ID_SIZE])ids, 3, true,
-                            held, &err));
+        ids[i] = packs[i].id;
+    lab_ok(client_pin_packs(lab_client(&lab, 0), &lab.pin, ids, 3, true, held, &err));
     for (size_t i = 0; i < 3; i++) {
-        assert_memory_equal(held[i].pack, ids[i], ID_SIZE);
+        assert_memory_equal(held[i].pack.bytes, ids[i].bytes, ID_SIZE);
         assert_int_equal(held[i].nodes, 6);
         assert_int_equal(held[i].others, 5);
     }
@@ -291,7 +289,7 @@ static void a_store_outlives_the_stop_of_its_own_node(void **state)
     uint8_t *grant, *bytes = malloc(pack.size);
     size_t grant_size;
     memcpy(bytes, pack.bytes, pack.size);
-    lab_grant(&lab, pack.id, pack.size, lab.nodes[0].keys->node, &grant, &grant_size);
+    lab_grant(&lab, &pack.id, pack.size, &lab.nodes[0].keys->node, &grant, &grant_size);
     lab_ok(client_status(lab_client(&lab, 0), &status, &err));
     uint64_t used_bytes = status.used_bytes;
     lab_ok(client_open(&client, lab.nodes[0].config.client_endpoint, &err));
@@ -328,7 +326,7 @@ static void too_few_are_refused_with_the_counts(void **state)
     assert_puts(0, &pack, 6);
     for (size_t i = 3; i < 6; i++)
         lab_end_node(&lab, i, SIGKILL);
-    struct client_answer answer = lab_get(&lab, 0, pack.id);
+    struct client_answer answer = lab_get(&lab, 0, &pack.id);
     assert_int_equal(answer.err.code, ERR_TOO_FEW);
     assert_null(answer.pack);
     assert_non_null(strstr(answer.err.text, "needs 4 fragments and misses 1: 3 found on 3 of"));
@@ -344,8 +342,8 @@ static void too_few_are_refused_with_the_counts(void **state)
         lab_start_node(&lab, i);
     lab_settle(&lab);
     assert_gets(5, &pack, 0);
-    uint8_t nothing[ID_SIZE] = {1, 2, 3};
-    answer = lab_get(&lab, 0, nothing);
+    struct pack_id nothing = {{1, 2, 3}};
+    answer = lab_get(&lab, 0, &nothing);
     assert_int_equal(answer.err.code, ERR_NOT_FOUND);
     free(pack.bytes);
     free(other.bytes);
@@ -388,25 +386,25 @@ static void nothing_is_taken_without_a_grant_for_it(void **state)
 {
     (void)state;
     struct lab_pack pack = lab_pack(PACK_BYTES), other = lab_pack(PACK_BYTES);
-    const uint8_t *sponsor = lab.nodes[0].keys->node;
+    const struct node_id *sponsor = &lab.nodes[0].keys->node;
     uint8_t *grant;
     size_t size;
     assert_int_not_equal(put_with((const uint8_t *)"", 0, &pack), ERR_NONE);
-    lab_grant(&lab, other.id, pack.size, sponsor, &grant, &size);
+    lab_grant(&lab, &other.id, pack.size, sponsor, &grant, &size);
     assert_int_equal(put_with(grant, size, &pack), ERR_DAMAGED);
     free(grant);
-    lab_grant(&lab, pack.id, pack.size - 1, sponsor, &grant, &size);
+    lab_grant(&lab, &pack.id, pack.size - 1, sponsor, &grant, &size);
     assert_int_equal(put_with(grant, size, &pack), ERR_FOREIGN);
     free(grant);
-    lab_grant(&lab, pack.id, pack.size, lab.nodes[1].keys->node, &grant, &size);
+    lab_grant(&lab, &pack.id, pack.size, &lab.nodes[1].keys->node, &grant, &size);
     assert_int_equal(put_with(grant, size, &pack), ERR_FOREIGN);
     free(grant);
-    lab.cluster[0] ^= 1;
-    lab_grant(&lab, pack.id, pack.size, sponsor, &grant, &size);
-    lab.cluster[0] ^= 1;
+    lab.cluster.bytes[0] ^= 1;
+    lab_grant(&lab, &pack.id, pack.size, sponsor, &grant, &size);
+    lab.cluster.bytes[0] ^= 1;
     assert_int_equal(put_with(grant, size, &pack), ERR_FOREIGN);
     free(grant);
-    assert_int_equal(pinned(1, pack.id, true).nodes, 0);
+    assert_int_equal(pinned(1, &pack.id, true).nodes, 0);
     free(pack.bytes);
     free(other.bytes);
 }
@@ -416,17 +414,18 @@ static void put_record(size_t node, uint64_t number, uint32_t wanted, uint32_t *
     struct err err = ERR_INIT;
     /* Every third is of a kind that this version does not know. */
     struct record record = {.number = number, .kind = number % 3 == 0 ? 77 : RECORD_SNAPSHOT};
-    uint8_t *bytes, hash[ID_SIZE];
+    uint8_t *bytes;
+    struct record_id hash;
     size_t size;
-    memcpy(record.cluster, lab.cluster, ID_SIZE);
-    memcpy(record.vault, lab.vault, ID_SIZE);
-    memcpy(record.writer, lab.writer, WRITER_SIZE);
-    memset(record.previous, (int)number, number > 1 ? ID_SIZE : 0);
+    record.cluster = lab.cluster;
+    record.vault = lab.vault;
+    record.writer = lab.writer;
+    memset(record.previous.bytes, (int)number, number > 1 ? ID_SIZE : 0);
     record.sealed = (uint8_t *)"sealed";
     record.sealed_size = 6;
     lab_ok(record_seal(
         &record, &(struct signer){lab.writer_secret, lab.writer_cert_bytes, lab.writer_cert_size},
-        &bytes, &size, hash, &err));
+        &bytes, &size, &hash, &err));
     lab_ok(client_put_record(lab_client(&lab, node), bytes, size, wanted, others, &err));
     free(bytes);
 }
@@ -460,13 +459,13 @@ static void records_reach_every_node_also_one_that_was_down(void **state)
     lab_settle(&lab);
     struct err err = ERR_INIT;
     struct record_list list;
-    lab_ok(client_get_records(lab_client(&lab, 5), lab.vault, &list, &err));
+    lab_ok(client_get_records(lab_client(&lab, 5), &lab.vault, &list, &err));
     assert_int_equal(list.count, 39);
     assert_int_equal(list.nodes_answered, 6);
     for (size_t i = 0; i < list.count; i++) {
         struct record record;
         struct writer_cert writer;
-        lab_ok(record_open(&record, &writer, list.records[i], list.sizes[i], lab.cluster, &err));
+        lab_ok(record_open(&record, &writer, list.records[i], list.sizes[i], &lab.cluster, &err));
         record_release(&record);
     }
     record_list_release(&list);

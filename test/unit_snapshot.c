@@ -20,8 +20,8 @@ static char home[] = "/home/ada", etc[] = "/etc/\xff\n", nightly[] = "nightly";
 static char host[] = "babbage", user[] = "ada", short_host[] = "b";
 static char *paths[] = {home, etc};
 static char *tags[] = {nightly};
-static uint8_t roots[2][CHUNK_ID_SIZE] = {"root one", "root two"};
-static uint8_t index_packs[3][ID_SIZE] = {"index 1", "index 2", "index 3"};
+static struct chunk_id roots[2] = {{"root one"}, {"root two"}};
+static struct pack_id index_packs[3] = {{"index 1"}, {"index 2"}, {"index 3"}};
 
 static struct snapshot example(void)
 {
@@ -41,7 +41,7 @@ static struct snapshot example(void)
                          .files = 81237,
                          .bytes = 1390000000,
                          .bytes_new = UINT64_MAX};
-    memcpy(s.writer, "writer sixteen b", WRITER_SIZE);
+    id_set(&s.writer, "writer sixteen b");
     return s;
 }
 
@@ -50,9 +50,9 @@ static struct record sealed(const struct snapshot *s)
 {
     struct record record = {.number = s->number, .kind = RECORD_SNAPSHOT};
     struct err err = ERR_INIT;
-    memcpy(record.vault, keys->vault, ID_SIZE);
-    memcpy(record.writer, s->writer, WRITER_SIZE);
-    memset(record.hash, 0xab, sizeof(record.hash));
+    record.vault = keys->vault;
+    record.writer = s->writer;
+    memset(record.hash.bytes, 0xab, sizeof(record.hash));
     assert_int_equal(snapshot_seal(s, keys, &record.sealed, &record.sealed_size, &err), 0);
     return record;
 }
@@ -60,7 +60,7 @@ static struct record sealed(const struct snapshot *s)
 static void assert_example(const struct snapshot *s)
 {
     struct snapshot e = example();
-    assert_memory_equal(s->writer, e.writer, WRITER_SIZE);
+    assert_memory_equal(s->writer.bytes, e.writer.bytes, WRITER_ID_SIZE);
     assert_true(s->number == 7 && s->time_s == e.time_s && s->time_ns == e.time_ns);
     assert_string_equal(s->host, "babbage");
     assert_string_equal(s->user, "ada");
@@ -84,7 +84,7 @@ static void a_snapshot_comes_back(void **state)
     struct err err = ERR_INIT;
     assert_int_equal(snapshot_open(&back, keys, &record, &err), 0);
     assert_example(&back);
-    assert_memory_equal(back.id, record.hash, ID_SIZE);
+    assert_memory_equal(back.id.bytes, record.hash.bytes, ID_SIZE);
     snapshot_release(&back);
     free(record.sealed);
 }
@@ -131,13 +131,13 @@ static void it_is_bound_to_its_vault_writer_and_number(void **state)
     assert_int_equal(snapshot_open(&back, keys, &record, &err), -1);
     assert_int_equal(err.code, ERR_DAMAGED);
     record.number--;
-    record.writer[15] ^= 1;
+    record.writer.bytes[15] ^= 1;
     assert_int_equal(snapshot_open(&back, keys, &record, &err), -1);
     assert_int_equal(err.code, ERR_DAMAGED);
-    record.writer[15] ^= 1;
+    record.writer.bytes[15] ^= 1;
     assert_int_equal(snapshot_open(&back, other_keys, &record, &err), -1);
     assert_int_equal(err.code, ERR_KEY);
-    memcpy(record.vault, other_keys->vault, ID_SIZE);
+    record.vault = other_keys->vault;
     assert_int_equal(snapshot_open(&back, other_keys, &record, &err), -1);
     assert_int_equal(err.code, ERR_DAMAGED);
     free(record.sealed);
@@ -229,8 +229,8 @@ static void the_snapshot_of_the_format_opens(void **state)
     struct err err = ERR_INIT;
     uint8_t bytes[(sizeof(golden) - 1) / 2];
     assert_int_equal(hex_decode(bytes, sizeof(bytes), golden), 0);
-    memcpy(record.vault, keys->vault, ID_SIZE);
-    memcpy(record.writer, s.writer, WRITER_SIZE);
+    record.vault = keys->vault;
+    record.writer = s.writer;
     record.sealed = bytes;
     record.sealed_size = sizeof(bytes);
     assert_int_equal(snapshot_open(&back, keys, &record, &err), 0);

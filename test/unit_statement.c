@@ -16,7 +16,7 @@
 static uint8_t vault_public[32], vault_secret[64];
 static uint8_t writer_public[32], writer_secret[64];
 static uint8_t node_public[32], node_secret[64];
-static uint8_t cluster[ID_SIZE];
+static struct cluster_id cluster;
 static uint8_t *certificate;
 static size_t certificate_size;
 
@@ -30,7 +30,7 @@ static void key_pair(uint8_t public_key[32], uint8_t secret[64], int fill)
 static struct writer_cert writer_with(uint32_t rights)
 {
     struct writer_cert c = {.rights = rights, .generation = 3};
-    memset(c.writer, 0x33, sizeof(c.writer));
+    memset(c.writer.bytes, 0x33, sizeof(c.writer));
     memcpy(c.writer_key, writer_public, sizeof(c.writer_key));
     return c;
 }
@@ -43,7 +43,7 @@ static int set_up(void **state)
     key_pair(vault_public, vault_secret, 1);
     key_pair(writer_public, writer_secret, 2);
     key_pair(node_public, node_secret, 3);
-    memset(cluster, 0xcc, sizeof(cluster));
+    memset(cluster.bytes, 0xcc, sizeof(cluster));
     struct writer_cert c = writer_with(RIGHT_ADD | RIGHT_READ);
     return writer_cert_seal(&c, vault_secret, &certificate, &certificate_size, NULL);
 }
@@ -58,11 +58,11 @@ static int tear_down(void **state)
 static struct grant sample_grant(void)
 {
     struct grant g = {.pack_bytes = 16000000};
-    memcpy(g.cluster, cluster, sizeof(g.cluster));
-    vault_id(g.vault, vault_public);
-    memset(g.writer, 0x33, sizeof(g.writer));
-    memset(g.pack, 0x44, sizeof(g.pack));
-    memset(g.sponsor, 0x55, sizeof(g.sponsor));
+    g.cluster = cluster;
+    vault_id(&g.vault, vault_public);
+    memset(g.writer.bytes, 0x33, sizeof(g.writer));
+    memset(g.pack.bytes, 0x44, sizeof(g.pack));
+    memset(g.sponsor.bytes, 0x55, sizeof(g.sponsor));
     return g;
 }
 
@@ -71,11 +71,11 @@ static uint8_t sealed_bytes[5] = {1, 2, 3, 4, 5};
 static struct record sample_record(uint64_t number)
 {
     struct record r = {.number = number, .kind = RECORD_SNAPSHOT};
-    memcpy(r.cluster, cluster, sizeof(r.cluster));
-    vault_id(r.vault, vault_public);
-    memset(r.writer, 0x33, sizeof(r.writer));
+    r.cluster = cluster;
+    vault_id(&r.vault, vault_public);
+    memset(r.writer.bytes, 0x33, sizeof(r.writer));
     if (number > 1)
-        memset(r.previous, 0x66, sizeof(r.previous));
+        memset(r.previous.bytes, 0x66, sizeof(r.previous));
     r.sealed = sealed_bytes;
     r.sealed_size = sizeof(sealed_bytes);
     return r;
@@ -92,7 +92,8 @@ static void check_digest(const uint8_t *bytes, size_t size, const char *hex)
 static void the_bytes_of_statements_are_settled(void **state)
 {
     (void)state;
-    uint8_t *bytes, hash[ID_SIZE];
+    uint8_t *bytes;
+    struct record_id hash;
     size_t size;
     struct grant g = sample_grant();
     struct record r = sample_record(2);
@@ -105,7 +106,7 @@ static void the_bytes_of_statements_are_settled(void **state)
     check_digest(bytes, size, "e61704b34ea898b9b070eb9e3461cc4f682dcee6b8dfa499fc0f1c787dd7bb55");
     free(bytes);
     assert_int_equal(record_seal(&r, &(struct signer){writer_secret, certificate, certificate_size},
-                                 &bytes, &size, hash, NULL),
+                                 &bytes, &size, &hash, NULL),
                      0);
     check_digest(bytes, size, "003e79bbe005cd57c766755f1c687ef6d90f522078fbf75b15e006e8ddfeecd3");
     free(bytes);
@@ -118,10 +119,10 @@ static void a_writer_certificate_says_what_was_sealed(void **state)
 {
     (void)state;
     struct writer_cert c;
-    uint8_t vault[ID_SIZE];
+    struct vault_id vault;
     assert_int_equal(writer_cert_open(&c, certificate, certificate_size, NULL), 0);
-    vault_id(vault, vault_public);
-    assert_memory_equal(c.vault, vault, ID_SIZE);
+    vault_id(&vault, vault_public);
+    assert_memory_equal(c.vault.bytes, vault.bytes, ID_SIZE);
     assert_memory_equal(c.vault_key, vault_public, 32);
     assert_memory_equal(c.writer_key, writer_public, 32);
     assert_int_equal(c.rights, RIGHT_ADD | RIGHT_READ);
@@ -139,7 +140,7 @@ static void a_grant_says_what_was_sealed(void **state)
                                 &bytes, &size, NULL),
                      0);
     assert_true(size <= GRANT_BYTES_MAX);
-    assert_int_equal(grant_open(&back, &c, bytes, size, cluster, NULL), 0);
+    assert_int_equal(grant_open(&back, &c, bytes, size, &cluster, NULL), 0);
     assert_memory_equal(&back, &g, sizeof(g));
     assert_memory_equal(c.writer_key, writer_public, 32);
     free(bytes);
@@ -151,16 +152,17 @@ static void a_record_says_what_was_sealed(void **state)
     for (uint64_t number = 1; number <= 2; number++) {
         struct record r = sample_record(number), back;
         struct writer_cert c;
-        uint8_t *bytes, hash[ID_SIZE];
+        uint8_t *bytes;
+        struct record_id hash;
         size_t size;
         assert_int_equal(record_seal(&r,
                                      &(struct signer){writer_secret, certificate, certificate_size},
-                                     &bytes, &size, hash, NULL),
+                                     &bytes, &size, &hash, NULL),
                          0);
-        assert_int_equal(record_open(&back, &c, bytes, size, cluster, NULL), 0);
-        assert_memory_equal(back.hash, hash, ID_SIZE);
-        assert_memory_equal(back.previous, r.previous, ID_SIZE);
-        assert_memory_equal(back.vault, r.vault, ID_SIZE);
+        assert_int_equal(record_open(&back, &c, bytes, size, &cluster, NULL), 0);
+        assert_memory_equal(back.hash.bytes, hash.bytes, ID_SIZE);
+        assert_memory_equal(back.previous.bytes, r.previous.bytes, ID_SIZE);
+        assert_memory_equal(back.vault.bytes, r.vault.bytes, ID_SIZE);
         assert_int_equal(back.number, number);
         assert_int_equal(back.sealed_size, sizeof(sealed_bytes));
         assert_memory_equal(back.sealed, sealed_bytes, sizeof(sealed_bytes));
@@ -175,11 +177,11 @@ static void a_receipt_says_what_was_sealed(void **state)
     struct receipt r = {.index = 5, .number = 9}, back;
     uint8_t *bytes;
     size_t size;
-    memset(r.object, 0x77, sizeof(r.object));
+    memset(r.object.bytes, 0x77, sizeof(r.object));
     assert_int_equal(receipt_seal(&r, node_secret, &bytes, &size, NULL), 0);
     assert_int_equal(receipt_open(&back, bytes, size, NULL), 0);
-    assert_memory_equal(back.holder, node_public, ID_SIZE);
-    assert_memory_equal(back.object, r.object, ID_SIZE);
+    assert_memory_equal(back.holder.bytes, node_public, ID_SIZE);
+    assert_memory_equal(back.object.bytes, r.object.bytes, ID_SIZE);
     assert_int_equal(back.index, 5);
     assert_int_equal(back.number, 9);
     free(bytes);
@@ -199,7 +201,7 @@ static void seal_any(enum kind kind, uint8_t **bytes, size_t *size)
     struct grant g = sample_grant();
     struct record r = sample_record(2);
     struct receipt receipt = {.index = 5, .number = 9};
-    uint8_t hash[ID_SIZE];
+    struct record_id hash;
     int result = -1;
     if (kind == WRITER)
         result = writer_cert_seal(&c, vault_secret, bytes, size, NULL);
@@ -208,7 +210,7 @@ static void seal_any(enum kind kind, uint8_t **bytes, size_t *size)
                             bytes, size, NULL);
     else if (kind == RECORD)
         result = record_seal(&r, &(struct signer){writer_secret, certificate, certificate_size},
-                             bytes, size, hash, NULL);
+                             bytes, size, &hash, NULL);
     else
         result = receipt_seal(&receipt, node_secret, bytes, size, NULL);
     assert_int_equal(result, 0);
@@ -223,10 +225,10 @@ static int open_any(enum kind kind, const uint8_t *bytes, size_t size, struct er
     if (kind == WRITER)
         return writer_cert_open(&c, bytes, size, err);
     if (kind == GRANT)
-        return grant_open(&g, &c, bytes, size, cluster, err);
+        return grant_open(&g, &c, bytes, size, &cluster, err);
     if (kind == RECEIPT)
         return receipt_open(&receipt, bytes, size, err);
-    int result = record_open(&r, &c, bytes, size, cluster, err);
+    int result = record_open(&r, &c, bytes, size, &cluster, err);
     record_release(&r);
     return result;
 }
@@ -289,12 +291,12 @@ static void another_clusters_statements_are_foreign(void **state)
 {
     (void)state;
     struct err err = ERR_INIT;
-    cluster[0] ^= 1;
+    cluster.bytes[0] ^= 1;
     uint8_t *grant, *record;
     size_t grant_size, record_size;
     seal_any(GRANT, &grant, &grant_size);
     seal_any(RECORD, &record, &record_size);
-    cluster[0] ^= 1;
+    cluster.bytes[0] ^= 1;
     assert_int_equal(open_any(GRANT, grant, grant_size, &err), -1);
     assert_int_equal(err.code, ERR_FOREIGN);
     assert_int_equal(open_any(RECORD, record, record_size, &err), -1);
@@ -310,19 +312,20 @@ static void a_writer_without_the_right_to_add_is_denied(void **state)
     struct writer_cert reader = writer_with(RIGHT_READ | RIGHT_FORGET | RIGHT_PRUNE), c;
     struct grant g = sample_grant();
     struct record r = sample_record(1);
-    uint8_t *cert_bytes, *bytes, hash[ID_SIZE];
+    uint8_t *cert_bytes, *bytes;
+    struct record_id hash;
     size_t cert_size, size;
     assert_int_equal(writer_cert_seal(&reader, vault_secret, &cert_bytes, &cert_size, NULL), 0);
     assert_int_equal(
         grant_seal(&g, &(struct signer){writer_secret, cert_bytes, cert_size}, &bytes, &size, NULL),
         0);
-    assert_int_equal(grant_open(&g, &c, bytes, size, cluster, &err), -1);
+    assert_int_equal(grant_open(&g, &c, bytes, size, &cluster, &err), -1);
     assert_int_equal(err.code, ERR_DENIED);
     free(bytes);
     assert_int_equal(record_seal(&r, &(struct signer){writer_secret, cert_bytes, cert_size}, &bytes,
-                                 &size, hash, NULL),
+                                 &size, &hash, NULL),
                      0);
-    assert_int_equal(record_open(&r, &c, bytes, size, cluster, &err), -1);
+    assert_int_equal(record_open(&r, &c, bytes, size, &cluster, &err), -1);
     assert_int_equal(err.code, ERR_DENIED);
     free(bytes);
     free(cert_bytes);
@@ -339,23 +342,23 @@ static void a_grant_by_another_key_vault_or_writer_is_refused(void **state)
     assert_int_equal(grant_seal(&g, &(struct signer){node_secret, certificate, certificate_size},
                                 &bytes, &size, NULL),
                      0);
-    assert_int_equal(grant_open(&g, &c, bytes, size, cluster, &err), -1);
+    assert_int_equal(grant_open(&g, &c, bytes, size, &cluster, &err), -1);
     assert_int_equal(err.code, ERR_DAMAGED);
     free(bytes);
     g = sample_grant();
-    g.vault[0] ^= 1;
+    g.vault.bytes[0] ^= 1;
     assert_int_equal(grant_seal(&g, &(struct signer){writer_secret, certificate, certificate_size},
                                 &bytes, &size, NULL),
                      0);
-    assert_int_equal(grant_open(&g, &c, bytes, size, cluster, &err), -1);
+    assert_int_equal(grant_open(&g, &c, bytes, size, &cluster, &err), -1);
     assert_int_equal(err.code, ERR_FOREIGN);
     free(bytes);
     g = sample_grant();
-    g.writer[0] ^= 1;
+    g.writer.bytes[0] ^= 1;
     assert_int_equal(grant_seal(&g, &(struct signer){writer_secret, certificate, certificate_size},
                                 &bytes, &size, NULL),
                      0);
-    assert_int_equal(grant_open(&g, &c, bytes, size, cluster, &err), -1);
+    assert_int_equal(grant_open(&g, &c, bytes, size, &cluster, &err), -1);
     assert_int_equal(err.code, ERR_FOREIGN);
     free(bytes);
 }
@@ -365,13 +368,14 @@ static void a_record_that_is_too_large_is_not_made(void **state)
     (void)state;
     struct err err = ERR_INIT;
     struct record r = sample_record(1);
-    uint8_t *bytes, hash[ID_SIZE];
+    uint8_t *bytes;
+    struct record_id hash;
     size_t size;
     r.sealed = calloc(1, RECORD_BYTES_MAX);
     r.sealed_size = RECORD_BYTES_MAX;
     assert_non_null(r.sealed);
     assert_int_equal(record_seal(&r, &(struct signer){writer_secret, certificate, certificate_size},
-                                 &bytes, &size, hash, &err),
+                                 &bytes, &size, &hash, &err),
                      -1);
     assert_int_equal(err.code, ERR_INVALID);
     record_release(&r);
@@ -383,22 +387,23 @@ static void a_record_of_an_unknown_kind_is_carried_and_one_of_none_refused(void 
     struct err err = ERR_INIT;
     struct writer_cert c;
     struct record r = sample_record(1);
-    uint8_t *bytes, hash[ID_SIZE];
+    uint8_t *bytes;
+    struct record_id hash;
     size_t size;
     r.kind = 77;
     assert_int_equal(record_seal(&r, &(struct signer){writer_secret, certificate, certificate_size},
-                                 &bytes, &size, hash, NULL),
+                                 &bytes, &size, &hash, NULL),
                      0);
-    assert_int_equal(record_open(&r, &c, bytes, size, cluster, NULL), 0);
+    assert_int_equal(record_open(&r, &c, bytes, size, &cluster, NULL), 0);
     assert_int_equal(r.kind, 77);
     record_release(&r);
     free(bytes);
     r = sample_record(1);
     r.kind = 0;
     assert_int_equal(record_seal(&r, &(struct signer){writer_secret, certificate, certificate_size},
-                                 &bytes, &size, hash, NULL),
+                                 &bytes, &size, &hash, NULL),
                      0);
-    assert_int_equal(record_open(&r, &c, bytes, size, cluster, &err), -1);
+    assert_int_equal(record_open(&r, &c, bytes, size, &cluster, &err), -1);
     assert_int_equal(err.code, ERR_FORMAT);
     free(bytes);
 }

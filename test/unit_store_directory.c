@@ -10,19 +10,19 @@ static void a_foreign_or_missing_directory_is_refused(void **state)
     (void)state;
     struct store *store;
     struct err err = ERR_INIT;
-    uint8_t other[ID_SIZE] = {9};
-    assert_int_equal(store_open(&store, dir, other, sample_cluster, MIB, &err), -1);
+    struct node_id other = {{9}};
+    assert_int_equal(store_open(&store, dir, &other, &sample_cluster, MIB, &err), -1);
     assert_int_equal(err.code, ERR_FOREIGN);
     assert_null(store);
-    assert_int_equal(store_create(dir, sample_node, &err), -1);
+    assert_int_equal(store_create(dir, &sample_node, &err), -1);
     assert_int_equal(err.code, ERR_EXISTS);
     remove_tree(dir);
-    assert_int_equal(store_open(&store, dir, sample_node, sample_cluster, MIB, &err), -1);
+    assert_int_equal(store_open(&store, dir, &sample_node, &sample_cluster, MIB, &err), -1);
     assert_int_equal(err.code, ERR_NOT_FOUND);
     assert_int_equal(mkdir(dir, 0700), 0); /* an empty mount point */
-    assert_int_equal(store_open(&store, dir, sample_node, sample_cluster, MIB, &err), -1);
+    assert_int_equal(store_open(&store, dir, &sample_node, &sample_cluster, MIB, &err), -1);
     assert_int_equal(err.code, ERR_NOT_FOUND);
-    assert_int_equal(store_create(dir, sample_node, &err), 0);
+    assert_int_equal(store_create(dir, &sample_node, &err), 0);
 }
 
 static void a_new_directory_has_a_new_epoch(void **state)
@@ -35,7 +35,7 @@ static void a_new_directory_has_a_new_epoch(void **state)
     assert_true(store_epoch(store) == first);
     store_close(&store);
     remove_tree(dir);
-    assert_int_equal(store_create(dir, sample_node, NULL), 0);
+    assert_int_equal(store_create(dir, &sample_node, NULL), 0);
     store = open_with(MIB);
     assert_true(store_epoch(store) != first);
     store_close(&store);
@@ -59,7 +59,7 @@ static void a_directory_that_vanishes_takes_storage_out_of_service(void **state)
     assert_int_equal(store_pin_packs(store, &small.set.object.pack_id, 1, &small.pin, &held, &err),
                      -1);
     /* Another in its place is not taken for it. */
-    assert_int_equal(store_create(dir, sample_node, NULL), 0);
+    assert_int_equal(store_create(dir, &sample_node, NULL), 0);
     assert_int_equal(store_check(store, &err), -1);
     assert_int_equal(err.code, ERR_FOREIGN);
     remove_tree(dir);
@@ -74,7 +74,7 @@ static void a_directory_has_one_daemon(void **state)
     (void)state;
     struct store *store = open_with(MIB), *second;
     struct err err = ERR_INIT;
-    assert_int_equal(store_open(&second, dir, sample_node, sample_cluster, MIB, &err), -1);
+    assert_int_equal(store_open(&second, dir, &sample_node, &sample_cluster, MIB, &err), -1);
     assert_int_equal(err.code, ERR_BUSY);
     store_close(&store);
 }
@@ -87,10 +87,10 @@ static void a_sentinel_with_any_byte_flipped_is_refused(void **state)
     snprintf(path, sizeof(path), "%s/%s", dir, SENTINEL_NAME);
     for (off_t at = 0; at < 96; at++) {
         flip_byte(path, at);
-        assert_int_equal(sentinel_read(path, sample_node, &epoch, NULL), -1);
+        assert_int_equal(sentinel_read(path, &sample_node, &epoch, NULL), -1);
         flip_byte(path, at);
     }
-    assert_int_equal(sentinel_read(path, sample_node, &epoch, NULL), 0);
+    assert_int_equal(sentinel_read(path, &sample_node, &epoch, NULL), 0);
 }
 
 static void check_digest(const uint8_t *bytes, size_t size, const char *hex)
@@ -108,8 +108,8 @@ static void the_bytes_of_the_files_are_settled(void **state)
     struct trailer trailer = {.fragment_size = 4096, .grant = (const uint8_t *)"grant"}, back;
     trailer.grant_size = 5;
     trailer.holders.count = 2;
-    memset(trailer.holders.node[1], 0x77, ID_SIZE);
-    memset(trailer.pin.vault, 0x88, ID_SIZE);
+    memset(trailer.holders.node[1].bytes, 0x77, ID_SIZE);
+    memset(trailer.pin.vault.bytes, 0x88, ID_SIZE);
     trailer.pin.number = 9;
     size_t size = trailer_encode(bytes, &trailer);
     assert_int_equal(size, 88 + 5 + 64 + 32);
@@ -136,7 +136,7 @@ static void the_bytes_of_the_files_are_settled(void **state)
     int fd = open(path, O_WRONLY | O_TRUNC);
     assert_int_equal(write(fd, sentinel, sizeof(sentinel)), sizeof(sentinel));
     close(fd);
-    assert_int_equal(sentinel_read(path, sample_node, &epoch, NULL), 0);
+    assert_int_equal(sentinel_read(path, &sample_node, &epoch, NULL), 0);
     assert_true(epoch == 0x2222222222222222);
 }
 

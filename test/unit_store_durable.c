@@ -89,7 +89,7 @@ static void pins_survive_and_are_only_for_the_own_vault(void **state)
 {
     (void)state;
     struct store *store = open_with(MIB);
-    uint8_t packs[3][ID_SIZE] = {{1}};
+    struct pack_id packs[3] = {{{1}}};
     uint32_t held[3] = {9, 9, 9};
     char path[DURABLE_PATH_MAX];
     struct sample other;
@@ -97,19 +97,19 @@ static void pins_survive_and_are_only_for_the_own_vault(void **state)
     put(store, &small, 0);
     put(store, &small, 1);
     put(store, &other, 2);
-    memcpy(packs[1], small.set.object.pack_id, ID_SIZE);
-    memcpy(packs[2], other.set.object.pack_id, ID_SIZE);
+    packs[1] = small.set.object.pack_id;
+    packs[2] = other.set.object.pack_id;
     small.pin.number = 8;
     fdatasync_count = 0;
     assert_int_equal(store_pin_packs(store, packs, 3, &small.pin, held, NULL), 0);
     assert_true(fdatasync_count >= 1);
     assert_true(held[0] == 0 && held[1] == 2 && held[2] == 1);
     assert_true(pinned(store, &small) == 8 && pinned(store, &other) == 8);
-    small.pin.vault[0] ^= 1;
+    small.pin.vault.bytes[0] ^= 1;
     assert_int_equal(store_pin_packs(store, packs, 3, &small.pin, held, NULL), 0);
     assert_true(held[0] == 0 && held[1] == 0 && held[2] == 0);
     assert_true(pinned(store, &small) == 0);
-    small.pin.vault[0] ^= 1;
+    small.pin.vault.bytes[0] ^= 1;
     store_close(&store);
     store = open_with(MIB);
     assert_true(pinned(store, &small) == 8 && pinned(store, &other) == 8);
@@ -197,12 +197,12 @@ static void a_lost_catalogue_is_built_anew_from_the_files(void **state)
         expect_fragment(store, &small, 0);
         expect_fragment(store, &small, 3);
         assert_true(pinned(store, &small) == 4);
-        assert_int_equal(store_get_holders(store, small.set.object_id, 3, &holders, NULL), 0);
+        assert_int_equal(store_get_holders(store, &small.set.object_id, 3, &holders, NULL), 0);
         assert_memory_equal(&holders, &small.holders, sizeof(holders));
-        assert_int_equal(store_get_grant(store, small.set.object_id, 3, &grant, &size, NULL), 0);
+        assert_int_equal(store_get_grant(store, &small.set.object_id, 3, &grant, &size, NULL), 0);
         assert_memory_equal(grant, small.grant, small.grant_size);
         free(grant);
-        assert_int_equal(store_get_record(store, record.hash, &bytes, &size, NULL), 0);
+        assert_int_equal(store_get_record(store, &record.hash, &bytes, &size, NULL), 0);
         free(bytes);
         assert_int_equal(store_record_digest(store, again, NULL), 0);
         assert_memory_equal(again, digest, sizeof(digest));
@@ -297,7 +297,7 @@ static void what_was_acknowledged_survives_sigkill_at_any_moment(void **state)
         assert_true((uint64_t)count_files("fragments") == fragments_of(store));
         store_close(&store);
         remove_tree(dir);
-        assert_int_equal(store_create(dir, sample_node, NULL), 0);
+        assert_int_equal(store_create(dir, &sample_node, NULL), 0);
     }
     for (unsigned i = 0; i < PACKS; i++)
         sample_release(&many[i]);

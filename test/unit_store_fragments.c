@@ -15,23 +15,23 @@ static void a_fragment_comes_back_with_all_that_came_with_it(void **state)
     put(store, &small, 2);
     expect_fragment(store, &small, 2);
     expect_no_fragment(store, &small, 1, ERR_NOT_FOUND);
-    assert_int_equal(store_find_pack(store, small.set.object.pack_id, found, 4, &count, NULL), 0);
+    assert_int_equal(store_find_pack(store, &small.set.object.pack_id, found, 4, &count, NULL), 0);
     assert_int_equal(count, 1);
-    assert_memory_equal(found[0].object, small.set.object_id, ID_SIZE);
-    assert_memory_equal(found[0].vault, sample_vault, ID_SIZE);
+    assert_memory_equal(found[0].object.bytes, small.set.object_id.bytes, ID_SIZE);
+    assert_memory_equal(found[0].vault.bytes, sample_vault.bytes, ID_SIZE);
     assert_true(found[0].index == 2 && found[0].data == 2 && found[0].parity == 2);
     assert_true(found[0].pack_bytes == 200000 && found[0].file_bytes == used_of(store));
-    assert_int_equal(store_get_grant(store, small.set.object_id, 2, &grant, &size, NULL), 0);
+    assert_int_equal(store_get_grant(store, &small.set.object_id, 2, &grant, &size, NULL), 0);
     assert_int_equal(size, small.grant_size);
     assert_memory_equal(grant, small.grant, size);
     free(grant);
-    assert_int_equal(store_get_holders(store, small.set.object_id, 2, &holders, NULL), 0);
+    assert_int_equal(store_get_holders(store, &small.set.object_id, 2, &holders, NULL), 0);
     assert_memory_equal(&holders, &small.holders, sizeof(holders));
-    memset(holders.node[1], 0x99, ID_SIZE);
-    assert_int_equal(store_set_holders(store, small.set.object_id, 2, &holders, NULL), 0);
+    memset(holders.node[1].bytes, 0x99, ID_SIZE);
+    assert_int_equal(store_set_holders(store, &small.set.object_id, 2, &holders, NULL), 0);
     memset(&holders, 0, sizeof(holders));
-    assert_int_equal(store_get_holders(store, small.set.object_id, 2, &holders, NULL), 0);
-    assert_int_equal(holders.node[1][0], 0x99);
+    assert_int_equal(store_get_holders(store, &small.set.object_id, 2, &holders, NULL), 0);
+    assert_int_equal(holders.node[1].bytes[0], 0x99);
     assert_int_equal(pinned(store, &small), 1);
     store_close(&store);
 }
@@ -56,14 +56,14 @@ static void what_does_not_prove_itself_is_not_taken(void **state)
                          &other.opened, &err),
                      -1);
     assert_int_equal(err.code, ERR_FOREIGN);
-    small.pin.vault[0] ^= 1;
+    small.pin.vault.bytes[0] ^= 1;
     assert_int_equal(sample_put(store, &small, 0, &err), -1);
     assert_int_equal(err.code, ERR_FOREIGN);
-    small.pin.vault[0] ^= 1;
-    small.opened.cluster[0] ^= 1;
+    small.pin.vault.bytes[0] ^= 1;
+    small.opened.cluster.bytes[0] ^= 1;
     assert_int_equal(sample_put(store, &small, 0, &err), -1);
     assert_int_equal(err.code, ERR_FOREIGN);
-    small.opened.cluster[0] ^= 1;
+    small.opened.cluster.bytes[0] ^= 1;
     assert_int_equal(count_files("fragments"), 0);
     assert_true(used_of(store) == 0);
     sample_release(&other);
@@ -179,11 +179,11 @@ static void a_full_disk_leaves_nothing_behind(void **state)
     remove_tree(dir);
     assert_int_equal(mkdir(dir, 0700), 0);
     if (mount("none", dir, "tmpfs", 0, "size=2m") != 0) {
-        assert_int_equal(store_create(dir, sample_node, NULL), 0);
+        assert_int_equal(store_create(dir, &sample_node, NULL), 0);
         skip(); /* only root may mount */
     }
     sample_init(&big, 3, 4 * MIB, 2, 1);
-    assert_int_equal(store_create(dir, sample_node, &err), 0);
+    assert_int_equal(store_create(dir, &sample_node, &err), 0);
     struct store *store = open_with(100 * MIB);
     put(store, &small, 0);
     assert_int_equal(sample_put(store, &big, 0, &err), -1);

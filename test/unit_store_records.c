@@ -7,7 +7,9 @@ static void records_are_kept_listed_and_checked(void **state)
     struct store *store = open_with(MIB);
     struct record records[5];
     struct err err = ERR_INIT;
-    uint8_t hashes[8][ID_SIZE], digest[256][8] = {{0}}, expected[256][8] = {{0}}, *bytes;
+    static const struct vault_id nobodys = {{1}};
+    struct record_id hashes[8];
+    uint8_t digest[256][8] = {{0}}, expected[256][8] = {{0}}, *bytes;
     size_t count, size;
     for (uint64_t n = 0; n < 5; n++) {
         sample_record(n + 1, &bytes, &size, &records[n]);
@@ -15,32 +17,32 @@ static void records_are_kept_listed_and_checked(void **state)
             assert_int_equal(store_put_record(store, bytes, size, &records[n], NULL), 0);
         free(bytes);
         for (size_t i = 0; i < 8; i++)
-            expected[records[n].hash[0]][i] ^= records[n].hash[8 + i];
+            expected[records[n].hash.bytes[0]][i] ^= records[n].hash.bytes[8 + i];
     }
     assert_int_equal(store_list_records(store, NULL, NULL, hashes, 8, &count, NULL), 0);
     assert_int_equal(count, 5);
     for (size_t i = 1; i < 5; i++)
-        assert_true(memcmp(hashes[i - 1], hashes[i], ID_SIZE) < 0);
+        assert_true(id_compare(&hashes[i - 1], &hashes[i]) < 0);
     assert_int_equal(
-        store_list_records(store, sample_vault, hashes[1], hashes + 5, 2, &count, NULL), 0);
+        store_list_records(store, &sample_vault, &hashes[1], hashes + 5, 2, &count, NULL), 0);
     assert_int_equal(count, 2);
-    assert_memory_equal(hashes[5], hashes[2], ID_SIZE);
-    assert_int_equal(store_list_records(store, sample_node, NULL, hashes, 8, &count, NULL), 0);
+    assert_memory_equal(hashes[5].bytes, hashes[2].bytes, ID_SIZE);
+    assert_int_equal(store_list_records(store, &nobodys, NULL, hashes, 8, &count, NULL), 0);
     assert_int_equal(count, 0);
     assert_int_equal(store_record_digest(store, digest, NULL), 0);
     assert_memory_equal(digest, expected, sizeof(digest));
-    assert_int_equal(store_get_record(store, records[2].hash, &bytes, &size, NULL), 0);
+    assert_int_equal(store_get_record(store, &records[2].hash, &bytes, &size, NULL), 0);
     free(bytes);
     char path[DURABLE_PATH_MAX];
-    store_record_path(store, path, sample_vault, records[2].hash);
+    store_record_path(store, path, &sample_vault, &records[2].hash);
     flip_byte(path, 40);
-    assert_int_equal(store_get_record(store, records[2].hash, &bytes, &size, &err), -1);
+    assert_int_equal(store_get_record(store, &records[2].hash, &bytes, &size, &err), -1);
     assert_int_equal(err.code, ERR_DAMAGED);
-    assert_int_equal(store_get_record(store, records[2].hash, &bytes, &size, &err), -1);
+    assert_int_equal(store_get_record(store, &records[2].hash, &bytes, &size, &err), -1);
     assert_int_equal(err.code, ERR_NOT_FOUND);
     assert_int_equal(count_files("damaged"), 1);
     for (size_t i = 0; i < 8; i++)
-        expected[records[2].hash[0]][i] ^= records[2].hash[8 + i];
+        expected[records[2].hash.bytes[0]][i] ^= records[2].hash.bytes[8 + i];
     assert_int_equal(store_record_digest(store, digest, NULL), 0);
     assert_memory_equal(digest, expected, sizeof(digest));
     for (size_t n = 0; n < 5; n++)

@@ -109,7 +109,7 @@ static void cancelling_ends_every_call(void **state)
     assert_int_equal(call_result(call, &header, &size, NULL, &err), -1);
     assert_int_equal(err.code, ERR_CANCELLED);
     call_destroy(&call);
-    assert_int_equal(transport_call(a->transport, b->keys->node,
+    assert_int_equal(transport_call(a->transport, &b->keys->node,
                                     &(struct outgoing){(const uint8_t *)"x", 1, NULL}, 100, &call,
                                     &err),
                      -1);

@@ -25,7 +25,7 @@ static void the_asker_is_who_its_certificate_says(void **state)
     wait_for_requests(b, 1);
     pthread_mutex_lock(&b->lock);
     assert_int_equal(b->held_count, 1);
-    assert_memory_equal(b->held[0].node, a->keys->node, CERT_ID_SIZE);
+    assert_memory_equal(b->held[0].node.bytes, a->keys->node.bytes, ID_SIZE);
     assert_false(b->held[0].from_client);
     pthread_mutex_unlock(&b->lock);
     call_destroy(&call);

@@ -66,7 +66,7 @@ static void assert_same(const struct tree_entry *a, const struct tree_entry *b)
                     a->extents[i].size == b->extents[i].size);
     assert_int_equal(a->chunk_count, b->chunk_count);
     if (a->chunk_count > 0)
-        assert_memory_equal(a->chunks, b->chunks, a->chunk_count * CHUNK_ID_SIZE);
+        assert_memory_equal(a->chunks, b->chunks, a->chunk_count * ID_SIZE);
 }
 
 static struct tree_xattr xattrs[] = {
@@ -74,7 +74,7 @@ static struct tree_xattr xattrs[] = {
     {"user.empty", 10, (const uint8_t *)"", 0},
 };
 static struct tree_extent extents[] = {{4096, 100}, {8192, 4096}, {1 << 20, 1}};
-static uint8_t ids[3][CHUNK_ID_SIZE] = {"first chunk", "second chunk", "third chunk"};
+static struct chunk_id ids[3] = {{"first chunk"}, {"second chunk"}, {"third chunk"}};
 
 /* One entry of each kind, with all that it can carry, in order. */
 static size_t every_kind(struct tree_entry list[10])
@@ -347,9 +347,9 @@ static void a_file_of_a_tebibyte_fits(void **state)
 {
     (void)state;
     size_t count = 1024 * 1024, found = 0;
-    uint8_t(*list)[CHUNK_ID_SIZE] = alloc_zero(count, CHUNK_ID_SIZE);
+    struct chunk_id *list = alloc_zero(count, sizeof(struct chunk_id));
     for (size_t i = 0; i < count; i++)
-        memcpy(list[i], &i, sizeof(i));
+        memcpy(list[i].bytes, &i, sizeof(i));
     struct tree_entry e = named(ENTRY_FILE, "huge"), entry;
     e.size = 1ull << 40;
     e.chunks = list;

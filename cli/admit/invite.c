@@ -268,7 +268,7 @@ static int answer(struct invitation *v, const Ecbak__JoinRequest *request, struc
         return err_set(err, ERR_KEY, "this is not the ticket of this invitation");
     if (cert_request_read(&asked, request->request, err) != 0)
         return -1;
-    bool same_machine = v->used && memcmp(asked.node, v->admitted.node, CERT_ID_SIZE) == 0 &&
+    bool same_machine = v->used && id_equal(&asked.node, &v->admitted.node) &&
                         memcmp(asked.curve, v->admitted.curve, sizeof(asked.curve)) == 0;
     if (v->used && !same_machine)
         return used_already(v, err);

@@ -156,7 +156,7 @@ const uint8_t *issuer_public(const struct issuer *issuer)
 static const struct revocation *revoked(const struct issuer *issuer, const struct cert *cert)
 {
     for (size_t i = 0; i < issuer->revoked_count; i++)
-        if (revocation_covers(&issuer->revoked[i], cert->node, cert->curve, cert->serial))
+        if (revocation_covers(&issuer->revoked[i], &cert->node, cert->curve, cert->serial))
             return &issuer->revoked[i];
     return NULL;
 }
@@ -181,7 +181,7 @@ static const struct cert *holder_of(const struct issuer *issuer, const struct ce
     for (size_t i = 0; i < issuer->issued_count; i++) {
         const struct cert *other = &issuer->issued[i];
         if (strcmp(other->name, cert->name) == 0 && other->not_after_s >= now_s &&
-            memcmp(other->node, cert->node, CERT_ID_SIZE) != 0 && revoked(issuer, other) == NULL)
+            !id_equal(&other->node, &cert->node) && revoked(issuer, other) == NULL)
             found = other;
     }
     return found;
@@ -202,7 +202,7 @@ static int check_terms(const struct issuer *issuer, const struct cert *cert, boo
         return err_set(err, ERR_EXISTS,
                        "another machine is %s already (node %s): give this one another name "
                        "(--name), or say --replace when it takes the other's place",
-                       cert->name, hex_encode(id, holder->node, 8));
+                       cert->name, hex_encode(id, holder->node.bytes, 8));
     }
     if (holder != NULL)
         *replaced = *holder;
@@ -238,7 +238,7 @@ int issuer_sign(struct issuer *issuer, const char *request, const struct issuer_
 
 int issuer_note_ticket(struct issuer *issuer, const struct cert *admitted, struct err *err)
 {
-    char path[DURABLE_PATH_MAX], line[CERT_ARMOR_MAX], id[2 * CERT_ID_SIZE + 1], at[32] = "";
+    char path[DURABLE_PATH_MAX], line[CERT_ARMOR_MAX], id[2 * ID_SIZE + 1], at[32] = "";
     time_t now = time(NULL);
     struct tm tm;
     if (gmtime_r(&now, &tm) != NULL)
@@ -248,7 +248,7 @@ int issuer_note_ticket(struct issuer *issuer, const struct cert *admitted, struc
     if (fd < 0)
         return err_errno(err, "opening %s", path);
     snprintf(line, sizeof(line), "%s used by %s %s", at, admitted->name,
-             hex_encode(id, admitted->node, CERT_ID_SIZE));
+             hex_encode(id, admitted->node.bytes, ID_SIZE));
     int result = append(issuer, fd, line, err);
     close(fd);
     return result;
@@ -258,12 +258,11 @@ int issuer_note_ticket(struct issuer *issuer, const struct cert *admitted, struc
 
 static bool matches(const struct cert *cert, const char *what)
 {
-    char id[2 * CERT_ID_SIZE + 1];
+    char id[2 * ID_SIZE + 1];
     size_t length = strlen(what);
-    hex_encode(id, cert->node, CERT_ID_SIZE);
+    hex_encode(id, cert->node.bytes, ID_SIZE);
     return strcmp(cert->name, what) == 0 ||
-           (length >= ID_PREFIX_MIN && length <= 2 * CERT_ID_SIZE &&
-            strncmp(id, what, length) == 0);
+           (length >= ID_PREFIX_MIN && length <= 2 * ID_SIZE && strncmp(id, what, length) == 0);
 }
 
 int issuer_find(const struct issuer *issuer, const char *what, struct cert *cert, struct err *err)
@@ -279,12 +278,12 @@ int issuer_find(const struct issuer *issuer, const char *what, struct cert *cert
             const struct cert *c = &issuer->issued[i];
             if (!matches(c, what) || (!also_revoked && revoked(issuer, c) != NULL))
                 continue;
-            if (found != NULL && memcmp(found->node, c->node, CERT_ID_SIZE) != 0)
+            if (found != NULL && !id_equal(&found->node, &c->node))
                 return err_set(err, ERR_USAGE,
                                "several machines are meant by '%s': say which by its id (%s, %s) "
                                "or its certificate",
-                               what, hex_encode(one, found->node, 8),
-                               hex_encode(other, c->node, 8));
+                               what, hex_encode(one, found->node.bytes, 8),
+                               hex_encode(other, c->node.bytes, 8));
             found = c;
         }
     if (found != NULL) {
@@ -292,7 +291,7 @@ int issuer_find(const struct issuer *issuer, const char *what, struct cert *cert
         return 0;
     }
     *cert = (struct cert){.not_after_s = INT64_MAX};
-    if (strlen(what) != 2 * CERT_ID_SIZE || hex_decode(cert->node, CERT_ID_SIZE, what) != 0)
+    if (strlen(what) != 2 * ID_SIZE || hex_decode(cert->node.bytes, ID_SIZE, what) != 0)
         return err_set(err, ERR_NOT_FOUND,
                        "'%s' is no name or id of a certificate that was signed here (the list is "
                        "%s/issued): give the certificate, or the whole id",
@@ -310,8 +309,7 @@ int issuer_revoke(struct issuer *issuer, const struct cert *cert, bool only_this
         return err_set(err, ERR_USAGE, "--only needs a certificate, or one that was signed here");
     for (size_t i = 0; i < issuer->revoked_count; i++) {
         const struct revocation *r = &issuer->revoked[i];
-        if (memcmp(r->node, cert->node, CERT_ID_SIZE) == 0 &&
-            (r->serial == 0 || r->serial == serial)) {
+        if (id_equal(&r->node, &cert->node) && (r->serial == 0 || r->serial == serial)) {
             *revocation = *r;
             return 0;
         }
@@ -320,14 +318,14 @@ int issuer_revoke(struct issuer *issuer, const struct cert *cert, bool only_this
         .serial = serial, .at_s = (int64_t)time(NULL), .until_s = cert->not_after_s};
     if (reason != NULL && strlen(reason) > REVOCATION_REASON_MAX)
         return err_set(err, ERR_USAGE, "a reason is at most %d bytes long", REVOCATION_REASON_MAX);
-    memcpy(r.node, cert->node, sizeof(r.node));
+    r.node = cert->node;
     memcpy(r.curve, cert->curve, sizeof(r.curve));
     snprintf(r.name, sizeof(r.name), "%s", cert->name);
     snprintf(r.reason, sizeof(r.reason), "%s", reason != NULL ? reason : "");
     bool listed = false;
     for (size_t i = 0; !only_this && i < issuer->issued_count; i++) {
         const struct cert *c = &issuer->issued[i];
-        if (memcmp(c->node, cert->node, CERT_ID_SIZE) != 0)
+        if (!id_equal(&c->node, &cert->node))
             continue;
         listed |= c->serial == cert->serial;
         if (c->not_after_s > r.until_s)

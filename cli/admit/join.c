@@ -247,7 +247,7 @@ static int check_certificate(const struct ticket *ticket, const char *request, c
         cert_check_dates(cert, (int64_t)time(NULL), err) != 0 ||
         cert_request_read(&asked, request, err) != 0)
         return err_context(err, "the certificate that came back");
-    if (memcmp(asked.node, cert->node, CERT_ID_SIZE) != 0 ||
+    if (!id_equal(&asked.node, &cert->node) ||
         memcmp(asked.curve, cert->curve, sizeof(cert->curve)) != 0)
         return err_set(err, ERR_FOREIGN, "the certificate that came back is another machine's");
     return 0;

@@ -6,17 +6,17 @@
 
 #include "coding/base/alloc.h"
 
-void id_list_add(struct id_list *list, const uint8_t id[ID_MAP_ID_SIZE])
+void id_list_add(struct id_list *list, const struct pack_id *id)
 {
     uint32_t known;
-    if (id_map_find(&list->seen, id, &known))
+    if (id_map_find(&list->seen, id->bytes, &known))
         return;
-    id_map_put(&list->seen, id, (uint32_t)list->count);
+    id_map_put(&list->seen, id->bytes, (uint32_t)list->count);
     if (list->count == list->room) {
         list->room = 2 * list->room + 64;
-        list->ids = alloc_grow(list->ids, list->room, ID_MAP_ID_SIZE);
+        list->ids = alloc_grow(list->ids, list->room, sizeof(struct pack_id));
     }
-    memcpy(list->ids[list->count++], id, ID_MAP_ID_SIZE);
+    list->ids[list->count++] = *id;
     assert(list->count == list->seen.count);
 }
 

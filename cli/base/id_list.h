@@ -1,4 +1,4 @@
-/* id_list.h - distinct 32-byte ids, in the order in which they came.
+/* id_list.h - distinct packs, in the order in which they came.
  *
  *   Memory   zero-initialise; id_list_release
  *   Threads  one at a time for one list
@@ -9,12 +9,12 @@
 #include "cli/base/id_map.h"
 
 struct id_list {
-    uint8_t (*ids)[ID_MAP_ID_SIZE];
+    struct pack_id *ids;
     size_t count, room;
     struct id_map seen; /* id -> its index */
 };
 
-void id_list_add(struct id_list *list, const uint8_t id[ID_MAP_ID_SIZE]);
+void id_list_add(struct id_list *list, const struct pack_id *id);
 void id_list_release(struct id_list *list);
 
 #endif

@@ -10,7 +10,7 @@
 #include "coding/base/alloc.h"
 
 struct id_map_slot {
-    uint8_t id[ID_MAP_ID_SIZE];
+    uint8_t id[ID_SIZE];
     uint32_t value;
     bool used;
 };
@@ -26,7 +26,7 @@ static size_t home_of(const struct id_map *map, const uint8_t *id)
 static struct id_map_slot *slot_of(const struct id_map *map, const uint8_t *id)
 {
     size_t at = home_of(map, id);
-    while (map->slots[at].used && memcmp(map->slots[at].id, id, ID_MAP_ID_SIZE) != 0)
+    while (map->slots[at].used && memcmp(map->slots[at].id, id, ID_SIZE) != 0)
         at = (at + 1) & (map->room - 1);
     return &map->slots[at];
 }
@@ -37,7 +37,7 @@ void id_map_release(struct id_map *map)
     *map = (struct id_map){0};
 }
 
-bool id_map_find(const struct id_map *map, const uint8_t id[ID_MAP_ID_SIZE], uint32_t *value)
+bool id_map_find(const struct id_map *map, const uint8_t id[ID_SIZE], uint32_t *value)
 {
     if (map->count == 0)
         return false;
@@ -59,19 +59,19 @@ static void enlarge(struct id_map *map)
     free(old.slots);
 }
 
-void id_map_put(struct id_map *map, const uint8_t id[ID_MAP_ID_SIZE], uint32_t value)
+void id_map_put(struct id_map *map, const uint8_t id[ID_SIZE], uint32_t value)
 {
     if (map->count + map->count / 3 + 1 >= map->room)
         enlarge(map);
     struct id_map_slot *slot = slot_of(map, id);
     if (!slot->used)
         map->count++;
-    memcpy(slot->id, id, ID_MAP_ID_SIZE);
+    memcpy(slot->id, id, ID_SIZE);
     slot->value = value;
     slot->used = true;
 }
 
-void id_map_remove(struct id_map *map, const uint8_t id[ID_MAP_ID_SIZE])
+void id_map_remove(struct id_map *map, const uint8_t id[ID_SIZE])
 {
     if (map->count == 0)
         return;

@@ -10,7 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define ID_MAP_ID_SIZE 32
+#include "coding/base/id.h"
 
 struct id_map {
     struct id_map_slot *slots;
@@ -18,9 +18,9 @@ struct id_map {
 };
 
 void id_map_release(struct id_map *map);
-bool id_map_find(const struct id_map *map, const uint8_t id[ID_MAP_ID_SIZE], uint32_t *value);
+bool id_map_find(const struct id_map *map, const uint8_t id[ID_SIZE], uint32_t *value);
 /* Replaces the value of an id that is there. */
-void id_map_put(struct id_map *map, const uint8_t id[ID_MAP_ID_SIZE], uint32_t value);
-void id_map_remove(struct id_map *map, const uint8_t id[ID_MAP_ID_SIZE]);
+void id_map_put(struct id_map *map, const uint8_t id[ID_SIZE], uint32_t value);
+void id_map_remove(struct id_map *map, const uint8_t id[ID_SIZE]);
 
 #endif

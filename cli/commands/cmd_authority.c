@@ -28,12 +28,13 @@ static int cmd_authority_init(int argc, char **argv)
     if (!command_line_read(&line, argc, argv, &code))
         return code;
     struct err err = ERR_INIT;
-    uint8_t public_key[32], cluster[CERT_ID_SIZE];
+    uint8_t public_key[32];
+    struct cluster_id cluster;
     int status = authority_init(line.operands[0], public_key, &err);
     if (status == 0) {
-        char id[2 * CERT_ID_SIZE + 1];
-        cluster_id(cluster, public_key);
-        hex_encode(id, cluster, sizeof(cluster));
+        char id[2 * ID_SIZE + 1];
+        cluster_id(&cluster, public_key);
+        hex_encode(id, cluster.bytes, sizeof(cluster));
         if (line.json)
             output_json(json_pack("{s:s, s:o, s:o}", "cluster", id, "public_key",
                                   json_hex(public_key, sizeof(public_key)), "directory",
@@ -58,8 +59,8 @@ static json_t *cert_json(const struct cert *c, const char *armor)
     json_t *object = json_object();
     json_object_set_new(object, "name", json_text(c->name));
     json_object_set_new(object, "zone", json_text(c->zone));
-    json_object_set_new(object, "node", json_hex(c->node, CERT_ID_SIZE));
-    json_object_set_new(object, "cluster", json_hex(c->cluster, CERT_ID_SIZE));
+    json_object_set_new(object, "node", json_hex(c->node.bytes, ID_SIZE));
+    json_object_set_new(object, "cluster", json_hex(c->cluster.bytes, ID_SIZE));
     json_object_set_new(object, "curve", json_hex(c->curve, sizeof(c->curve)));
     json_object_set_new(object, "serial", json_integer((json_int_t)c->serial));
     json_object_set_new(object, "not_before", json_integer((json_int_t)c->not_before_s));
@@ -153,11 +154,11 @@ static int show_line(void *ctx, const char *text, struct err *err)
         output_json(cert_json(&c, text));
         return 0;
     }
-    char id[2 * CERT_ID_SIZE + 1], key[2 * sizeof(c.curve) + 1], time[TEXT_SHORT_MAX];
+    char id[2 * ID_SIZE + 1], key[2 * sizeof(c.curve) + 1], time[TEXT_SHORT_MAX];
     printf("name     %s\nzone     %s\n", c.name, c.zone);
-    printf("node     %s\n", hex_encode(id, c.node, CERT_ID_SIZE));
+    printf("node     %s\n", hex_encode(id, c.node.bytes, ID_SIZE));
     printf("key      %s\n", hex_encode(key, c.curve, sizeof(c.curve)));
-    printf("cluster  %s\n", hex_encode(id, c.cluster, CERT_ID_SIZE));
+    printf("cluster  %s\n", hex_encode(id, c.cluster.bytes, ID_SIZE));
     printf("from     %s\n", text_time(time, c.not_before_s));
     printf("until    %s\n", text_time(time, c.not_after_s));
     return 0;

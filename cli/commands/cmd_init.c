@@ -32,7 +32,7 @@ static int show_json(const struct vault *vault, const char *phrase, struct err *
 {
     char id[2 * ID_SIZE + 1], line[PHRASE_TEXT_MAX + 256];
     snprintf(line, sizeof(line), "{\"vault\":\"%s\",\"phrase\":\"%s\"}\n",
-             hex_encode(id, vault->keys->vault, ID_SIZE), phrase);
+             hex_encode(id, vault->keys->vault.bytes, ID_SIZE), phrase);
     int status = secret_print(line, err);
     sodium_memzero(line, sizeof(line));
     return status;
@@ -47,7 +47,7 @@ static int show_text(const struct vault *vault, const char *phrase, bool quiet, 
 {
     char id[2 * 8 + 1];
     bool on_screen = isatty(STDOUT_FILENO) == 1;
-    hex_encode(id, vault->keys->vault, 8);
+    hex_encode(id, vault->keys->vault.bytes, 8);
     if (!quiet && on_screen)
         fprintf(stderr, "A new vault, %s. Its recovery phrase:\n\n", id);
     if (phrase_print(phrase, quiet || !on_screen, err) != 0)

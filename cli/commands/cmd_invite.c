@@ -128,7 +128,7 @@ static void show_admitted(const struct command_line *line, const struct cert *ad
     if (line->json)
         output_json(json_pack("{s:o, s:o, s:o, s:b}", "name", json_text(admitted->name), "zone",
                               json_text(admitted->zone), "node",
-                              json_hex(admitted->node, CERT_ID_SIZE), "confirmed", confirmed));
+                              json_hex(admitted->node.bytes, ID_SIZE), "confirmed", confirmed));
     else if (!line->quiet)
         printf("%s joined.\n", admitted->name);
     if (!confirmed)

@@ -112,7 +112,7 @@ static int report(const struct command_line *line, const char *config, bool no_s
             "{s:o, s:o, s:b, s:o, s:o, s:o, s:b, s:i, s:o}", "name", json_text(joined->cert.name),
             "zone", json_text(joined->cert.zone), "zone_guessed",
             (int)cert_zone_guessed(joined->cert.zone), "node",
-            json_hex(joined->cert.node, CERT_ID_SIZE), "address", json_text(joined->advertise),
+            json_hex(joined->cert.node.bytes, ID_SIZE), "address", json_text(joined->advertise),
             "config", json_text(config), "started", outcome->started, "members_alive",
             (int)outcome->alive, "reachable",
             outcome->reach_asked == 0 ? json_null() : json_boolean(outcome->reach_failed == 0)));

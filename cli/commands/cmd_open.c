@@ -27,7 +27,7 @@ static int look_for(struct found *found, const struct vault_keys *keys, const ch
     struct record_list list = {0};
     int status = -1;
     if (client_open(&client, socket, err) == 0 &&
-        client_get_records(client, keys->vault, &list, err) == 0) {
+        client_get_records(client, &keys->vault, &list, err) == 0) {
         *found = (struct found){list.count, list.nodes_asked, list.nodes_answered};
         status = 0;
     }
@@ -43,14 +43,14 @@ static int look_for(struct found *found, const struct vault_keys *keys, const ch
         "the phrase is well-formed, but none of the %u nodes that answered (of %u) knows "
         "a snapshot of its vault %s; is it the phrase of another vault, or is this "
         "another cluster? ('--unchecked' opens it all the same)",
-        found->nodes_answered, found->nodes_asked, hex_encode(id, keys->vault, 8));
+        found->nodes_answered, found->nodes_asked, hex_encode(id, keys->vault.bytes, 8));
 }
 
 static void report(const struct command_line *line, const struct vault_keys *keys,
                    const struct found *found, bool unchecked, bool was_open)
 {
     char id[2 * ID_SIZE + 1];
-    hex_encode(id, keys->vault, ID_SIZE);
+    hex_encode(id, keys->vault.bytes, ID_SIZE);
     if (line->json) {
         json_t *object = json_pack("{s:s, s:b}", "vault", id, "was_open", was_open);
         if (!unchecked)

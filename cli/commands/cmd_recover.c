@@ -34,7 +34,7 @@ static char *whole_path(const char *path)
 static void print_json(const struct recover_result *r, const struct snapshot *snapshot)
 {
     json_t *object = json_object();
-    json_object_set_new(object, "snapshot", json_hex(snapshot->id, ID_SIZE));
+    json_object_set_new(object, "snapshot", json_hex(snapshot->id.bytes, ID_SIZE));
     json_object_set_new(object, "files", json_integer((json_int_t)r->files));
     json_object_set_new(object, "directories", json_integer((json_int_t)r->directories));
     json_object_set_new(object, "bytes", json_integer((json_int_t)r->bytes));
@@ -56,9 +56,10 @@ static void print_text(const struct recover_result *r, const struct snapshot *sn
     text_safe(safe, sizeof(safe), to, strlen(to));
     printf("%s %s%.8s%s is in %s: %s file%s, %s, in %s (%s fetched)\n",
            r->outcome == JOB_DONE ? "Snapshot" : "Only a part of snapshot",
-           style_on(stdout, STYLE_BOLD), hex_encode(id, snapshot->id, ID_SIZE), style_off(stdout),
-           safe, text_count(files, r->files), r->files == 1 ? "" : "s", text_bytes(bytes, r->bytes),
-           text_duration(time, r->seconds), text_bytes(fetched, r->bytes_fetched));
+           style_on(stdout, STYLE_BOLD), hex_encode(id, snapshot->id.bytes, ID_SIZE),
+           style_off(stdout), safe, text_count(files, r->files), r->files == 1 ? "" : "s",
+           text_bytes(bytes, r->bytes), text_duration(time, r->seconds),
+           text_bytes(fetched, r->bytes_fetched));
     if (r->corrupt > 0)
         printf("%s damaged fragment%s met on the way and replaced by other ones\n",
                text_count(files, r->corrupt), r->corrupt == 1 ? " was" : "s were");

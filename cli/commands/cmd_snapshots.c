@@ -38,8 +38,8 @@ static json_t *time_json(const struct snapshot *s)
 static json_t *snapshot_json(const struct snapshot *s)
 {
     json_t *object = json_object();
-    json_object_set_new(object, "id", json_hex(s->id, ID_SIZE));
-    json_object_set_new(object, "short_id", json_hex(s->id, ID_SHOWN / 2));
+    json_object_set_new(object, "id", json_hex(s->id.bytes, ID_SIZE));
+    json_object_set_new(object, "short_id", json_hex(s->id.bytes, ID_SHOWN / 2));
     json_object_set_new(object, "time", time_json(s));
     json_object_set_new(object, "host", json_text(s->host));
     json_object_set_new(object, "user", json_text(s->user));
@@ -48,7 +48,7 @@ static json_t *snapshot_json(const struct snapshot *s)
     json_object_set_new(object, "files", json_integer((json_int_t)s->files));
     json_object_set_new(object, "bytes", json_integer((json_int_t)s->bytes));
     json_object_set_new(object, "bytes_new", json_integer((json_int_t)s->bytes_new));
-    json_object_set_new(object, "writer", json_hex(s->writer, WRITER_SIZE));
+    json_object_set_new(object, "writer", json_hex(s->writer.bytes, WRITER_ID_SIZE));
     json_object_set_new(object, "number", json_integer((json_int_t)s->number));
     return object;
 }
@@ -63,13 +63,14 @@ static void print_json(const struct snapshot_list *list, const struct vault *vau
             json_array_append_new(snapshots, snapshot_json(&list->snapshots[i]));
     for (size_t i = 0; i < list->finding_count; i++) {
         const struct finding *f = &list->findings[i];
-        json_array_append_new(
-            findings, json_pack("{s:s, s:o, s:I, s:I, s:o}", "kind", kinds[f->kind], "writer",
-                                json_hex(f->writer, WRITER_SIZE), "number", (json_int_t)f->number,
-                                "count", (json_int_t)f->count, "message", json_text(f->text)));
+        json_array_append_new(findings,
+                              json_pack("{s:s, s:o, s:I, s:I, s:o}", "kind", kinds[f->kind],
+                                        "writer", json_hex(f->writer.bytes, WRITER_ID_SIZE),
+                                        "number", (json_int_t)f->number, "count",
+                                        (json_int_t)f->count, "message", json_text(f->text)));
     }
     output_json(json_pack("{s:o, s:i, s:i, s:o, s:o}", "vault",
-                          json_hex(vault->keys->vault, ID_SIZE), "nodes_asked",
+                          json_hex(vault->keys->vault.bytes, ID_SIZE), "nodes_asked",
                           (int)list->nodes_asked, "nodes_answered", (int)list->nodes_answered,
                           "snapshots", snapshots, "findings", findings));
 }
@@ -95,7 +96,7 @@ static void add_snapshot(struct table *table, const struct snapshot *s)
     char fresh[TEXT_SHORT_MAX], paths[64], tags[32];
     join(paths, sizeof(paths), s->paths, s->path_count);
     join(tags, sizeof(tags), s->tags, s->tag_count);
-    table_add(table, STYLE_BOLD, "%.*s", ID_SHOWN, hex_encode(id, s->id, ID_SIZE));
+    table_add(table, STYLE_BOLD, "%.*s", ID_SHOWN, hex_encode(id, s->id.bytes, ID_SIZE));
     table_add(table, STYLE_PLAIN, "%s", text_time(when, s->time_s));
     table_add(table, STYLE_PLAIN, "%s", s->host);
     table_add(table, STYLE_PLAIN, "%s", text_count(files, s->files));

@@ -25,8 +25,8 @@ static void print_json(const struct node_status *s)
     for (size_t i = 0; i < s->incompatible_count; i++)
         json_array_append_new(incompatible, json_text(s->incompatible[i]));
     json_t *object = json_object();
-    json_object_set_new(object, "cluster", json_hex(s->cluster, ID_SIZE));
-    json_object_set_new(object, "node", json_hex(s->node, ID_SIZE));
+    json_object_set_new(object, "cluster", json_hex(s->cluster.bytes, ID_SIZE));
+    json_object_set_new(object, "node", json_hex(s->node.bytes, ID_SIZE));
     json_object_set_new(object, "name", json_text(s->name));
     json_object_set_new(object, "version", json_text(s->version));
     json_object_set_new(object, "protocol_min", json_integer(s->protocol.lowest));
@@ -116,9 +116,9 @@ static void print_text(const struct node_status *s)
     table_add(&table, STYLE_DIM, "version");
     add_version(&table, s);
     table_add(&table, STYLE_DIM, "id");
-    table_add(&table, STYLE_PLAIN, "%s", hex_encode(id, s->node, ID_SIZE));
+    table_add(&table, STYLE_PLAIN, "%s", hex_encode(id, s->node.bytes, ID_SIZE));
     table_add(&table, STYLE_DIM, "cluster");
-    table_add(&table, STYLE_PLAIN, "%s", hex_encode(id, s->cluster, ID_SIZE));
+    table_add(&table, STYLE_PLAIN, "%s", hex_encode(id, s->cluster.bytes, ID_SIZE));
     table_add(&table, STYLE_DIM, "members");
     table_add(&table, s->members_alive < s->members_known ? STYLE_WARN : STYLE_PLAIN,
               "%u alive of %u", s->members_alive, s->members_known);

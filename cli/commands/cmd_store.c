@@ -53,7 +53,7 @@ static int read_excludes(struct exclude *exclude, const struct store_command *c,
 static void print_json(const struct store_result *r)
 {
     json_t *object = json_object();
-    json_object_set_new(object, "snapshot", json_hex(r->snapshot, ID_SIZE));
+    json_object_set_new(object, "snapshot", json_hex(r->snapshot.bytes, ID_SIZE));
     json_object_set_new(object, "files", json_integer((json_int_t)r->files));
     json_object_set_new(object, "bytes", json_integer((json_int_t)r->bytes));
     json_object_set_new(object, "bytes_new", json_integer((json_int_t)r->bytes_new));
@@ -69,7 +69,7 @@ static void print_json(const struct store_result *r)
 static void print_text(const struct store_result *r, bool dry_run)
 {
     char a[TEXT_SHORT_MAX], b[TEXT_SHORT_MAX], c[TEXT_SHORT_MAX], id[2 * ID_SIZE + 1];
-    hex_encode(id, r->snapshot, ID_SIZE);
+    hex_encode(id, r->snapshot.bytes, ID_SIZE);
     if (dry_run) {
         printf("%s file%s, %s; %s would be new. Nothing was sent.\n", text_count(a, r->files),
                r->files == 1 ? "" : "s", text_bytes(b, r->bytes), text_bytes(c, r->bytes_new));

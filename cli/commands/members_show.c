@@ -48,7 +48,7 @@ static bool is_incompatible(const char *state)
 static json_t *member_json(const struct member_info *m)
 {
     json_t *object = json_object();
-    json_object_set_new(object, "id", json_hex(m->id, ID_SIZE));
+    json_object_set_new(object, "id", json_hex(m->id.bytes, ID_SIZE));
     json_object_set_new(object, "name", json_text(m->name));
     json_object_set_new(object, "state", json_text(m->state));
     json_object_set_new(object, "address", json_text(m->address));
@@ -71,7 +71,7 @@ json_t *member_event_json(const struct member_event_info *event)
     json_object_set_new(object, "number", json_integer((json_int_t)event->number));
     json_object_set_new(object, "time_ms", json_integer((json_int_t)event->time_ms));
     json_object_set_new(object, "event", json_text(event->kind));
-    json_object_set_new(object, "id", json_hex(event->id, ID_SIZE));
+    json_object_set_new(object, "id", json_hex(event->id.bytes, ID_SIZE));
     json_object_set_new(object, "name", json_text(event->name));
     json_object_set_new(object, "address", json_text(event->address));
     json_object_set_new(object, "detail", json_text(event->detail));
@@ -84,7 +84,7 @@ json_t *members_json(const struct member_list *list, bool with_events)
     for (size_t i = 0; i < list->count; i++)
         json_array_append_new(members, member_json(&list->members[i]));
     json_t *object = json_object();
-    json_object_set_new(object, "cluster", json_hex(list->cluster, ID_SIZE));
+    json_object_set_new(object, "cluster", json_hex(list->cluster.bytes, ID_SIZE));
     json_object_set_new(object, "members", members);
     if (!with_events)
         return object;
@@ -278,7 +278,7 @@ size_t members_print_within(const struct member_list *list, const struct members
 char *member_event_text(char to[MEMBER_EVENT_TEXT_MAX], const struct member_event_info *event)
 {
     char id[17];
-    const char *name = event->name[0] != '\0' ? event->name : hex_encode(id, event->id, 8);
+    const char *name = event->name[0] != '\0' ? event->name : hex_encode(id, event->id.bytes, 8);
     const char *before = "", *detail = event->detail, *after = "";
     if (strcmp(event->kind, "suspect") == 0) {
         before = ", says ";

@@ -21,12 +21,12 @@
 #include "coding/base/bytes.h"
 
 #define BATCH_ROWS 50000 /* a batch is committed at least so often */
-#define ID_REST    (CHUNK_ID_SIZE - 8)
+#define ID_REST    (ID_SIZE - 8)
 
-static int64_t key_of(const uint8_t id[CHUNK_ID_SIZE])
+static int64_t key_of(const struct chunk_id *id)
 {
     struct reader r;
-    reader_init(&r, id, 8);
+    reader_init(&r, id->bytes, 8);
     return (int64_t)read_u64(&r);
 }
 
@@ -41,7 +41,7 @@ static bool copy_blob(sqlite3_stmt *s, int column, void *to, int size)
 }
 
 /* [lock] The location that the statement finds for this id. */
-static int find_location(struct cache *cache, sqlite3_stmt *s, const uint8_t id[CHUNK_ID_SIZE],
+static int find_location(struct cache *cache, sqlite3_stmt *s, const struct chunk_id *id,
                          struct chunk_location *location, struct err *err)
 {
     int result = 0;
@@ -50,7 +50,8 @@ static int find_location(struct cache *cache, sqlite3_stmt *s, const uint8_t id[
     if (code != SQLITE_ROW && code != SQLITE_DONE)
         result = cache_fail(cache, err, "looking up a chunk");
     else if (code == SQLITE_DONE || !copy_blob(s, 0, rest, ID_REST) ||
-             memcmp(rest, id + 8, ID_REST) != 0 || !copy_blob(s, 1, location->pack, ID_SIZE))
+             memcmp(rest, id->bytes + 8, ID_REST) != 0 ||
+             !copy_blob(s, 1, location->pack.bytes, ID_SIZE))
         result = err_set(err, ERR_NOT_FOUND, "a chunk that no known pack has");
     if (result == 0) {
         location->pack_number = (uint32_t)sqlite3_column_int64(s, 2);
@@ -62,8 +63,8 @@ static int find_location(struct cache *cache, sqlite3_stmt *s, const uint8_t id[
     return result;
 }
 
-int cache_find(struct cache *cache, const uint8_t id[CHUNK_ID_SIZE],
-               struct chunk_location *location, struct err *err)
+int cache_find(struct cache *cache, const struct chunk_id *id, struct chunk_location *location,
+               struct err *err)
 {
     sqlite3_stmt *s = cache->statements[CACHE_FIND];
     pthread_mutex_lock(&cache->lock);
@@ -73,7 +74,7 @@ int cache_find(struct cache *cache, const uint8_t id[CHUNK_ID_SIZE],
     return result;
 }
 
-int cache_find_other(struct cache *cache, const uint8_t id[CHUNK_ID_SIZE], unsigned skip,
+int cache_find_other(struct cache *cache, const struct chunk_id *id, unsigned skip,
                      struct chunk_location *location, struct err *err)
 {
     sqlite3_stmt *s = cache->statements[CACHE_FIND_OTHER];
@@ -89,8 +90,8 @@ static int put_chunk(struct cache *c, enum cache_statement how, uint32_t pack_nu
                      const struct pack_entry *entry, struct err *err)
 {
     sqlite3_stmt *s = c->statements[how];
-    sqlite3_bind_int64(s, 1, key_of(entry->id));
-    sqlite3_bind_blob(s, 2, entry->id + 8, ID_REST, SQLITE_STATIC);
+    sqlite3_bind_int64(s, 1, key_of(&entry->id));
+    sqlite3_bind_blob(s, 2, entry->id.bytes + 8, ID_REST, SQLITE_STATIC);
     sqlite3_bind_int64(s, 3, pack_number);
     sqlite3_bind_int64(s, 4, entry->segment);
     sqlite3_bind_int64(s, 5, entry->offset);
@@ -107,7 +108,7 @@ static int add_chunks(struct cache *c, uint32_t pack_number, const struct pack_e
             return -1;
         if (sqlite3_changes(c->db) > 0)
             continue;
-        sqlite3_bind_int64(keep, 1, key_of(entries[i].id));
+        sqlite3_bind_int64(keep, 1, key_of(&entries[i].id));
         sqlite3_bind_int64(keep, 2, pack_number);
         if (cache_run(c, CACHE_KEEP_OTHER, err, "remembering a chunk") != 0 ||
             put_chunk(c, CACHE_REPLACE_CHUNK, pack_number, &entries[i], err) != 0)
@@ -116,13 +117,13 @@ static int add_chunks(struct cache *c, uint32_t pack_number, const struct pack_e
     return 0;
 }
 
-static int add_pack_row(struct cache *c, const uint8_t pack[ID_SIZE],
+static int add_pack_row(struct cache *c, const struct pack_id *pack,
                         const struct pack_entry *entries, size_t count, bool published,
                         uint32_t *number, struct err *err)
 {
     sqlite3_stmt *s = c->statements[CACHE_ADD_PACK];
     struct buffer block = {0};
-    sqlite3_bind_blob(s, 1, pack, ID_SIZE, SQLITE_STATIC);
+    sqlite3_bind_blob(s, 1, pack->bytes, ID_SIZE, SQLITE_STATIC);
     sqlite3_bind_null(s, 2);
     if (!published) {
         index_append(&block, pack, entries, count);
@@ -138,7 +139,7 @@ static int add_pack_row(struct cache *c, const uint8_t pack[ID_SIZE],
     return result;
 }
 
-int cache_add_pack(struct cache *cache, const uint8_t pack[ID_SIZE],
+int cache_add_pack(struct cache *cache, const struct pack_id *pack,
                    const struct pack_entry *entries, size_t count, bool published,
                    uint32_t *pack_number, struct err *err)
 {
@@ -172,11 +173,11 @@ int cache_add_pack(struct cache *cache, const uint8_t pack[ID_SIZE],
 }
 
 /* Runs a statement with one id. */
-static int run_with_id(struct cache *c, enum cache_statement which, const uint8_t id[ID_SIZE],
+static int run_with_id(struct cache *c, enum cache_statement which, const struct pack_id *id,
                        const char *what, struct err *err)
 {
     pthread_mutex_lock(&c->lock);
-    sqlite3_bind_blob(c->statements[which], 1, id, ID_SIZE, SQLITE_STATIC);
+    sqlite3_bind_blob(c->statements[which], 1, id->bytes, ID_SIZE, SQLITE_STATIC);
     int result = cache_run(c, which, err, what);
     pthread_mutex_unlock(&c->lock);
     return result;
@@ -184,17 +185,17 @@ static int run_with_id(struct cache *c, enum cache_statement which, const uint8_
 
 /* Among the ids of index packs that were read, this one (of no pack) says that packs were
  * dropped. */
-static const uint8_t dropped_mark[ID_SIZE] = {0};
+static const struct pack_id dropped_mark = {0};
 
-int cache_drop_pack(struct cache *cache, const uint8_t pack[ID_SIZE], struct err *err)
+int cache_drop_pack(struct cache *cache, const struct pack_id *pack, struct err *err)
 {
-    if (run_with_id(cache, CACHE_ADD_INDEX, dropped_mark, "forgetting a pack", err) != 0)
+    if (run_with_id(cache, CACHE_ADD_INDEX, &dropped_mark, "forgetting a pack", err) != 0)
         return -1;
     return run_with_id(cache, CACHE_DROP_PACK, pack, "forgetting a pack", err);
 }
 
 int cache_each_unpublished(struct cache *cache,
-                           int (*each)(void *ctx, const uint8_t pack[ID_SIZE],
+                           int (*each)(void *ctx, const struct pack_id *pack,
                                        const struct pack_entry *entries, size_t count,
                                        struct err *err),
                            void *ctx, struct err *err)
@@ -223,30 +224,30 @@ int cache_set_published(struct cache *cache, struct err *err)
 }
 
 /* Does the statement find a row for this id? */
-static bool has_id(struct cache *cache, enum cache_statement which, const uint8_t id[ID_SIZE])
+static bool has_id(struct cache *cache, enum cache_statement which, const struct pack_id *id)
 {
     sqlite3_stmt *s = cache->statements[which];
     pthread_mutex_lock(&cache->lock);
-    sqlite3_bind_blob(s, 1, id, ID_SIZE, SQLITE_STATIC);
+    sqlite3_bind_blob(s, 1, id->bytes, ID_SIZE, SQLITE_STATIC);
     bool found = sqlite3_step(s) == SQLITE_ROW;
     sqlite3_reset(s);
     pthread_mutex_unlock(&cache->lock);
     return found;
 }
 
-bool cache_has_pack(struct cache *cache, const uint8_t pack[ID_SIZE])
+bool cache_has_pack(struct cache *cache, const struct pack_id *pack)
 {
     return has_id(cache, CACHE_HAS_PACK, pack);
 }
 
-bool cache_has_index(struct cache *cache, const uint8_t index_pack[ID_SIZE])
+bool cache_has_index(struct cache *cache, const struct pack_id *index_pack)
 {
     return has_id(cache, CACHE_HAS_INDEX, index_pack);
 }
 
 bool cache_has_dropped(struct cache *cache)
 {
-    return has_id(cache, CACHE_HAS_INDEX, dropped_mark);
+    return has_id(cache, CACHE_HAS_INDEX, &dropped_mark);
 }
 
 int cache_forget_indexes(struct cache *cache, struct err *err)
@@ -257,7 +258,7 @@ int cache_forget_indexes(struct cache *cache, struct err *err)
     return result;
 }
 
-int cache_add_index(struct cache *cache, const uint8_t index_pack[ID_SIZE], struct err *err)
+int cache_add_index(struct cache *cache, const struct pack_id *index_pack, struct err *err)
 {
     return run_with_id(cache, CACHE_ADD_INDEX, index_pack, "remembering an index", err);
 }

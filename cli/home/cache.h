@@ -26,7 +26,7 @@
 struct cache;
 
 struct chunk_location {
-    uint8_t pack[ID_SIZE];
+    struct pack_id pack;
     uint32_t pack_number; /* small number of the pack in this cache, stable while the cache lives */
     uint32_t segment, offset, size;
 };
@@ -39,36 +39,36 @@ int cache_renew(struct cache **cache, struct err *err) MUST_CHECK;
 void cache_close(struct cache **cache);
 
 /* ERR_NOT_FOUND when no pack that is known and not dropped has it. */
-int cache_find(struct cache *cache, const uint8_t id[CHUNK_ID_SIZE],
-               struct chunk_location *location, struct err *err) MUST_CHECK;
+int cache_find(struct cache *cache, const struct chunk_id *id, struct chunk_location *location,
+               struct err *err) MUST_CHECK;
 /* Other packs that have the chunk too, for when the one of cache_find does not give it: the latest
  * but `skip`. ERR_NOT_FOUND when there is none. */
-int cache_find_other(struct cache *cache, const uint8_t id[CHUNK_ID_SIZE], unsigned skip,
+int cache_find_other(struct cache *cache, const struct chunk_id *id, unsigned skip,
                      struct chunk_location *location, struct err *err) MUST_CHECK;
 /* A pack that is stored: its chunks can be relied on from now. published: some record's index names
  * it. pack_number may be NULL. */
-int cache_add_pack(struct cache *cache, const uint8_t pack[ID_SIZE],
+int cache_add_pack(struct cache *cache, const struct pack_id *pack,
                    const struct pack_entry *entries, size_t count, bool published,
                    uint32_t *pack_number, struct err *err) MUST_CHECK;
 /* The pack is lost: its chunks are forgotten. */
-int cache_drop_pack(struct cache *cache, const uint8_t pack[ID_SIZE], struct err *err) MUST_CHECK;
+int cache_drop_pack(struct cache *cache, const struct pack_id *pack, struct err *err) MUST_CHECK;
 /* Were packs dropped since the indexes were read? Their nodes may be back: whoever needs every
  * chunk that there is forgets which indexes were read, and reads them again. */
 bool cache_has_dropped(struct cache *cache);
 int cache_forget_indexes(struct cache *cache, struct err *err) MUST_CHECK;
 /* Is the pack known here, with its chunks? */
-bool cache_has_pack(struct cache *cache, const uint8_t pack[ID_SIZE]);
+bool cache_has_pack(struct cache *cache, const struct pack_id *pack);
 /* Calls each() for every pack that no index names yet, with its entries, in the order in which they
  * were added. each() must not call the cache. Stops at its first -1. */
 int cache_each_unpublished(struct cache *cache,
-                           int (*each)(void *ctx, const uint8_t pack[ID_SIZE],
+                           int (*each)(void *ctx, const struct pack_id *pack,
                                        const struct pack_entry *entries, size_t count,
                                        struct err *err),
                            void *ctx, struct err *err) MUST_CHECK;
 int cache_set_published(struct cache *cache, struct err *err) MUST_CHECK; /* all of them */
 /* Has this index pack been read in already? */
-bool cache_has_index(struct cache *cache, const uint8_t index_pack[ID_SIZE]);
-int cache_add_index(struct cache *cache, const uint8_t index_pack[ID_SIZE],
+bool cache_has_index(struct cache *cache, const struct pack_id *index_pack);
+int cache_add_index(struct cache *cache, const struct pack_id *index_pack,
                     struct err *err) MUST_CHECK;
 /* Many additions between these are faster. It is a batch, not a transaction: what was added in it
  * may last though cache_commit was never called. */

@@ -133,10 +133,10 @@ size_t file_state_pack_count(const struct file_state *state)
     return state->pack_count;
 }
 
-const uint8_t *file_state_pack(const struct file_state *state, size_t i)
+const struct pack_id *file_state_pack(const struct file_state *state, size_t i)
 {
     assert(i < state->pack_count);
-    return state->packs + i * ID_SIZE;
+    return (const struct pack_id *)(state->packs + i * ID_SIZE);
 }
 
 static uint32_t u32_at(const uint8_t *bytes)

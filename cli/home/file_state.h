@@ -53,7 +53,7 @@ int file_state_open(struct file_state **state, const char *path, struct err *err
 void file_state_close(struct file_state **state);
 /* The packs that files rely on, numbered from 0. */
 size_t file_state_pack_count(const struct file_state *state);
-const uint8_t *file_state_pack(const struct file_state *state, size_t i);
+const struct pack_id *file_state_pack(const struct file_state *state, size_t i);
 /* The number of the pack of an entry's place i; UINT32_MAX: none. */
 uint32_t file_state_place(const struct file_state *state, const struct file_state_entry *entry,
                           size_t i);
@@ -97,7 +97,7 @@ void file_state_append(struct buffer *piece, const char *name, const struct walk
 struct file_state_packs {
     uint32_t *pack_of_place; /* a number below pack_count, or UINT32_MAX */
     size_t place_count;
-    uint8_t (*ids)[ID_SIZE];
+    struct pack_id *ids;
     size_t pack_count;
 };
 void file_state_packs_release(struct file_state_packs *packs);

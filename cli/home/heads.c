@@ -17,13 +17,13 @@
 
 static int parse_line(struct head *head, const char *line)
 {
-    char writer[2 * WRITER_SIZE + 1], number[21], hash[2 * ID_SIZE + 1];
+    char writer[2 * WRITER_ID_SIZE + 1], number[21], hash[2 * ID_SIZE + 1];
     struct err ignored;
     if (sscanf(line, "%32s %20[0-9] %64s", writer, number, hash) != 3 ||
         text_read_number(&head->number, number, &ignored) != 0)
         return -1;
-    return hex_decode(head->writer, WRITER_SIZE, writer) == 0 &&
-                   hex_decode(head->hash, ID_SIZE, hash) == 0
+    return hex_decode(head->writer.bytes, WRITER_ID_SIZE, writer) == 0 &&
+                   hex_decode(head->hash.bytes, ID_SIZE, hash) == 0
                ? 0
                : -1;
 }
@@ -50,7 +50,7 @@ int heads_load(struct heads *heads, const char *dir, struct err *err)
 void heads_see(struct heads *heads, const struct head *head)
 {
     for (size_t i = 0; i < heads->count; i++) {
-        if (memcmp(heads->heads[i].writer, head->writer, WRITER_SIZE) != 0)
+        if (!id_equal(&heads->heads[i].writer, &head->writer))
             continue;
         if (head->number > heads->heads[i].number) {
             heads->heads[i] = *head;
@@ -69,9 +69,9 @@ int heads_save(const struct heads *heads, const char *dir, struct err *err)
         return 0;
     struct buffer text = {0};
     for (size_t i = 0; i < heads->count; i++) {
-        char writer[2 * WRITER_SIZE + 1], hash[2 * ID_SIZE + 1], line[LINE_MAX_SIZE];
-        hex_encode(writer, heads->heads[i].writer, WRITER_SIZE);
-        hex_encode(hash, heads->heads[i].hash, ID_SIZE);
+        char writer[2 * WRITER_ID_SIZE + 1], hash[2 * ID_SIZE + 1], line[LINE_MAX_SIZE];
+        hex_encode(writer, heads->heads[i].writer.bytes, WRITER_ID_SIZE);
+        hex_encode(hash, heads->heads[i].hash.bytes, ID_SIZE);
         int size = snprintf(line, sizeof(line), "%s %" PRIu64 " %s\n", writer,
                             heads->heads[i].number, hash);
         assert(size > 0 && (size_t)size < sizeof(line));

@@ -14,9 +14,9 @@
 #include "node/trust/statement.h"
 
 struct head {
-    uint8_t writer[WRITER_SIZE];
+    struct writer_id writer;
     uint64_t number;
-    uint8_t hash[ID_SIZE];
+    struct record_id hash;
 };
 
 struct heads {

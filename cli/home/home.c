@@ -116,7 +116,7 @@ static int check_id(const struct vault *vault, const char *folder, const char *n
                     struct err *err)
 {
     char id[2 * ID_SIZE + 1];
-    hex_encode(id, vault->keys->vault, ID_SIZE);
+    hex_encode(id, vault->keys->vault.bytes, ID_SIZE);
     if (strncmp(id, folder, FOLDER_DIGITS) != 0)
         return err_set(err, ERR_FOREIGN, "%s holds the key of another vault, %.16s", vault->dir,
                        id);
@@ -193,10 +193,10 @@ static int make_writer(struct vault *v, struct err *err)
     if (v->writer_secret == NULL)
         return err_set(err, ERR_MEMORY, "no protected memory for the writer's key");
     crypto_sign_keypair(cert.writer_key, v->writer_secret);
-    randombytes_buf(v->writer, WRITER_SIZE);
-    memcpy(cert.writer, v->writer, WRITER_SIZE);
+    randombytes_buf(v->writer.bytes, WRITER_ID_SIZE);
+    cert.writer = v->writer;
     memcpy(cert.vault_key, v->keys->sign_public, sizeof(cert.vault_key));
-    memcpy(cert.vault, v->keys->vault, ID_SIZE);
+    cert.vault = v->keys->vault;
     return writer_cert_seal(&cert, v->keys->sign_secret, &v->writer_cert, &v->writer_cert_size,
                             err);
 }
@@ -261,7 +261,7 @@ int vault_create(struct vault **vault, const uint8_t *secret, struct err *err)
         result = home_path(home, err);
     if (result != 0)
         goto done;
-    hex_encode(id, v->keys->vault, ID_SIZE);
+    hex_encode(id, v->keys->vault.bytes, ID_SIZE);
     memcpy(folder, id, FOLDER_DIGITS);
     folder[FOLDER_DIGITS] = '\0';
     result = home_join(v->dir, home, folder, err);

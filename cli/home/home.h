@@ -33,7 +33,7 @@
 struct vault {
     char dir[HOME_PATH_MAX];
     struct vault_keys *keys;
-    uint8_t writer[WRITER_SIZE];
+    struct writer_id writer;
     uint8_t *writer_secret; /* WRITER_SECRET_SIZE bytes, sodium_malloc */
     uint8_t *writer_cert;   /* encoded, malloc */
     size_t writer_cert_size;
@@ -53,12 +53,12 @@ int vault_lock(struct vault *vault, struct err *err) MUST_CHECK;
 /* Reserves the next record number durably (before the first upload), of a locked vault. A number
  * whose record was never saved is given again: numbers have no gaps. previous is the hash of the
  * last record, zeros when there is none. */
-int vault_reserve(struct vault *vault, uint64_t *number, uint8_t previous[ID_SIZE],
+int vault_reserve(struct vault *vault, uint64_t *number, struct record_id *previous,
                   struct err *err) MUST_CHECK;
 /* Saves a signed record durably (before it is sent) as the newest of this writer; number is the one
  * reserved. */
 int vault_save_record(struct vault *vault, uint64_t number, const uint8_t *bytes, size_t size,
-                      const uint8_t hash[ID_SIZE], struct err *err) MUST_CHECK;
+                      const struct record_id *hash, struct err *err) MUST_CHECK;
 /* The newest own record, to be re-sent unchanged (ERR_NOT_FOUND: none). */
 int vault_last_record(struct vault *vault, uint64_t *number, uint8_t **bytes, size_t *size,
                       struct err *err) MUST_CHECK;

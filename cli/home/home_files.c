@@ -29,7 +29,8 @@
 #define HEAD_SIZE    16
 #define FILE_MAX     4096
 
-_Static_assert(HEAD_SIZE + WRITER_SIZE + WRITER_SECRET_SIZE + WRITER_CERT_BYTES_MAX + HASH_SIZE <=
+_Static_assert(HEAD_SIZE + WRITER_ID_SIZE + WRITER_SECRET_SIZE + WRITER_CERT_BYTES_MAX +
+                       HASH_SIZE <=
                    FILE_MAX,
                "the largest of the files fits");
 
@@ -131,11 +132,11 @@ int vault_key_read(const char *dir, struct vault_keys **keys, struct err *err)
 
 int writer_key_write(const char *dir, const struct vault *vault, struct err *err)
 {
-    size_t size = WRITER_SIZE + WRITER_SECRET_SIZE + vault->writer_cert_size;
+    size_t size = WRITER_ID_SIZE + WRITER_SECRET_SIZE + vault->writer_cert_size;
     uint8_t *content = alloc_zero(size, 1);
     struct writer w;
     writer_init(&w, content, size);
-    write_bytes(&w, vault->writer, WRITER_SIZE);
+    write_bytes(&w, vault->writer.bytes, WRITER_ID_SIZE);
     write_bytes(&w, vault->writer_secret, WRITER_SECRET_SIZE);
     write_bytes(&w, vault->writer_cert, vault->writer_cert_size);
     int result = write_file(dir, "writer.key", "ecbkwkey", content, size, err);
@@ -149,8 +150,7 @@ static int check_writer(const struct vault *vault, struct err *err)
     struct writer_cert cert;
     if (writer_cert_open(&cert, vault->writer_cert, vault->writer_cert_size, err) != 0)
         return err_context(err, "%s/writer.key", vault->dir);
-    if (memcmp(cert.vault, vault->keys->vault, ID_SIZE) != 0 ||
-        memcmp(cert.writer, vault->writer, WRITER_SIZE) != 0 ||
+    if (!id_equal(&cert.vault, &vault->keys->vault) || !id_equal(&cert.writer, &vault->writer) ||
         memcmp(cert.writer_key, vault->writer_secret + 32, sizeof(cert.writer_key)) != 0)
         return err_set(err, ERR_DAMAGED, "%s/writer.key does not belong to this vault", vault->dir);
     return 0;
@@ -170,7 +170,7 @@ int writer_key_read(struct vault *vault, struct err *err)
         result = err_set(err, ERR_MEMORY, "no protected memory for the writer's key");
         goto done;
     }
-    read_bytes(&r, vault->writer, WRITER_SIZE);
+    read_bytes(&r, vault->writer.bytes, WRITER_ID_SIZE);
     read_bytes(&r, vault->writer_secret, WRITER_SECRET_SIZE);
     if (r.failed) {
         result = err_set(err, ERR_FORMAT, "%s/writer.key is cut short", vault->dir);
@@ -192,7 +192,7 @@ int sequence_write(const char *dir, const struct sequence *sequence, struct err 
     writer_init(&w, content, sizeof(content));
     write_u64(&w, sequence->reserved);
     write_u64(&w, sequence->saved);
-    write_bytes(&w, sequence->last, ID_SIZE);
+    write_bytes(&w, sequence->last.bytes, ID_SIZE);
     return write_file(dir, "sequence", "ecbkseqn", content, sizeof(content), err);
 }
 
@@ -207,7 +207,7 @@ int sequence_read(const char *dir, struct sequence *sequence, struct err *err)
     reader_init(&r, content, size);
     sequence->reserved = read_u64(&r);
     sequence->saved = read_u64(&r);
-    read_bytes(&r, sequence->last, ID_SIZE);
+    read_bytes(&r, sequence->last.bytes, ID_SIZE);
     int result = 0;
     if (r.failed || r.left != 0 || sequence->reserved < sequence->saved ||
         sequence->reserved - sequence->saved > 1)

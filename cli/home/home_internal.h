@@ -13,7 +13,7 @@
 
 struct sequence {
     uint64_t reserved, saved;
-    uint8_t last[ID_SIZE]; /* hash of record `saved` */
+    struct record_id last; /* hash of record `saved` */
 };
 
 /* dir/name, and whether it fits. */

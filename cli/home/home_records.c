@@ -28,7 +28,8 @@ static int read_locked(const struct vault *vault, struct sequence *sequence, str
     return sequence_read(vault->dir, sequence, err);
 }
 
-int vault_reserve(struct vault *vault, uint64_t *number, uint8_t previous[ID_SIZE], struct err *err)
+int vault_reserve(struct vault *vault, uint64_t *number, struct record_id *previous,
+                  struct err *err)
 {
     struct sequence sequence;
     if (read_locked(vault, &sequence, err) != 0)
@@ -42,12 +43,12 @@ int vault_reserve(struct vault *vault, uint64_t *number, uint8_t previous[ID_SIZ
     }
     assert(sequence.reserved == sequence.saved + 1);
     *number = sequence.reserved;
-    memcpy(previous, sequence.last, ID_SIZE);
+    *previous = sequence.last;
     return 0;
 }
 
 int vault_save_record(struct vault *vault, uint64_t number, const uint8_t *bytes, size_t size,
-                      const uint8_t hash[ID_SIZE], struct err *err)
+                      const struct record_id *hash, struct err *err)
 {
     char path[HOME_PATH_MAX];
     struct sequence sequence;
@@ -59,7 +60,7 @@ int vault_save_record(struct vault *vault, uint64_t number, const uint8_t *bytes
     if (durable_write(path, &piece, 1, 0600, DURABLE_REPLACE, err) != 0)
         return -1;
     sequence.saved = number;
-    memcpy(sequence.last, hash, ID_SIZE);
+    sequence.last = *hash;
     return sequence_write(vault->dir, &sequence, err);
 }
 

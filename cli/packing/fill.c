@@ -19,7 +19,7 @@ static int end_pack(const struct fill *fill, struct pack_writer *writer, uint32_
 {
     struct sealed_pack sealed;
     pack_writer_finish(&writer, &sealed);
-    places_set_id(fill->send->places, pack, sealed.id);
+    places_set_id(fill->send->places, pack, &sealed.id);
     return sender_put(*fill->sender, &sealed, err);
 }
 

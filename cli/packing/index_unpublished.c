@@ -12,18 +12,18 @@ struct indexing {
 
 static int end_index_chunk(struct indexing *indexing, struct err *err)
 {
-    uint8_t id[CHUNK_ID_SIZE];
+    struct chunk_id id;
     uint32_t place;
     size_t size = indexing->buffer.size;
     if (size == 0)
         return 0;
     indexing->buffer.size = 0;
-    packing_id(indexing->packing, indexing->buffer.bytes, size, id);
-    return packing_add(indexing->packing, CHUNK_INDEX, indexing->buffer.bytes, size, id, &place,
+    packing_id(indexing->packing, indexing->buffer.bytes, size, &id);
+    return packing_add(indexing->packing, CHUNK_INDEX, indexing->buffer.bytes, size, &id, &place,
                        err);
 }
 
-static int index_pack(void *ctx, const uint8_t pack[ID_SIZE], const struct pack_entry *entries,
+static int index_pack(void *ctx, const struct pack_id *pack, const struct pack_entry *entries,
                       size_t count, struct err *err)
 {
     struct indexing *indexing = ctx;

@@ -16,11 +16,11 @@ void known_release(struct known *known)
     pthread_mutex_destroy(&known->lock);
 }
 
-int known_find(struct known *known, enum chunk_kind kind, const uint8_t id[CHUNK_ID_SIZE],
-               bool *found, uint32_t *place, struct err *err)
+int known_find(struct known *known, enum chunk_kind kind, const struct chunk_id *id, bool *found,
+               uint32_t *place, struct err *err)
 {
     pthread_mutex_lock(&known->lock);
-    *found = id_map_find(&known->own, id, place);
+    *found = id_map_find(&known->own, id->bytes, place);
     /* Index chunks are made while the cache is being listed: it must not be asked then. */
     bool ask = !*found && known->ask_cache && kind != CHUNK_INDEX;
     pthread_mutex_unlock(&known->lock);
@@ -30,19 +30,19 @@ int known_find(struct known *known, enum chunk_kind kind, const uint8_t id[CHUNK
     if (cache_find(known->cache, id, &chunk, err) != 0)
         return err->code == ERR_NOT_FOUND ? 0 : -1;
     *found = true;
-    *place = places_of_pack(known->places, chunk.pack);
+    *place = places_of_pack(known->places, &chunk.pack);
     places_use(known->places, *place);
     return 0;
 }
 
-bool known_claim(struct known *known, enum chunk_kind kind, const uint8_t id[CHUNK_ID_SIZE],
-                 size_t size, uint32_t *place)
+bool known_claim(struct known *known, enum chunk_kind kind, const struct chunk_id *id, size_t size,
+                 uint32_t *place)
 {
     uint32_t other;
     pthread_mutex_lock(&known->lock);
-    bool is_new = !id_map_find(&known->own, id, &other);
+    bool is_new = !id_map_find(&known->own, id->bytes, &other);
     if (is_new) {
-        id_map_put(&known->own, id, *place);
+        id_map_put(&known->own, id->bytes, *place);
         if (kind == CHUNK_DATA)
             known->bytes_new += size;
     } else {
@@ -58,7 +58,7 @@ void known_stored(struct known *known, const struct sealed_pack *sealed)
     if (known->own.count > OWN_MAX) {
         known->ask_cache = true;
         for (size_t i = 0; i < sealed->entry_count; i++)
-            id_map_remove(&known->own, sealed->entries[i].id);
+            id_map_remove(&known->own, sealed->entries[i].id.bytes);
     }
     pthread_mutex_unlock(&known->lock);
 }

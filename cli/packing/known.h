@@ -26,12 +26,12 @@ struct known {
 void known_init(struct known *known, struct cache *cache, struct places *places, bool cache_is_new);
 void known_release(struct known *known);
 /* Is the chunk anywhere? Then *place says where. */
-int known_find(struct known *known, enum chunk_kind kind, const uint8_t id[CHUNK_ID_SIZE],
-               bool *found, uint32_t *place, struct err *err) MUST_CHECK;
+int known_find(struct known *known, enum chunk_kind kind, const struct chunk_id *id, bool *found,
+               uint32_t *place, struct err *err) MUST_CHECK;
 /* True: the chunk is the caller's to put at *place. False: another thread was faster, and *place
  * says where it puts it. */
-bool known_claim(struct known *known, enum chunk_kind kind, const uint8_t id[CHUNK_ID_SIZE],
-                 size_t size, uint32_t *place) MUST_CHECK;
+bool known_claim(struct known *known, enum chunk_kind kind, const struct chunk_id *id, size_t size,
+                 uint32_t *place) MUST_CHECK;
 /* A pack is stored, and in the cache: its chunks need not be kept here any more. */
 void known_stored(struct known *known, const struct sealed_pack *sealed);
 uint64_t known_bytes_new(struct known *known);

@@ -57,7 +57,7 @@ static void on_stored(void *ctx, const struct sealed_pack *sealed)
     struct packs *packs = ctx;
     if (sealed->kind == PACK_INDEX || sealed->kind == PACK_MIXED) {
         pthread_mutex_lock(&packs->lock);
-        id_list_add(&packs->index_ids, sealed->id);
+        id_list_add(&packs->index_ids, &sealed->id);
         pthread_mutex_unlock(&packs->lock);
     }
     known_stored(&packs->known, sealed);
@@ -225,14 +225,13 @@ static void give_segment(struct packing *packing, enum chunk_kind kind)
         queue_segment(packing->packs, segment, kind, packing->places[kind]);
 }
 
-void packing_id(const struct packing *packing, const void *bytes, size_t size,
-                uint8_t id[CHUNK_ID_SIZE])
+void packing_id(const struct packing *packing, const void *bytes, size_t size, struct chunk_id *id)
 {
     chunk_id(id, packing->packs->options.send.vault->keys->chunk_id_key, bytes, size);
 }
 
 int packing_add(struct packing *packing, enum chunk_kind kind, const void *bytes, size_t size,
-                const uint8_t id[CHUNK_ID_SIZE], uint32_t *place, struct err *err)
+                const struct chunk_id *id, uint32_t *place, struct err *err)
 {
     struct packs *packs = packing->packs;
     if (failure_check(packs->options.send.failure, err) != 0)
@@ -307,7 +306,7 @@ int packs_finish(struct packs *packs, struct id_list *index_packs, struct err *e
         return -1;
     assert(packs->queue == NULL && packs->queue_count == 0 && packs->kept == NULL);
     for (size_t i = 0; i < packs->index_ids.count; i++)
-        id_list_add(index_packs, packs->index_ids.ids[i]);
+        id_list_add(index_packs, &packs->index_ids.ids[i]);
     return 0;
 }
 

@@ -46,9 +46,8 @@ struct packing *packing_new(struct packs *packs);
 void packing_destroy(struct packing **packing);
 /* Makes sure that a chunk is, or is going to be, in a pack; id is what packing_id gave. */
 int packing_add(struct packing *packing, enum chunk_kind kind, const void *bytes, size_t size,
-                const uint8_t id[CHUNK_ID_SIZE], uint32_t *place, struct err *err) MUST_CHECK;
-void packing_id(const struct packing *packing, const void *bytes, size_t size,
-                uint8_t id[CHUNK_ID_SIZE]);
+                const struct chunk_id *id, uint32_t *place, struct err *err) MUST_CHECK;
+void packing_id(const struct packing *packing, const void *bytes, size_t size, struct chunk_id *id);
 /* Hands the segments begun on, to be compressed. */
 int packing_flush(struct packing *packing, struct err *err) MUST_CHECK;
 

@@ -69,26 +69,26 @@ void places_set_pack(struct places *places, uint32_t place, uint32_t pack)
     pthread_mutex_unlock(&places->lock);
 }
 
-void places_set_id(struct places *places, uint32_t pack, const uint8_t id[ID_SIZE])
+void places_set_id(struct places *places, uint32_t pack, const struct pack_id *id)
 {
     pthread_mutex_lock(&places->lock);
     assert(pack < places->pack_count && !places->packs[pack].known);
-    memcpy(places->packs[pack].id, id, ID_SIZE);
+    places->packs[pack].id = *id;
     places->packs[pack].known = true;
-    id_map_put(&places->pack_of_id, id, pack);
+    id_map_put(&places->pack_of_id, id->bytes, pack);
     pthread_mutex_unlock(&places->lock);
 }
 
-uint32_t places_of_pack(struct places *places, const uint8_t id[ID_SIZE])
+uint32_t places_of_pack(struct places *places, const struct pack_id *id)
 {
     pthread_mutex_lock(&places->lock);
     uint32_t pack;
-    if (!id_map_find(&places->pack_of_id, id, &pack)) {
+    if (!id_map_find(&places->pack_of_id, id->bytes, &pack)) {
         pack = add_pack(places);
-        memcpy(places->packs[pack].id, id, ID_SIZE);
+        places->packs[pack].id = *id;
         places->packs[pack].known = true;
         places->packs[pack].place = add_place(places, pack);
-        id_map_put(&places->pack_of_id, id, pack);
+        id_map_put(&places->pack_of_id, id->bytes, pack);
     }
     uint32_t place = places->packs[pack].place;
     pthread_mutex_unlock(&places->lock);
@@ -110,11 +110,11 @@ void places_use(struct places *places, uint32_t place)
     pthread_mutex_unlock(&places->lock);
 }
 
-void places_lose(struct places *places, const uint8_t id[ID_SIZE])
+void places_lose(struct places *places, const struct pack_id *id)
 {
     uint32_t pack;
     pthread_mutex_lock(&places->lock);
-    if (id_map_find(&places->pack_of_id, id, &pack))
+    if (id_map_find(&places->pack_of_id, id->bytes, &pack))
         places->packs[pack].lost = true;
     pthread_mutex_unlock(&places->lock);
 }
@@ -133,7 +133,7 @@ void places_used(struct places *places, struct id_list *ids)
     pthread_mutex_lock(&places->lock);
     for (size_t i = 0; i < places->pack_count; i++) {
         if (places->packs[i].used && places->packs[i].known)
-            id_list_add(ids, places->packs[i].id);
+            id_list_add(ids, &places->packs[i].id);
     }
     pthread_mutex_unlock(&places->lock);
 }
@@ -143,13 +143,13 @@ void places_compact(struct places *places, struct file_state_packs *packs)
     pthread_mutex_lock(&places->lock);
     uint32_t *numbers = alloc_zero(places->pack_count, sizeof(numbers[0]));
     *packs = (struct file_state_packs){.place_count = places->place_count};
-    packs->ids = alloc_zero(places->pack_count, ID_SIZE);
+    packs->ids = alloc_zero(places->pack_count, sizeof(struct pack_id));
     packs->pack_of_place = alloc_zero(places->place_count, sizeof(packs->pack_of_place[0]));
     for (size_t i = 0; i < places->pack_count; i++) {
         numbers[i] = NO_PACK;
         if (!places->packs[i].used || !places->packs[i].known || places->packs[i].lost)
             continue;
-        memcpy(packs->ids[packs->pack_count], places->packs[i].id, ID_SIZE);
+        packs->ids[packs->pack_count] = places->packs[i].id;
         numbers[i] = (uint32_t)packs->pack_count++;
     }
     for (size_t i = 0; i < places->place_count; i++) {

@@ -21,7 +21,7 @@
 #define NO_PACK UINT32_MAX
 
 struct pack_line {
-    uint8_t id[ID_SIZE];
+    struct pack_id id;
     uint32_t place; /* one that stands for the whole pack */
     bool known;     /* it has its id */
     bool used;      /* something in this snapshot is in it */
@@ -44,12 +44,12 @@ uint32_t places_new(struct places *places);
 /* A pack whose id comes later; it counts as used. */
 uint32_t places_new_pack(struct places *places);
 void places_set_pack(struct places *places, uint32_t place, uint32_t pack);
-void places_set_id(struct places *places, uint32_t pack, const uint8_t id[ID_SIZE]);
+void places_set_id(struct places *places, uint32_t pack, const struct pack_id *id);
 /* The pack with this id (added when new), and the place that stands for it. */
-uint32_t places_of_pack(struct places *places, const uint8_t id[ID_SIZE]);
+uint32_t places_of_pack(struct places *places, const struct pack_id *id);
 /* This snapshot relies on a pack that stands behind a place. */
 void places_use(struct places *places, uint32_t place);
-void places_lose(struct places *places, const uint8_t id[ID_SIZE]);
+void places_lose(struct places *places, const struct pack_id *id);
 bool places_is_lost(struct places *places, uint32_t place);
 /* Adds the ids of the packs used. */
 void places_used(struct places *places, struct id_list *ids);

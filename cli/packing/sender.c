@@ -23,11 +23,11 @@ static int sign_grant(const struct sender_options *options, const struct sealed_
 {
     const struct vault *vault = options->vault;
     struct grant grant = {.pack_bytes = sealed->size};
-    memcpy(grant.cluster, options->cluster, ID_SIZE);
-    memcpy(grant.vault, vault->keys->vault, ID_SIZE);
-    memcpy(grant.writer, vault->writer, WRITER_SIZE);
-    memcpy(grant.pack, sealed->id, ID_SIZE);
-    memcpy(grant.sponsor, options->node, ID_SIZE);
+    grant.cluster = options->cluster;
+    grant.vault = vault->keys->vault;
+    grant.writer = vault->writer;
+    grant.pack = sealed->id;
+    grant.sponsor = options->node;
     return grant_seal(
         &grant, &(struct signer){vault->writer_secret, vault->writer_cert, vault->writer_cert_size},
         bytes, size, err);
@@ -55,7 +55,7 @@ static int send_pack(struct sender *sender, struct client *client, struct sealed
         return err_context(err, "sending a pack");
     }
     atomic_fetch_add(&options->progress->bytes_sent, answer.held.sent_bytes);
-    if (sealed->kind != PACK_INDEX && cache_add_pack(options->cache, sealed->id, sealed->entries,
+    if (sealed->kind != PACK_INDEX && cache_add_pack(options->cache, &sealed->id, sealed->entries,
                                                      sealed->entry_count, false, NULL, err) != 0)
         return -1;
     options->stored(options->ctx, sealed);

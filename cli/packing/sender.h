@@ -27,7 +27,8 @@ struct sender_options {
     struct job_progress *progress;
     struct failure *failure;
     const char *endpoint;
-    uint8_t cluster[ID_SIZE], node[ID_SIZE];
+    struct cluster_id cluster;
+    struct node_id node;
     struct pin pin;
     uint32_t data, parity;
     /* Told of each pack that is stored, before its entries are released. */

@@ -68,15 +68,15 @@ struct tree_entry *entry_copy(const struct tree_entry *entry)
     for (size_t i = 0; i < entry->xattr_count; i++)
         values += entry->xattrs[i].name_size + entry->xattrs[i].value_size;
     size_t size = sizeof(*entry) + entry->xattr_count * sizeof(entry->xattrs[0]) +
-                  entry->extent_count * sizeof(entry->extents[0]) +
-                  entry->chunk_count * CHUNK_ID_SIZE + entry->name_size + entry->user_size +
-                  entry->group_size + entry->target_size + values;
+                  entry->extent_count * sizeof(entry->extents[0]) + entry->chunk_count * ID_SIZE +
+                  entry->name_size + entry->user_size + entry->group_size + entry->target_size +
+                  values;
     struct tree_entry *copy = alloc_zero(1, size);
     *copy = *entry;
     uint8_t *end = (uint8_t *)(copy + 1); /* what needs alignment comes first */
     copy->xattrs = lay(&end, entry->xattrs, entry->xattr_count * sizeof(entry->xattrs[0]));
     copy->extents = lay(&end, entry->extents, entry->extent_count * sizeof(entry->extents[0]));
-    copy->chunks = lay(&end, entry->chunks, entry->chunk_count * CHUNK_ID_SIZE);
+    copy->chunks = lay(&end, entry->chunks, entry->chunk_count * ID_SIZE);
     copy->name = lay(&end, entry->name, entry->name_size);
     copy->user = lay(&end, entry->user, entry->user_size);
     copy->group = lay(&end, entry->group, entry->group_size);
@@ -118,7 +118,7 @@ static int find_paths(struct recover *recover, struct err *err)
 }
 
 /* An index that could not be read may name chunks of other snapshots only: each file finds out. */
-static void note_missing(void *ctx, const uint8_t pack[ID_SIZE], const struct err *err)
+static void note_missing(void *ctx, const struct pack_id *pack, const struct err *err)
 {
     (void)pack;
     *(struct err *)ctx = *err;
@@ -144,7 +144,7 @@ static int load_index(struct recover *recover, struct err *err)
         result = cache_begin_reading(recover->cache, err);
     struct chunk_location location;
     for (size_t i = 0; i < recover->snapshot->root_count && result == 0; i++) {
-        if (cache_find(recover->cache, recover->snapshot->root[i], &location, err) == 0)
+        if (cache_find(recover->cache, &recover->snapshot->root[i], &location, err) == 0)
             continue;
         result = -1;
         if (missing.code != ERR_NONE)

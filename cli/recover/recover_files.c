@@ -264,7 +264,7 @@ void writers_add(struct recover *recover, struct part_batch **batch, struct dest
         while (!failed && part.count < wanted) {
             struct chunk_source *chunk = &part.chunks[part.count];
             failed = chunk_plan(chunk, recover->cache, recover->fetcher,
-                                output->entry->chunks[first + part.count], &err) != 0;
+                                &output->entry->chunks[first + part.count], &err) != 0;
             if (!failed) {
                 offset += chunk->size;
                 part.count++;

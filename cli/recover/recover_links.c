@@ -29,17 +29,17 @@ struct hard_link {
     struct waiting_name *waiting;
 };
 
-static void inode_key(uint8_t key[ID_MAP_ID_SIZE], const struct tree_entry *entry)
+static void inode_key(uint8_t key[ID_SIZE], const struct tree_entry *entry)
 {
     crypto_generichash_state state;
     uint64_t numbers[5] = {entry->hard_link, entry->kind, entry->size, (uint64_t)entry->mtime_s,
                            entry->mtime_ns};
-    crypto_generichash_init(&state, NULL, 0, ID_MAP_ID_SIZE);
+    crypto_generichash_init(&state, NULL, 0, ID_SIZE);
     crypto_generichash_update(&state, (const uint8_t *)numbers, sizeof(numbers));
     for (size_t i = 0; i < entry->chunk_count; i++)
-        crypto_generichash_update(&state, entry->chunks[i], CHUNK_ID_SIZE);
+        crypto_generichash_update(&state, entry->chunks[i].bytes, ID_SIZE);
     crypto_generichash_update(&state, (const uint8_t *)entry->target, entry->target_size);
-    crypto_generichash_final(&state, key, ID_MAP_ID_SIZE);
+    crypto_generichash_final(&state, key, ID_SIZE);
 }
 
 static int make_link(struct recover *recover, const struct hard_link *link, const struct dest *dest,
@@ -81,7 +81,7 @@ static void finish_name(struct recover *recover, const struct hard_link *link,
 bool link_join(struct recover *recover, struct dest *dest, const struct tree_entry *entry,
                struct hard_link **link)
 {
-    uint8_t key[ID_MAP_ID_SIZE];
+    uint8_t key[ID_SIZE];
     char name[TREE_NAME_MAX + 1];
     uint32_t number;
     inode_key(key, entry);

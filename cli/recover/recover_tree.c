@@ -11,7 +11,7 @@
 
 /* Reads one folder's entries chunk by chunk. */
 struct folder_reader {
-    uint8_t (*chunks)[CHUNK_ID_SIZE];
+    struct chunk_id *chunks;
     size_t count, next;
     struct tree_reader tree;
     uint8_t *bytes; /* the chunk given to `tree` */
@@ -31,11 +31,10 @@ struct tree_walk {
     size_t depth, room;
 };
 
-static void folder_open(struct folder_reader *reader, const uint8_t (*chunks)[CHUNK_ID_SIZE],
-                        size_t count)
+static void folder_open(struct folder_reader *reader, const struct chunk_id *chunks, size_t count)
 {
     *reader = (struct folder_reader){.count = count};
-    reader->chunks = alloc_copy(chunks, count * CHUNK_ID_SIZE);
+    reader->chunks = alloc_copy(chunks, count * ID_SIZE);
     tree_reader_init(&reader->tree);
 }
 
@@ -51,7 +50,7 @@ static int next_chunk(struct recover *recover, struct chunk_reader *chunks,
 {
     struct chunk_source source = {0};
     const uint8_t *bytes;
-    if (chunk_plan(&source, recover->cache, recover->fetcher, reader->chunks[reader->next], err) !=
+    if (chunk_plan(&source, recover->cache, recover->fetcher, &reader->chunks[reader->next], err) !=
         0)
         return -1;
     int result = chunk_read(chunks, &source, &bytes, err);
@@ -123,8 +122,7 @@ static int find_name(struct recover *recover, struct chunk_reader *chunks,
             *found = true;
             if (!last) {
                 struct folder_reader below;
-                folder_open(&below, (const uint8_t(*)[CHUNK_ID_SIZE])entry.chunks,
-                            entry.chunk_count);
+                folder_open(&below, entry.chunks, entry.chunk_count);
                 folder_close(reader);
                 *reader = below;
             }
@@ -140,8 +138,7 @@ int recover_find(struct recover *recover, const char *path, struct err *err)
     struct chunk_reader chunks;
     struct folder_reader reader;
     chunk_reader_init(&chunks, recover->cache, recover->fetcher, recover->vault->keys);
-    folder_open(&reader, (const uint8_t(*)[CHUNK_ID_SIZE])recover->snapshot->root,
-                recover->snapshot->root_count);
+    folder_open(&reader, recover->snapshot->root, recover->snapshot->root_count);
     bool found = true;
     int result = 0;
     for (const char *at = path; *at != '\0' && found && result == 0;) {
@@ -158,8 +155,8 @@ int recover_find(struct recover *recover, const char *path, struct err *err)
 
 /* ---- the walk -------------------------------------------------------------------------------- */
 
-static void push_frame(struct tree_walk *walk, struct dest *dest,
-                       const uint8_t (*chunks)[CHUNK_ID_SIZE], size_t count, bool wanted)
+static void push_frame(struct tree_walk *walk, struct dest *dest, const struct chunk_id *chunks,
+                       size_t count, bool wanted)
 {
     if (walk->depth == walk->room) {
         walk->room = 2 * walk->room + 16;
@@ -227,8 +224,7 @@ static void recover_entry(struct tree_walk *walk, const struct tree_entry *entry
         if (dest_enter(recover, dest, entry, want == WANT_ALL, &below, &err) != 0)
             recover_problem(recover, dest, entry->name, entry->name_size, &err);
         else
-            push_frame(walk, below, (const uint8_t(*)[CHUNK_ID_SIZE])entry->chunks,
-                       entry->chunk_count, want == WANT_ALL);
+            push_frame(walk, below, entry->chunks, entry->chunk_count, want == WANT_ALL);
     } else {
         recover_special(walk, dest, entry);
     }
@@ -261,8 +257,8 @@ int recover_walk(struct recover *recover, struct err *err)
 {
     struct tree_walk walk = {.recover = recover};
     recover_worker_init(&walk.worker, recover);
-    push_frame(&walk, dest_root(recover), (const uint8_t(*)[CHUNK_ID_SIZE])recover->snapshot->root,
-               recover->snapshot->root_count, recover->path_count == 0);
+    push_frame(&walk, dest_root(recover), recover->snapshot->root, recover->snapshot->root_count,
+               recover->path_count == 0);
     while (walk.depth > 0)
         step(&walk);
     writers_give(recover, &walk.batch);

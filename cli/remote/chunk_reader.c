@@ -5,17 +5,17 @@
 #include <string.h>
 
 static void plan_location(struct chunk_source *source, struct fetcher *fetcher,
-                          const uint8_t id[CHUNK_ID_SIZE], const struct chunk_location *location)
+                          const struct chunk_id *id, const struct chunk_location *location)
 {
-    memcpy(source->id, id, CHUNK_ID_SIZE);
+    source->id = *id;
     source->segment = location->segment;
     source->offset = location->offset;
     source->size = location->size;
-    source->pack = fetcher_plan(fetcher, location->pack);
+    source->pack = fetcher_plan(fetcher, &location->pack);
 }
 
 int chunk_plan(struct chunk_source *source, struct cache *cache, struct fetcher *fetcher,
-               const uint8_t id[CHUNK_ID_SIZE], struct err *err)
+               const struct chunk_id *id, struct err *err)
 {
     struct chunk_location location;
     if (cache_find(cache, id, &location, err) != 0)
@@ -51,12 +51,11 @@ void chunk_reader_release(struct chunk_reader *reader)
 static int open_segment(struct chunk_reader *reader, const struct chunk_source *source,
                         struct open_segment **segment, struct err *err)
 {
-    const uint8_t *id = fetched_pack_id(source->pack);
+    const struct pack_id *id = fetched_pack_id(source->pack);
     struct open_segment *oldest = &reader->segments[0];
     for (size_t i = 0; i < CHUNK_READER_SEGMENTS; i++) {
         struct open_segment *at = &reader->segments[i];
-        if (at->bytes != NULL && at->number == source->segment &&
-            memcmp(at->pack, id, ID_SIZE) == 0) {
+        if (at->bytes != NULL && at->number == source->segment && id_equal(&at->pack, id)) {
             at->used = ++reader->clock;
             *segment = at;
             return 0;
@@ -73,7 +72,7 @@ static int open_segment(struct chunk_reader *reader, const struct chunk_source *
     fetcher_release(reader->fetcher, source->pack);
     if (result != 0)
         return -1;
-    memcpy(oldest->pack, id, ID_SIZE);
+    oldest->pack = *id;
     oldest->number = source->segment;
     oldest->used = ++reader->clock;
     *segment = oldest;
@@ -86,12 +85,12 @@ static int read_here(struct chunk_reader *reader, const struct chunk_source *sou
     struct open_segment *segment;
     if (open_segment(reader, source, &segment, err) != 0)
         return -1;
-    uint8_t id[CHUNK_ID_SIZE];
+    struct chunk_id id;
     if (source->offset > segment->size || source->size > segment->size - source->offset)
         return err_set(err, ERR_DAMAGED, "a chunk lies outside its segment");
     *bytes = segment->bytes + source->offset;
-    chunk_id(id, reader->keys->chunk_id_key, *bytes, source->size);
-    if (memcmp(id, source->id, CHUNK_ID_SIZE) != 0)
+    chunk_id(&id, reader->keys->chunk_id_key, *bytes, source->size);
+    if (!id_equal(&id, &source->id))
         return err_set(err, ERR_DAMAGED, "a chunk is not what its name says");
     return 0;
 }
@@ -104,12 +103,12 @@ int chunk_read(struct chunk_reader *reader, const struct chunk_source *source,
         return 0;
     struct err other = ERR_INIT;
     struct chunk_location location;
-    for (unsigned i = 0; cache_find_other(reader->cache, source->id, i, &location, &other) == 0;
+    for (unsigned i = 0; cache_find_other(reader->cache, &source->id, i, &location, &other) == 0;
          i++) {
         struct chunk_source elsewhere;
         if (location.size != source->size)
             continue; /* one of the two indexes errs, and the caller has made room for this size */
-        plan_location(&elsewhere, reader->fetcher, source->id, &location);
+        plan_location(&elsewhere, reader->fetcher, &source->id, &location);
         int result = read_here(reader, &elsewhere, bytes, &other);
         chunk_unplan(&elsewhere, reader->fetcher);
         if (result == 0)

@@ -21,16 +21,16 @@
 
 /* Where a chunk is; plan it, read it, unplan it. */
 struct chunk_source {
-    uint8_t id[CHUNK_ID_SIZE];
+    struct chunk_id id;
     struct fetched_pack *pack;
     uint32_t segment, offset, size;
 };
 int chunk_plan(struct chunk_source *source, struct cache *cache, struct fetcher *fetcher,
-               const uint8_t id[CHUNK_ID_SIZE], struct err *err) MUST_CHECK;
+               const struct chunk_id *id, struct err *err) MUST_CHECK;
 void chunk_unplan(struct chunk_source *source, struct fetcher *fetcher);
 
 struct open_segment {
-    uint8_t pack[ID_SIZE];
+    struct pack_id pack;
     uint32_t number;
     uint8_t *bytes;
     size_t size;

@@ -15,7 +15,7 @@
 enum fetched_state { PACK_AWAY, PACK_COMING, PACK_HERE, PACK_FAILED };
 
 struct fetched_pack {
-    uint8_t id[ID_SIZE];
+    struct pack_id id;
     enum fetched_state state;
     struct pack_reader *reader;
     struct err err;
@@ -38,9 +38,9 @@ struct fetcher {
     struct threads threads;
 };
 
-const uint8_t *fetched_pack_id(const struct fetched_pack *pack)
+const struct pack_id *fetched_pack_id(const struct fetched_pack *pack)
 {
-    return pack->id;
+    return &pack->id;
 }
 
 uint64_t fetcher_bytes(const struct fetcher *fetcher)
@@ -116,7 +116,7 @@ static int get_pack(struct fetcher *fetcher, struct client **client,
     if (*client == NULL &&
         client_open_patient(client, fetcher->endpoint, CLIENT_PATIENCE_MS, err) != 0)
         return -1;
-    if (client_get_pack_start(*client, &call, pack->id, err) != 0 ||
+    if (client_get_pack_start(*client, &call, &pack->id, err) != 0 ||
         client_next(*client, &answer, err) != 0) {
         /* The node itself does not answer: no other pack will come either. */
         client_close(client);
@@ -204,15 +204,15 @@ void fetcher_destroy(struct fetcher **fetcher)
     free(old);
 }
 
-struct fetched_pack *fetcher_plan(struct fetcher *fetcher, const uint8_t pack[ID_SIZE])
+struct fetched_pack *fetcher_plan(struct fetcher *fetcher, const struct pack_id *pack)
 {
     pthread_mutex_lock(&fetcher->lock);
     struct fetched_pack *at = fetcher->first;
-    while (at != NULL && memcmp(at->id, pack, ID_SIZE) != 0)
+    while (at != NULL && !id_equal(&at->id, pack))
         at = at->next;
     if (at == NULL) {
         at = alloc_zero(1, sizeof(*at));
-        memcpy(at->id, pack, ID_SIZE);
+        at->id = *pack;
         *fetcher->last = at;
         fetcher->last = &at->next;
         pthread_cond_signal(&fetcher->planned);

@@ -28,13 +28,13 @@ struct fetched_pack; /* one pack, planned or there */
 int fetcher_new(struct fetcher **fetcher, const struct vault_keys *keys, const char *endpoint,
                 struct failure *failure, struct err *err) MUST_CHECK;
 void fetcher_destroy(struct fetcher **fetcher);
-struct fetched_pack *fetcher_plan(struct fetcher *fetcher, const uint8_t pack[ID_SIZE]);
+struct fetched_pack *fetcher_plan(struct fetcher *fetcher, const struct pack_id *pack);
 void fetcher_unplan(struct fetcher *fetcher, struct fetched_pack *pack);
 /* Waits for a planned pack; *reader is good until fetcher_release. */
 int fetcher_take(struct fetcher *fetcher, struct fetched_pack *pack,
                  const struct pack_reader **reader, struct err *err) MUST_CHECK;
 void fetcher_release(struct fetcher *fetcher, struct fetched_pack *pack);
-const uint8_t *fetched_pack_id(const struct fetched_pack *pack);
+const struct pack_id *fetched_pack_id(const struct fetched_pack *pack);
 /* Totals so far. */
 uint64_t fetcher_bytes(const struct fetcher *fetcher);
 uint64_t fetcher_corrupt(const struct fetcher *fetcher);

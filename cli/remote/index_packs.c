@@ -17,11 +17,11 @@ void index_packs_of(const struct snapshot_list *list, struct id_list *packs)
     for (size_t i = 0; i < list->count; i++) {
         const struct snapshot *snapshot = &list->snapshots[i];
         for (size_t j = 0; j < snapshot->index_pack_count; j++)
-            id_list_add(packs, snapshot->index_packs[j]);
+            id_list_add(packs, &snapshot->index_packs[j]);
     }
 }
 
-static int add_published(void *ctx, const uint8_t pack[ID_SIZE], const struct pack_entry *entries,
+static int add_published(void *ctx, const struct pack_id *pack, const struct pack_entry *entries,
                          size_t count, struct err *err)
 {
     return cache_add_pack(ctx, pack, entries, count, true, NULL, err);
@@ -29,8 +29,8 @@ static int add_published(void *ctx, const uint8_t pack[ID_SIZE], const struct pa
 
 /* Takes in every index chunk of the pack, and the pack's own directory when it holds other chunks
  * too (a mixed pack). */
-static int read_index(struct cache *cache, const uint8_t id[ID_SIZE],
-                      const struct pack_reader *pack, struct err *err)
+static int read_index(struct cache *cache, const struct pack_id *id, const struct pack_reader *pack,
+                      struct err *err)
 {
     size_t count;
     const struct pack_entry *entries = pack_entries(pack, &count);
@@ -59,15 +59,15 @@ static int read_index(struct cache *cache, const uint8_t id[ID_SIZE],
 
 /* The pack that was asked for; takes the answer's. */
 static int open_answer(struct pack_reader **pack, const struct vault_keys *keys,
-                       const uint8_t id[ID_SIZE], struct client_answer *answer, struct err *err)
+                       const struct pack_id *id, struct client_answer *answer, struct err *err)
 {
     if (answer->err.code != ERR_NONE) {
         *err = answer->err;
         return -1;
     }
-    uint8_t found[ID_SIZE];
-    pack_id(found, answer->pack, answer->pack_size);
-    if (memcmp(found, id, ID_SIZE) != 0)
+    struct pack_id found;
+    pack_id(&found, answer->pack, answer->pack_size);
+    if (!id_equal(&found, id))
         return err_set(err, ERR_FOREIGN, "the node answered with another pack");
     return pack_open(pack, &answer->pack, answer->pack_size, keys, err);
 }
@@ -91,7 +91,7 @@ struct loading {
     size_t next;                       /* of packs, to be asked for */
 };
 
-static int take_answer(struct loading *loading, const uint8_t id[ID_SIZE],
+static int take_answer(struct loading *loading, const struct pack_id *id,
                        struct client_answer *answer, struct err *err)
 {
     struct pack_reader *pack = NULL;
@@ -118,7 +118,7 @@ static void take_in_turn(struct loading *loading, struct client_answer *answer)
     asked[which].answered = true;
     while (loading->waiting > 0 && asked[0].answered) {
         struct err why = ERR_INIT;
-        const uint8_t *id = loading->packs.ids[asked[0].pack];
+        const struct pack_id *id = &loading->packs.ids[asked[0].pack];
         if (take_answer(loading, id, &asked[0].answer, &why) != 0 && loading->report != NULL)
             loading->report->missing(loading->report->ctx, id, &why);
         free(asked[0].answer.pack);
@@ -131,7 +131,7 @@ static int ask_ahead(struct loading *loading, struct err *err)
 {
     while (loading->next < loading->packs.count && loading->waiting < AHEAD) {
         size_t pack = loading->next++;
-        const uint8_t *id = loading->packs.ids[pack];
+        const struct pack_id *id = &loading->packs.ids[pack];
         struct asked *asked = &loading->asked[loading->waiting];
         if (cache_has_index(loading->cache, id))
             continue;
@@ -165,19 +165,19 @@ static int keep_order(struct loading *loading, struct err *err)
 {
     const struct id_list *packs = &loading->packs;
     size_t read_end = packs->count;
-    while (read_end > 0 && !cache_has_index(loading->cache, packs->ids[read_end - 1]))
+    while (read_end > 0 && !cache_has_index(loading->cache, &packs->ids[read_end - 1]))
         read_end--;
     for (size_t i = 0; i < read_end; i++) {
         struct client_answer answer = {0};
         struct pack_reader *pack = NULL;
         struct err why = ERR_INIT;
         uint64_t call;
-        if (cache_has_index(loading->cache, packs->ids[i]))
+        if (cache_has_index(loading->cache, &packs->ids[i]))
             continue;
-        if (client_get_pack_start(loading->client, &call, packs->ids[i], err) != 0 ||
+        if (client_get_pack_start(loading->client, &call, &packs->ids[i], err) != 0 ||
             client_next(loading->client, &answer, err) != 0)
             return -1;
-        bool back = open_answer(&pack, loading->keys, packs->ids[i], &answer, &why) == 0;
+        bool back = open_answer(&pack, loading->keys, &packs->ids[i], &answer, &why) == 0;
         pack_reader_destroy(&pack);
         free(answer.pack);
         if (back)

@@ -19,7 +19,7 @@ void index_packs_of(const struct snapshot_list *list, struct id_list *packs);
 
 /* Told of each index pack that could not be read, with the reason. */
 struct index_report {
-    void (*missing)(void *ctx, const uint8_t pack[ID_SIZE], const struct err *err);
+    void (*missing)(void *ctx, const struct pack_id *pack, const struct err *err);
     void *ctx;
 };
 

@@ -15,9 +15,9 @@
 
 /* What of a record the chain is judged by. */
 struct chain_link {
-    uint8_t writer[WRITER_SIZE];
+    struct writer_id writer;
     uint64_t number;
-    uint8_t hash[ID_SIZE], previous[ID_SIZE];
+    struct record_id hash, previous;
 };
 
 struct chain {
@@ -26,25 +26,26 @@ struct chain {
     size_t unknown; /* of them, of a kind that this version does not know */
 };
 
-static void add_finding(struct snapshot_list *list, enum finding_kind kind, const uint8_t *writer,
-                        uint64_t number, uint64_t count, const char *text)
+static void add_finding(struct snapshot_list *list, enum finding_kind kind,
+                        const struct writer_id *writer, uint64_t number, uint64_t count,
+                        const char *text)
 {
     list->findings = alloc_grow(list->findings, list->finding_count + 1, sizeof(list->findings[0]));
     struct finding *finding = &list->findings[list->finding_count++];
     *finding = (struct finding){.kind = kind, .number = number, .count = count};
     if (writer != NULL)
-        memcpy(finding->writer, writer, WRITER_SIZE);
+        finding->writer = *writer;
     snprintf(finding->text, sizeof(finding->text), "%s", text);
 }
 
-static void writer_text(char text[9], const uint8_t *writer)
+static void writer_text(char text[9], const struct writer_id *writer)
 {
-    hex_encode(text, writer, 4);
+    hex_encode(text, writer->bytes, 4);
 }
 
 /* Checks one record and takes its snapshot in. */
 static int take_record(struct snapshot_list *list, struct chain *chain, const struct vault *vault,
-                       const uint8_t cluster[ID_SIZE], const uint8_t *bytes, size_t size,
+                       const struct cluster_id *cluster, const uint8_t *bytes, size_t size,
                        struct err *err)
 {
     struct record record = {0};
@@ -53,16 +54,16 @@ static int take_record(struct snapshot_list *list, struct chain *chain, const st
         return -1;
     struct snapshot snapshot = {0};
     int result = 0;
-    if (memcmp(record.vault, vault->keys->vault, ID_SIZE) != 0)
+    if (!id_equal(&record.vault, &vault->keys->vault))
         result = err_set(err, ERR_FOREIGN, "a record of another vault");
     else if (record.kind == RECORD_SNAPSHOT)
         result = snapshot_open(&snapshot, vault->keys, &record, err);
     if (result == 0) {
         chain->links = alloc_grow(chain->links, chain->count + 1, sizeof(chain->links[0]));
         struct chain_link *link = &chain->links[chain->count++];
-        memcpy(link->writer, record.writer, WRITER_SIZE);
-        memcpy(link->hash, record.hash, ID_SIZE);
-        memcpy(link->previous, record.previous, ID_SIZE);
+        link->writer = record.writer;
+        link->hash = record.hash;
+        link->previous = record.previous;
         link->number = record.number;
         chain->unknown += record.kind != RECORD_SNAPSHOT;
     }
@@ -75,52 +76,52 @@ static int take_record(struct snapshot_list *list, struct chain *chain, const st
 static int link_order(const void *a, const void *b)
 {
     const struct chain_link *x = a, *y = b;
-    int order = memcmp(x->writer, y->writer, WRITER_SIZE);
+    int order = id_compare(&x->writer, &y->writer);
     if (order != 0)
         return order;
     if (x->number != y->number)
         return x->number < y->number ? -1 : 1;
-    return memcmp(x->hash, y->hash, ID_SIZE);
+    return id_compare(&x->hash, &y->hash);
 }
 
 /* One link against those before it (its writer's, with smaller or equal numbers). */
 static void judge_link(struct snapshot_list *list, const struct chain_link *links, size_t at)
 {
-    static const uint8_t none[ID_SIZE];
+    static const struct record_id none;
     const struct chain_link *link = &links[at];
     char text[sizeof(list->findings[0].text)], writer[9];
-    writer_text(writer, link->writer);
+    writer_text(writer, &link->writer);
     const struct chain_link *before = NULL;
-    for (size_t i = at; i-- > 0 && memcmp(links[i].writer, link->writer, WRITER_SIZE) == 0;) {
+    for (size_t i = at; i-- > 0 && id_equal(&links[i].writer, &link->writer);) {
         if (links[i].number == link->number) {
             snprintf(text, sizeof(text),
                      "writer %s has two records of number %llu: two machines use its key", writer,
                      (unsigned long long)link->number);
-            add_finding(list, FINDING_FORK, link->writer, link->number, 2, text);
+            add_finding(list, FINDING_FORK, &link->writer, link->number, 2, text);
             continue;
         }
         if (before == NULL)
             before = &links[i];
-        if (memcmp(links[i].hash, link->previous, ID_SIZE) == 0)
+        if (id_equal(&links[i].hash, &link->previous))
             return;
         /* A fork has several candidates of one number; a link further back is not what it
          * follows. */
         if (links[i].number < before->number)
             break;
     }
-    if (memcmp(link->previous, none, ID_SIZE) == 0 && before == NULL)
+    if (id_equal(&link->previous, &none) && before == NULL)
         return;
     uint64_t from = before != NULL ? before->number + 1 : 1;
     if (from < link->number) {
         snprintf(text, sizeof(text),
                  "of writer %s, records between number %llu and %llu are not to be had here",
                  writer, (unsigned long long)(from - 1), (unsigned long long)link->number);
-        add_finding(list, FINDING_GAP, link->writer, from, link->number - from, text);
+        add_finding(list, FINDING_GAP, &link->writer, from, link->number - from, text);
     } else {
         snprintf(text, sizeof(text),
                  "of writer %s, record %llu does not follow the one before: it was set back",
                  writer, (unsigned long long)link->number);
-        add_finding(list, FINDING_FORK, link->writer, link->number, 1, text);
+        add_finding(list, FINDING_FORK, &link->writer, link->number, 1, text);
     }
 }
 
@@ -129,15 +130,15 @@ static void judge_head(struct snapshot_list *list, const struct chain *chain,
                        const struct head *head)
 {
     for (size_t i = 0; i < chain->count; i++) {
-        if (memcmp(chain->links[i].hash, head->hash, ID_SIZE) == 0)
+        if (id_equal(&chain->links[i].hash, &head->hash))
             return;
     }
     char text[sizeof(list->findings[0].text)], writer[9];
-    writer_text(writer, head->writer);
+    writer_text(writer, &head->writer);
     snprintf(text, sizeof(text),
              "record %llu of writer %s, seen here before, is missing (%u of %u nodes answered)",
              (unsigned long long)head->number, writer, list->nodes_answered, list->nodes_asked);
-    add_finding(list, FINDING_ROLLBACK, head->writer, head->number, 1, text);
+    add_finding(list, FINDING_ROLLBACK, &head->writer, head->number, 1, text);
 }
 
 /* Each writer's newest link is what this machine has now seen. */
@@ -155,8 +156,8 @@ static int judge_chains(struct snapshot_list *list, struct chain *chain, const s
         const struct chain_link *link = &chain->links[i];
         judge_link(list, chain->links, i);
         struct head head = {.number = link->number};
-        memcpy(head.writer, link->writer, WRITER_SIZE);
-        memcpy(head.hash, link->hash, ID_SIZE);
+        head.writer = link->writer;
+        head.hash = link->hash;
         heads_see(&heads, &head);
     }
     int result = heads_save(&heads, vault->dir, err);
@@ -173,7 +174,7 @@ static int snapshot_order(const void *a, const void *b)
         return x->time_ns < y->time_ns ? -1 : 1;
     if (x->number != y->number)
         return x->number < y->number ? -1 : 1;
-    return memcmp(x->id, y->id, ID_SIZE);
+    return id_compare(&x->id, &y->id);
 }
 
 int snapshot_list_load(struct snapshot_list *list, const struct vault *vault, struct client *client,
@@ -185,7 +186,7 @@ int snapshot_list_load(struct snapshot_list *list, const struct vault *vault, st
     struct chain chain = {0};
     int result = client_status(client, status, err);
     if (result == 0)
-        result = client_get_records(client, vault->keys->vault, &records, err);
+        result = client_get_records(client, &vault->keys->vault, &records, err);
     if (result != 0)
         goto done;
     list->nodes_asked = records.nodes_asked;
@@ -193,7 +194,7 @@ int snapshot_list_load(struct snapshot_list *list, const struct vault *vault, st
     list->snapshots = alloc_zero(records.count, sizeof(list->snapshots[0]));
     for (size_t i = 0; i < records.count; i++) {
         struct err why = ERR_INIT;
-        if (take_record(list, &chain, vault, status->cluster, records.records[i], records.sizes[i],
+        if (take_record(list, &chain, vault, &status->cluster, records.records[i], records.sizes[i],
                         &why) != 0)
             add_finding(list, FINDING_UNREADABLE, NULL, 0, 1, why.text);
     }
@@ -268,7 +269,7 @@ int snapshot_select(const struct snapshot **snapshot, const struct snapshot_list
     const struct snapshot *found = NULL;
     for (size_t i = 0; i < list->count; i++) {
         char id[2 * ID_SIZE + 1];
-        hex_encode(id, list->snapshots[i].id, ID_SIZE);
+        hex_encode(id, list->snapshots[i].id.bytes, ID_SIZE);
         if (strncasecmp(id, name, size) != 0)
             continue;
         if (found != NULL)

@@ -30,7 +30,7 @@ enum finding_kind {
 
 struct finding {
     enum finding_kind kind;
-    uint8_t writer[WRITER_SIZE];
+    struct writer_id writer;
     uint64_t number, count;
     char text[160]; /* a sentence for people */
 };

@@ -105,16 +105,16 @@ static int prepare(struct store_run *run, struct err *err)
     if (result == 0 && !options->dry_run)
         result = publish_pending(run, err);
     if (result == 0 && !options->dry_run)
-        result = vault_reserve(pipeline->vault, &run->pin.number, run->previous, err);
-    memcpy(run->pin.vault, pipeline->vault->keys->vault, ID_SIZE);
-    memcpy(run->pin.writer, pipeline->vault->writer, WRITER_SIZE);
+        result = vault_reserve(pipeline->vault, &run->pin.number, &run->previous, err);
+    run->pin.vault = pipeline->vault->keys->vault;
+    run->pin.writer = pipeline->vault->writer;
     run->state_path = state_path(run);
     if (file_state_open(&pipeline->state, run->state_path, &ignored) != 0)
         pipeline->state = NULL; /* then everything is read */
     return result;
 }
 
-static int seen_one(void *ctx, const uint8_t pack[ID_SIZE], const struct pack_entry *entries,
+static int seen_one(void *ctx, const struct pack_id *pack, const struct pack_entry *entries,
                     size_t count, struct err *err)
 {
     (void)pack;
@@ -160,8 +160,8 @@ static int start_packs(struct store_run *run, struct err *err)
         .queued = wake_worker,
         .queued_ctx = pipeline,
     };
-    memcpy(packs.send.cluster, run->status.cluster, ID_SIZE);
-    memcpy(packs.send.node, run->status.node, ID_SIZE);
+    packs.send.cluster = run->status.cluster;
+    packs.send.node = run->status.node;
     return packs_new(&pipeline->packs, &packs, err);
 }
 
@@ -229,7 +229,7 @@ static void remember(struct store_run *run)
     struct file_state_packs packs;
     bool good = cache_begin(run->cache, &ignored) == 0;
     for (size_t i = 0; i < run->index_packs.count && good; i++)
-        good = cache_add_index(run->cache, run->index_packs.ids[i], &ignored) == 0;
+        good = cache_add_index(run->cache, &run->index_packs.ids[i], &ignored) == 0;
     good = good && cache_set_published(run->cache, &ignored) == 0;
     if (cache_commit(run->cache, &ignored) != 0 || !good)
         return;

@@ -45,7 +45,7 @@ struct store_options {
 };
 
 struct store_result {
-    uint8_t snapshot[ID_SIZE]; /* the record's hash; shown as hex, its first 8 digits for people */
+    struct record_id snapshot; /* the record's hash; shown as hex, its first 8 digits for people */
     uint64_t files;            /* every entry but directories */
     uint64_t bytes;
     uint64_t bytes_new;

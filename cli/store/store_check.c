@@ -20,15 +20,14 @@ static int ask_held(struct store_run *run, const struct id_list *list, struct re
 {
     *held = alloc_zero(list->count, sizeof(**held));
     if (list->count == 0 ||
-        client_pin_packs(run->client, &run->pin, (const uint8_t(*)[ID_SIZE])list->ids, list->count,
-                         true, *held, err) == 0)
+        client_pin_packs(run->client, &run->pin, list->ids, list->count, true, *held, err) == 0)
         return 0;
     return err_context(err, "asking whether earlier packs are whole");
 }
 
 /* ---- before ---------------------------------------------------------------------------------- */
 
-static int add_unpublished(void *ctx, const uint8_t pack[ID_SIZE], const struct pack_entry *entries,
+static int add_unpublished(void *ctx, const struct pack_id *pack, const struct pack_entry *entries,
                            size_t count, struct err *err)
 {
     (void)entries;
@@ -55,8 +54,8 @@ static int drop_lost(struct store_run *run, const struct id_list *list,
         if (!is_lost(&held[i]))
             continue;
         *any = true;
-        places_lose(&run->pipeline.places, list->ids[i]);
-        if (cache_drop_pack(run->cache, list->ids[i], err) != 0)
+        places_lose(&run->pipeline.places, &list->ids[i]);
+        if (cache_drop_pack(run->cache, &list->ids[i], err) != 0)
             return -1;
     }
     return 0;
@@ -68,8 +67,8 @@ static void add_index_packs(struct store_run *run, struct id_list *list)
     struct id_list packs = {0};
     index_packs_of(&run->list, &packs);
     for (size_t i = 0; i < packs.count; i++) {
-        if (cache_has_index(run->cache, packs.ids[i]))
-            id_list_add(list, packs.ids[i]);
+        if (cache_has_index(run->cache, &packs.ids[i]))
+            id_list_add(list, &packs.ids[i]);
     }
     id_list_release(&packs);
 }
@@ -95,7 +94,7 @@ int check_before(struct store_run *run, struct err *err)
     if (result == 0)
         result = drop_lost(run, &list, held, &any, err);
     for (size_t i = 0; i < state_count && result == 0; i++) {
-        const uint8_t *pack = file_state_pack(state, i);
+        const struct pack_id *pack = file_state_pack(state, i);
         if (!cache_has_pack(run->cache, pack))
             places_lose(&run->pipeline.places, pack);
     }
@@ -128,7 +127,7 @@ int check_after(struct store_run *run, bool *again, struct err *err)
     places_used(&run->pipeline.places, &list);
     add_index_packs(run, &list);
     for (size_t i = 0; i < run->index_packs.count; i++)
-        id_list_add(&list, run->index_packs.ids[i]);
+        id_list_add(&list, &run->index_packs.ids[i]);
     result->objects = result->objects_short = 0;
     result->survives = run->margin = UINT32_MAX;
     *again = false;

@@ -66,14 +66,14 @@ static int source_read(struct source *source, uint8_t *to, size_t want, size_t *
 static int add_chunk(struct store_worker *worker, const uint8_t *bytes, size_t size,
                      struct err *err)
 {
-    uint8_t id[CHUNK_ID_SIZE];
+    struct chunk_id id;
     uint32_t place;
-    packing_id(worker->packing, bytes, size, id);
-    if (packing_add(worker->packing, CHUNK_DATA, bytes, size, id, &place, err) != 0) {
+    packing_id(worker->packing, bytes, size, &id);
+    if (packing_add(worker->packing, CHUNK_DATA, bytes, size, &id, &place, err) != 0) {
         failure_set(&worker->pipeline->failure, err);
         return -1;
     }
-    buffer_append(&worker->ids, id, sizeof(id));
+    buffer_append(&worker->ids, id.bytes, sizeof(id));
     buffer_append(&worker->places, &place, sizeof(place));
     atomic_fetch_add(&worker->pipeline->progress->bytes, size);
     return 0;

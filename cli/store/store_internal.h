@@ -67,8 +67,8 @@ struct pipeline {
 
     struct work_queue queue; /* of batches */
 
-    _Atomic uint64_t files, bytes;  /* in the snapshot */
-    uint8_t (*root)[CHUNK_ID_SIZE]; /* tree chunks of "/" */
+    _Atomic uint64_t files, bytes; /* in the snapshot */
+    struct chunk_id *root;         /* tree chunks of "/" */
     size_t root_count;
 };
 

@@ -32,8 +32,7 @@ int publish_pending(struct store_run *run, struct err *err)
     bool there = false;
     for (size_t i = 0; i < run->list.count && !there; i++) {
         const struct snapshot *snapshot = &run->list.snapshots[i];
-        there =
-            snapshot->number == number && memcmp(snapshot->writer, vault->writer, WRITER_SIZE) == 0;
+        there = snapshot->number == number && id_equal(&snapshot->writer, &vault->writer);
     }
     int result = there ? 0 : send_record(run, bytes, size, err);
     free(bytes);
@@ -77,7 +76,7 @@ static int seal(struct store_run *run, uint8_t **sealed, size_t *size, struct er
         .bytes = run->result->bytes,
         .bytes_new = run->result->bytes_new,
     };
-    memcpy(snapshot.writer, run->pipeline.vault->writer, WRITER_SIZE);
+    snapshot.writer = run->pipeline.vault->writer;
     for (size_t i = 0; i < options->tag_count; i++)
         snapshot.tags[i] = alloc_text(options->tags[i]);
     name_source(options, &snapshot.host, &snapshot.user);
@@ -94,10 +93,10 @@ int publish_snapshot(struct store_run *run, struct err *err)
 {
     struct vault *vault = run->pipeline.vault;
     struct record record = {.number = run->pin.number, .kind = RECORD_SNAPSHOT};
-    memcpy(record.cluster, run->status.cluster, ID_SIZE);
-    memcpy(record.vault, vault->keys->vault, ID_SIZE);
-    memcpy(record.writer, vault->writer, WRITER_SIZE);
-    memcpy(record.previous, run->previous, ID_SIZE);
+    record.cluster = run->status.cluster;
+    record.vault = vault->keys->vault;
+    record.writer = vault->writer;
+    record.previous = run->previous;
     uint8_t *bytes = NULL;
     size_t size = 0;
     int result = seal(run, &record.sealed, &record.sealed_size, err);
@@ -105,9 +104,10 @@ int publish_snapshot(struct store_run *run, struct err *err)
         result = record_seal(
             &record,
             &(struct signer){vault->writer_secret, vault->writer_cert, vault->writer_cert_size},
-            &bytes, &size, run->result->snapshot, err);
+            &bytes, &size, &run->result->snapshot, err);
     if (result == 0)
-        result = vault_save_record(vault, run->pin.number, bytes, size, run->result->snapshot, err);
+        result =
+            vault_save_record(vault, run->pin.number, bytes, size, &run->result->snapshot, err);
     if (result == 0 && send_record(run, bytes, size, err) != 0)
         result = err_context(err, "the snapshot is stored but not yet published; the next store "
                                   "does that");

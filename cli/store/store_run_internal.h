@@ -14,7 +14,7 @@ struct store_run {
     struct cache *cache;
     struct snapshot_list list;
     struct pin pin;
-    uint8_t previous[ID_SIZE];
+    struct record_id previous;
     char **targets;
     size_t target_count;
     char *state_path;

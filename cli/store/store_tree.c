@@ -32,7 +32,7 @@ struct dir {
     struct buffer piece;  /* for the state file */
     uint32_t piece_number;
     uint8_t key[FILE_STATE_KEY_SIZE];
-    uint8_t (*chunks_before)[CHUNK_ID_SIZE]; /* its tree chunks in the last store */
+    struct chunk_id *chunks_before; /* its tree chunks in the last store */
     uint32_t *places_before;
     size_t before_count;
 };
@@ -81,8 +81,8 @@ static void remember_before(struct dir *dir, const struct file_state_entry *befo
         tree_entry_decode(&entry, &reader, &end, &err) == 0 && !end && entry.chunk_count > 0 &&
         entry.chunk_count == before->place_count) {
         dir->before_count = entry.chunk_count;
-        dir->chunks_before = alloc_zero(entry.chunk_count, CHUNK_ID_SIZE);
-        memcpy(dir->chunks_before, entry.chunks, entry.chunk_count * CHUNK_ID_SIZE);
+        dir->chunks_before = alloc_zero(entry.chunk_count, sizeof(struct chunk_id));
+        memcpy(dir->chunks_before, entry.chunks, entry.chunk_count * ID_SIZE);
         dir->places_before = alloc_zero(entry.chunk_count, sizeof(uint32_t));
         for (size_t i = 0; i < entry.chunk_count; i++)
             dir->places_before[i] = file_state_place(dir->pipeline->state, before, i);
@@ -173,8 +173,8 @@ void item_set(struct stored_entry *item, const uint8_t *encoded, size_t encoded_
 int item_encode(struct store_worker *worker, struct stored_entry *item, struct tree_entry *entry,
                 bool trusted, struct err *err)
 {
-    entry->chunks = (uint8_t(*)[CHUNK_ID_SIZE])worker->ids.bytes;
-    entry->chunk_count = worker->ids.size / CHUNK_ID_SIZE;
+    entry->chunks = (struct chunk_id *)worker->ids.bytes;
+    entry->chunk_count = worker->ids.size / ID_SIZE;
     assert(worker->places.size == entry->chunk_count * sizeof(uint32_t));
     worker->encoded.size = 0;
     if (tree_entry_encode(entry, &worker->encoded, err) != 0)
@@ -188,19 +188,19 @@ int item_encode(struct store_worker *worker, struct stored_entry *item, struct t
 
 static int cut_chunk(struct store_worker *worker, struct dir *dir, size_t size, struct err *err)
 {
-    uint8_t id[CHUNK_ID_SIZE];
+    struct chunk_id id;
     uint32_t place = NO_PACK;
-    packing_id(worker->packing, dir->tree.bytes, size, id);
-    size_t number = dir->chunks.size / CHUNK_ID_SIZE;
-    if (number < dir->before_count && memcmp(dir->chunks_before[number], id, CHUNK_ID_SIZE) == 0 &&
+    packing_id(worker->packing, dir->tree.bytes, size, &id);
+    size_t number = dir->chunks.size / ID_SIZE;
+    if (number < dir->before_count && id_equal(&dir->chunks_before[number], &id) &&
         !places_is_lost(&dir->pipeline->places, dir->places_before[number])) {
         place = dir->places_before[number];
         places_use(&dir->pipeline->places, place);
-    } else if (packing_add(worker->packing, CHUNK_TREE, dir->tree.bytes, size, id, &place, err) !=
+    } else if (packing_add(worker->packing, CHUNK_TREE, dir->tree.bytes, size, &id, &place, err) !=
                0) {
         return -1;
     }
-    buffer_append(&dir->chunks, id, sizeof(id));
+    buffer_append(&dir->chunks, id.bytes, sizeof(id));
     buffer_append(&dir->places, &place, sizeof(place));
     memmove(dir->tree.bytes, dir->tree.bytes + size, dir->tree.size - size);
     dir->tree.size -= size;
@@ -248,9 +248,9 @@ static int finish_entry(struct store_worker *worker, struct dir *dir, struct err
     if ((dir->tree.size > 0 && cut_chunk(worker, dir, dir->tree.size, err) != 0) ||
         end_piece(dir, err) != 0)
         return -1;
-    size_t count = dir->chunks.size / CHUNK_ID_SIZE;
+    size_t count = dir->chunks.size / ID_SIZE;
     if (dir->parent == NULL) {
-        pipeline->root = (uint8_t(*)[CHUNK_ID_SIZE])dir->chunks.bytes;
+        pipeline->root = (struct chunk_id *)dir->chunks.bytes;
         pipeline->root_count = count;
         dir->chunks = (struct buffer){0};
         return 0;

@@ -115,5 +115,5 @@ void command_warn_replaced(const struct cert *replaced)
     if (replaced->name[0] != '\0')
         output_warning("node %s has a certificate as %s too, and keeps it: revoke it if it is gone "
                        "(ecbak authority revoke %s)",
-                       hex_encode(id, replaced->node, 8), replaced->name, id);
+                       hex_encode(id, replaced->node.bytes, 8), replaced->name, id);
 }

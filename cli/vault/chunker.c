@@ -80,8 +80,7 @@ size_t chunker_cut(const struct chunker *chunker, const uint8_t *bytes, size_t s
     return cut != NULL ? (size_t)(cut - bytes) : size;
 }
 
-void chunk_id(uint8_t id[CHUNK_ID_SIZE], const uint8_t chunk_id_key[32], const void *bytes,
-              size_t size)
+void chunk_id(struct chunk_id *id, const uint8_t chunk_id_key[32], const void *bytes, size_t size)
 {
-    crypto_generichash(id, CHUNK_ID_SIZE, bytes, size, chunk_id_key, 32);
+    crypto_generichash(id->bytes, ID_SIZE, bytes, size, chunk_id_key, 32);
 }

@@ -15,6 +15,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "coding/base/id.h"
+
 #define CHUNK_BYTES_MIN (256u * 1024)
 #define CHUNK_BYTES_AVG (1024u * 1024)
 #define CHUNK_BYTES_MAX (4u * 1024 * 1024)
@@ -30,8 +32,6 @@ void chunker_init(struct chunker *chunker, const uint8_t gear_key[32]);
 size_t chunker_cut(const struct chunker *chunker, const uint8_t *bytes, size_t size);
 
 /* Chunk id: keyed BLAKE2b-256 of the plaintext. */
-#define CHUNK_ID_SIZE 32
-void chunk_id(uint8_t id[CHUNK_ID_SIZE], const uint8_t chunk_id_key[32], const void *bytes,
-              size_t size);
+void chunk_id(struct chunk_id *id, const uint8_t chunk_id_key[32], const void *bytes, size_t size);
 
 #endif

@@ -25,11 +25,11 @@
 #include "coding/base/alloc.h"
 
 #define INDEX_VERSION  1
-#define INDEX_LINE_MIN (3 + 1 + CHUNK_ID_SIZE)
+#define INDEX_LINE_MIN (3 + 1 + ID_SIZE)
 
 static const uint8_t magic[8] = "ecbkindx";
 
-void index_append(struct buffer *index, const uint8_t pack[ID_SIZE],
+void index_append(struct buffer *index, const struct pack_id *pack,
                   const struct pack_entry *entries, size_t count)
 {
     assert(count <= PACK_ENTRIES_MAX);
@@ -37,7 +37,7 @@ void index_append(struct buffer *index, const uint8_t pack[ID_SIZE],
         buffer_append(index, magic, sizeof(magic));
         compact_u8(index, INDEX_VERSION);
     }
-    buffer_append(index, pack, ID_SIZE);
+    buffer_append(index, pack->bytes, ID_SIZE);
     compact_number(index, count);
     uint32_t segment = 0, end = 0;
     for (size_t i = 0; i < count; i++) {
@@ -50,7 +50,7 @@ void index_append(struct buffer *index, const uint8_t pack[ID_SIZE],
         compact_number(index, entry->offset - end);
         compact_number(index, entry->size);
         compact_u8(index, entry->kind);
-        buffer_append(index, entry->id, CHUNK_ID_SIZE);
+        buffer_append(index, entry->id.bytes, ID_SIZE);
         segment = entry->segment;
         end = entry->offset + entry->size;
     }
@@ -65,7 +65,7 @@ static bool read_block(struct reader *r, struct pack_entry *entries, size_t coun
         uint64_t gap = read_compact(r, SEGMENT_PLAIN_MAX);
         uint64_t size = read_compact(r, CHUNK_BYTES_MAX);
         uint8_t kind = read_u8(r);
-        const uint8_t *id = read_view(r, CHUNK_ID_SIZE);
+        const uint8_t *id = read_view(r, ID_SIZE);
         segment += step;
         uint64_t offset = (step != 0 ? 0 : end) + gap;
         end = offset + size;
@@ -76,13 +76,13 @@ static bool read_block(struct reader *r, struct pack_entry *entries, size_t coun
                                          .segment = (uint32_t)segment,
                                          .offset = (uint32_t)offset,
                                          .size = (uint32_t)size};
-        memcpy(entries[i].id, id, CHUNK_ID_SIZE);
+        id_set(&entries[i].id, id);
     }
     return true;
 }
 
 int index_read(const uint8_t *bytes, size_t size,
-               int (*each)(void *ctx, const uint8_t pack[ID_SIZE], const struct pack_entry *entries,
+               int (*each)(void *ctx, const struct pack_id *pack, const struct pack_entry *entries,
                            size_t count, struct err *err),
                void *ctx, struct err *err)
 {
@@ -97,13 +97,14 @@ int index_read(const uint8_t *bytes, size_t size,
                        version, INDEX_VERSION);
     int result = r.failed ? err_set(err, ERR_FORMAT, "an index that is cut short") : 0;
     while (result == 0 && r.left > 0) {
-        const uint8_t *pack = read_view(&r, ID_SIZE);
+        struct pack_id pack;
+        read_bytes(&r, pack.bytes, ID_SIZE);
         size_t count = (size_t)read_compact(&r, PACK_ENTRIES_MAX);
         if (r.failed || count > r.left / INDEX_LINE_MIN)
             return err_set(err, ERR_FORMAT, "an index that is cut short");
         struct pack_entry *entries = alloc_zero(count, sizeof(entries[0]));
         if (read_block(&r, entries, count))
-            result = each(ctx, pack, entries, count, err);
+            result = each(ctx, &pack, entries, count, err);
         else
             result = err_set(err, ERR_FORMAT, "an index with a malformed line");
         free(entries);

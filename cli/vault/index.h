@@ -15,11 +15,11 @@
 #include "coding/base/err.h"
 
 /* Appends one pack's directory to an index chunk, which begins as an empty buffer. */
-void index_append(struct buffer *index, const uint8_t pack[ID_SIZE],
+void index_append(struct buffer *index, const struct pack_id *pack,
                   const struct pack_entry *entries, size_t count);
 /* Calls each() for every pack listed; entries are valid during the call. Stops at its first -1. */
 int index_read(const uint8_t *bytes, size_t size,
-               int (*each)(void *ctx, const uint8_t pack[ID_SIZE], const struct pack_entry *entries,
+               int (*each)(void *ctx, const struct pack_id *pack, const struct pack_entry *entries,
                            size_t count, struct err *err),
                void *ctx, struct err *err) MUST_CHECK;
 

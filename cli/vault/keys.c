@@ -48,7 +48,7 @@ int vault_keys_new(struct vault_keys **keys, const uint8_t *secret, struct err *
     /* The seed lives in the record key's place until that is derived: no copy on the stack. */
     derive(k->record_key, SUBKEY_SIGN, k->secret);
     crypto_sign_seed_keypair(k->sign_public, k->sign_secret, k->record_key);
-    vault_id(k->vault, k->sign_public);
+    vault_id(&k->vault, k->sign_public);
     derive(k->wrap_key, SUBKEY_WRAP, k->secret);
     derive(k->chunk_id_key, SUBKEY_CHUNK_ID, k->secret);
     derive(k->gear_key, SUBKEY_GEAR, k->secret);

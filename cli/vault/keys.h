@@ -26,7 +26,7 @@ struct vault_keys {
     uint8_t secret[VAULT_SECRET_SIZE];
     uint8_t sign_secret[64]; /* Ed25519: certifies writers */
     uint8_t sign_public[32];
-    uint8_t vault[ID_SIZE];   /* the vault's id */
+    struct vault_id vault;    /* the vault's id */
     uint8_t wrap_key[32];     /* wraps pack keys */
     uint8_t chunk_id_key[32]; /* keyed BLAKE2b of chunks */
     uint8_t gear_key[32];     /* the chunker's table */

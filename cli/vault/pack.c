@@ -143,7 +143,7 @@ void pack_writer_finish(struct pack_writer **writer, struct sealed_pack *pack)
     uint8_t *shrunk = realloc(w->bytes, pack->size);
     pack->bytes = shrunk != NULL ? shrunk : w->bytes;
     w->bytes = NULL;
-    pack_id(pack->id, pack->bytes, pack->size);
+    pack_id(&pack->id, pack->bytes, pack->size);
     pack->entries = w->directory.entries;
     pack->entry_count = w->directory.entry_count;
     w->directory.entries = NULL;

@@ -45,7 +45,7 @@ enum chunk_kind {
 
 /* One line of a pack's directory: where a chunk is inside the opened segment. */
 struct pack_entry {
-    uint8_t id[CHUNK_ID_SIZE];
+    struct chunk_id id;
     uint8_t kind;     /* enum chunk_kind */
     uint32_t segment; /* number */
     uint32_t offset;  /* in the segment's plaintext */
@@ -59,7 +59,7 @@ void segment_destroy(struct segment **segment);
 void segment_reset(struct segment *segment);
 bool segment_has_room(const struct segment *segment,
                       size_t chunk_size); /* an empty one takes any chunk */
-void segment_add(struct segment *segment, const uint8_t id[CHUNK_ID_SIZE], enum chunk_kind kind,
+void segment_add(struct segment *segment, const struct chunk_id *id, enum chunk_kind kind,
                  const void *bytes, size_t size);
 size_t segment_size(const struct segment *segment); /* plaintext bytes so far */
 /* Compresses what was added (kept in the segment); the costly step, outside any lock. */
@@ -77,7 +77,7 @@ int pack_writer_add(struct pack_writer *writer, const struct segment *segment,
 
 /* A pack that is complete, and the chunks in it as its directory lists them. */
 struct sealed_pack {
-    uint8_t id[ID_SIZE];
+    struct pack_id id;
     enum pack_kind kind;
     uint8_t *bytes;
     size_t size;

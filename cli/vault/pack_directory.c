@@ -36,7 +36,7 @@ void pack_directory_encode(const struct pack_directory *directory, size_t paddin
     }
     for (size_t i = 0; i < directory->entry_count; i++) {
         const struct pack_entry *entry = &directory->entries[i];
-        write_bytes(&w, entry->id, sizeof(entry->id));
+        write_bytes(&w, entry->id.bytes, sizeof(entry->id));
         write_u32(&w, entry->size | (uint32_t)entry->kind << SIZE_BITS);
     }
     write_zero(&w, padding);
@@ -85,7 +85,7 @@ static int read_entries(struct pack_directory *d, struct reader *r, struct err *
         uint32_t offset = 0;
         for (uint32_t j = 0; j < d->segments[i].entry_count; j++) {
             struct pack_entry *entry = &d->entries[at++];
-            read_bytes(r, entry->id, sizeof(entry->id));
+            read_bytes(r, entry->id.bytes, sizeof(entry->id));
             uint32_t word = read_u32(r);
             entry->kind = (uint8_t)(word >> SIZE_BITS);
             entry->size = word & SIZE_MASK;

@@ -83,7 +83,7 @@ void pack_header_make(uint8_t header[PACK_HEADER_SIZE], struct pack_seal *seal,
     write_u8(&w, SLOT_ALGORITHM);
     write_zero(&w, 3);
     write_u32(&w, SLOT_GENERATION);
-    write_bytes(&w, keys->vault, SLOT_RECIPIENT);
+    write_bytes(&w, keys->vault.bytes, SLOT_RECIPIENT);
     memcpy(bound, header, sizeof(bound)); /* head and slot are neighbours when there is one slot */
     write_bytes(&w, nonce, sizeof(nonce));
     crypto_aead_xchacha20poly1305_ietf_encrypt(w.at, NULL, seal->key, sizeof(seal->key), bound,
@@ -103,7 +103,7 @@ static int slot_open(const uint8_t *head, const uint8_t *slot, const struct vaul
     uint32_t generation = read_u32(&r);
     const uint8_t *recipient = read_view(&r, SLOT_RECIPIENT);
     if (algorithm != SLOT_ALGORITHM || generation != SLOT_GENERATION ||
-        memcmp(recipient, keys->vault, SLOT_RECIPIENT) != 0)
+        memcmp(recipient, keys->vault.bytes, SLOT_RECIPIENT) != 0)
         return 0;
     memcpy(bound, head, PACK_HEAD_SIZE);
     memcpy(bound + PACK_HEAD_SIZE, slot, SLOT_BOUND);

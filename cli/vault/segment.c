@@ -54,7 +54,7 @@ bool segment_has_room(const struct segment *segment, size_t chunk_size)
            chunk_size <= SEGMENT_BYTES - segment->plain_size;
 }
 
-void segment_add(struct segment *segment, const uint8_t id[CHUNK_ID_SIZE], enum chunk_kind kind,
+void segment_add(struct segment *segment, const struct chunk_id *id, enum chunk_kind kind,
                  const void *bytes, size_t size)
 {
     assert(size <= CHUNK_BYTES_MAX && segment_has_room(segment, size));
@@ -71,7 +71,7 @@ void segment_add(struct segment *segment, const uint8_t id[CHUNK_ID_SIZE], enum 
     struct pack_entry *entry = &segment->entries[segment->entry_count++];
     *entry = (struct pack_entry){
         .kind = (uint8_t)kind, .offset = (uint32_t)segment->plain_size, .size = (uint32_t)size};
-    memcpy(entry->id, id, CHUNK_ID_SIZE);
+    entry->id = *id;
     if (size > 0)
         memcpy(segment->plain + segment->plain_size, bytes, size);
     segment->plain_size = needed;

@@ -41,11 +41,11 @@
 #define PLAIN_AT         (HEAD_SIZE + NONCE_SIZE)
 #define TAG_SIZE         16
 #define PURPOSE_SIZE     16
-#define BOUND_SIZE       (PURPOSE_SIZE + HEAD_SIZE + ID_SIZE + WRITER_SIZE + 8)
+#define BOUND_SIZE       (PURPOSE_SIZE + HEAD_SIZE + ID_SIZE + WRITER_ID_SIZE + 8)
 #define NANOSECONDS_MAX  999999999u
 
 static void bind_record(uint8_t bound[BOUND_SIZE], const uint8_t head[HEAD_SIZE],
-                        const uint8_t vault[ID_SIZE], const uint8_t writer[WRITER_SIZE],
+                        const struct vault_id *vault, const struct writer_id *writer,
                         uint64_t number)
 {
     static const char purpose[PURPOSE_SIZE] = "ecbak snapshot";
@@ -53,8 +53,8 @@ static void bind_record(uint8_t bound[BOUND_SIZE], const uint8_t head[HEAD_SIZE]
     writer_init(&w, bound, BOUND_SIZE);
     write_bytes(&w, purpose, sizeof(purpose));
     write_bytes(&w, head, HEAD_SIZE);
-    write_bytes(&w, vault, ID_SIZE);
-    write_bytes(&w, writer, WRITER_SIZE);
+    write_bytes(&w, vault->bytes, ID_SIZE);
+    write_bytes(&w, writer->bytes, WRITER_ID_SIZE);
     write_u64(&w, number);
 }
 
@@ -94,11 +94,11 @@ static int put_all(struct buffer *b, const struct snapshot *s, struct err *err)
         put_texts(b, s->paths, s->path_count, SNAPSHOT_PATHS_MAX, "a path", err) != 0 ||
         put_texts(b, s->tags, s->tag_count, SNAPSHOT_TAGS_MAX, "a tag", err) != 0)
         return -1;
-    if (s->root_count > SNAPSHOT_BYTES_MAX / CHUNK_ID_SIZE ||
+    if (s->root_count > SNAPSHOT_BYTES_MAX / ID_SIZE ||
         s->index_pack_count > SNAPSHOT_BYTES_MAX / ID_SIZE)
         return err_set(err, ERR_INVALID, "a snapshot with too many root chunks or index packs");
     compact_number(b, s->root_count);
-    buffer_append(b, s->root, s->root_count * CHUNK_ID_SIZE);
+    buffer_append(b, s->root, s->root_count * ID_SIZE);
     compact_number(b, s->index_pack_count);
     buffer_append(b, s->index_packs, s->index_pack_count * ID_SIZE);
     compact_number(b, s->files);
@@ -131,7 +131,7 @@ int snapshot_seal(const struct snapshot *s, const struct vault_keys *keys, uint8
     uint8_t *bytes = alloc_zero(whole, 1);
     memcpy(bytes, b.bytes, b.size);
     buffer_release(&b);
-    bind_record(bound, bytes, keys->vault, s->writer, s->number);
+    bind_record(bound, bytes, &keys->vault, &s->writer, s->number);
     crypto_aead_xchacha20poly1305_ietf_encrypt(bytes + PLAIN_AT, NULL, bytes + PLAIN_AT,
                                                whole - PLAIN_AT - TAG_SIZE, bound, sizeof(bound),
                                                NULL, head + HEAD_SIZE, keys->record_key);
@@ -198,7 +198,7 @@ static int take_all(struct snapshot *s, const uint8_t *bytes, size_t size, struc
 static int check_head(const struct vault_keys *keys, const struct record *record, struct err *err)
 {
     const uint8_t *head = record->sealed;
-    if (memcmp(record->vault, keys->vault, ID_SIZE) != 0)
+    if (!id_equal(&record->vault, &keys->vault))
         return err_set(err, ERR_KEY, "a record of another vault");
     if (record->kind != RECORD_SNAPSHOT)
         return err_set(err, ERR_VERSION, "a record of kind %u; this program knows snapshots (%d)",
@@ -225,7 +225,7 @@ int snapshot_open(struct snapshot *s, const struct vault_keys *keys, const struc
         return -1;
     size_t size = record->sealed_size - PLAIN_AT;
     uint8_t *plain = alloc_zero(size, 1);
-    bind_record(bound, record->sealed, record->vault, record->writer, record->number);
+    bind_record(bound, record->sealed, &record->vault, &record->writer, record->number);
     int result = 0;
     if (crypto_aead_xchacha20poly1305_ietf_decrypt(
             plain, NULL, NULL, record->sealed + PLAIN_AT, size, bound, sizeof(bound),
@@ -233,8 +233,8 @@ int snapshot_open(struct snapshot *s, const struct vault_keys *keys, const struc
         result = err_set(err, ERR_DAMAGED, "a snapshot is damaged: its seal does not hold");
     if (result == 0)
         result = take_all(s, plain, size - TAG_SIZE, err);
-    memcpy(s->id, record->hash, ID_SIZE);
-    memcpy(s->writer, record->writer, WRITER_SIZE);
+    s->id = record->hash;
+    s->writer = record->writer;
     s->number = record->number;
     free(plain);
     if (result != 0)

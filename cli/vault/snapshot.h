@@ -23,8 +23,8 @@
 #define SNAPSHOT_BYTES_MAX (RECORD_BYTES_MAX / 2)
 
 struct snapshot {
-    uint8_t id[ID_SIZE]; /* hash of the record; shown as its first 8 hex digits */
-    uint8_t writer[WRITER_SIZE];
+    struct record_id id; /* hash of the record; shown as its first 8 hex digits */
+    struct writer_id writer;
     uint64_t number;
     int64_t time_s;
     uint32_t time_ns;
@@ -33,9 +33,9 @@ struct snapshot {
     size_t path_count;
     char **tags;
     size_t tag_count;
-    uint8_t (*root)[CHUNK_ID_SIZE]; /* tree chunks of the root directory */
+    struct chunk_id *root; /* tree chunks of the root directory */
     size_t root_count;
-    uint8_t (*index_packs)[ID_SIZE]; /* packs with the index chunks that this snapshot added */
+    struct pack_id *index_packs; /* packs with the index chunks that this snapshot added */
     size_t index_pack_count;
     uint64_t files, bytes; /* totals, for lists */
     uint64_t bytes_new;

@@ -90,7 +90,7 @@ const char *tree_entry_fault(const struct tree_entry *e)
 static void encode_chunks(struct buffer *b, const struct tree_entry *entry)
 {
     compact_number(b, entry->chunk_count);
-    buffer_append(b, entry->chunks, entry->chunk_count * CHUNK_ID_SIZE);
+    buffer_append(b, entry->chunks, entry->chunk_count * ID_SIZE);
 }
 
 static void encode_body(struct buffer *b, const struct tree_entry *entry)
@@ -139,7 +139,7 @@ int tree_entry_encode(const struct tree_entry *entry, struct buffer *to, struct 
     buffer_grow(to, TREE_LENGTH_SIZE);
     encode_body(to, entry);
     size_t length = to->size - start - TREE_LENGTH_SIZE;
-    if (length - entry->chunk_count * CHUNK_ID_SIZE > TREE_ENTRY_BYTES_MAX) {
+    if (length - entry->chunk_count * ID_SIZE > TREE_ENTRY_BYTES_MAX) {
         to->size = start;
         return err_set(err, ERR_INVALID,
                        "\"%.*s\" cannot be stored: its attributes and extents take %zu bytes",

@@ -74,7 +74,7 @@ struct tree_entry {
     size_t xattr_count;
     struct tree_extent *extents; /* none: no holes, or nothing but a hole: then it has no chunks */
     size_t extent_count;
-    uint8_t (*chunks)[CHUNK_ID_SIZE]; /* of a file's data, of a directory's entries */
+    struct chunk_id *chunks; /* of a file's data, of a directory's entries */
     size_t chunk_count;
 };
 

@@ -15,7 +15,7 @@
 #define TREE_FILE_SIZE_MAX    ((uint64_t)INT64_MAX)
 #define TREE_NANOSECONDS_MAX  999999999u
 #define TREE_LENGTH_SIZE      4
-#define TREE_ENTRY_LENGTH_MAX (TREE_ENTRY_BYTES_MAX + (size_t)TREE_CHUNKS_MAX * CHUNK_ID_SIZE)
+#define TREE_ENTRY_LENGTH_MAX (TREE_ENTRY_BYTES_MAX + (size_t)TREE_CHUNKS_MAX * ID_SIZE)
 
 /* What both directions hold to: the writer must not store what no reader would take. NULL when all
  * is well, else what is not. */

@@ -88,11 +88,11 @@ static void decode_extents(struct tree_entry *entry, struct reader *r)
 
 static void decode_chunks(struct tree_entry *entry, struct reader *r)
 {
-    size_t count = (size_t)read_compact(r, r->left / CHUNK_ID_SIZE);
-    const uint8_t *ids = read_view(r, count * CHUNK_ID_SIZE);
+    size_t count = (size_t)read_compact(r, r->left / ID_SIZE);
+    const uint8_t *ids = read_view(r, count * ID_SIZE);
     if (r->failed || count == 0)
         return;
-    entry->chunks = alloc_copy(ids, count * CHUNK_ID_SIZE);
+    entry->chunks = alloc_copy(ids, count * ID_SIZE);
     entry->chunk_count = count;
 }
 

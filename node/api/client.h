@@ -31,8 +31,8 @@ struct client;
 
 /* How well a pack is held: see Redundancy in client.proto. */
 struct redundancy {
-    uint8_t pack[ID_SIZE];
-    uint8_t object[ID_SIZE];
+    struct pack_id pack;
+    struct object_id object;
     uint32_t data, parity;
     uint32_t nodes;  /* distinct nodes with a fragment */
     uint32_t others; /* of these, other than the node asked */
@@ -48,8 +48,8 @@ struct counter {
 #define CLIENT_INCOMPATIBLE_MAX 64
 
 struct node_status {
-    uint8_t cluster[ID_SIZE];
-    uint8_t node[ID_SIZE];
+    struct cluster_id cluster;
+    struct node_id node;
     char name[32];
     char version[32];
     char state[256]; /* "serving", or why storage is out of service */
@@ -67,7 +67,7 @@ struct node_status {
 };
 
 struct member_info {
-    uint8_t id[ID_SIZE];
+    struct node_id id;
     uint8_t curve[32]; /* zeros: an older node did not say */
     char name[32], zone[32], address[64], version[32];
     char state[16];           /* alive suspect away dead left revoked incompatible */
@@ -84,14 +84,14 @@ struct member_event_info {
     uint64_t number;
     int64_t time_ms; /* since 1970 */
     char kind[12];   /* as in client.proto */
-    uint8_t id[ID_SIZE];
+    struct node_id id;
     char name[32], address[64]; /* "" when not known */
     char detail[80];            /* who accuses, the other's address, what is new */
 };
 #define CLIENT_EVENTS_MAX 256 /* a node keeps no more */
 
 struct member_list {
-    uint8_t cluster[ID_SIZE];
+    struct cluster_id cluster;
     struct member_info *members; /* sorted by name */
     size_t count;
     struct member_event_info *events; /* the oldest first */
@@ -139,7 +139,7 @@ struct put_terms {
 
 int client_put_pack_start(struct client *client, uint64_t *call, uint8_t **pack, size_t pack_size,
                           const struct put_terms *terms, struct err *err) MUST_CHECK;
-int client_get_pack_start(struct client *client, uint64_t *call, const uint8_t pack[ID_SIZE],
+int client_get_pack_start(struct client *client, uint64_t *call, const struct pack_id *pack,
                           struct err *err) MUST_CHECK;
 
 struct client_answer {
@@ -155,7 +155,7 @@ struct client_answer {
 int client_next(struct client *client, struct client_answer *answer, struct err *err) MUST_CHECK;
 
 /* held[count] is filled in the order of packs; any count (sent in batches). */
-int client_pin_packs(struct client *client, const struct pin *pin, const uint8_t (*packs)[ID_SIZE],
+int client_pin_packs(struct client *client, const struct pin *pin, const struct pack_id *packs,
                      size_t count, bool heal, struct redundancy *held, struct err *err) MUST_CHECK;
 
 /* others: how many other nodes have it on disk. */
@@ -168,7 +168,7 @@ struct record_list {
     size_t count;
     uint32_t nodes_asked, nodes_answered;
 };
-int client_get_records(struct client *client, const uint8_t vault[ID_SIZE],
+int client_get_records(struct client *client, const struct vault_id *vault,
                        struct record_list *list, struct err *err) MUST_CHECK;
 void record_list_release(struct record_list *list);
 

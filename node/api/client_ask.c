@@ -74,8 +74,8 @@ int client_status(struct client *client, struct node_status *status, struct err 
                                    .protocol = protocol_of(s->protocol_min, s->protocol_max),
                                    .reach_asked = s->reach_asked,
                                    .reach_failed = s->reach_failed};
-    if (!wire_take(status->cluster, ID_SIZE, s->cluster) ||
-        !wire_take(status->node, ID_SIZE, s->node))
+    if (!wire_take(status->cluster.bytes, ID_SIZE, s->cluster) ||
+        !wire_take(status->node.bytes, ID_SIZE, s->node))
         return makes_no_sense(call, "its status", err);
     wire_text(status->name, sizeof(status->name), s->name);
     wire_text(status->version, sizeof(status->version), s->version);
@@ -95,7 +95,7 @@ int client_status(struct client *client, struct node_status *status, struct err 
 
 static bool read_member(struct member_info *to, const Ecbak__Member *from)
 {
-    if (!wire_take(to->id, ID_SIZE, from->id))
+    if (!wire_take(to->id.bytes, ID_SIZE, from->id))
         return false;
     if (from->curve.len != 0 && !wire_take(to->curve, sizeof(to->curve), from->curve))
         return false;
@@ -119,12 +119,12 @@ static int by_name(const void *a, const void *b)
 {
     const struct member_info *x = a, *y = b;
     int order = strcmp(x->name, y->name);
-    return order != 0 ? order : memcmp(x->id, y->id, ID_SIZE);
+    return order != 0 ? order : id_compare(&x->id, &y->id);
 }
 
 static bool read_event(struct member_event_info *to, const Ecbak__MemberEvent *from)
 {
-    if (!wire_take(to->id, ID_SIZE, from->id))
+    if (!wire_take(to->id.bytes, ID_SIZE, from->id))
         return false;
     wire_text(to->kind, sizeof(to->kind), from->kind);
     wire_text(to->name, sizeof(to->name), from->name);
@@ -137,7 +137,8 @@ static bool read_event(struct member_event_info *to, const Ecbak__MemberEvent *f
 
 static bool read_members(struct member_list *list, const Ecbak__MembersReply *reply)
 {
-    if (!wire_take(list->cluster, ID_SIZE, reply->cluster) || reply->n_events > CLIENT_EVENTS_MAX)
+    if (!wire_take(list->cluster.bytes, ID_SIZE, reply->cluster) ||
+        reply->n_events > CLIENT_EVENTS_MAX)
         return false;
     list->newest_event = reply->newest_event;
     list->members = alloc_zero(reply->n_members, sizeof(*list->members));
@@ -187,13 +188,13 @@ void member_list_release(struct member_list *list)
 }
 
 /* One batch: packs[which[i]] for count of them, answers to held[which[i]]. */
-static int pin_batch(struct client *client, const struct pin *pin, const uint8_t (*packs)[ID_SIZE],
+static int pin_batch(struct client *client, const struct pin *pin, const struct pack_id *packs,
                      const size_t *which, size_t count, bool heal, struct redundancy *held,
                      struct err *err)
 {
     ProtobufCBinaryData *views = alloc_zero(count, sizeof(*views));
     for (size_t i = 0; i < count; i++)
-        views[i] = wire_view(packs[which[i]], ID_SIZE);
+        views[i] = wire_view(packs[which[i]].bytes, ID_SIZE);
     Ecbak__Pin message_pin;
     pin_to_wire(&message_pin, pin);
     Ecbak__PinPacksRequest body = ECBAK__PIN_PACKS_REQUEST__INIT;
@@ -213,8 +214,7 @@ static int pin_batch(struct client *client, const struct pin *pin, const uint8_t
     for (size_t i = 0; good && i < count; i++) {
         struct redundancy *to = &held[which[i]];
         uint64_t sent_before = to->sent_bytes;
-        good = client_read_redundancy(to, v->held[i]) &&
-               memcmp(to->pack, packs[which[i]], ID_SIZE) == 0;
+        good = client_read_redundancy(to, v->held[i]) && id_equal(&to->pack, &packs[which[i]]);
         to->sent_bytes += sent_before;
     }
     if (!good)
@@ -233,7 +233,7 @@ static uint64_t sent_bytes(const struct redundancy *held, const size_t *which, s
 
 /* The node heals for a bounded time a request: what it did not get to is asked for again, as long
  * as that sends anything. */
-int client_pin_packs(struct client *client, const struct pin *pin, const uint8_t (*packs)[ID_SIZE],
+int client_pin_packs(struct client *client, const struct pin *pin, const struct pack_id *packs,
                      size_t count, bool heal, struct redundancy *held, struct err *err)
 {
     int result = 0;
@@ -284,7 +284,7 @@ int client_put_record(struct client *client, const uint8_t *record, size_t size,
 
 /* Takes a page over into the list; false when it makes no sense. */
 static bool take_page(struct record_list *list, const Ecbak__GetRecordsReply *page, size_t *total,
-                      uint8_t last[ID_SIZE], bool first)
+                      struct record_id *last, bool first)
 {
     if (page->nodes_asked > NODES_MAX || page->nodes_answered > page->nodes_asked)
         return false;
@@ -305,27 +305,27 @@ static bool take_page(struct record_list *list, const Ecbak__GetRecordsReply *pa
     }
     if (!page->more)
         return true;
-    uint8_t next[ID_SIZE];
-    if (page->n_records == 0 || !wire_take(next, ID_SIZE, page->last))
+    struct record_id next;
+    if (page->n_records == 0 || !wire_take(next.bytes, ID_SIZE, page->last))
         return false;
-    if (!first && memcmp(next, last, ID_SIZE) <= 0)
+    if (!first && id_compare(&next, last) <= 0)
         return false; /* would go round in circles */
-    memcpy(last, next, ID_SIZE);
+    *last = next;
     return true;
 }
 
-int client_get_records(struct client *client, const uint8_t vault[ID_SIZE],
+int client_get_records(struct client *client, const struct vault_id *vault,
                        struct record_list *list, struct err *err)
 {
     *list = (struct record_list){.count = 0};
-    uint8_t last[ID_SIZE] = {0};
+    struct record_id last = {0};
     size_t total = 0;
     bool first = true, more = true;
     while (more) {
         Ecbak__GetRecordsRequest body = ECBAK__GET_RECORDS_REQUEST__INIT;
-        body.vault = wire_view(vault, ID_SIZE);
+        body.vault = wire_view(vault->bytes, ID_SIZE);
         if (!first)
-            body.after = wire_view(last, ID_SIZE);
+            body.after = wire_view(last.bytes, ID_SIZE);
         Ecbak__ClientRequest request = ECBAK__CLIENT_REQUEST__INIT;
         request.body_case = ECBAK__CLIENT_REQUEST__BODY_GET_RECORDS;
         request.get_records = &body;
@@ -335,7 +335,7 @@ int client_get_records(struct client *client, const uint8_t vault[ID_SIZE],
             record_list_release(list);
             return -1;
         }
-        if (!take_page(list, call->reply->get_records, &total, last, first)) {
+        if (!take_page(list, call->reply->get_records, &total, &last, first)) {
             record_list_release(list);
             return makes_no_sense(call, "records", err);
         }

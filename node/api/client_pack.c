@@ -11,9 +11,9 @@
 bool client_read_redundancy(struct redundancy *held, const Ecbak__Redundancy *from)
 {
     *held = (struct redundancy){.nodes = 0};
-    if (from == NULL || !wire_take(held->pack, ID_SIZE, from->pack))
+    if (from == NULL || !wire_take(held->pack.bytes, ID_SIZE, from->pack))
         return false;
-    if (from->object.len != 0 && !wire_take(held->object, ID_SIZE, from->object))
+    if (from->object.len != 0 && !wire_take(held->object.bytes, ID_SIZE, from->object))
         return false;
     if (from->data > SHAPE_MAX || from->parity > SHAPE_MAX || from->nodes > SHAPE_MAX ||
         from->others > from->nodes)
@@ -47,11 +47,11 @@ int client_put_pack_start(struct client *client, uint64_t *call, uint8_t **pack,
     return 0;
 }
 
-int client_get_pack_start(struct client *client, uint64_t *call, const uint8_t pack[ID_SIZE],
+int client_get_pack_start(struct client *client, uint64_t *call, const struct pack_id *pack,
                           struct err *err)
 {
     Ecbak__GetPackRequest get = ECBAK__GET_PACK_REQUEST__INIT;
-    get.pack = wire_view(pack, ID_SIZE);
+    get.pack = wire_view(pack->bytes, ID_SIZE);
     Ecbak__ClientRequest request = ECBAK__CLIENT_REQUEST__INIT;
     request.body_case = ECBAK__CLIENT_REQUEST__BODY_GET_PACK;
     request.get_pack = &get;

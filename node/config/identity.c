@@ -43,7 +43,7 @@ int identity_keys_waiting(struct node_keys **next, const struct config *config,
     *next = NULL;
     if (node_keys_load(next, path, err) != 0)
         return err->code == ERR_NOT_FOUND ? 0 : -1;
-    if (memcmp((*next)->node, keys->node, CERT_ID_SIZE) == 0)
+    if (id_equal(&(*next)->node, &keys->node))
         return 0;
     node_keys_destroy(next);
     return err_set(err, ERR_FOREIGN, "%s is of another node than %s: remove it", path,
@@ -71,7 +71,7 @@ static int take_waiting(struct identity *id, bool *taken, const struct config *c
 {
     *taken = false;
     struct node_keys *next;
-    if (memcmp(id->cert.node, id->keys->node, CERT_ID_SIZE) != 0 ||
+    if (!id_equal(&id->cert.node, &id->keys->node) ||
         memcmp(id->cert.curve, id->keys->curve_public, 32) == 0)
         return 0;
     if (identity_keys_waiting(&next, config, id->keys, err) != 0)
@@ -177,7 +177,7 @@ static int load_certificate(struct identity *id, const struct config *config, st
         return err_context(err, "%s, against %s", config->certificate_file, config->authority_file);
     if (take_waiting(id, &rotates, config, err) != 0)
         return -1;
-    if (memcmp(id->cert.node, id->keys->node, CERT_ID_SIZE) != 0 ||
+    if (!id_equal(&id->cert.node, &id->keys->node) ||
         memcmp(id->cert.curve, id->keys->curve_public, 32) != 0)
         return err_set(
             err, ERR_FOREIGN,

@@ -3,10 +3,10 @@
 
 #include <string.h>
 
-static size_t find(const struct incompatible *list, const uint8_t node[CERT_ID_SIZE])
+static size_t find(const struct incompatible *list, const struct node_id *node)
 {
     size_t i = 0;
-    while (i < list->count && memcmp(list->members[i].cert.node, node, CERT_ID_SIZE) != 0)
+    while (i < list->count && !id_equal(&list->members[i].cert.node, node))
         i++;
     return i;
 }
@@ -20,7 +20,7 @@ static void remove_at(struct incompatible *list, size_t i)
 
 bool incompatible_note(struct incompatible *list, const struct member *member, int64_t now_ms)
 {
-    size_t i = find(list, member->cert.node);
+    size_t i = find(list, &member->cert.node);
     if (i == INCOMPATIBLE_MAX)
         return false;
     struct member *to = &list->members[i];
@@ -42,7 +42,7 @@ bool incompatible_note(struct incompatible *list, const struct member *member, i
            to->protocol.highest != before.protocol.highest;
 }
 
-void incompatible_remove(struct incompatible *list, const uint8_t node[CERT_ID_SIZE])
+void incompatible_remove(struct incompatible *list, const struct node_id *node)
 {
     size_t i = find(list, node);
     if (i < list->count)

@@ -32,7 +32,7 @@ struct incompatible {
  * gossip. True when that is news: it is a new one, or speaks other versions than before. */
 bool incompatible_note(struct incompatible *list, const struct member *member, int64_t now_ms);
 /* It is a member now, or out. */
-void incompatible_remove(struct incompatible *list, const uint8_t node[CERT_ID_SIZE]);
+void incompatible_remove(struct incompatible *list, const struct node_id *node);
 /* Forgets those not heard of; true when there were some. */
 bool incompatible_expire(struct incompatible *list, int64_t now_ms);
 

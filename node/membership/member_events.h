@@ -23,7 +23,7 @@ struct member_event {
     uint64_t number;
     int64_t time_ms;  /* since 1970 */
     const char *kind; /* "joined", "dead", ...: constant text */
-    uint8_t id[CERT_ID_SIZE];
+    struct node_id id;
     char name[32];    /* "" when it is not known; the same for the address */
     char address[64]; /* host:port */
     char detail[80]; /* suspect: who accuses; conflict: the other's address; updated: what is new */

@@ -115,11 +115,11 @@ static void add_revoked(struct member_table *table, const struct revoked *list, 
 {
     for (size_t i = 0; i < count; i++) {
         const struct revocation *r = &list[i].revocation;
-        if (r->serial != 0 || member_find(table, r->node) != NULL)
+        if (r->serial != 0 || member_find(table, &r->node) != NULL)
             continue;
         struct member *to = &table->members[table->count++];
         *to = (struct member){.state = MEMBER_REVOKED, .rtt_ms = -1};
-        memcpy(to->cert.node, r->node, sizeof(to->cert.node));
+        to->cert.node = r->node;
         memcpy(to->cert.curve, r->curve, sizeof(to->cert.curve));
         memcpy(to->cert.name, r->name, sizeof(to->cert.name));
         to->cert.not_after_s = r->until_s;
@@ -132,7 +132,7 @@ static void add_revoked(struct member_table *table, const struct revoked *list, 
 static void add_incompatible(struct member_table *table, const struct incompatible *list)
 {
     for (size_t i = 0; i < list->count; i++) {
-        const struct member *left = member_find(table, list->members[i].cert.node);
+        const struct member *left = member_find(table, &list->members[i].cert.node);
         size_t at = left == NULL ? table->count++ : (size_t)(left - table->members);
         table->members[at] = list->members[i];
     }
@@ -143,7 +143,7 @@ static void mark_revoked(struct member_table *table, struct revocations *revocat
     for (size_t i = 0; i < table->count; i++) {
         struct member *member = &table->members[i];
         struct revocation which;
-        if (!revocations_cover(revocations, member->cert.node, member->cert.curve,
+        if (!revocations_cover(revocations, &member->cert.node, member->cert.curve,
                                member->cert.serial, &which))
             continue;
         member->state = MEMBER_REVOKED;
@@ -188,10 +188,10 @@ void member_table_release(struct member_table **table)
     *table = NULL;
 }
 
-const struct member *member_find(const struct member_table *table, const uint8_t node[CERT_ID_SIZE])
+const struct member *member_find(const struct member_table *table, const struct node_id *node)
 {
     for (size_t i = 0; i < table->count; i++)
-        if (memcmp(table->members[i].cert.node, node, CERT_ID_SIZE) == 0)
+        if (id_equal(&table->members[i].cert.node, node))
             return &table->members[i];
     return NULL;
 }

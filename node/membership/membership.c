@@ -31,7 +31,7 @@ void membership_received(void *ctx, struct link_message *message)
         atomic_fetch_add(&m->malformed, 1);
         return;
     }
-    memcpy(from.bytes, message->node, sizeof(from.bytes));
+    from = *message->node;
     swim_receive(m->swim, (uint64_t)boottime_ms(), &from, zmq_msg_data(message->body),
                  zmq_msg_size(message->body));
     membership_carry_out(m);
@@ -59,7 +59,7 @@ void membership_incompatible(void *ctx, const struct cert *cert, struct protocol
     struct node_id id;
     if (address != NULL)
         snprintf(member.address, sizeof(member.address), "%s", address);
-    memcpy(id.bytes, cert->node, sizeof(id.bytes));
+    id = cert->node;
     swim_refuse(m->swim, (uint64_t)boottime_ms(), &id);
     membership_note_incompatible(m, &member);
 }
@@ -94,11 +94,11 @@ static void heed_revocations(struct membership *m)
         struct member member;
         swim_member(m->swim, i, &found);
         if (member_describe(&member, &found, 0) != 0 ||
-            !revocations_cover(m->trust.revocations, member.cert.node, member.cert.curve,
+            !revocations_cover(m->trust.revocations, &member.cert.node, member.cert.curve,
                                member.cert.serial, NULL))
             continue;
         struct node_id id = found.id;
-        revocations_place(m->trust.revocations, member.cert.node,
+        revocations_place(m->trust.revocations, &member.cert.node,
                           member.bulk_endpoint + strlen("tcp://"));
         swim_expel(m->swim, (uint64_t)boottime_ms(), &id);
         link_drop(m->link, member.cert.curve);

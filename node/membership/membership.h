@@ -75,8 +75,7 @@ void membership_destroy(struct membership **membership);
 struct member_table *membership_table(
     struct membership *membership); /* release with member_table_release */
 void member_table_release(struct member_table **table);
-const struct member *member_find(const struct member_table *table,
-                                 const uint8_t node[CERT_ID_SIZE]);
+const struct member *member_find(const struct member_table *table, const struct node_id *node);
 /* What people are told of a table: those who may still be met, and those of them that are there. */
 void member_table_count(const struct member_table *table, uint32_t *known, uint32_t *alive);
 const char *member_state_name(enum member_state state);

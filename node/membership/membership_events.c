@@ -16,7 +16,7 @@ static bool describe(struct membership *m, const struct node_id *id, struct memb
     struct swim_member found;
     if (swim_find(m->swim, id, &found))
         return member_describe(member, &found, boottime_ms()) == 0;
-    const struct member *before = m->table != NULL ? member_find(m->table, id->bytes) : NULL;
+    const struct member *before = m->table != NULL ? member_find(m->table, id) : NULL;
     if (before != NULL)
         *member = *before;
     return before != NULL;
@@ -26,7 +26,7 @@ static bool describe(struct membership *m, const struct node_id *id, struct memb
  * neither is new. */
 static bool fill_update(struct membership *m, const struct member *now, struct member_event *event)
 {
-    const struct member *before = m->table != NULL ? member_find(m->table, now->cert.node) : NULL;
+    const struct member *before = m->table != NULL ? member_find(m->table, &now->cert.node) : NULL;
     if (before == NULL)
         return false;
     if (strcmp(before->version, now->version) != 0)
@@ -74,7 +74,7 @@ static void fill_revoked(struct membership *m, const struct member *member,
                          struct member_event *event)
 {
     struct err why = ERR_INIT;
-    if (revocations_check(m->trust.revocations, member->cert.node, member->cert.curve,
+    if (revocations_check(m->trust.revocations, &member->cert.node, member->cert.curve,
                           member->cert.serial, &why) == 0)
         return;
     event->kind = member_state_name(MEMBER_REVOKED);
@@ -86,7 +86,7 @@ void membership_note(struct membership *m, const struct swim_order *order)
 {
     struct member_event event = {.time_ms = wall_ms(), .kind = swim_event_name(order->event.event)};
     struct member member, other;
-    memcpy(event.id, order->event.id.bytes, sizeof(event.id));
+    event.id = order->event.id;
     bool known = describe(m, &order->event.id, &member);
     if (known) {
         memcpy(event.name, member.cert.name, sizeof(event.name));
@@ -110,13 +110,13 @@ void membership_note(struct membership *m, const struct swim_order *order)
 void membership_note_incompatible(struct membership *m, const struct member *member)
 {
     char advice[PROTOCOL_ADVICE_MAX];
-    if (revocations_cover(m->trust.revocations, member->cert.node, member->cert.curve,
+    if (revocations_cover(m->trust.revocations, &member->cert.node, member->cert.curve,
                           member->cert.serial, NULL) ||
         !incompatible_note(&m->incompatible, member, boottime_ms()))
         return;
     m->changed = true;
     struct member_event event = {.time_ms = wall_ms(), .kind = swim_event_name(SWIM_EVENT_REFUSED)};
-    memcpy(event.id, member->cert.node, sizeof(event.id));
+    event.id = member->cert.node;
     memcpy(event.name, member->cert.name, sizeof(event.name));
     memcpy(event.address, member->address, sizeof(event.address));
     snprintf(event.detail, sizeof(event.detail), "%s",

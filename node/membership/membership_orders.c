@@ -48,7 +48,7 @@ static void send_order(struct membership *m, const struct swim_order *order)
     struct route route;
     struct link_peer peer;
     struct err err = ERR_INIT;
-    if (order->send.has_id && link_route_to(m->link, id->bytes, SPOKE_LATELY_MS, &route)) {
+    if (order->send.has_id && link_route_to(m->link, id, SPOKE_LATELY_MS, &route)) {
         zmq_msg_t copy;
         zmq_msg_init(&copy);
         zmq_msg_copy(&copy, &body);
@@ -57,9 +57,8 @@ static void send_order(struct membership *m, const struct swim_order *order)
             return;
         }
     }
-    bool found = order->send.has_id
-                     ? link_peer_of(m->link, id->bytes, &peer) || find_peer(m, id, &peer)
-                     : find_seed(m, order->send.address, &peer);
+    bool found = order->send.has_id ? link_peer_of(m->link, id, &peer) || find_peer(m, id, &peer)
+                                    : find_seed(m, order->send.address, &peer);
     if (!found) {
         zmq_msg_close(&body);
         return;
@@ -79,13 +78,13 @@ static void take_event(struct membership *m, const struct swim_order *order)
     if (order->event.event == SWIM_EVENT_REFUSED) {
         struct member member;
         if (order->event.refused.state == SWIM_LEFT)
-            incompatible_remove(&m->incompatible, order->event.id.bytes);
+            incompatible_remove(&m->incompatible, &order->event.id);
         else if (member_describe(&member, &order->event.refused, boottime_ms()) == 0)
             membership_note_incompatible(m, &member);
         return;
     }
     m->changed = true;
-    incompatible_remove(&m->incompatible, order->event.id.bytes);
+    incompatible_remove(&m->incompatible, &order->event.id);
     membership_note(m, order);
     bool gone = order->event.event == SWIM_EVENT_DEAD || order->event.event == SWIM_EVENT_LEFT ||
                 order->event.event == SWIM_EVENT_AWAY;

@@ -94,7 +94,7 @@ static int start_core(struct membership *m, const struct config *config, const s
                              .metadata = metadata,
                              .metadata_size = metadata_size,
                              .incarnation = m->notes.incarnation};
-    memcpy(self.id.bytes, cert->node, sizeof(self.id.bytes));
+    self.id = cert->node;
     randombytes_buf(&self.seed, sizeof(self.seed));
     trust_fill_ops(&m->trust, &ops);
     if (swim_new(&m->swim, &knobs, &ops, &self, (uint64_t)boottime_ms(), err) != 0)

@@ -66,7 +66,7 @@ static bool admit(void *context, const struct node_id *id, const char *name, con
     struct err err = ERR_INIT;
     if (meta_decode(&meta, metadata, metadata_size, &err) != 0 ||
         cert_decode(&cert, meta.certificate, meta.certificate_size, &err) != 0 ||
-        memcmp(cert.node, id->bytes, sizeof(id->bytes)) != 0 || strcmp(cert.name, name) != 0) {
+        !id_equal(&cert.node, id) || strcmp(cert.name, name) != 0) {
         atomic_fetch_add(&trust->refused_count, 1);
         return false;
     }
@@ -79,7 +79,7 @@ static bool admit(void *context, const struct node_id *id, const char *name, con
         atomic_fetch_add(&trust->expired_count, 1);
         return false;
     }
-    if (revocations_cover(trust->revocations, cert.node, cert.curve, cert.serial, NULL)) {
+    if (revocations_cover(trust->revocations, &cert.node, cert.curve, cert.serial, NULL)) {
         atomic_fetch_add(&trust->revoked_count, 1);
         return false;
     }

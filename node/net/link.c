@@ -116,7 +116,7 @@ int link_new(struct link **link, const struct link_options *options, const struc
     l->ops = *ops;
     l->keys = options->keys;
     memcpy(l->authority_public, options->authority_public, sizeof(l->authority_public));
-    cluster_id(l->cluster, l->authority_public);
+    cluster_id(&l->cluster, l->authority_public);
     l->revocations = options->revocations;
     l->asks_revoked = options->asks_revoked;
     l->protocol = options->protocol;

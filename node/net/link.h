@@ -70,7 +70,7 @@ struct link_peer {
  * not there are empty. What the receiver wants to keep it moves out with zmq_msg_move; the rest is
  * closed for it. */
 struct link_message {
-    const uint8_t *node;       /* CERT_ID_SIZE */
+    const struct node_id *node;
     const uint8_t *curve;      /* what it proved */
     const struct route *route; /* to answer on its own connection; NULL: came on one of ours */
     uint64_t call;
@@ -121,11 +121,10 @@ int link_answer(struct link *link, const struct route *route, uint64_t call, uin
 void link_refuse(struct link *link, const struct route *route, uint64_t call, enum err_code code,
                  const char *text);
 /* The connection on which a node spoke to us within the last within_ms; false: none. */
-bool link_route_to(struct link *link, const uint8_t node[CERT_ID_SIZE], int64_t within_ms,
+bool link_route_to(struct link *link, const struct node_id *node, int64_t within_ms,
                    struct route *route);
 /* The peer that we have a welcomed connection to and that proved to be this node; false: none. */
-bool link_peer_of(const struct link *link, const uint8_t node[CERT_ID_SIZE],
-                  struct link_peer *peer);
+bool link_peer_of(const struct link *link, const struct node_id *node, struct link_peer *peer);
 /* Close our connection to the peer with this key, if there is one. */
 void link_drop(struct link *link, const uint8_t curve[32]);
 size_t link_peer_count(const struct link *link);

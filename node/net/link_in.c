@@ -23,7 +23,7 @@ int link_check_cert(struct link *link, struct cert *cert, const uint8_t *bytes, 
     enum link_count why = COUNT_BAD_CERTIFICATE;
     if (cert_decode(cert, bytes, size, err) != 0)
         goto refuse;
-    if (memcmp(cert->cluster, link->cluster, CERT_ID_SIZE) != 0) {
+    if (!id_equal(&cert->cluster, &link->cluster)) {
         why = COUNT_FOREIGN;
         err_set(err, ERR_FOREIGN, "the certificate is of another cluster");
         goto refuse;
@@ -106,7 +106,7 @@ static void take_hello(struct link *link, const struct route *route, const uint8
         refuse_hello(link, route, curve, &err);
         return;
     }
-    if (revocations_check(link->revocations, cert.node, cert.curve, cert.serial, &err) != 0) {
+    if (revocations_check(link->revocations, &cert.node, cert.curve, cert.serial, &err) != 0) {
         count(link, COUNT_REVOKED);
         refuse_hello(link, route, curve, &err);
         return;
@@ -163,14 +163,14 @@ static void take_message(struct link *link, struct frames *frames, const uint8_t
         return;
     }
     struct err err = ERR_INIT;
-    if (revocations_check(link->revocations, session->node, curve, session->serial, &err) != 0) {
+    if (revocations_check(link->revocations, &session->node, curve, session->serial, &err) != 0) {
         count(link, COUNT_REVOKED);
         link_refuse(link, &frames->route, envelope->call, ERR_DENIED, err.text);
         return;
     }
     session->heard_ms = monotonic_ms();
     session->route = frames->route;
-    struct link_message message = {.node = session->node, .curve = curve, .route = &frames->route};
+    struct link_message message = {.node = &session->node, .curve = curve, .route = &frames->route};
     link_hand_up(link, frames, envelope, &session->lateness, &message);
 }
 
@@ -231,7 +231,7 @@ void link_refuse(struct link *link, const struct route *route, uint64_t call, en
     send_refusal(link, route, call, &refusal);
 }
 
-bool link_route_to(struct link *link, const uint8_t node[CERT_ID_SIZE], int64_t within_ms,
+bool link_route_to(struct link *link, const struct node_id *node, int64_t within_ms,
                    struct route *route)
 {
     const struct session *session = session_of_node(link->sessions, node);

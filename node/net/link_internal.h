@@ -40,7 +40,7 @@ struct pooled {
     struct link_peer peer;
     struct route route; /* our ROUTER's name for it, never used twice */
     bool welcomed;
-    uint8_t node[CERT_ID_SIZE]; /* once welcomed */
+    struct node_id node; /* once welcomed */
     uint64_t serial;
     int64_t not_after_s;
     int64_t made_ms, used_ms;
@@ -53,7 +53,7 @@ struct link {
     struct link_ops ops;
     const struct node_keys *keys;
     uint8_t authority_public[32];
-    uint8_t cluster[CERT_ID_SIZE];
+    struct cluster_id cluster;
     uint8_t certificate[CERT_BYTES_MAX];
     size_t certificate_size;
     struct revocations *revocations;

@@ -43,11 +43,11 @@ void link_drop(struct link *link, const uint8_t curve[32])
         pool_remove(link, pooled);
 }
 
-bool link_peer_of(const struct link *link, const uint8_t node[CERT_ID_SIZE], struct link_peer *peer)
+bool link_peer_of(const struct link *link, const struct node_id *node, struct link_peer *peer)
 {
     for (size_t i = 0; i < link->pool_count; i++) {
         const struct pooled *pooled = &link->pool[i];
-        if (pooled->welcomed && memcmp(pooled->node, node, CERT_ID_SIZE) == 0) {
+        if (pooled->welcomed && id_equal(&pooled->node, node)) {
             *peer = pooled->peer;
             return true;
         }
@@ -182,7 +182,7 @@ int link_send(struct link *link, const struct link_peer *peer, uint64_t call, ui
 }
 
 /* Loses the connection to a node that was revoked meanwhile, where such are not asked anything. */
-static bool lose_revoked(struct link *link, struct pooled *pooled, const uint8_t node[CERT_ID_SIZE],
+static bool lose_revoked(struct link *link, struct pooled *pooled, const struct node_id *node,
                          uint64_t serial)
 {
     struct err err = ERR_INIT;
@@ -205,12 +205,12 @@ static void take_welcome(struct link *link, struct pooled *pooled, const Ecbak__
         lose(link, pooled, &err);
         return;
     }
-    if (lose_revoked(link, pooled, cert.node, cert.serial))
+    if (lose_revoked(link, pooled, &cert.node, cert.serial))
         return;
     pooled->welcomed = true;
     pooled->serial = cert.serial;
     pooled->not_after_s = cert.not_after_s;
-    memcpy(pooled->node, cert.node, CERT_ID_SIZE);
+    pooled->node = cert.node;
 }
 
 /* A refusal's text comes from elsewhere: printable, and of bounded length. */
@@ -266,7 +266,7 @@ static void take_refusal(struct link *link, struct pooled *pooled, struct frames
     }
     uint32_t code = envelope->refusal->error;
     struct link_message message = {
-        .node = pooled->node,
+        .node = &pooled->node,
         .curve = pooled->peer.curve,
         .refused = code == 0 || code > ERR_CANCELLED ? ERR_IO : (enum err_code)code,
         .refused_text = text};
@@ -301,8 +301,8 @@ static void take_frames(struct link *link, struct frames *frames)
         struct err err = ERR_INIT;
         err_set(&err, ERR_DENIED, "%s: its certificate has expired", pooled->peer.endpoint);
         lose(link, pooled, &err);
-    } else if (!lose_revoked(link, pooled, pooled->node, pooled->serial)) {
-        struct link_message message = {.node = pooled->node, .curve = pooled->peer.curve};
+    } else if (!lose_revoked(link, pooled, &pooled->node, pooled->serial)) {
+        struct link_message message = {.node = &pooled->node, .curve = pooled->peer.curve};
         link_hand_up(link, frames, envelope, &pooled->lateness, &message);
     }
     ecbak__link_envelope__free_unpacked(envelope, NULL);

@@ -115,13 +115,13 @@ int revocations_add(struct revocations *set, const uint8_t *bytes, size_t size, 
     return result;
 }
 
-void revocations_place(struct revocations *set, const uint8_t node[CERT_ID_SIZE], const char *bulk)
+void revocations_place(struct revocations *set, const struct node_id *node, const char *bulk)
 {
     if (set == NULL)
         return;
     pthread_mutex_lock(&set->lock);
     for (size_t i = 0; i < set->count; i++)
-        if (memcmp(set->list[i].revocation.node, node, CERT_ID_SIZE) == 0)
+        if (id_equal(&set->list[i].revocation.node, node))
             place(set, &set->list[i], bulk);
     pthread_mutex_unlock(&set->lock);
 }
@@ -141,8 +141,8 @@ void revocations_forget(struct revocations *set, int64_t now_s)
     pthread_mutex_unlock(&set->lock);
 }
 
-bool revocations_cover(struct revocations *set, const uint8_t node[CERT_ID_SIZE],
-                       const uint8_t curve[32], uint64_t serial, struct revocation *which)
+bool revocations_cover(struct revocations *set, const struct node_id *node, const uint8_t curve[32],
+                       uint64_t serial, struct revocation *which)
 {
     bool covered = false;
     if (set == NULL)
@@ -157,8 +157,8 @@ bool revocations_cover(struct revocations *set, const uint8_t node[CERT_ID_SIZE]
     return covered;
 }
 
-int revocations_check(struct revocations *set, const uint8_t node[CERT_ID_SIZE],
-                      const uint8_t curve[32], uint64_t serial, struct err *err)
+int revocations_check(struct revocations *set, const struct node_id *node, const uint8_t curve[32],
+                      uint64_t serial, struct err *err)
 {
     struct revocation which;
     if (!revocations_cover(set, node, curve, serial, &which))

@@ -53,18 +53,18 @@ void revocations_close(struct revocations **set);
 int revocations_add(struct revocations *set, const uint8_t *bytes, size_t size, const char *bulk,
                     int64_t now_s, bool *added, struct err *err) MUST_CHECK;
 /* Where that node's bulk socket is. Ignored for a node that is not in the set. */
-void revocations_place(struct revocations *set, const uint8_t node[CERT_ID_SIZE], const char *bulk);
+void revocations_place(struct revocations *set, const struct node_id *node, const char *bulk);
 /* Forgets what has become pointless. */
 void revocations_forget(struct revocations *set, int64_t now_s);
 /* Writes the file when something changed since it was last written. */
 int revocations_save(struct revocations *set, struct err *err) MUST_CHECK;
 
 /* Is this certificate revoked? Then *which (may be NULL) says more. */
-bool revocations_cover(struct revocations *set, const uint8_t node[CERT_ID_SIZE],
-                       const uint8_t curve[32], uint64_t serial, struct revocation *which);
+bool revocations_cover(struct revocations *set, const struct node_id *node, const uint8_t curve[32],
+                       uint64_t serial, struct revocation *which);
 /* The same as an error: ERR_DENIED, with the reason. */
-int revocations_check(struct revocations *set, const uint8_t node[CERT_ID_SIZE],
-                      const uint8_t curve[32], uint64_t serial, struct err *err) MUST_CHECK;
+int revocations_check(struct revocations *set, const struct node_id *node, const uint8_t curve[32],
+                      uint64_t serial, struct err *err) MUST_CHECK;
 struct revocation_digest revocations_digest(struct revocations *set);
 /* A copy of all, to be freed. */
 size_t revocations_list(struct revocations *set, struct revoked **list);

@@ -48,12 +48,12 @@ struct session *session_find(struct session_table *table, const uint8_t curve[32
     return NULL;
 }
 
-struct session *session_of_node(struct session_table *table, const uint8_t node[CERT_ID_SIZE])
+struct session *session_of_node(struct session_table *table, const struct node_id *node)
 {
     struct session *found = NULL;
     for (size_t i = 0; i < table->count; i++) {
         struct session *session = &table->sessions[i];
-        if (memcmp(session->node, node, CERT_ID_SIZE) == 0 &&
+        if (id_equal(&session->node, node) &&
             (found == NULL || session->heard_ms > found->heard_ms))
             found = session;
     }
@@ -97,7 +97,7 @@ struct session *session_add(struct session_table *table, const struct cert *cert
         *bucket = index;
         memcpy(session->curve, cert->curve, 32);
     }
-    memcpy(session->node, cert->node, CERT_ID_SIZE);
+    session->node = cert->node;
     session->serial = cert->serial;
     session->not_before_s = cert->not_before_s;
     session->not_after_s = cert->not_after_s;

@@ -25,7 +25,7 @@ struct route {
 
 struct session {
     uint8_t curve[32];
-    uint8_t node[CERT_ID_SIZE];
+    struct node_id node;
     uint64_t serial;
     int64_t not_before_s, not_after_s;
     int64_t heard_ms;
@@ -42,7 +42,7 @@ void session_table_destroy(struct session_table **table);
 /* NULL when that key has shown no certificate. */
 struct session *session_find(struct session_table *table, const uint8_t curve[32]);
 /* The session of a node, NULL when there is none. */
-struct session *session_of_node(struct session_table *table, const uint8_t node[CERT_ID_SIZE]);
+struct session *session_of_node(struct session_table *table, const struct node_id *node);
 /* The session of cert->curve from now on, new or renewed. */
 struct session *session_add(struct session_table *table, const struct cert *cert, int64_t now_ms);
 

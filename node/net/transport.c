@@ -97,7 +97,7 @@ static void take_request(struct transport *t, struct link_message *message)
     }
     struct incoming in = {
         .call = message->call, .route_size = message->route->size, .charge = charge};
-    memcpy(in.node, message->node, CERT_ID_SIZE);
+    in.node = *message->node;
     memcpy(in.route, message->route->bytes, message->route->size);
     in.header = alloc_copy(zmq_msg_data(message->body), header_size);
     in.header_size = header_size;

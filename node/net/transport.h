@@ -52,8 +52,8 @@ void payload_release(struct payload *payload);
 
 /* A request that came in. Answer it exactly once with transport_reply, from any thread. */
 struct incoming {
-    bool from_client;           /* a command on the ipc socket; else a certified node */
-    uint8_t node[CERT_ID_SIZE]; /* whose, when it is a node's */
+    bool from_client;    /* a command on the ipc socket; else a certified node */
+    struct node_id node; /* whose, when it is a node's */
     uint8_t *header;
     size_t header_size;
     struct payload payload;
@@ -73,7 +73,7 @@ struct peer_address {
 struct transport_ops {
     void *ctx;
     /* -1: no such member. Called on the caller's thread of transport_call. */
-    int (*find)(void *ctx, const uint8_t node[CERT_ID_SIZE], struct peer_address *address);
+    int (*find)(void *ctx, const struct node_id *node, struct peer_address *address);
     /* A request arrived; take it (into a queue) and return 0, or return -1: it is answered
      * ERR_BUSY. Runs on the transport thread and must not block. */
     int (*arrived)(void *ctx, struct incoming *incoming);
@@ -99,7 +99,7 @@ struct outgoing {
     size_t header_size;
     struct payload *payload;
 };
-int transport_call(struct transport *transport, const uint8_t node[CERT_ID_SIZE],
+int transport_call(struct transport *transport, const struct node_id *node,
                    const struct outgoing *outgoing, int timeout_ms, struct call **call,
                    struct err *err) MUST_CHECK;
 /* Waits until one of calls[count] (NULLs are skipped) is done and returns its index, or -1 when

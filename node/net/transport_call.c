@@ -27,9 +27,8 @@ static void call_unref(struct call *call)
         call_free(call);
 }
 
-int transport_call(struct transport *t, const uint8_t node[CERT_ID_SIZE],
-                   const struct outgoing *outgoing, int timeout_ms, struct call **call,
-                   struct err *err)
+int transport_call(struct transport *t, const struct node_id *node, const struct outgoing *outgoing,
+                   int timeout_ms, struct call **call, struct err *err)
 {
     struct payload *payload = outgoing->payload;
     struct peer_address address = {0};

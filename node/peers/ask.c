@@ -7,7 +7,7 @@
 
 #include "node/common/wire.h"
 
-int ask_start(struct transport *transport, const uint8_t node[ID_SIZE],
+int ask_start(struct transport *transport, const struct node_id *node,
               const Ecbak__PeerRequest *request, struct payload *payload, int timeout_ms,
               struct call **call, struct err *err)
 {
@@ -58,7 +58,7 @@ int ask_wait(struct call *const *calls, size_t count, int64_t deadline_ms)
     return -1;
 }
 
-Ecbak__PeerReply *ask_one(struct transport *transport, const uint8_t node[ID_SIZE],
+Ecbak__PeerReply *ask_one(struct transport *transport, const struct node_id *node,
                           const Ecbak__PeerRequest *request, int timeout_ms,
                           Ecbak__PeerReply__BodyCase expected, struct err *err)
 {

@@ -23,7 +23,7 @@
 #define ASK_FRAGMENTS_MAX  16 /* of one pack at one node, in an answer */
 
 /* payload (or NULL) is taken, also on failure. */
-int ask_start(struct transport *transport, const uint8_t node[ID_SIZE],
+int ask_start(struct transport *transport, const struct node_id *node,
               const Ecbak__PeerRequest *request, struct payload *payload, int timeout_ms,
               struct call **call, struct err *err) MUST_CHECK;
 /* Of a call that is done: its reply, of the expected kind (BODY__NOT_SET: any), to be released with
@@ -33,7 +33,7 @@ Ecbak__PeerReply *ask_reply(struct call *call, Ecbak__PeerReply__BodyCase expect
 
 /* One question, waited for: its reply, to be released with wire_free, or NULL with the error. A
  * payload of the answer is lost. */
-Ecbak__PeerReply *ask_one(struct transport *transport, const uint8_t node[ID_SIZE],
+Ecbak__PeerReply *ask_one(struct transport *transport, const struct node_id *node,
                           const Ecbak__PeerRequest *request, int timeout_ms,
                           Ecbak__PeerReply__BodyCase expected, struct err *err) MUST_CHECK;
 

@@ -8,7 +8,7 @@
 #include "coding/base/alloc.h"
 
 struct entry {
-    uint8_t node[ID_SIZE];
+    struct node_id node;
     uint64_t incarnation;
     int64_t failed_ms, doubt_ms;
 };
@@ -33,16 +33,16 @@ void health_destroy(struct health **health)
     *health = NULL;
 }
 
-static struct entry *find(struct health *health, const uint8_t node[ID_SIZE])
+static struct entry *find(struct health *health, const struct node_id *node)
 {
     for (size_t i = 0; i < health->count; i++) {
-        if (memcmp(health->entries[i].node, node, ID_SIZE) == 0)
+        if (id_equal(&health->entries[i].node, node))
             return &health->entries[i];
     }
     return NULL;
 }
 
-static struct entry *make(struct health *health, const uint8_t node[ID_SIZE])
+static struct entry *make(struct health *health, const struct node_id *node)
 {
     struct entry *entry = &health->entries[0];
     if (health->count < HEALTH_NODES_MAX) {
@@ -54,11 +54,11 @@ static struct entry *make(struct health *health, const uint8_t node[ID_SIZE])
         }
     }
     *entry = (struct entry){.doubt_ms = 0};
-    memcpy(entry->node, node, ID_SIZE);
+    entry->node = *node;
     return entry;
 }
 
-void health_failed(struct health *health, const uint8_t node[ID_SIZE], uint64_t incarnation,
+void health_failed(struct health *health, const struct node_id *node, uint64_t incarnation,
                    int64_t now_ms)
 {
     pthread_mutex_lock(&health->lock);
@@ -76,7 +76,7 @@ void health_failed(struct health *health, const uint8_t node[ID_SIZE], uint64_t 
     pthread_mutex_unlock(&health->lock);
 }
 
-void health_succeeded(struct health *health, const uint8_t node[ID_SIZE])
+void health_succeeded(struct health *health, const struct node_id *node)
 {
     pthread_mutex_lock(&health->lock);
     struct entry *entry = find(health, node);
@@ -85,7 +85,7 @@ void health_succeeded(struct health *health, const uint8_t node[ID_SIZE])
     pthread_mutex_unlock(&health->lock);
 }
 
-bool health_doubtful(struct health *health, const uint8_t node[ID_SIZE], uint64_t incarnation,
+bool health_doubtful(struct health *health, const struct node_id *node, uint64_t incarnation,
                      int64_t now_ms)
 {
     pthread_mutex_lock(&health->lock);

@@ -23,10 +23,10 @@ struct health;
 
 void health_new(struct health **health);
 void health_destroy(struct health **health);
-void health_failed(struct health *health, const uint8_t node[ID_SIZE], uint64_t incarnation,
+void health_failed(struct health *health, const struct node_id *node, uint64_t incarnation,
                    int64_t now_ms);
-void health_succeeded(struct health *health, const uint8_t node[ID_SIZE]);
-bool health_doubtful(struct health *health, const uint8_t node[ID_SIZE], uint64_t incarnation,
+void health_succeeded(struct health *health, const struct node_id *node);
+bool health_doubtful(struct health *health, const struct node_id *node, uint64_t incarnation,
                      int64_t now_ms);
 
 #endif

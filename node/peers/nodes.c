@@ -20,7 +20,7 @@ static enum standing standing_of(const struct peers *peers, const struct member 
     if (member->state == MEMBER_DEAD || member->state == MEMBER_INCOMPATIBLE)
         return STANDING_DEAD;
     if (member->state == MEMBER_SUSPECT || member->away ||
-        health_doubtful(peers->health, member->cert.node, member->incarnation, now_ms))
+        health_doubtful(peers->health, &member->cert.node, member->incarnation, now_ms))
         return STANDING_DOUBTFUL;
     return STANDING_GOOD;
 }
@@ -36,7 +36,7 @@ void nodes_init(struct nodes *nodes, struct peers *peers)
         const struct member *member = &nodes->table->members[i];
         struct candidate *candidate = &nodes->candidates[i];
         nodes->standings[i] = standing_of(peers, member, now_ms);
-        memcpy(candidate->node, member->cert.node, ID_SIZE);
+        candidate->node = member->cert.node;
         candidate->zone = member->cert.zone;
         candidate->capacity_bytes = member->capacity_bytes;
         candidate->free_bytes = member->capacity_bytes > member->used_bytes
@@ -59,10 +59,10 @@ void nodes_release(struct nodes *nodes)
     nodes->standings = NULL;
 }
 
-int nodes_find(const struct nodes *nodes, const uint8_t node[ID_SIZE])
+int nodes_find(const struct nodes *nodes, const struct node_id *node)
 {
     for (size_t i = 0; i < nodes->count; i++) {
-        if (memcmp(nodes->candidates[i].node, node, ID_SIZE) == 0)
+        if (id_equal(&nodes->candidates[i].node, node))
             return (int)i;
     }
     return -1;
@@ -71,7 +71,7 @@ int nodes_find(const struct nodes *nodes, const uint8_t node[ID_SIZE])
 bool nodes_gone(const struct nodes *nodes, size_t index)
 {
     struct member_table *now = membership_table(nodes->peers->membership);
-    const struct member *member = member_find(now, nodes->candidates[index].node);
+    const struct member *member = member_find(now, &nodes->candidates[index].node);
     bool gone = member == NULL || member->state == MEMBER_DEAD || member->state == MEMBER_LEFT ||
                 member->state == MEMBER_INCOMPATIBLE;
     member_table_release(&now);
@@ -83,14 +83,14 @@ void nodes_failed(struct nodes *nodes, size_t index)
     const struct member *member = &nodes->table->members[index];
     if (member->self)
         return;
-    health_failed(nodes->peers->health, member->cert.node, member->incarnation, monotonic_ms());
+    health_failed(nodes->peers->health, &member->cert.node, member->incarnation, monotonic_ms());
     if (nodes->standings[index] == STANDING_GOOD)
         nodes->standings[index] = STANDING_DOUBTFUL;
 }
 
 void nodes_succeeded(struct nodes *nodes, size_t index)
 {
-    health_succeeded(nodes->peers->health, nodes->candidates[index].node);
+    health_succeeded(nodes->peers->health, &nodes->candidates[index].node);
 }
 
 size_t nodes_count(const struct nodes *nodes, enum standing worst)

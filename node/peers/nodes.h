@@ -27,7 +27,7 @@ struct nodes {
 void nodes_init(struct nodes *nodes, struct peers *peers);
 void nodes_release(struct nodes *nodes);
 /* Index of a node, or -1. */
-int nodes_find(const struct nodes *nodes, const uint8_t node[ID_SIZE]);
+int nodes_find(const struct nodes *nodes, const struct node_id *node);
 /* Is it dead or gone by now? Looks at the membership of this moment. */
 bool nodes_gone(const struct nodes *nodes, size_t index);
 

@@ -37,9 +37,9 @@ struct reach {
 /* ---- dialling others ----------------------------------------------------------------------- */
 
 /* Whoever shares a slot waits too: two who take turns are dialled no more often than one. */
-static bool too_often(struct reach *reach, const uint8_t node[ID_SIZE])
+static bool too_often(struct reach *reach, const struct node_id *node)
 {
-    int64_t now_ms = monotonic_ms(), *next_ms = &reach->callers_ms[node[0] % CALLERS];
+    int64_t now_ms = monotonic_ms(), *next_ms = &reach->callers_ms[node->bytes[0] % CALLERS];
     if (now_ms < *next_ms)
         return true;
     *next_ms = now_ms + REACH_CALLER_MS;
@@ -47,7 +47,7 @@ static bool too_often(struct reach *reach, const uint8_t node[ID_SIZE])
 }
 
 /* Where the caller says itself, in gossip, that it is. */
-int reach_dial(struct reach *reach, const uint8_t node[ID_SIZE], Ecbak__DialBackReply *reply,
+int reach_dial(struct reach *reach, const struct node_id *node, Ecbak__DialBackReply *reply,
                char text[REACH_TEXT_SIZE], struct err *err)
 {
     struct member_table *table = membership_table(reach->peers->membership);

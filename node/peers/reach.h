@@ -44,7 +44,7 @@ void reach_read(struct reach *reach, struct reachable *reachable);
 
 /* A member asks to be dialled: tries it, and fills the reply, which borrows text. ERR_NOT_FOUND when
  * it is no member that we know; ERR_BUSY when it asks too often. One thread at a time. */
-int reach_dial(struct reach *reach, const uint8_t node[ID_SIZE], Ecbak__DialBackReply *reply,
+int reach_dial(struct reach *reach, const struct node_id *node, Ecbak__DialBackReply *reply,
                char text[REACH_TEXT_SIZE], struct err *err) MUST_CHECK;
 
 #endif

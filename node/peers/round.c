@@ -28,7 +28,7 @@ void round_ask(struct round *round, size_t node, const Ecbak__PeerRequest *reque
 {
     int64_t left_ms = round->deadline_ms - monotonic_ms();
     round->asked++;
-    if (ask_start(round->nodes->peers->transport, round->nodes->candidates[node].node, request,
+    if (ask_start(round->nodes->peers->transport, &round->nodes->candidates[node].node, request,
                   payload, left_ms > 1 ? (int)left_ms : 1, &round->calls[node], NULL) != 0)
         round->calls[node] = NULL;
 }

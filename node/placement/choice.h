@@ -19,7 +19,7 @@ struct choice {
     struct candidate *candidates; /* usable: may still be tried by this job */
     bool *taken;                  /* holds a fragment, or one is on its way */
     size_t count;
-    const uint8_t *pack; /* id: decides the order; this and the rest are the caller's to fill in */
+    const struct pack_id *pack; /* decides the order; this and the rest the caller fills in */
     size_t zone_max;
     uint64_t fragment_bytes;
     bool doubtful_too; /* doubtful nodes when the good are too few */

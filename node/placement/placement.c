@@ -20,16 +20,16 @@
 
 struct rank {
     double draw; /* the smaller, the earlier */
-    const uint8_t *node;
+    const struct node_id *node;
     size_t candidate;
 };
 
-static double draw_of(const uint8_t pack[ID_SIZE], const struct candidate *candidate)
+static double draw_of(const struct pack_id *pack, const struct candidate *candidate)
 {
     uint8_t both[2 * ID_SIZE], digest[HASH_SIZE];
     struct reader r;
-    memcpy(both, pack, ID_SIZE);
-    memcpy(both + ID_SIZE, candidate->node, ID_SIZE);
+    memcpy(both, pack->bytes, ID_SIZE);
+    memcpy(both + ID_SIZE, candidate->node.bytes, ID_SIZE);
     hash_bytes(digest, PLACEMENT_CONTEXT, both, sizeof(both));
     reader_init(&r, digest, sizeof(digest));
     double uniform = ((double)(read_u64(&r) >> 11) + 0.5) / 0x1p53;
@@ -43,15 +43,15 @@ static int compare_ranks(const void *left, const void *right)
     const struct rank *a = left, *b = right;
     if (a->draw != b->draw)
         return a->draw < b->draw ? -1 : 1;
-    return memcmp(a->node, b->node, ID_SIZE);
+    return id_compare(a->node, b->node);
 }
 
-void placement_order(const uint8_t pack[ID_SIZE], const struct candidate *candidates, size_t count,
+void placement_order(const struct pack_id *pack, const struct candidate *candidates, size_t count,
                      size_t *order)
 {
     struct rank *ranks = alloc_zero(count, sizeof(*ranks));
     for (size_t i = 0; i < count; i++)
-        ranks[i] = (struct rank){draw_of(pack, &candidates[i]), candidates[i].node, i};
+        ranks[i] = (struct rank){draw_of(pack, &candidates[i]), &candidates[i].node, i};
     qsort(ranks, count, sizeof(*ranks), compare_ranks);
     for (size_t i = 0; i < count; i++)
         order[i] = ranks[i].candidate;

@@ -21,7 +21,7 @@
 #include "coding/base/id.h"
 
 struct candidate {
-    uint8_t node[ID_SIZE];
+    struct node_id node;
     const char *zone;        /* NULL: as "" */
     uint64_t capacity_bytes; /* the weight */
     uint64_t free_bytes;
@@ -31,12 +31,12 @@ struct candidate {
 };
 
 /* Indices of candidates in rendezvous order for this pack, all of them. */
-void placement_order(const uint8_t pack[ID_SIZE], const struct candidate *candidates, size_t count,
+void placement_order(const struct pack_id *pack, const struct candidate *candidates, size_t count,
                      size_t *order);
 
 /* Where fragments of one object may go. Borrows all. */
 struct placement {
-    const uint8_t *pack; /* id */
+    const struct pack_id *pack;
     const struct candidate *candidates;
     size_t count;
     const bool *taken; /* those that hold a fragment already: they count for their zone and are not

@@ -19,7 +19,7 @@
 /* Repairing gives up for a request after so many failures in a row: the reason is the cluster's. */
 #define REPAIR_FAILURES_MAX 3
 
-static int pin_here(struct peers *peers, const struct pin *pin, const uint8_t (*packs)[ID_SIZE],
+static int pin_here(struct peers *peers, const struct pin *pin, const struct pack_id *packs,
                     size_t count, size_t self, struct sightings *seen, struct err *err)
 {
     uint32_t *pinned = alloc_zero(count, sizeof(*pinned));
@@ -30,7 +30,7 @@ static int pin_here(struct peers *peers, const struct pin *pin, const uint8_t (*
         if (pinned[i] == 0)
             continue;
         result =
-            store_find_pack(peers->local.store, packs[i], found, ASK_FRAGMENTS_MAX, &here, err);
+            store_find_pack(peers->local.store, &packs[i], found, ASK_FRAGMENTS_MAX, &here, err);
         if (result == 0)
             sightings_add_own(seen, self, i, found, here);
     }
@@ -38,12 +38,12 @@ static int pin_here(struct peers *peers, const struct pin *pin, const uint8_t (*
     return result;
 }
 
-static void ask_all(struct round *round, const struct pin *pin, const uint8_t (*packs)[ID_SIZE],
+static void ask_all(struct round *round, const struct pin *pin, const struct pack_id *packs,
                     size_t count)
 {
     ProtobufCBinaryData *views = alloc_zero(count, sizeof(*views));
     for (size_t i = 0; i < count; i++)
-        views[i] = wire_view(packs[i], ID_SIZE);
+        views[i] = wire_view(packs[i].bytes, ID_SIZE);
     Ecbak__Pin message_pin;
     pin_to_wire(&message_pin, pin);
     Ecbak__PinPacks body = ECBAK__PIN_PACKS__INIT;
@@ -82,7 +82,7 @@ static int by_pack_and_object(const void *a, const void *b)
     const struct sighting *x = a, *y = b;
     if (x->pack != y->pack)
         return x->pack < y->pack ? -1 : 1;
-    int order = memcmp(x->object, y->object, ID_SIZE);
+    int order = id_compare(&x->object, &y->object);
     if (order != 0)
         return order;
     if (x->data != y->data)
@@ -104,7 +104,7 @@ static void holders_of(const struct nodes *nodes, const struct sighting *run, si
     matching(held, count, holders->count, nodes->count, node_of);
     for (uint32_t row = 0; row < holders->count; row++) {
         if (node_of[row] != SIZE_MAX)
-            memcpy(holders->node[row], nodes->candidates[node_of[row]].node, ID_SIZE);
+            holders->node[row] = nodes->candidates[node_of[row]].node;
     }
     free(held);
 }
@@ -113,8 +113,7 @@ static void holders_of(const struct nodes *nodes, const struct sighting *run, si
  * nobody's word may hide what the others have. */
 static bool is_same_object(const struct sighting *a, const struct sighting *b)
 {
-    return memcmp(a->object, b->object, ID_SIZE) == 0 && a->data == b->data &&
-           a->parity == b->parity;
+    return id_equal(&a->object, &b->object) && a->data == b->data && a->parity == b->parity;
 }
 
 /* The best object of a pack: the one with most nodes to spare. Its holders go to *best. */
@@ -129,11 +128,11 @@ static void count_pack(const struct nodes *nodes, const struct sighting *seen, s
             run++;
         struct redundancy here = {.data = seen[at].data, .parity = seen[at].parity};
         holders_of(nodes, seen + at, run, holders);
-        holders_count(holders, nodes->peers->local.keys->node, &here.nodes, &here.others);
+        holders_count(holders, &nodes->peers->local.keys->node, &here.nodes, &here.others);
         int spare = (int)here.nodes - (int)here.data;
         if (spare > best_spare || (spare == best_spare && here.nodes > held->nodes)) {
             best_spare = spare;
-            memcpy(held->object, seen[at].object, ID_SIZE);
+            held->object = seen[at].object;
             held->data = here.data;
             held->parity = here.parity;
             held->nodes = here.nodes;
@@ -145,8 +144,8 @@ static void count_pack(const struct nodes *nodes, const struct sighting *seen, s
     free(holders);
 }
 
-int pin_packs(struct peers *peers, const struct pin *pin, const uint8_t (*packs)[ID_SIZE],
-              size_t count, bool repair, struct redundancy *held, struct err *err)
+int pin_packs(struct peers *peers, const struct pin *pin, const struct pack_id *packs, size_t count,
+              bool repair, struct redundancy *held, struct err *err)
 {
     struct nodes nodes;
     struct sightings seen = {.count = 0};
@@ -166,7 +165,7 @@ int pin_packs(struct peers *peers, const struct pin *pin, const uint8_t (*packs)
     for (size_t i = 0; result == 0 && i < count; i++) {
         size_t run = 0;
         held[i] = (struct redundancy){.nodes = 0};
-        memcpy(held[i].pack, packs[i], ID_SIZE);
+        held[i].pack = packs[i];
         while (at + run < seen.count && seen.items[at + run].pack == i)
             run++;
         if (run == 0)
@@ -179,9 +178,10 @@ int pin_packs(struct peers *peers, const struct pin *pin, const uint8_t (*packs)
             monotonic_ms() > repair_until_ms)
             continue;
         struct err why = ERR_INIT;
-        const struct repair object = {packs[i], held[i].object, held[i].data, held[i].parity, pin};
+        const struct repair object = {&packs[i], &held[i].object, held[i].data, held[i].parity,
+                                      pin};
         if (repair_object(peers, &object, holders, &held[i].sent_bytes, &why) == 0) {
-            holders_count(holders, peers->local.keys->node, &held[i].nodes, &held[i].others);
+            holders_count(holders, &peers->local.keys->node, &held[i].nodes, &held[i].others);
             failures = 0;
         } else {
             failures++;

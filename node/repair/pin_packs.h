@@ -16,7 +16,7 @@
 #define PIN_REPAIR_MS 20000 /* no repair starts later than this into a request */
 
 /* Fills held[count], in the order of packs; nodes = 0 where nothing was found. */
-int pin_packs(struct peers *peers, const struct pin *pin, const uint8_t (*packs)[ID_SIZE],
-              size_t count, bool repair, struct redundancy *held, struct err *err) MUST_CHECK;
+int pin_packs(struct peers *peers, const struct pin *pin, const struct pack_id *packs, size_t count,
+              bool repair, struct redundancy *held, struct err *err) MUST_CHECK;
 
 #endif

@@ -16,7 +16,7 @@
 #include "node/transfer/tell_holders.h"
 
 /* The grant from one holder; NULL when it has none. */
-static uint8_t *grant_from(struct nodes *nodes, size_t node, const uint8_t object[ID_SIZE],
+static uint8_t *grant_from(struct nodes *nodes, size_t node, const struct object_id *object,
                            uint32_t index, size_t *size, struct err *err)
 {
     uint8_t *bytes = NULL;
@@ -25,13 +25,13 @@ static uint8_t *grant_from(struct nodes *nodes, size_t node, const uint8_t objec
                    ? bytes
                    : NULL;
     Ecbak__GetGrant get = ECBAK__GET_GRANT__INIT;
-    get.object = wire_view(object, ID_SIZE);
+    get.object = wire_view(object->bytes, ID_SIZE);
     get.index = index;
     Ecbak__PeerRequest request = ECBAK__PEER_REQUEST__INIT;
     request.body_case = ECBAK__PEER_REQUEST__BODY_GET_GRANT;
     request.get_grant = &get;
     Ecbak__PeerReply *reply =
-        ask_one(nodes->peers->transport, nodes->candidates[node].node, &request, SMALL_TIMEOUT_MS,
+        ask_one(nodes->peers->transport, &nodes->candidates[node].node, &request, SMALL_TIMEOUT_MS,
                 ECBAK__PEER_REPLY__BODY_GET_GRANT, err);
     if (reply == NULL)
         return NULL;
@@ -42,13 +42,13 @@ static uint8_t *grant_from(struct nodes *nodes, size_t node, const uint8_t objec
 }
 
 /* A grant for the pack that is in force, from whichever holder has one. */
-static uint8_t *find_grant(struct nodes *nodes, const uint8_t pack[ID_SIZE],
-                           const uint8_t object[ID_SIZE], const struct holders *holders,
+static uint8_t *find_grant(struct nodes *nodes, const struct pack_id *pack,
+                           const struct object_id *object, const struct holders *holders,
                            size_t *size, struct err *err)
 {
     err_set(err, ERR_NOT_FOUND, "no holder has its grant");
     for (uint32_t i = 0; i < holders->count; i++) {
-        int node = holders_has(holders, i) ? nodes_find(nodes, holders->node[i]) : -1;
+        int node = holders_has(holders, i) ? nodes_find(nodes, &holders->node[i]) : -1;
         if (node < 0 || nodes->standings[node] > STANDING_GOOD)
             continue;
         struct grant opened;
@@ -57,8 +57,8 @@ static uint8_t *find_grant(struct nodes *nodes, const uint8_t pack[ID_SIZE],
         if (grant == NULL)
             continue;
         if (*size <= GRANT_BYTES_MAX &&
-            grant_open(&opened, &writer, grant, *size, nodes->peers->local.cluster, err) == 0 &&
-            memcmp(opened.pack, pack, ID_SIZE) == 0)
+            grant_open(&opened, &writer, grant, *size, &nodes->peers->local.cluster, err) == 0 &&
+            id_equal(&opened.pack, pack))
             return grant;
         free(grant);
         err_set(err, ERR_DAMAGED, "the grant beside fragment %u is none for this pack", i);
@@ -146,7 +146,7 @@ int repair_object(struct peers *peers, const struct repair *repair, struct holde
     result = 0;
 done:
     if (result != 0)
-        err_context(err, "completing object %s", hex_encode(hex, repair->object, 8));
+        err_context(err, "completing object %s", hex_encode(hex, repair->object->bytes, 8));
     for (uint32_t i = 0; i < RS_TOTAL_MAX; i++)
         free(sending->fragments[i]);
     free(sending);

@@ -11,7 +11,8 @@
 
 /* The object that is to be completed, and the record that it is pinned for; borrows all. */
 struct repair {
-    const uint8_t *pack, *object;
+    const struct pack_id *pack;
+    const struct object_id *object;
     uint32_t data, parity;
     const struct pin *pin;
 };

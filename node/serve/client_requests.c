@@ -50,24 +50,25 @@ static int get_records(struct service *service, const struct question *question,
 {
     (void)question;
     const Ecbak__GetRecordsRequest *body = request->get_records;
-    uint8_t vault[ID_SIZE], after[ID_SIZE];
+    struct vault_id vault;
+    struct record_id after;
     Ecbak__GetRecordsReply *page = &answer->get_records;
     bool first = body->after.len == 0;
-    if (!wire_take(vault, ID_SIZE, body->vault) ||
-        (!first && !wire_take(after, ID_SIZE, body->after)))
+    if (!wire_take(vault.bytes, ID_SIZE, body->vault) ||
+        (!first && !wire_take(after.bytes, ID_SIZE, body->after)))
         return err_set(err, ERR_FORMAT, "no vault id, or no hash to go on after");
     ecbak__get_records_reply__init(page);
     if (first)
         records_pull_all(&service->peers, &page->nodes_asked, &page->nodes_answered);
-    uint8_t(*hashes)[ID_SIZE] = alloc_zero(PAGE_RECORDS_MAX, ID_SIZE);
+    struct record_id *hashes = alloc_zero(PAGE_RECORDS_MAX, sizeof(struct record_id));
     answer->records = alloc_zero(PAGE_RECORDS_MAX, sizeof(*answer->records));
     size_t count = 0, bytes = 0, next = 0;
-    int result = store_list_records(service->peers.local.store, vault, first ? NULL : after, hashes,
-                                    PAGE_RECORDS_MAX, &count, err);
+    int result = store_list_records(service->peers.local.store, &vault, first ? NULL : &after,
+                                    hashes, PAGE_RECORDS_MAX, &count, err);
     for (; result == 0 && next < count && bytes < PAGE_BYTES_MAX; next++) {
         uint8_t *record;
         size_t size;
-        if (store_get_record(service->peers.local.store, hashes[next], &record, &size, err) != 0) {
+        if (store_get_record(service->peers.local.store, &hashes[next], &record, &size, err) != 0) {
             log_warn("a record of this node: %s", err->text); /* others may still have it */
             continue;
         }
@@ -75,14 +76,14 @@ static int get_records(struct service *service, const struct question *question,
         bytes += size;
     }
     if (next > 0)
-        memcpy(answer->last, hashes[next - 1], ID_SIZE);
+        answer->last = hashes[next - 1];
     free(hashes);
     if (result != 0)
         return -1;
     page->n_records = answer->record_count;
     page->records = answer->records;
     page->more = next > 0 && (next < count || count == PAGE_RECORDS_MAX);
-    page->last = wire_view(answer->last, next > 0 ? ID_SIZE : 0);
+    page->last = wire_view(answer->last.bytes, next > 0 ? ID_SIZE : 0);
     answer->reply.body_case = ECBAK__CLIENT_REPLY__BODY_GET_RECORDS;
     answer->reply.get_records = page;
     return 0;

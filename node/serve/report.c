@@ -73,8 +73,8 @@ void report_status(struct report *report, struct service *service, Ecbak__Client
     Ecbak__StatusReply *status = &report->status;
     struct nodes nodes;
     ecbak__status_reply__init(status);
-    status->cluster = wire_view(service->peers.local.cluster, ID_SIZE);
-    status->node = wire_view(service->peers.local.keys->node, ID_SIZE);
+    status->cluster = wire_view(service->peers.local.cluster.bytes, ID_SIZE);
+    status->node = wire_view(service->peers.local.keys->node.bytes, ID_SIZE);
     status->name = (char *)service->cert->name;
     status->version = (char *)ECBAK_VERSION;
     nodes_init(&nodes, &service->peers);
@@ -112,7 +112,7 @@ static void add_members(struct report *report, struct service *service)
         struct member *member = &report->table->members[i];
         Ecbak__Member *message = &report->member_messages[i];
         ecbak__member__init(message);
-        message->id = wire_view(member->cert.node, ID_SIZE);
+        message->id = wire_view(member->cert.node.bytes, ID_SIZE);
         message->curve = wire_view(member->cert.curve, sizeof(member->cert.curve));
         message->name = member->cert.name;
         message->state = (char *)(member->away && member->state == MEMBER_ALIVE
@@ -154,7 +154,7 @@ static void add_events(struct report *report, struct service *service, uint64_t 
         message->number = event->number;
         message->time_ms = event->time_ms;
         message->kind = (char *)event->kind;
-        message->id = wire_view(event->id, ID_SIZE);
+        message->id = wire_view(event->id.bytes, ID_SIZE);
         message->name = event->name;
         message->address = event->address;
         message->detail = event->detail;
@@ -168,7 +168,7 @@ void report_members(struct report *report, struct service *service,
                     const Ecbak__MembersRequest *request, Ecbak__ClientReply *reply)
 {
     ecbak__members_reply__init(&report->members);
-    report->members.cluster = wire_view(service->peers.local.cluster, ID_SIZE);
+    report->members.cluster = wire_view(service->peers.local.cluster.bytes, ID_SIZE);
     /* Events first: a table that is newer than they are misses nothing. */
     add_events(report, service, request->events_after, request->events_max);
     if (!request->without_members)

@@ -14,6 +14,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "coding/base/id.h"
+
 /* Each queue has threads of its own. */
 enum queue {
     QUEUE_QUICK,  /* commands that people wait for while all else is busy */
@@ -40,8 +42,8 @@ struct request {
 
 /* A request as it came. Borrows all. */
 struct question {
-    const uint8_t *node; /* the node that asks, proven; NULL: a command */
-    enum queue queue;    /* the one that it waited in */
+    const struct node_id *node; /* the node that asks, proven; NULL: a command */
+    enum queue queue;           /* the one that it waited in */
     const uint8_t *header;
     size_t header_size;
     const uint8_t *payload;

@@ -24,8 +24,8 @@ struct answer {
     struct redundancy *held;
     Ecbak__Redundancy *held_messages;
     Ecbak__Redundancy **held_list;
-    uint8_t object[ID_SIZE];
-    uint8_t last[ID_SIZE];
+    struct object_id object;
+    struct record_id last;
     ProtobufCBinaryData *records;
     size_t record_count;
     struct payload payload;

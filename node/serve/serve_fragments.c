@@ -30,10 +30,10 @@ int answer_put_fragment(const struct responder *responder, const struct question
     struct fragment *fragment = alloc_zero(1, sizeof(*fragment));
     int result = fragment_parse(fragment, question->payload, question->payload_size, err);
     struct receipt receipt = {.index = fragment->index, .number = pin.number};
-    memcpy(receipt.cluster, responder->local->cluster, ID_SIZE);
-    memcpy(receipt.object, fragment->object_id, ID_SIZE);
-    memcpy(receipt.holder, responder->local->keys->node, ID_SIZE);
-    memcpy(receipt.writer, pin.writer, WRITER_SIZE);
+    receipt.cluster = responder->local->cluster;
+    receipt.object = fragment->object_id;
+    receipt.holder = responder->local->keys->node;
+    receipt.writer = pin.writer;
     free(fragment);
     size_t receipt_size;
     if (result != 0 || receipt_seal(&receipt, responder->local->keys->sign_secret, &parts->bytes,
@@ -52,12 +52,12 @@ int answer_get_fragment(const struct responder *responder, const struct question
 {
     (void)question;
     const Ecbak__GetFragment *get = request->get_fragment;
-    uint8_t object[ID_SIZE];
-    if (!wire_take(object, ID_SIZE, get->object))
+    struct object_id object;
+    if (!wire_take(object.bytes, ID_SIZE, get->object))
         return err_set(err, ERR_FORMAT, "no object id");
     uint8_t *bytes;
     size_t size;
-    if (store_get_fragment(responder->local->store, object, get->index, &bytes, &size, err) != 0) {
+    if (store_get_fragment(responder->local->store, &object, get->index, &bytes, &size, err) != 0) {
         if (err->code == ERR_DAMAGED)
             count_one(responder->local->counters, COUNTED_CORRUPT);
         return -1;
@@ -66,16 +66,16 @@ int answer_get_fragment(const struct responder *responder, const struct question
     return 0;
 }
 
-static int take_packs(uint8_t (**packs)[ID_SIZE], size_t count, const ProtobufCBinaryData *from,
+static int take_packs(struct pack_id **packs, size_t count, const ProtobufCBinaryData *from,
                       struct err *err)
 {
     *packs = NULL;
     if (count == 0 || count > ASK_PACKS_MAX)
         return err_set(err, ERR_FORMAT, "%zu packs; 1 to %d can be asked for", count,
                        ASK_PACKS_MAX);
-    *packs = alloc_zero(count, ID_SIZE);
+    *packs = alloc_zero(count, sizeof(struct pack_id));
     for (size_t i = 0; i < count; i++) {
-        if (!wire_take((*packs)[i], ID_SIZE, from[i])) {
+        if (!wire_take((*packs)[i].bytes, ID_SIZE, from[i])) {
             free(*packs);
             *packs = NULL;
             return err_set(err, ERR_FORMAT, "pack %zu is no pack id", i);
@@ -85,7 +85,7 @@ static int take_packs(uint8_t (**packs)[ID_SIZE], size_t count, const ProtobufCB
 }
 
 /* Fills parts->found with all fragments held of the packs, and which[i] with the pack's index. */
-static int find_packs(const struct local *local, const uint8_t (*packs)[ID_SIZE], size_t count,
+static int find_packs(const struct local *local, const struct pack_id *packs, size_t count,
                       struct reply_parts *parts, uint32_t **which, size_t *found, struct err *err)
 {
     size_t room = 0;
@@ -98,8 +98,8 @@ static int find_packs(const struct local *local, const uint8_t (*packs)[ID_SIZE]
             *which = alloc_grow(*which, room, sizeof(**which));
         }
         size_t here;
-        if (store_find_pack(local->store, packs[i], parts->found + *found, ASK_FRAGMENTS_MAX, &here,
-                            err) != 0) {
+        if (store_find_pack(local->store, &packs[i], parts->found + *found, ASK_FRAGMENTS_MAX,
+                            &here, err) != 0) {
             free(*which);
             *which = NULL;
             return -1;
@@ -119,7 +119,7 @@ static void fill_at(struct reply_parts *parts, const uint32_t *which, size_t fou
         struct fragment_info *info = &parts->found[i];
         Ecbak__FragmentAt *at = &parts->at[i];
         ecbak__fragment_at__init(at);
-        at->object = wire_view(info->object, ID_SIZE);
+        at->object = wire_view(info->object.bytes, ID_SIZE);
         at->index = info->index;
         at->data = info->data;
         at->parity = info->parity;
@@ -138,7 +138,7 @@ static void add_holders(const struct local *local, struct reply_parts *parts, si
         const struct fragment_info *info = &parts->found[i];
         struct holders *holders = &parts->holders[i];
         Ecbak__FragmentAt *at = &parts->at[i];
-        if (store_get_holders(local->store, info->object, info->index, holders, NULL) != 0)
+        if (store_get_holders(local->store, &info->object, info->index, holders, NULL) != 0)
             continue;
         bytes += (size_t)holders->count * (ID_SIZE + 2);
         if (bytes > REPLY_BYTES_MAX)
@@ -155,13 +155,12 @@ int answer_locate(const struct responder *responder, const struct question *ques
     (void)question;
     const struct local *local = responder->local;
     const Ecbak__LocatePacks *body = request->locate;
-    uint8_t(*packs)[ID_SIZE];
+    struct pack_id *packs;
     uint32_t *which;
     size_t found;
     if (take_packs(&packs, body->n_packs, body->packs, err) != 0)
         return -1;
-    int result = find_packs(local, (const uint8_t(*)[ID_SIZE])packs, body->n_packs, parts, &which,
-                            &found, err);
+    int result = find_packs(local, packs, body->n_packs, parts, &which, &found, err);
     free(packs);
     if (result != 0)
         return -1;
@@ -183,7 +182,7 @@ int answer_pin(const struct responder *responder, const struct question *questio
 {
     (void)question;
     const Ecbak__PinPacks *body = request->pin;
-    uint8_t(*packs)[ID_SIZE];
+    struct pack_id *packs;
     struct pin pin;
     if (pin_from_wire(&pin, body->pin, err) != 0 ||
         take_packs(&packs, body->n_packs, body->packs, err) != 0)
@@ -192,10 +191,8 @@ int answer_pin(const struct responder *responder, const struct question *questio
     uint32_t *which = NULL;
     size_t found;
     int result = -1;
-    if (store_pin_packs(responder->local->store, (const uint8_t(*)[ID_SIZE])packs, body->n_packs,
-                        &pin, held, err) != 0 ||
-        find_packs(responder->local, (const uint8_t(*)[ID_SIZE])packs, body->n_packs, parts, &which,
-                   &found, err) != 0)
+    if (store_pin_packs(responder->local->store, packs, body->n_packs, &pin, held, err) != 0 ||
+        find_packs(responder->local, packs, body->n_packs, parts, &which, &found, err) != 0)
         goto done;
     /* Only what was pinned counts: a fragment whose file is gone is in the catalogue yet. */
     size_t kept = 0;
@@ -225,11 +222,11 @@ int answer_get_grant(const struct responder *responder, const struct question *q
 {
     (void)question;
     const Ecbak__GetGrant *get = request->get_grant;
-    uint8_t object[ID_SIZE];
+    struct object_id object;
     size_t size;
-    if (!wire_take(object, ID_SIZE, get->object))
+    if (!wire_take(object.bytes, ID_SIZE, get->object))
         return err_set(err, ERR_FORMAT, "no object id");
-    if (store_get_grant(responder->local->store, object, get->index, &parts->bytes, &size, err) !=
+    if (store_get_grant(responder->local->store, &object, get->index, &parts->bytes, &size, err) !=
         0)
         return -1;
     ecbak__get_grant_reply__init(&parts->grant);
@@ -245,11 +242,11 @@ int answer_set_holders(const struct responder *responder, const struct question 
 {
     (void)question;
     const Ecbak__SetHolders *set = request->set_holders;
-    uint8_t object[ID_SIZE];
+    struct object_id object;
     parts->holders = alloc_zero(1, sizeof(*parts->holders));
-    if (!wire_take(object, ID_SIZE, set->object))
+    if (!wire_take(object.bytes, ID_SIZE, set->object))
         return err_set(err, ERR_FORMAT, "no object id");
     if (holders_from_wire(parts->holders, set->n_holders, set->holders, err) != 0)
         return -1;
-    return store_set_holders(responder->local->store, object, set->index, parts->holders, err);
+    return store_set_holders(responder->local->store, &object, set->index, parts->holders, err);
 }

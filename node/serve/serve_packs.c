@@ -19,8 +19,8 @@ static void free_payload(void *bytes, void *hint)
 static void fill_held(Ecbak__Redundancy *message, struct redundancy *held)
 {
     ecbak__redundancy__init(message);
-    message->pack = wire_view(held->pack, ID_SIZE);
-    message->object = wire_view(held->object, ID_SIZE);
+    message->pack = wire_view(held->pack.bytes, ID_SIZE);
+    message->object = wire_view(held->object.bytes, ID_SIZE);
     message->data = held->data;
     message->parity = held->parity;
     message->nodes = held->nodes;
@@ -65,16 +65,15 @@ int serve_pin_packs(struct service *service, const struct question *question,
     if (count == 0 || count > CLIENT_PIN_MAX)
         return err_set(err, ERR_INVALID, "%zu packs to pin; 1 to %d at a time", count,
                        CLIENT_PIN_MAX);
-    uint8_t(*packs)[ID_SIZE] = alloc_zero(count, ID_SIZE);
+    struct pack_id *packs = alloc_zero(count, sizeof(struct pack_id));
     int result = 0;
     for (size_t i = 0; i < count && result == 0; i++) {
-        if (!wire_take(packs[i], ID_SIZE, body->packs[i]))
+        if (!wire_take(packs[i].bytes, ID_SIZE, body->packs[i]))
             result = err_set(err, ERR_FORMAT, "pack %zu is no pack id", i);
     }
     answer->held = alloc_zero(count, sizeof(*answer->held));
     if (result == 0)
-        result = pin_packs(&service->peers, &pin, (const uint8_t(*)[ID_SIZE])packs, count,
-                           body->heal, answer->held, err);
+        result = pin_packs(&service->peers, &pin, packs, count, body->heal, answer->held, err);
     free(packs);
     if (result != 0)
         return -1;
@@ -97,17 +96,17 @@ int serve_get_pack(struct service *service, const struct question *question,
 {
     (void)question;
     const Ecbak__GetPackRequest *body = request->get_pack;
-    uint8_t pack[ID_SIZE];
+    struct pack_id pack;
     uint8_t *bytes;
     size_t size;
     uint32_t corrupt;
-    if (!wire_take(pack, ID_SIZE, body->pack))
+    if (!wire_take(pack.bytes, ID_SIZE, body->pack))
         return err_set(err, ERR_FORMAT, "no pack id");
-    if (get_pack(&service->peers, pack, &bytes, &size, answer->object, &corrupt, err) != 0)
+    if (get_pack(&service->peers, &pack, &bytes, &size, &answer->object, &corrupt, err) != 0)
         return -1;
     answer->payload = (struct payload){bytes, size, free_payload, NULL};
     ecbak__get_pack_reply__init(&answer->get_pack);
-    answer->get_pack.object = wire_view(answer->object, ID_SIZE);
+    answer->get_pack.object = wire_view(answer->object.bytes, ID_SIZE);
     answer->get_pack.corrupt = corrupt;
     answer->reply.body_case = ECBAK__CLIENT_REPLY__BODY_GET_PACK;
     answer->reply.get_pack = &answer->get_pack;

@@ -41,28 +41,29 @@ int answer_list_records(const struct responder *responder, const struct question
 {
     (void)question;
     const Ecbak__ListRecords *body = request->list_records;
-    uint8_t prefix, after[ID_SIZE];
+    uint8_t prefix;
+    struct record_id after;
     if (!wire_take(&prefix, 1, body->prefix))
         return err_set(err, ERR_FORMAT, "a prefix is one byte");
-    memset(after, 0xff, sizeof(after));
-    after[0] = (uint8_t)(prefix - 1);
+    memset(after.bytes, 0xff, sizeof(after));
+    after.bytes[0] = (uint8_t)(prefix - 1);
     bool from_first = prefix == 0 && body->after.len == 0;
-    if (body->after.len != 0 && !wire_take(after, ID_SIZE, body->after))
+    if (body->after.len != 0 && !wire_take(after.bytes, ID_SIZE, body->after))
         return err_set(err, ERR_FORMAT, "`after` is no hash");
-    uint8_t(*hashes)[ID_SIZE] = alloc_zero(ASK_HASHES_MAX, ID_SIZE);
+    struct record_id *hashes = alloc_zero(ASK_HASHES_MAX, sizeof(struct record_id));
     parts->bytes = (uint8_t *)hashes;
     size_t count;
-    if (store_list_records(responder->local->store, NULL, from_first ? NULL : after, hashes,
+    if (store_list_records(responder->local->store, NULL, from_first ? NULL : &after, hashes,
                            ASK_HASHES_MAX, &count, err) != 0)
         return -1;
     bool more = count == ASK_HASHES_MAX;
-    while (count > 0 && hashes[count - 1][0] != prefix) {
+    while (count > 0 && hashes[count - 1].bytes[0] != prefix) {
         count--;
         more = false;
     }
     parts->views = alloc_zero(count, sizeof(*parts->views));
     for (size_t i = 0; i < count; i++)
-        parts->views[i] = wire_view(hashes[i], ID_SIZE);
+        parts->views[i] = wire_view(hashes[i].bytes, ID_SIZE);
     ecbak__list_records_reply__init(&parts->list);
     parts->list.n_hashes = count;
     parts->list.hashes = parts->views;
@@ -110,12 +111,12 @@ int answer_get_record(const struct responder *responder, const struct question *
 {
     (void)question;
     const Ecbak__GetRecord *get = request->get_record;
-    uint8_t hash[ID_SIZE];
-    if (!wire_take(hash, ID_SIZE, get->hash))
+    struct record_id hash;
+    if (!wire_take(hash.bytes, ID_SIZE, get->hash))
         return err_set(err, ERR_FORMAT, "no record hash");
     uint8_t *bytes;
     size_t size;
-    if (store_get_record(responder->local->store, hash, &bytes, &size, err) != 0)
+    if (store_get_record(responder->local->store, &hash, &bytes, &size, err) != 0)
         return -1;
     parts->payload = (struct payload){bytes, size, serve_free_payload, NULL};
     return 0;

@@ -20,7 +20,7 @@
 #include "node/serve/service_internal.h"
 #include "node/sync/revoke.h"
 
-static int find_peer(void *ctx, const uint8_t node[CERT_ID_SIZE], struct peer_address *address)
+static int find_peer(void *ctx, const struct node_id *node, struct peer_address *address)
 {
     struct service *service = ctx;
     struct member_table *table = membership_table(service->peers.membership);
@@ -45,7 +45,7 @@ static int arrived(void *ctx, struct incoming *incoming)
                            : serve_peer_queue(incoming->header, incoming->header_size);
     atomic_fetch_add(&service->peers.moved_bytes, incoming->payload.size);
     if (!incoming->from_client) /* it is back, whatever it failed at */
-        health_succeeded(service->peers.health, incoming->node);
+        health_succeeded(service->peers.health, &incoming->node);
     if (jobs_push(service->queues[queue], job, incoming->payload.size) == 0)
         return 0;
     count_one(&service->counters, COUNTED_BUSY);
@@ -58,7 +58,7 @@ static void serve(struct service *service, struct incoming *incoming, enum queue
     uint8_t *reply;
     size_t reply_size;
     struct payload payload = {.size = 0};
-    const struct question question = {.node = incoming->from_client ? NULL : incoming->node,
+    const struct question question = {.node = incoming->from_client ? NULL : &incoming->node,
                                       .queue = queue,
                                       .header = incoming->header,
                                       .header_size = incoming->header_size,
@@ -202,7 +202,7 @@ int service_new(struct service **service, const struct config *config,
     s->left_fd = -1;
     s->peers.local =
         (struct local){.store = store, .keys = credentials->keys, .counters = &s->counters};
-    cluster_id(s->peers.local.cluster, credentials->authority_public);
+    cluster_id(&s->peers.local.cluster, credentials->authority_public);
     health_new(&s->peers.health);
     reach_new(&s->reach, &s->peers, config);
     make_queues(s);

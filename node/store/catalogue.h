@@ -39,14 +39,14 @@ void catalogue_rollback(struct catalogue *c);
 int catalogue_add_fragment(struct catalogue *c, const struct fragment_info *info,
                            const struct holders *holders, struct err *err) MUST_CHECK;
 /* info and holders may be NULL. *found false is no error. */
-int catalogue_find_fragment(struct catalogue *c, const uint8_t object[ID_SIZE], uint32_t index,
+int catalogue_find_fragment(struct catalogue *c, const struct object_id *object, uint32_t index,
                             struct fragment_info *info, struct holders *holders, bool *found,
                             struct err *err) MUST_CHECK;
-int catalogue_set_holders(struct catalogue *c, const uint8_t object[ID_SIZE], uint32_t index,
+int catalogue_set_holders(struct catalogue *c, const struct object_id *object, uint32_t index,
                           const struct holders *holders, struct err *err) MUST_CHECK;
-int catalogue_remove_fragment(struct catalogue *c, const uint8_t object[ID_SIZE], uint32_t index,
+int catalogue_remove_fragment(struct catalogue *c, const struct object_id *object, uint32_t index,
                               struct err *err) MUST_CHECK;
-int catalogue_find_pack(struct catalogue *c, const uint8_t pack[ID_SIZE],
+int catalogue_find_pack(struct catalogue *c, const struct pack_id *pack,
                         struct fragment_info *found, size_t max, size_t *count,
                         struct err *err) MUST_CHECK;
 /* All fragments in order of (object, index), after the one given (NULL: from the first). */
@@ -57,31 +57,30 @@ int catalogue_list_fragments(struct catalogue *c, const struct fragment_info *af
 /* ---- pins ---- */
 
 /* A pin of a vault's writer for a pack; of several by one writer the highest number stays. */
-int catalogue_pin(struct catalogue *c, const uint8_t pack[ID_SIZE], const struct pin *pin,
+int catalogue_pin(struct catalogue *c, const struct pack_id *pack, const struct pin *pin,
                   struct err *err) MUST_CHECK;
 /* The number that is pinned; 0 when none is. */
-int catalogue_pinned(struct catalogue *c, const uint8_t pack[ID_SIZE], const uint8_t vault[ID_SIZE],
-                     const uint8_t writer[WRITER_SIZE], uint64_t *number,
-                     struct err *err) MUST_CHECK;
+int catalogue_pinned(struct catalogue *c, const struct pack_id *pack, const struct vault_id *vault,
+                     const struct writer_id *writer, uint64_t *number, struct err *err) MUST_CHECK;
 
 /* ---- records ---- */
 
 struct record_row {
-    uint8_t hash[ID_SIZE];
-    uint8_t vault[ID_SIZE];
+    struct record_id hash;
+    struct vault_id vault;
     uint64_t file_bytes;
 };
 
 int catalogue_add_record(struct catalogue *c, const struct record_row *row,
                          struct err *err) MUST_CHECK;
-int catalogue_find_record(struct catalogue *c, const uint8_t hash[ID_SIZE], struct record_row *row,
+int catalogue_find_record(struct catalogue *c, const struct record_id *hash, struct record_row *row,
                           bool *found, struct err *err) MUST_CHECK;
-int catalogue_remove_record(struct catalogue *c, const uint8_t hash[ID_SIZE],
+int catalogue_remove_record(struct catalogue *c, const struct record_id *hash,
                             struct err *err) MUST_CHECK;
 /* In ascending order of hash, after the one given (NULL: from the first); vault NULL: of all. */
-int catalogue_list_records(struct catalogue *c, const uint8_t *vault, const uint8_t *after,
-                           struct record_row *rows, size_t max, size_t *count,
-                           struct err *err) MUST_CHECK;
+int catalogue_list_records(struct catalogue *c, const struct vault_id *vault,
+                           const struct record_id *after, struct record_row *rows, size_t max,
+                           size_t *count, struct err *err) MUST_CHECK;
 
 /* What all files together have. */
 int catalogue_totals(struct catalogue *c, uint64_t *bytes, uint64_t *fragments, uint64_t *records,

@@ -15,10 +15,10 @@ int catalogue_add_fragment(struct catalogue *c, const struct fragment_info *info
     sqlite3_stmt *s = sql_statement(c, SQL_ADD_FRAGMENT, err);
     if (s == NULL)
         return -1;
-    sql_bind_bytes(s, 1, info->object, ID_SIZE);
+    sql_bind_bytes(s, 1, info->object.bytes, ID_SIZE);
     sql_bind_number(s, 2, info->index);
-    sql_bind_bytes(s, 3, info->pack, ID_SIZE);
-    sql_bind_bytes(s, 4, info->vault, ID_SIZE);
+    sql_bind_bytes(s, 3, info->pack.bytes, ID_SIZE);
+    sql_bind_bytes(s, 4, info->vault.bytes, ID_SIZE);
     sql_bind_number(s, 5, info->data);
     sql_bind_number(s, 6, info->parity);
     sql_bind_number(s, 7, info->pack_bytes);
@@ -34,9 +34,9 @@ static bool read_info(sqlite3_stmt *s, struct fragment_info *info)
     info->parity = (uint32_t)sql_column_number(s, 5);
     info->pack_bytes = sql_column_number(s, 6);
     info->file_bytes = sql_column_number(s, 7);
-    return sql_column_bytes(s, 0, info->object, ID_SIZE) &&
-           sql_column_bytes(s, 2, info->pack, ID_SIZE) &&
-           sql_column_bytes(s, 3, info->vault, ID_SIZE);
+    return sql_column_bytes(s, 0, info->object.bytes, ID_SIZE) &&
+           sql_column_bytes(s, 2, info->pack.bytes, ID_SIZE) &&
+           sql_column_bytes(s, 3, info->vault.bytes, ID_SIZE);
 }
 
 static bool read_holders(sqlite3_stmt *s, struct holders *holders)
@@ -49,14 +49,14 @@ static bool read_holders(sqlite3_stmt *s, struct holders *holders)
     return size == 0 || sql_column_bytes(s, 8, holders->node, size);
 }
 
-int catalogue_find_fragment(struct catalogue *c, const uint8_t object[ID_SIZE], uint32_t index,
+int catalogue_find_fragment(struct catalogue *c, const struct object_id *object, uint32_t index,
                             struct fragment_info *info, struct holders *holders, bool *found,
                             struct err *err)
 {
     sqlite3_stmt *s = sql_statement(c, SQL_FIND_FRAGMENT, err);
     if (s == NULL)
         return -1;
-    sql_bind_bytes(s, 1, object, ID_SIZE);
+    sql_bind_bytes(s, 1, object->bytes, ID_SIZE);
     sql_bind_number(s, 2, index);
     int row = sql_step(c, s, err);
     *found = row == 1;
@@ -67,26 +67,26 @@ int catalogue_find_fragment(struct catalogue *c, const uint8_t object[ID_SIZE], 
     return row < 0 ? -1 : 0;
 }
 
-int catalogue_set_holders(struct catalogue *c, const uint8_t object[ID_SIZE], uint32_t index,
+int catalogue_set_holders(struct catalogue *c, const struct object_id *object, uint32_t index,
                           const struct holders *holders, struct err *err)
 {
     assert(holders->count <= HOLDERS_MAX);
     sqlite3_stmt *s = sql_statement(c, SQL_SET_HOLDERS, err);
     if (s == NULL)
         return -1;
-    sql_bind_bytes(s, 1, object, ID_SIZE);
+    sql_bind_bytes(s, 1, object->bytes, ID_SIZE);
     sql_bind_number(s, 2, index);
     sql_bind_bytes(s, 3, holders->node, (size_t)holders->count * ID_SIZE);
     return sql_run(c, s, err);
 }
 
-int catalogue_remove_fragment(struct catalogue *c, const uint8_t object[ID_SIZE], uint32_t index,
+int catalogue_remove_fragment(struct catalogue *c, const struct object_id *object, uint32_t index,
                               struct err *err)
 {
     sqlite3_stmt *s = sql_statement(c, SQL_REMOVE_FRAGMENT, err);
     if (s == NULL)
         return -1;
-    sql_bind_bytes(s, 1, object, ID_SIZE);
+    sql_bind_bytes(s, 1, object->bytes, ID_SIZE);
     sql_bind_number(s, 2, index);
     return sql_run(c, s, err);
 }
@@ -104,13 +104,13 @@ static int read_infos(struct catalogue *c, sqlite3_stmt *s, struct fragment_info
     return row < 0 ? -1 : 0;
 }
 
-int catalogue_find_pack(struct catalogue *c, const uint8_t pack[ID_SIZE],
+int catalogue_find_pack(struct catalogue *c, const struct pack_id *pack,
                         struct fragment_info *found, size_t max, size_t *count, struct err *err)
 {
     sqlite3_stmt *s = sql_statement(c, SQL_FIND_PACK, err);
     if (s == NULL)
         return -1;
-    sql_bind_bytes(s, 1, pack, ID_SIZE);
+    sql_bind_bytes(s, 1, pack->bytes, ID_SIZE);
     sql_bind_number(s, 2, max);
     return read_infos(c, s, found, max, count, err);
 }
@@ -123,7 +123,7 @@ int catalogue_list_fragments(struct catalogue *c, const struct fragment_info *af
     if (s == NULL)
         return -1;
     /* A zero-length blob comes before every object. */
-    sql_bind_bytes(s, 1, after != NULL ? (const void *)after->object : "",
+    sql_bind_bytes(s, 1, after != NULL ? (const void *)after->object.bytes : "",
                    after != NULL ? ID_SIZE : 0);
     sql_bind_number(s, 2, after != NULL ? after->index : 0);
     sql_bind_number(s, 3, max);
@@ -132,28 +132,28 @@ int catalogue_list_fragments(struct catalogue *c, const struct fragment_info *af
 
 /* ---- pins ---- */
 
-int catalogue_pin(struct catalogue *c, const uint8_t pack[ID_SIZE], const struct pin *pin,
+int catalogue_pin(struct catalogue *c, const struct pack_id *pack, const struct pin *pin,
                   struct err *err)
 {
     sqlite3_stmt *s = sql_statement(c, SQL_PIN, err);
     if (s == NULL)
         return -1;
-    sql_bind_bytes(s, 1, pack, ID_SIZE);
-    sql_bind_bytes(s, 2, pin->vault, ID_SIZE);
-    sql_bind_bytes(s, 3, pin->writer, WRITER_SIZE);
+    sql_bind_bytes(s, 1, pack->bytes, ID_SIZE);
+    sql_bind_bytes(s, 2, pin->vault.bytes, ID_SIZE);
+    sql_bind_bytes(s, 3, pin->writer.bytes, WRITER_ID_SIZE);
     sql_bind_number(s, 4, pin->number);
     return sql_run(c, s, err);
 }
 
-int catalogue_pinned(struct catalogue *c, const uint8_t pack[ID_SIZE], const uint8_t vault[ID_SIZE],
-                     const uint8_t writer[WRITER_SIZE], uint64_t *number, struct err *err)
+int catalogue_pinned(struct catalogue *c, const struct pack_id *pack, const struct vault_id *vault,
+                     const struct writer_id *writer, uint64_t *number, struct err *err)
 {
     sqlite3_stmt *s = sql_statement(c, SQL_PINNED, err);
     if (s == NULL)
         return -1;
-    sql_bind_bytes(s, 1, pack, ID_SIZE);
-    sql_bind_bytes(s, 2, vault, ID_SIZE);
-    sql_bind_bytes(s, 3, writer, WRITER_SIZE);
+    sql_bind_bytes(s, 1, pack->bytes, ID_SIZE);
+    sql_bind_bytes(s, 2, vault->bytes, ID_SIZE);
+    sql_bind_bytes(s, 3, writer->bytes, WRITER_ID_SIZE);
     int row = sql_step(c, s, err);
     *number = row == 1 ? sql_column_number(s, 0) : 0;
     sql_finish(s);
@@ -168,8 +168,8 @@ int catalogue_add_record(struct catalogue *c, const struct record_row *row, stru
     sqlite3_stmt *s = sql_statement(c, SQL_ADD_RECORD, err);
     if (s == NULL)
         return -1;
-    sql_bind_bytes(s, 1, row->hash, ID_SIZE);
-    sql_bind_bytes(s, 2, row->vault, ID_SIZE);
+    sql_bind_bytes(s, 1, row->hash.bytes, ID_SIZE);
+    sql_bind_bytes(s, 2, row->vault.bytes, ID_SIZE);
     sql_bind_number(s, 3, row->file_bytes);
     return sql_run(c, s, err);
 }
@@ -177,17 +177,17 @@ int catalogue_add_record(struct catalogue *c, const struct record_row *row, stru
 static bool read_record(sqlite3_stmt *s, struct record_row *row)
 {
     row->file_bytes = sql_column_number(s, 2);
-    return sql_column_bytes(s, 0, row->hash, ID_SIZE) &&
-           sql_column_bytes(s, 1, row->vault, ID_SIZE);
+    return sql_column_bytes(s, 0, row->hash.bytes, ID_SIZE) &&
+           sql_column_bytes(s, 1, row->vault.bytes, ID_SIZE);
 }
 
-int catalogue_find_record(struct catalogue *c, const uint8_t hash[ID_SIZE], struct record_row *row,
+int catalogue_find_record(struct catalogue *c, const struct record_id *hash, struct record_row *row,
                           bool *found, struct err *err)
 {
     sqlite3_stmt *s = sql_statement(c, SQL_FIND_RECORD, err);
     if (s == NULL)
         return -1;
-    sql_bind_bytes(s, 1, hash, ID_SIZE);
+    sql_bind_bytes(s, 1, hash->bytes, ID_SIZE);
     int result = sql_step(c, s, err);
     *found = result == 1;
     if (result == 1 && !read_record(s, row))
@@ -196,17 +196,18 @@ int catalogue_find_record(struct catalogue *c, const uint8_t hash[ID_SIZE], stru
     return result < 0 ? -1 : 0;
 }
 
-int catalogue_remove_record(struct catalogue *c, const uint8_t hash[ID_SIZE], struct err *err)
+int catalogue_remove_record(struct catalogue *c, const struct record_id *hash, struct err *err)
 {
     sqlite3_stmt *s = sql_statement(c, SQL_REMOVE_RECORD, err);
     if (s == NULL)
         return -1;
-    sql_bind_bytes(s, 1, hash, ID_SIZE);
+    sql_bind_bytes(s, 1, hash->bytes, ID_SIZE);
     return sql_run(c, s, err);
 }
 
-int catalogue_list_records(struct catalogue *c, const uint8_t *vault, const uint8_t *after,
-                           struct record_row *rows, size_t max, size_t *count, struct err *err)
+int catalogue_list_records(struct catalogue *c, const struct vault_id *vault,
+                           const struct record_id *after, struct record_row *rows, size_t max,
+                           size_t *count, struct err *err)
 {
     sqlite3_stmt *s =
         sql_statement(c, vault != NULL ? SQL_LIST_VAULT_RECORDS : SQL_LIST_RECORDS, err);
@@ -214,10 +215,11 @@ int catalogue_list_records(struct catalogue *c, const uint8_t *vault, const uint
     *count = 0;
     if (s == NULL)
         return -1;
-    sql_bind_bytes(s, 1, after != NULL ? (const void *)after : "", after != NULL ? ID_SIZE : 0);
+    sql_bind_bytes(s, 1, after != NULL ? (const void *)after->bytes : "",
+                   after != NULL ? ID_SIZE : 0);
     sql_bind_number(s, 2, max);
     if (vault != NULL)
-        sql_bind_bytes(s, 3, vault, ID_SIZE);
+        sql_bind_bytes(s, 3, vault->bytes, ID_SIZE);
     while (*count < max && (row = sql_step(c, s, err)) == 1)
         if (!read_record(s, &rows[(*count)++]))
             return sql_malformed_row(s, err);

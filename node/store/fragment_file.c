@@ -91,13 +91,13 @@ void fragment_file_release(struct fragment_file *file)
 }
 
 void fragment_file_info(struct fragment_info *info, const struct fragment *fragment,
-                        const uint8_t vault[ID_SIZE], uint64_t file_bytes)
+                        const struct vault_id *vault, uint64_t file_bytes)
 {
     const struct object_shape *shape = &fragment->object.shape;
     memset(info, 0, sizeof(*info));
-    memcpy(info->object, fragment->object_id, ID_SIZE);
-    memcpy(info->pack, fragment->object.pack_id, ID_SIZE);
-    memcpy(info->vault, vault, ID_SIZE);
+    info->object = fragment->object_id;
+    info->pack = fragment->object.pack_id;
+    info->vault = *vault;
     info->index = fragment->index;
     info->data = shape->k;
     info->parity = shape->m;

@@ -35,6 +35,6 @@ void fragment_file_release(struct fragment_file *file);
 
 /* What the catalogue keeps of it; the vault is the grant's, and the caller's to know. */
 void fragment_file_info(struct fragment_info *info, const struct fragment *fragment,
-                        const uint8_t vault[ID_SIZE], uint64_t file_bytes);
+                        const struct vault_id *vault, uint64_t file_bytes);
 
 #endif

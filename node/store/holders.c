@@ -8,12 +8,12 @@
 
 bool holders_has(const struct holders *holders, uint32_t index)
 {
-    static const uint8_t nobody[ID_SIZE];
+    static const struct node_id nobody;
     assert(index < HOLDERS_MAX);
-    return memcmp(holders->node[index], nobody, ID_SIZE) != 0;
+    return !id_equal(&holders->node[index], &nobody);
 }
 
-void holders_count(const struct holders *holders, const uint8_t self[ID_SIZE], uint32_t *nodes,
+void holders_count(const struct holders *holders, const struct node_id *self, uint32_t *nodes,
                    uint32_t *others)
 {
     *nodes = *others = 0;
@@ -21,14 +21,14 @@ void holders_count(const struct holders *holders, const uint8_t self[ID_SIZE], u
         if (!holders_has(holders, i))
             continue;
         (*nodes)++;
-        *others += memcmp(holders->node[i], self, ID_SIZE) != 0;
+        *others += !id_equal(&holders->node[i], self);
     }
 }
 
 void holders_to_wire(ProtobufCBinaryData views[HOLDERS_MAX], const struct holders *holders)
 {
     for (uint32_t i = 0; i < holders->count; i++)
-        views[i] = wire_view(holders->node[i], holders_has(holders, i) ? ID_SIZE : 0);
+        views[i] = wire_view(holders->node[i].bytes, holders_has(holders, i) ? ID_SIZE : 0);
 }
 
 int holders_from_wire(struct holders *holders, size_t count, const ProtobufCBinaryData *views,
@@ -38,7 +38,7 @@ int holders_from_wire(struct holders *holders, size_t count, const ProtobufCBina
     if (count > HOLDERS_MAX)
         return err_set(err, ERR_FORMAT, "%zu holders; at most %d", count, HOLDERS_MAX);
     for (size_t i = 0; i < count; i++) {
-        if (views[i].len != 0 && !wire_take(holders->node[i], ID_SIZE, views[i]))
+        if (views[i].len != 0 && !wire_take(holders->node[i].bytes, ID_SIZE, views[i]))
             return err_set(err, ERR_FORMAT, "holder %zu is no node id", i);
     }
     holders->count = (uint32_t)count;

@@ -21,13 +21,13 @@
 /* Node ids by fragment index; zeros where nobody holds it. */
 struct holders {
     uint32_t count;
-    uint8_t node[HOLDERS_MAX][ID_SIZE];
+    struct node_id node[HOLDERS_MAX];
 };
 
 bool holders_has(const struct holders *holders, uint32_t index);
 /* Places that are taken, and how many of them are not by `self`; they are as many nodes, as long as no
  * node is in the list twice. */
-void holders_count(const struct holders *holders, const uint8_t self[ID_SIZE], uint32_t *nodes,
+void holders_count(const struct holders *holders, const struct node_id *self, uint32_t *nodes,
                    uint32_t *others);
 
 /* Views that borrow the list. */

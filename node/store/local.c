@@ -9,13 +9,13 @@ int local_put_fragment(const struct local *local, const struct fragment_to_put *
     struct grant opened;
     struct writer_cert writer;
     if (put->grant_size > GRANT_BYTES_MAX ||
-        grant_open(&opened, &writer, put->grant, put->grant_size, local->cluster, err) != 0) {
+        grant_open(&opened, &writer, put->grant, put->grant_size, &local->cluster, err) != 0) {
         count_one(local->counters, COUNTED_GRANTS_REFUSED);
         if (put->grant_size > GRANT_BYTES_MAX)
             return err_set(err, ERR_FORMAT, "a grant of %zu bytes", put->grant_size);
         return err_context(err, "grant");
     }
-    if (memcmp(opened.vault, put->pin->vault, ID_SIZE) != 0) {
+    if (!id_equal(&opened.vault, &put->pin->vault)) {
         count_one(local->counters, COUNTED_GRANTS_REFUSED);
         return err_set(err, ERR_DENIED, "the grant is of another vault than the pin");
     }
@@ -30,7 +30,7 @@ int local_put_record(const struct local *local, const uint8_t *record, size_t si
     struct record opened;
     struct writer_cert writer;
     if (size > RECORD_BYTES_MAX ||
-        record_open(&opened, &writer, record, size, local->cluster, err) != 0) {
+        record_open(&opened, &writer, record, size, &local->cluster, err) != 0) {
         count_one(local->counters, COUNTED_RECORDS_REFUSED);
         if (size > RECORD_BYTES_MAX)
             return err_set(err, ERR_FORMAT, "a record of %zu bytes", size);

@@ -22,7 +22,7 @@
 struct local {
     struct store *store;
     const struct node_keys *keys;
-    uint8_t cluster[ID_SIZE];
+    struct cluster_id cluster;
     struct counters *counters;
 };
 

@@ -17,7 +17,7 @@
 #define SENTINEL_BODY_SIZE 64
 #define SENTINEL_SIZE      (SENTINEL_BODY_SIZE + HASH_SIZE)
 
-int sentinel_create(const char *path, const uint8_t node[ID_SIZE], struct err *err)
+int sentinel_create(const char *path, const struct node_id *node, struct err *err)
 {
     uint8_t bytes[SENTINEL_SIZE], epoch[8];
     struct writer w;
@@ -26,7 +26,7 @@ int sentinel_create(const char *path, const uint8_t node[ID_SIZE], struct err *e
     write_bytes(&w, SENTINEL_MAGIC, 8);
     write_u16(&w, SENTINEL_VERSION);
     write_zero(&w, 6);
-    write_bytes(&w, node, ID_SIZE);
+    write_bytes(&w, node->bytes, ID_SIZE);
     write_bytes(&w, epoch, sizeof(epoch));
     write_zero(&w, 8);
     assert(w.used == SENTINEL_BODY_SIZE);
@@ -35,7 +35,7 @@ int sentinel_create(const char *path, const uint8_t node[ID_SIZE], struct err *e
     return durable_write(path, &piece, 1, 0600, DURABLE_NEW, err);
 }
 
-static int parse(const uint8_t *bytes, size_t size, uint8_t node[ID_SIZE], uint64_t *epoch,
+static int parse(const uint8_t *bytes, size_t size, struct node_id *node, uint64_t *epoch,
                  struct err *err)
 {
     uint8_t digest[HASH_SIZE];
@@ -49,7 +49,7 @@ static int parse(const uint8_t *bytes, size_t size, uint8_t node[ID_SIZE], uint6
         return err_set(err, ERR_VERSION, "data directory of version %u: this program knows %d",
                        version, SENTINEL_VERSION);
     read_zero(&r, 6);
-    read_bytes(&r, node, ID_SIZE);
+    read_bytes(&r, node->bytes, ID_SIZE);
     *epoch = read_u64(&r);
     read_zero(&r, 8);
     const uint8_t *expected = read_view(&r, HASH_SIZE);
@@ -61,9 +61,10 @@ static int parse(const uint8_t *bytes, size_t size, uint8_t node[ID_SIZE], uint6
     return 0;
 }
 
-int sentinel_read(const char *path, const uint8_t node[ID_SIZE], uint64_t *epoch, struct err *err)
+int sentinel_read(const char *path, const struct node_id *node, uint64_t *epoch, struct err *err)
 {
-    uint8_t *bytes, whose[ID_SIZE];
+    uint8_t *bytes;
+    struct node_id whose;
     size_t size;
     char text[2 * ID_SIZE + 1];
     if (durable_read(path, 4096, &bytes, &size, err) != 0)
@@ -74,12 +75,12 @@ int sentinel_read(const char *path, const uint8_t node[ID_SIZE], uint64_t *epoch
                          "store here is not begun anew: bring it back, or move it there",
                          path)
                    : err_context(err, "no data directory of this node");
-    int result = parse(bytes, size, whose, epoch, err);
+    int result = parse(bytes, size, &whose, epoch, err);
     free(bytes);
     if (result != 0)
         return err_context(err, "%s", path);
-    if (memcmp(whose, node, ID_SIZE) != 0)
+    if (!id_equal(&whose, node))
         return err_set(err, ERR_FOREIGN, "%s: this data directory is that of node %s", path,
-                       hex_encode(text, whose, ID_SIZE));
+                       hex_encode(text, whose.bytes, ID_SIZE));
     return 0;
 }

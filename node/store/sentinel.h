@@ -23,8 +23,8 @@
 #define SENTINEL_NAME "sentinel"
 
 /* Writes a new one with a random epoch; ERR_EXISTS when there is one. */
-int sentinel_create(const char *path, const uint8_t node[ID_SIZE], struct err *err) MUST_CHECK;
-int sentinel_read(const char *path, const uint8_t node[ID_SIZE], uint64_t *epoch,
+int sentinel_create(const char *path, const struct node_id *node, struct err *err) MUST_CHECK;
+int sentinel_read(const char *path, const struct node_id *node, uint64_t *epoch,
                   struct err *err) MUST_CHECK;
 
 #endif

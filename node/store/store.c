@@ -40,26 +40,28 @@ void store_fragment_dir(const struct store *store, char path[DURABLE_PATH_MAX], 
 }
 
 void store_fragment_path(const struct store *store, char path[DURABLE_PATH_MAX],
-                         const uint8_t object[ID_SIZE], uint32_t index)
+                         const struct object_id *object, uint32_t index)
 {
     char hex[2 * ID_SIZE + 1];
-    snprintf(path, DURABLE_PATH_MAX, "%s/fragments/%02x/%s.%u", store->dir, object[0],
-             hex_encode(hex, object, ID_SIZE), index);
+    snprintf(path, DURABLE_PATH_MAX, "%s/fragments/%02x/%s.%u", store->dir, object->bytes[0],
+             hex_encode(hex, object->bytes, ID_SIZE), index);
 }
 
 void store_vault_dir(const struct store *store, char path[DURABLE_PATH_MAX],
-                     const uint8_t vault[ID_SIZE])
+                     const struct vault_id *vault)
 {
     char hex[2 * ID_SIZE + 1];
-    snprintf(path, DURABLE_PATH_MAX, "%s/records/%s", store->dir, hex_encode(hex, vault, ID_SIZE));
+    snprintf(path, DURABLE_PATH_MAX, "%s/records/%s", store->dir,
+             hex_encode(hex, vault->bytes, ID_SIZE));
 }
 
 void store_record_path(const struct store *store, char path[DURABLE_PATH_MAX],
-                       const uint8_t vault[ID_SIZE], const uint8_t hash[ID_SIZE])
+                       const struct vault_id *vault, const struct record_id *hash)
 {
     char vault_hex[2 * ID_SIZE + 1], hash_hex[2 * ID_SIZE + 1];
     snprintf(path, DURABLE_PATH_MAX, "%s/records/%s/%s", store->dir,
-             hex_encode(vault_hex, vault, ID_SIZE), hex_encode(hash_hex, hash, ID_SIZE));
+             hex_encode(vault_hex, vault->bytes, ID_SIZE),
+             hex_encode(hash_hex, hash->bytes, ID_SIZE));
 }
 
 /* ---- the sentinel ---- */
@@ -82,7 +84,7 @@ static int check_empty(const char *dir, struct err *err)
     return result;
 }
 
-int store_create(const char *dir, const uint8_t node[ID_SIZE], struct err *err)
+int store_create(const char *dir, const struct node_id *node, struct err *err)
 {
     char path[DURABLE_PATH_MAX];
     if (durable_make_dir(dir, 0700, err) != 0 || check_empty(dir, err) != 0)
@@ -101,7 +103,7 @@ static int take_sentinel(struct store *store, struct err *err)
     char path[DURABLE_PATH_MAX];
     struct stat status;
     if (join(path, store->dir, SENTINEL_NAME, err) != 0 ||
-        sentinel_read(path, store->node, &store->epoch, err) != 0)
+        sentinel_read(path, &store->node, &store->epoch, err) != 0)
         return -1;
     store->sentinel = open(path, O_RDONLY | O_CLOEXEC);
     if (store->sentinel < 0 || fstat(store->sentinel, &status) != 0)
@@ -139,7 +141,7 @@ int store_check(struct store *store, struct err *err)
     pthread_mutex_unlock(&store->lock);
     if (!again)
         return 0;
-    int result = sentinel_read(path, store->node, &epoch, err);
+    int result = sentinel_read(path, &store->node, &epoch, err);
     if (result == 0 && epoch != store->epoch)
         result = err_set(err, ERR_FOREIGN, "%s: the sentinel was rewritten", store->dir);
     if (result != 0) {
@@ -162,15 +164,15 @@ static int sync_folders(const struct store *store, struct err *err)
     return durable_sync_dir(store->dir, err);
 }
 
-int store_open(struct store **store, const char *dir, const uint8_t node[ID_SIZE],
-               const uint8_t cluster[ID_SIZE], uint64_t capacity_bytes, struct err *err)
+int store_open(struct store **store, const char *dir, const struct node_id *node,
+               const struct cluster_id *cluster, uint64_t capacity_bytes, struct err *err)
 {
     char path[DURABLE_PATH_MAX];
     struct store *s = alloc_zero(1, sizeof(*s));
     s->sentinel = -1;
     s->capacity_bytes = capacity_bytes;
-    memcpy(s->node, node, ID_SIZE);
-    memcpy(s->cluster, cluster, ID_SIZE);
+    s->node = *node;
+    s->cluster = *cluster;
     pthread_mutex_init(&s->lock, NULL);
     for (size_t i = 0; i < STORE_STRIPES; i++)
         pthread_mutex_init(&s->stripes[i], NULL);
@@ -280,8 +282,8 @@ void store_set_aside(struct store *store, const char *path)
     store->damaged++;
 }
 
-void store_digest_flip(struct store *store, const uint8_t hash[ID_SIZE])
+void store_digest_flip(struct store *store, const struct record_id *hash)
 {
     for (size_t i = 0; i < 8; i++)
-        store->digest[hash[0]][i] ^= hash[8 + i];
+        store->digest[hash->bytes[0]][i] ^= hash->bytes[8 + i];
 }

@@ -26,18 +26,19 @@
 struct store;
 
 struct fragment_info {
-    uint8_t object[ID_SIZE];
-    uint8_t pack[ID_SIZE];
-    uint8_t vault[ID_SIZE];
+    struct object_id object;
+    struct pack_id pack;
+    struct vault_id vault;
     uint32_t index, data, parity;
     uint64_t pack_bytes;
     uint64_t file_bytes;
 };
 
 /* Creates a data directory with its sentinel; refuses one that is there. */
-int store_create(const char *dir, const uint8_t node[ID_SIZE], struct err *err) MUST_CHECK;
-int store_open(struct store **store, const char *dir, const uint8_t node[ID_SIZE],
-               const uint8_t cluster[ID_SIZE], uint64_t capacity_bytes, struct err *err) MUST_CHECK;
+int store_create(const char *dir, const struct node_id *node, struct err *err) MUST_CHECK;
+int store_open(struct store **store, const char *dir, const struct node_id *node,
+               const struct cluster_id *cluster, uint64_t capacity_bytes,
+               struct err *err) MUST_CHECK;
 void store_close(struct store **store);
 /* Random, new with each created data directory: announced, so that others see a store that was
  * lost. */
@@ -65,35 +66,35 @@ int store_put_fragment(struct store *store, const struct fragment_to_put *put,
                        const struct grant *opened, struct err *err) MUST_CHECK;
 /* The fragment's bytes, malloc'd, verified (a damaged one is moved aside, counted, and
  * ERR_DAMAGED). */
-int store_get_fragment(struct store *store, const uint8_t object[ID_SIZE], uint32_t index,
+int store_get_fragment(struct store *store, const struct object_id *object, uint32_t index,
                        uint8_t **bytes, size_t *size, struct err *err) MUST_CHECK;
 /* All fragments held of a pack (at most max); returns the number in *count. */
-int store_find_pack(struct store *store, const uint8_t pack[ID_SIZE], struct fragment_info *found,
+int store_find_pack(struct store *store, const struct pack_id *pack, struct fragment_info *found,
                     size_t max, size_t *count, struct err *err) MUST_CHECK;
-int store_get_holders(struct store *store, const uint8_t object[ID_SIZE], uint32_t index,
+int store_get_holders(struct store *store, const struct object_id *object, uint32_t index,
                       struct holders *holders, struct err *err) MUST_CHECK;
 /* Kept in the catalogue alone: a list is a hint, and when the catalogue is lost, the one that came
  * with the fragment has to do. */
-int store_set_holders(struct store *store, const uint8_t object[ID_SIZE], uint32_t index,
+int store_set_holders(struct store *store, const struct object_id *object, uint32_t index,
                       const struct holders *holders, struct err *err) MUST_CHECK;
 /* The grant that came with a fragment, malloc'd. */
-int store_get_grant(struct store *store, const uint8_t object[ID_SIZE], uint32_t index,
+int store_get_grant(struct store *store, const struct object_id *object, uint32_t index,
                     uint8_t **grant, size_t *size, struct err *err) MUST_CHECK;
 /* Pins every fragment of each pack that is held for the pin's vault and whose file is there; held[i]
  * gets how many. One durable transaction for all. */
-int store_pin_packs(struct store *store, const uint8_t (*packs)[ID_SIZE], size_t count,
+int store_pin_packs(struct store *store, const struct pack_id *packs, size_t count,
                     const struct pin *pin, uint32_t *held, struct err *err) MUST_CHECK;
 
 /* Records. The caller has opened (checked) it. A record that is here already: success. */
 int store_put_record(struct store *store, const uint8_t *bytes, size_t size,
                      const struct record *opened, struct err *err) MUST_CHECK;
-int store_get_record(struct store *store, const uint8_t hash[ID_SIZE], uint8_t **bytes,
+int store_get_record(struct store *store, const struct record_id *hash, uint8_t **bytes,
                      size_t *size, struct err *err) MUST_CHECK;
 /* Hashes in ascending order after `after` (NULL: from the first), at most max; vault NULL: of all
  * vaults. */
-int store_list_records(struct store *store, const uint8_t *vault, const uint8_t *after,
-                       uint8_t (*hashes)[ID_SIZE], size_t max, size_t *count,
-                       struct err *err) MUST_CHECK;
+int store_list_records(struct store *store, const struct vault_id *vault,
+                       const struct record_id *after, struct record_id *hashes, size_t max,
+                       size_t *count, struct err *err) MUST_CHECK;
 /* For anti-entropy: XOR of bytes 8 to 15 of all record hashes whose first byte is b, for the 256
  * values of b. */
 int store_record_digest(struct store *store, uint8_t digest[256][8], struct err *err) MUST_CHECK;

@@ -21,7 +21,7 @@ _Static_assert(HOLDERS_MAX == RS_TOTAL_MAX, "a place in the list for each row");
 
 /* Takes a fragment whose file is gone or bad out of the catalogue. inode is the bad file's, which is
  * moved aside; 0: there was none. When another file has its place meanwhile, nothing is done. */
-static void drop(struct store *store, const uint8_t object[ID_SIZE], uint32_t index, ino_t inode)
+static void drop(struct store *store, const struct object_id *object, uint32_t index, ino_t inode)
 {
     char path[DURABLE_PATH_MAX];
     struct stat status;
@@ -50,8 +50,8 @@ static void drop(struct store *store, const uint8_t object[ID_SIZE], uint32_t in
 }
 
 /* Reads a fragment's file; one that turns out to be gone or bad is dropped. */
-static int read_file(struct store *store, const uint8_t object[ID_SIZE], uint32_t index, bool whole,
-                     struct fragment_file *file, struct err *err)
+static int read_file(struct store *store, const struct object_id *object, uint32_t index,
+                     bool whole, struct fragment_file *file, struct err *err)
 {
     char path[DURABLE_PATH_MAX];
     struct err reason = ERR_INIT;
@@ -70,7 +70,7 @@ static int read_file(struct store *store, const uint8_t object[ID_SIZE], uint32_
 /* ---- put ---- */
 
 /* Pins a pack that is here already, durably. */
-static int pin_again(struct store *store, const uint8_t pack[ID_SIZE], const struct pin *pin,
+static int pin_again(struct store *store, const struct pack_id *pack, const struct pin *pin,
                      struct err *err)
 {
     int result = -1;
@@ -93,7 +93,7 @@ static int add_rows(struct store *store, const struct fragment_info *info,
     pthread_mutex_lock(&store->lock);
     if (catalogue_begin(store->catalogue, false, err) == 0) {
         if (catalogue_add_fragment(store->catalogue, info, holders, err) == 0 &&
-            catalogue_pin(store->catalogue, info->pack, pin, err) == 0)
+            catalogue_pin(store->catalogue, &info->pack, pin, err) == 0)
             result = catalogue_commit(store->catalogue, err);
         else
             catalogue_rollback(store->catalogue);
@@ -109,7 +109,7 @@ static int add_rows(struct store *store, const struct fragment_info *info,
 /* Is it here, whole and undamaged? What is here but bad is dropped. What could not be looked at
  * (ERR_IO, ERR_MEMORY) is an error and stays: taken for absent, it would be written anew, and be
  * gone when that failed as well. */
-static int is_here(struct store *store, const uint8_t object[ID_SIZE], uint32_t index, bool *here,
+static int is_here(struct store *store, const struct object_id *object, uint32_t index, bool *here,
                    struct err *err)
 {
     struct err reason = ERR_INIT;
@@ -141,8 +141,8 @@ static int write_new(struct store *store, const uint8_t *bytes, struct fragment_
     assert(trailer_size <= sizeof(trailer_bytes));
     if (store_reserve(store, info->file_bytes, err) != 0)
         return -1;
-    store_fragment_dir(store, dir, info->object[0]);
-    store_fragment_path(store, path, info->object, info->index);
+    store_fragment_dir(store, dir, info->object.bytes[0]);
+    store_fragment_path(store, path, &info->object, info->index);
     /* Whatever has the name has no row: replacing it is right. */
     if (durable_make_dir(dir, 0700, err) == 0 &&
         durable_write(path, pieces, 2, 0600, DURABLE_REPLACE, err) == 0 &&
@@ -156,12 +156,12 @@ static int write_new(struct store *store, const uint8_t *bytes, struct fragment_
 static int check_grant(const struct store *store, const struct fragment *fragment,
                        const struct grant *grant, const struct pin *pin, struct err *err)
 {
-    if (memcmp(grant->cluster, store->cluster, ID_SIZE) != 0)
+    if (!id_equal(&grant->cluster, &store->cluster))
         return err_set(err, ERR_FOREIGN, "the grant is for another cluster");
-    if (memcmp(grant->pack, fragment->object.pack_id, ID_SIZE) != 0 ||
+    if (!id_equal(&grant->pack, &fragment->object.pack_id) ||
         grant->pack_bytes != fragment->object.shape.pack_size)
         return err_set(err, ERR_FOREIGN, "the grant is for another pack than the fragment's");
-    if (memcmp(grant->vault, pin->vault, ID_SIZE) != 0)
+    if (!id_equal(&grant->vault, &pin->vault))
         return err_set(err, ERR_FOREIGN, "the pin is of another vault than the grant");
     return 0;
 }
@@ -182,13 +182,13 @@ int store_put_fragment(struct store *store, const struct fragment_to_put *put,
     if (store_check(store, err) != 0 || fragment_parse(&view, put->bytes, put->size, err) != 0 ||
         check_grant(store, &view, opened, put->pin, err) != 0 || fragment_verify(&view, err) != 0)
         return -1;
-    fragment_file_info(&info, &view, opened->vault, 0);
-    pthread_mutex_t *stripe = store_stripe(store, info.object);
+    fragment_file_info(&info, &view, &opened->vault, 0);
+    pthread_mutex_t *stripe = store_stripe(store, info.object.bytes);
     pthread_mutex_lock(stripe);
     bool here;
-    int result = is_here(store, info.object, info.index, &here, err);
+    int result = is_here(store, &info.object, info.index, &here, err);
     if (result == 0)
-        result = here ? pin_again(store, info.pack, put->pin, err)
+        result = here ? pin_again(store, &info.pack, put->pin, err)
                       : write_new(store, put->bytes, &info, &trailer, err);
     pthread_mutex_unlock(stripe);
     return result;
@@ -196,7 +196,7 @@ int store_put_fragment(struct store *store, const struct fragment_to_put *put,
 
 /* ---- get ---- */
 
-int store_get_fragment(struct store *store, const uint8_t object[ID_SIZE], uint32_t index,
+int store_get_fragment(struct store *store, const struct object_id *object, uint32_t index,
                        uint8_t **bytes, size_t *size, struct err *err)
 {
     *bytes = NULL;
@@ -212,7 +212,7 @@ int store_get_fragment(struct store *store, const uint8_t object[ID_SIZE], uint3
     return result;
 }
 
-int store_get_grant(struct store *store, const uint8_t object[ID_SIZE], uint32_t index,
+int store_get_grant(struct store *store, const struct object_id *object, uint32_t index,
                     uint8_t **grant, size_t *size, struct err *err)
 {
     *grant = NULL;
@@ -229,7 +229,7 @@ int store_get_grant(struct store *store, const uint8_t object[ID_SIZE], uint32_t
     return result;
 }
 
-int store_find_pack(struct store *store, const uint8_t pack[ID_SIZE], struct fragment_info *found,
+int store_find_pack(struct store *store, const struct pack_id *pack, struct fragment_info *found,
                     size_t max, size_t *count, struct err *err)
 {
     *count = 0;
@@ -241,7 +241,7 @@ int store_find_pack(struct store *store, const uint8_t pack[ID_SIZE], struct fra
     return result;
 }
 
-int store_get_holders(struct store *store, const uint8_t object[ID_SIZE], uint32_t index,
+int store_get_holders(struct store *store, const struct object_id *object, uint32_t index,
                       struct holders *holders, struct err *err)
 {
     bool found = false;
@@ -256,7 +256,7 @@ int store_get_holders(struct store *store, const uint8_t object[ID_SIZE], uint32
     return result;
 }
 
-int store_set_holders(struct store *store, const uint8_t object[ID_SIZE], uint32_t index,
+int store_set_holders(struct store *store, const struct object_id *object, uint32_t index,
                       const struct holders *holders, struct err *err)
 {
     bool found = false;
@@ -288,7 +288,7 @@ struct gone {
 
 /* Counts the fragments of a pack that are there in truth, and pins it if there are any. Inside a
  * transaction. */
-static int pin_pack(struct store *store, const uint8_t pack[ID_SIZE], const struct pin *pin,
+static int pin_pack(struct store *store, const struct pack_id *pack, const struct pin *pin,
                     struct fragment_info *infos, uint32_t *held, struct gone *gone, struct err *err)
 {
     char path[DURABLE_PATH_MAX];
@@ -298,15 +298,15 @@ static int pin_pack(struct store *store, const uint8_t pack[ID_SIZE], const stru
     if (catalogue_find_pack(store->catalogue, pack, infos, PACK_FRAGMENTS_MAX, &count, err) != 0)
         return -1;
     for (size_t i = 0; i < count; i++) {
-        if (memcmp(infos[i].vault, pin->vault, ID_SIZE) != 0)
+        if (!id_equal(&infos[i].vault, &pin->vault))
             continue;
-        store_fragment_path(store, path, infos[i].object, infos[i].index);
+        store_fragment_path(store, path, &infos[i].object, infos[i].index);
         bool there = lstat(path, &status) == 0 && S_ISREG(status.st_mode);
         if (there && (uint64_t)status.st_size == infos[i].file_bytes) {
             (*held)++;
             continue;
         }
-        if (catalogue_remove_fragment(store->catalogue, infos[i].object, infos[i].index, err) != 0)
+        if (catalogue_remove_fragment(store->catalogue, &infos[i].object, infos[i].index, err) != 0)
             return -1;
         if (there)
             store_set_aside(store, path);
@@ -316,7 +316,7 @@ static int pin_pack(struct store *store, const uint8_t pack[ID_SIZE], const stru
     return *held > 0 ? catalogue_pin(store->catalogue, pack, pin, err) : 0;
 }
 
-int store_pin_packs(struct store *store, const uint8_t (*packs)[ID_SIZE], size_t count,
+int store_pin_packs(struct store *store, const struct pack_id *packs, size_t count,
                     const struct pin *pin, uint32_t *held, struct err *err)
 {
     struct gone gone = {0, 0};
@@ -329,7 +329,7 @@ int store_pin_packs(struct store *store, const uint8_t (*packs)[ID_SIZE], size_t
         result = -1;
     } else {
         for (size_t i = 0; i < count && result == 0; i++)
-            result = pin_pack(store, packs[i], pin, infos, &held[i], &gone, err);
+            result = pin_pack(store, &packs[i], pin, infos, &held[i], &gone, err);
         if (result != 0)
             catalogue_rollback(store->catalogue);
         else

@@ -27,8 +27,8 @@
 
 struct store {
     char dir[DURABLE_PATH_MAX / 2];
-    uint8_t node[ID_SIZE];
-    uint8_t cluster[ID_SIZE];
+    struct node_id node;
+    struct cluster_id cluster;
     uint64_t epoch;
     uint64_t capacity_bytes;
     int sentinel; /* open and locked */
@@ -50,11 +50,11 @@ pthread_mutex_t *store_stripe(struct store *store, const uint8_t id[ID_SIZE]);
 
 void store_fragment_dir(const struct store *store, char path[DURABLE_PATH_MAX], uint8_t first);
 void store_fragment_path(const struct store *store, char path[DURABLE_PATH_MAX],
-                         const uint8_t object[ID_SIZE], uint32_t index);
+                         const struct object_id *object, uint32_t index);
 void store_vault_dir(const struct store *store, char path[DURABLE_PATH_MAX],
-                     const uint8_t vault[ID_SIZE]);
+                     const struct vault_id *vault);
 void store_record_path(const struct store *store, char path[DURABLE_PATH_MAX],
-                       const uint8_t vault[ID_SIZE], const uint8_t hash[ID_SIZE]);
+                       const struct vault_id *vault, const struct record_id *hash);
 
 /* Takes bytes from the capacity before a file is written; gives them back when it was not, or settles
  * them, with the lock held, when it is there and has its row. */
@@ -71,7 +71,7 @@ bool store_is_damage(enum err_code code);
 
 /* Adds a record's hash to the digest, or takes it out again. With the lock held, or before the store is
  * shared. */
-void store_digest_flip(struct store *store, const uint8_t hash[ID_SIZE]);
+void store_digest_flip(struct store *store, const struct record_id *hash);
 
 /* Before the store is shared: removes leftovers, and makes catalogue and files agree. */
 int store_reconcile(struct store *store, struct err *err) MUST_CHECK;

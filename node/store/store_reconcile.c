@@ -35,10 +35,10 @@ static int check_fragment_rows(struct store *store, struct err *err)
         result = catalogue_list_fragments(store->catalogue, first ? NULL : &last, rows, PAGE_ROWS,
                                           &count, err);
         for (size_t i = 0; result == 0 && i < count; i++) {
-            store_fragment_path(store, path, rows[i].object, rows[i].index);
+            store_fragment_path(store, path, &rows[i].object, rows[i].index);
             if (!has_size(path, rows[i].file_bytes))
-                result =
-                    catalogue_remove_fragment(store->catalogue, rows[i].object, rows[i].index, err);
+                result = catalogue_remove_fragment(store->catalogue, &rows[i].object, rows[i].index,
+                                                   err);
         }
         if (result == 0 && count > 0)
             last = rows[count - 1];
@@ -50,20 +50,20 @@ static int check_fragment_rows(struct store *store, struct err *err)
 static int check_record_rows(struct store *store, struct err *err)
 {
     struct record_row rows[PAGE_ROWS];
-    uint8_t last[ID_SIZE];
+    struct record_id last;
     char path[DURABLE_PATH_MAX];
     size_t count = PAGE_ROWS;
     int result = 0;
     for (bool first = true; result == 0 && count == PAGE_ROWS; first = false) {
-        result = catalogue_list_records(store->catalogue, NULL, first ? NULL : last, rows,
+        result = catalogue_list_records(store->catalogue, NULL, first ? NULL : &last, rows,
                                         PAGE_ROWS, &count, err);
         for (size_t i = 0; result == 0 && i < count; i++) {
-            store_record_path(store, path, rows[i].vault, rows[i].hash);
+            store_record_path(store, path, &rows[i].vault, &rows[i].hash);
             if (!has_size(path, rows[i].file_bytes))
-                result = catalogue_remove_record(store->catalogue, rows[i].hash, err);
+                result = catalogue_remove_record(store->catalogue, &rows[i].hash, err);
         }
         if (result == 0 && count > 0)
-            memcpy(last, rows[count - 1].hash, ID_SIZE);
+            last = rows[count - 1].hash;
     }
     return result;
 }
@@ -77,7 +77,7 @@ static bool ends_with(const char *name, const char *end)
 }
 
 /* "OBJECT-HEX.INDEX", as store_fragment_path writes it. */
-static bool parse_fragment_name(const char *name, uint8_t object[ID_SIZE], uint32_t *index)
+static bool parse_fragment_name(const char *name, struct object_id *object, uint32_t *index)
 {
     char hex[2 * ID_SIZE + 1], again[16];
     if (strlen(name) < sizeof(hex) + 1 || name[2 * ID_SIZE] != '.')
@@ -86,7 +86,7 @@ static bool parse_fragment_name(const char *name, uint8_t object[ID_SIZE], uint3
     hex[2 * ID_SIZE] = '\0';
     char *end;
     unsigned long number = strtoul(name + sizeof(hex), &end, 10);
-    if (*end != '\0' || number >= HOLDERS_MAX || hex_decode(object, ID_SIZE, hex) != 0)
+    if (*end != '\0' || number >= HOLDERS_MAX || hex_decode(object->bytes, ID_SIZE, hex) != 0)
         return false;
     *index = (uint32_t)number;
     snprintf(again, sizeof(again), "%lu", number);
@@ -94,7 +94,7 @@ static bool parse_fragment_name(const char *name, uint8_t object[ID_SIZE], uint3
 }
 
 /* Does a file without a row prove itself as this fragment, and is its grant for it? */
-static int prove_fragment(struct store *store, const char *path, const uint8_t object[ID_SIZE],
+static int prove_fragment(struct store *store, const char *path, const struct object_id *object,
                           uint32_t index, struct fragment_file *file, struct fragment_info *info,
                           struct err *err)
 {
@@ -102,12 +102,12 @@ static int prove_fragment(struct store *store, const char *path, const uint8_t o
     struct writer_cert writer;
     if (fragment_file_read(file, path, false, err) != 0 ||
         fragment_expect(&file->fragment, object, (int)index, err) != 0 ||
-        grant_open(&grant, &writer, file->trailer.grant, file->trailer.grant_size, store->cluster,
+        grant_open(&grant, &writer, file->trailer.grant, file->trailer.grant_size, &store->cluster,
                    err) != 0)
         return -1;
-    if (memcmp(grant.pack, file->fragment.object.pack_id, ID_SIZE) != 0)
+    if (!id_equal(&grant.pack, &file->fragment.object.pack_id))
         return err_set(err, ERR_FOREIGN, "%s: the grant in its trailer is for another pack", path);
-    fragment_file_info(info, &file->fragment, grant.vault, file->file_bytes);
+    fragment_file_info(info, &file->fragment, &grant.vault, file->file_bytes);
     return 0;
 }
 
@@ -124,25 +124,25 @@ static int refuse(struct store *store, const char *path, const struct err *reaso
 
 static int visit_fragment(struct store *store, const char *path, const char *name, struct err *err)
 {
-    uint8_t object[ID_SIZE];
+    struct object_id object;
     uint32_t index;
     bool found;
     struct fragment_info info;
     struct err reason = ERR_INIT;
-    if (!parse_fragment_name(name, object, &index))
+    if (!parse_fragment_name(name, &object, &index))
         return 0; /* not ours: left alone */
-    if (catalogue_find_fragment(store->catalogue, object, index, NULL, NULL, &found, err) != 0)
+    if (catalogue_find_fragment(store->catalogue, &object, index, NULL, NULL, &found, err) != 0)
         return -1;
     if (found)
         return 0;
     struct fragment_file *file = alloc_zero(1, sizeof(*file));
     int result;
-    if (prove_fragment(store, path, object, index, file, &info, &reason) != 0)
+    if (prove_fragment(store, path, &object, index, file, &info, &reason) != 0)
         result = refuse(store, path, &reason, err);
     else
         result =
             catalogue_add_fragment(store->catalogue, &info, &file->trailer.holders, err) != 0 ||
-                    catalogue_pin(store->catalogue, info.pack, &file->trailer.pin, err) != 0
+                    catalogue_pin(store->catalogue, &info.pack, &file->trailer.pin, err) != 0
                 ? -1
                 : 0;
     fragment_file_release(file);
@@ -161,15 +161,15 @@ static int prove_record(struct store *store, const char *path, struct record_row
     size_t size;
     if (durable_read(path, RECORD_BYTES_MAX, &bytes, &size, err) != 0)
         return -1;
-    int result = record_open(&record, &writer, bytes, size, store->cluster, err);
+    int result = record_open(&record, &writer, bytes, size, &store->cluster, err);
     free(bytes);
     if (result != 0)
         return -1;
-    memcpy(row->hash, record.hash, ID_SIZE);
-    memcpy(row->vault, record.vault, ID_SIZE);
+    row->hash = record.hash;
+    row->vault = record.vault;
     row->file_bytes = size;
     record_release(&record);
-    store_record_path(store, expected, row->vault, row->hash);
+    store_record_path(store, expected, &row->vault, &row->hash);
     if (strcmp(expected, path) != 0)
         return err_set(err, ERR_FOREIGN, "%s holds another record", path);
     return 0;
@@ -179,11 +179,11 @@ static int visit_record(struct store *store, const char *path, const char *name,
 {
     struct record_row row;
     struct err reason = ERR_INIT;
-    uint8_t hash[ID_SIZE];
+    struct record_id hash;
     bool found;
-    if (hex_decode(hash, ID_SIZE, name) != 0)
+    if (hex_decode(hash.bytes, ID_SIZE, name) != 0)
         return 0;
-    if (catalogue_find_record(store->catalogue, hash, &row, &found, err) != 0)
+    if (catalogue_find_record(store->catalogue, &hash, &row, &found, err) != 0)
         return -1;
     if (found)
         return 0;
@@ -227,7 +227,7 @@ static int walk_files(struct store *store, const char *dir,
 static int walk_records(struct store *store, struct err *err)
 {
     char records[DURABLE_PATH_MAX], path[DURABLE_PATH_MAX];
-    uint8_t vault[ID_SIZE];
+    struct vault_id vault;
     struct dirent *entry;
     int result = 0;
     snprintf(records, sizeof(records), "%s/records", store->dir);
@@ -235,9 +235,9 @@ static int walk_records(struct store *store, struct err *err)
     if (folder == NULL)
         return err_errno(err, "opening %s", records);
     while (result == 0 && (entry = readdir(folder)) != NULL) {
-        if (hex_decode(vault, ID_SIZE, entry->d_name) != 0)
+        if (hex_decode(vault.bytes, ID_SIZE, entry->d_name) != 0)
             continue;
-        store_vault_dir(store, path, vault);
+        store_vault_dir(store, path, &vault);
         result = walk_files(store, path, visit_record, err);
     }
     closedir(folder);
@@ -266,16 +266,16 @@ static int count_damaged(struct store *store, struct err *err)
 static int sum_records(struct store *store, struct err *err)
 {
     struct record_row rows[PAGE_ROWS];
-    uint8_t last[ID_SIZE];
+    struct record_id last;
     size_t count = PAGE_ROWS;
     for (bool first = true; count == PAGE_ROWS; first = false) {
-        if (catalogue_list_records(store->catalogue, NULL, first ? NULL : last, rows, PAGE_ROWS,
+        if (catalogue_list_records(store->catalogue, NULL, first ? NULL : &last, rows, PAGE_ROWS,
                                    &count, err) != 0)
             return -1;
         for (size_t i = 0; i < count; i++)
-            store_digest_flip(store, rows[i].hash);
+            store_digest_flip(store, &rows[i].hash);
         if (count > 0)
-            memcpy(last, rows[count - 1].hash, ID_SIZE);
+            last = rows[count - 1].hash;
     }
     return 0;
 }

@@ -11,7 +11,7 @@
 
 #define PAGE_ROWS 64
 
-static int find(struct store *store, const uint8_t hash[ID_SIZE], struct record_row *row,
+static int find(struct store *store, const struct record_id *hash, struct record_row *row,
                 bool *found, struct err *err)
 {
     pthread_mutex_lock(&store->lock);
@@ -27,13 +27,13 @@ static void drop(struct store *store, const struct record_row *row, const char *
     if (bad)
         store_set_aside(store, path);
     if (catalogue_begin(store->catalogue, false, NULL) == 0) {
-        if (catalogue_remove_record(store->catalogue, row->hash, NULL) != 0) {
+        if (catalogue_remove_record(store->catalogue, &row->hash, NULL) != 0) {
             catalogue_rollback(store->catalogue);
         } else if (catalogue_commit(store->catalogue, NULL) == 0) {
             assert(store->records > 0);
             store->used_bytes -= row->file_bytes;
             store->records--;
-            store_digest_flip(store, row->hash);
+            store_digest_flip(store, &row->hash);
         }
     }
     pthread_mutex_unlock(&store->lock);
@@ -52,7 +52,7 @@ static int add_row(struct store *store, const struct record_row *row, struct err
     if (result == 0) {
         store_settle(store, row->file_bytes);
         store->records++;
-        store_digest_flip(store, row->hash);
+        store_digest_flip(store, &row->hash);
     }
     pthread_mutex_unlock(&store->lock);
     return result;
@@ -66,10 +66,10 @@ static int read_row(struct store *store, const struct record_row *row, uint8_t *
     struct err reason = ERR_INIT;
     struct record record;
     struct writer_cert writer;
-    store_record_path(store, path, row->vault, row->hash);
+    store_record_path(store, path, &row->vault, &row->hash);
     if (durable_read(path, RECORD_BYTES_MAX, bytes, size, &reason) == 0) {
-        if (record_open(&record, &writer, *bytes, *size, store->cluster, &reason) == 0) {
-            bool same = memcmp(record.hash, row->hash, ID_SIZE) == 0;
+        if (record_open(&record, &writer, *bytes, *size, &store->cluster, &reason) == 0) {
+            bool same = id_equal(&record.hash, &row->hash);
             record_release(&record);
             if (same)
                 return 0;
@@ -91,12 +91,12 @@ static int write_new(struct store *store, const uint8_t *bytes, size_t size,
     char path[DURABLE_PATH_MAX], dir[DURABLE_PATH_MAX];
     struct durable_piece piece = {bytes, size};
     struct record_row row = {.file_bytes = size};
-    memcpy(row.hash, opened->hash, ID_SIZE);
-    memcpy(row.vault, opened->vault, ID_SIZE);
+    row.hash = opened->hash;
+    row.vault = opened->vault;
     if (store_reserve(store, size, err) != 0)
         return -1;
-    store_vault_dir(store, dir, row.vault);
-    store_record_path(store, path, row.vault, row.hash);
+    store_vault_dir(store, dir, &row.vault);
+    store_record_path(store, path, &row.vault, &row.hash);
     /* One at a time: who finds the folder made must find its name durable as well. */
     pthread_mutex_lock(&store->lock);
     int made = durable_make_dir(dir, 0700, err);
@@ -116,13 +116,13 @@ int store_put_record(struct store *store, const uint8_t *bytes, size_t size,
     bool found = false;
     if (size > RECORD_BYTES_MAX)
         return err_set(err, ERR_INVALID, "a record of %zu bytes is too large", size);
-    if (memcmp(opened->cluster, store->cluster, ID_SIZE) != 0)
+    if (!id_equal(&opened->cluster, &store->cluster))
         return err_set(err, ERR_FOREIGN, "the record is for another cluster");
     if (store_check(store, err) != 0)
         return -1;
-    pthread_mutex_t *stripe = store_stripe(store, opened->hash);
+    pthread_mutex_t *stripe = store_stripe(store, opened->hash.bytes);
     pthread_mutex_lock(stripe);
-    int result = find(store, opened->hash, &row, &found, err);
+    int result = find(store, &opened->hash, &row, &found, err);
     if (result == 0 && found) {
         uint8_t *kept;
         size_t kept_size;
@@ -139,7 +139,7 @@ int store_put_record(struct store *store, const uint8_t *bytes, size_t size,
     return result;
 }
 
-int store_get_record(struct store *store, const uint8_t hash[ID_SIZE], uint8_t **bytes,
+int store_get_record(struct store *store, const struct record_id *hash, uint8_t **bytes,
                      size_t *size, struct err *err)
 {
     struct record_row row;
@@ -147,7 +147,7 @@ int store_get_record(struct store *store, const uint8_t hash[ID_SIZE], uint8_t *
     *bytes = NULL;
     if (store_check(store, err) != 0)
         return -1;
-    pthread_mutex_t *stripe = store_stripe(store, hash);
+    pthread_mutex_t *stripe = store_stripe(store, hash->bytes);
     pthread_mutex_lock(stripe);
     int result = find(store, hash, &row, &found, err);
     if (result == 0)
@@ -157,8 +157,9 @@ int store_get_record(struct store *store, const uint8_t hash[ID_SIZE], uint8_t *
     return result;
 }
 
-int store_list_records(struct store *store, const uint8_t *vault, const uint8_t *after,
-                       uint8_t (*hashes)[ID_SIZE], size_t max, size_t *count, struct err *err)
+int store_list_records(struct store *store, const struct vault_id *vault,
+                       const struct record_id *after, struct record_id *hashes, size_t max,
+                       size_t *count, struct err *err)
 {
     struct record_row rows[PAGE_ROWS];
     size_t got = PAGE_ROWS;
@@ -167,12 +168,12 @@ int store_list_records(struct store *store, const uint8_t *vault, const uint8_t 
     while (result == 0 && *count < max && got == PAGE_ROWS) {
         size_t wanted = max - *count < PAGE_ROWS ? max - *count : PAGE_ROWS;
         pthread_mutex_lock(&store->lock);
-        result =
-            catalogue_list_records(store->catalogue, vault, *count > 0 ? hashes[*count - 1] : after,
-                                   rows, wanted, &got, err);
+        result = catalogue_list_records(store->catalogue, vault,
+                                        *count > 0 ? &hashes[*count - 1] : after, rows, wanted,
+                                        &got, err);
         pthread_mutex_unlock(&store->lock);
         for (size_t i = 0; result == 0 && i < got; i++)
-            memcpy(hashes[(*count)++], rows[i].hash, ID_SIZE);
+            hashes[(*count)++] = rows[i].hash;
     }
     return result;
 }

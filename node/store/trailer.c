@@ -21,8 +21,8 @@ size_t trailer_encode(uint8_t bytes[TRAILER_SIZE_MAX], const struct trailer *tra
     write_u16(&w, (uint16_t)trailer->holders.count);
     write_u32(&w, (uint32_t)trailer->grant_size);
     write_u64(&w, trailer->fragment_size);
-    write_bytes(&w, trailer->pin.vault, ID_SIZE);
-    write_bytes(&w, trailer->pin.writer, WRITER_SIZE);
+    write_bytes(&w, trailer->pin.vault.bytes, ID_SIZE);
+    write_bytes(&w, trailer->pin.writer.bytes, WRITER_ID_SIZE);
     write_u64(&w, trailer->pin.number);
     write_zero(&w, 8);
     assert(w.used == TRAILER_HEAD_SIZE);
@@ -50,8 +50,8 @@ int trailer_decode(struct trailer *trailer, const uint8_t *bytes, size_t size, s
     trailer->holders.count = read_u16(&r);
     trailer->grant_size = read_u32(&r);
     trailer->fragment_size = read_u64(&r);
-    read_bytes(&r, trailer->pin.vault, ID_SIZE);
-    read_bytes(&r, trailer->pin.writer, WRITER_SIZE);
+    read_bytes(&r, trailer->pin.vault.bytes, ID_SIZE);
+    read_bytes(&r, trailer->pin.writer.bytes, WRITER_ID_SIZE);
     trailer->pin.number = read_u64(&r);
     read_zero(&r, 8);
     if (r.failed || trailer->holders.count > HOLDERS_MAX || trailer->grant_size > GRANT_BYTES_MAX)

@@ -14,7 +14,7 @@
     3 /* new members a time: after a start in a large cluster, these few have it all */
 
 struct follow_met {
-    uint8_t node[ID_SIZE];
+    struct node_id node;
     uint64_t incarnation;
 };
 
@@ -48,7 +48,7 @@ static bool meet(struct follow *follow, const struct member *member)
 {
     for (size_t i = 0; i < follow->met_count; i++) {
         struct follow_met *met = &follow->met[i];
-        if (memcmp(met->node, member->cert.node, ID_SIZE) != 0)
+        if (!id_equal(&met->node, &member->cert.node))
             continue;
         bool known = met->incarnation == member->incarnation;
         met->incarnation = member->incarnation;
@@ -56,7 +56,7 @@ static bool meet(struct follow *follow, const struct member *member)
     }
     follow->met = alloc_grow(follow->met, follow->met_count + 1, sizeof(*follow->met));
     struct follow_met *met = &follow->met[follow->met_count++];
-    memcpy(met->node, member->cert.node, ID_SIZE);
+    met->node = member->cert.node;
     met->incarnation = member->incarnation;
     return false;
 }

@@ -75,11 +75,11 @@ static Ecbak__PeerReply *ask_small(struct nodes *nodes, size_t node,
                                    const Ecbak__PeerRequest *request,
                                    Ecbak__PeerReply__BodyCase expected, struct err *err)
 {
-    return ask_one(nodes->peers->transport, nodes->candidates[node].node, request, SMALL_TIMEOUT_MS,
-                   expected, err);
+    return ask_one(nodes->peers->transport, &nodes->candidates[node].node, request,
+                   SMALL_TIMEOUT_MS, expected, err);
 }
 
-static int take_record(struct nodes *nodes, struct call *call, const uint8_t hash[ID_SIZE],
+static int take_record(struct nodes *nodes, struct call *call, const struct record_id *hash,
                        size_t *pulled, struct err *err)
 {
     struct payload payload = {.size = 0};
@@ -91,13 +91,13 @@ static int take_record(struct nodes *nodes, struct call *call, const uint8_t has
         return err->code == ERR_NOT_FOUND ? 0 : -1;
     wire_free(reply);
     if (payload.size > RECORD_BYTES_MAX ||
-        record_open(&record, &writer, payload.bytes, payload.size, peers->local.cluster, err) !=
+        record_open(&record, &writer, payload.bytes, payload.size, &peers->local.cluster, err) !=
             0) {
         count_one(peers->local.counters, COUNTED_RECORDS_REFUSED);
         return 0; /* whatever it is, it is none of ours; the next may be */
     }
     int result = 0;
-    if (memcmp(record.hash, hash, ID_SIZE) != 0)
+    if (!id_equal(&record.hash, hash))
         count_one(peers->local.counters, COUNTED_RECORDS_REFUSED);
     else if ((result = store_put_record(peers->local.store, payload.bytes, payload.size, &record,
                                         err)) == 0)
@@ -106,20 +106,20 @@ static int take_record(struct nodes *nodes, struct call *call, const uint8_t has
     return result;
 }
 
-static int start_get(struct nodes *nodes, size_t node, const uint8_t hash[ID_SIZE],
+static int start_get(struct nodes *nodes, size_t node, const struct record_id *hash,
                      struct call **call, struct err *err)
 {
     Ecbak__GetRecord get = ECBAK__GET_RECORD__INIT;
-    get.hash = wire_view(hash, ID_SIZE);
+    get.hash = wire_view(hash->bytes, ID_SIZE);
     Ecbak__PeerRequest request = ECBAK__PEER_REQUEST__INIT;
     request.body_case = ECBAK__PEER_REQUEST__BODY_GET_RECORD;
     request.get_record = &get;
-    return ask_start(nodes->peers->transport, nodes->candidates[node].node, &request, NULL,
+    return ask_start(nodes->peers->transport, &nodes->candidates[node].node, &request, NULL,
                      SMALL_TIMEOUT_MS, call, err);
 }
 
 /* Fetches these records, a few at a time. */
-static int fetch(struct nodes *nodes, size_t node, uint8_t (*hashes)[ID_SIZE], size_t count,
+static int fetch(struct nodes *nodes, size_t node, struct record_id *hashes, size_t count,
                  int64_t *idle_ms, size_t *pulled, struct err *err)
 {
     struct call *calls[PULL_FLIGHTS] = {NULL};
@@ -130,7 +130,7 @@ static int fetch(struct nodes *nodes, size_t node, uint8_t (*hashes)[ID_SIZE], s
             if (calls[i] != NULL)
                 continue;
             which[i] = next;
-            result = start_get(nodes, node, hashes[next++], &calls[i], err);
+            result = start_get(nodes, node, &hashes[next++], &calls[i], err);
             flying += result == 0;
         }
         if (result != 0)
@@ -141,7 +141,7 @@ static int fetch(struct nodes *nodes, size_t node, uint8_t (*hashes)[ID_SIZE], s
             break;
         }
         size_t before = *pulled;
-        result = take_record(nodes, calls[done], hashes[which[done]], pulled, err);
+        result = take_record(nodes, calls[done], &hashes[which[done]], pulled, err);
         call_destroy(&calls[done]);
         flying--;
         if (*pulled > before)
@@ -154,12 +154,12 @@ static int fetch(struct nodes *nodes, size_t node, uint8_t (*hashes)[ID_SIZE], s
     return result;
 }
 
-static bool is_ours(uint8_t (*own)[ID_SIZE], size_t count, const uint8_t hash[ID_SIZE])
+static bool is_ours(struct record_id *own, size_t count, const struct record_id *hash)
 {
     size_t low = 0, high = count;
     while (low < high) {
         size_t middle = low + (high - low) / 2;
-        int order = memcmp(own[middle], hash, ID_SIZE);
+        int order = id_compare(&own[middle], hash);
         if (order == 0)
             return true;
         if (order < 0)
@@ -171,44 +171,44 @@ static bool is_ours(uint8_t (*own)[ID_SIZE], size_t count, const uint8_t hash[ID
 }
 
 /* All our hashes that start with one byte, in ascending order. */
-static int list_own(struct peers *peers, uint8_t prefix, uint8_t (**own)[ID_SIZE], size_t *count,
+static int list_own(struct peers *peers, uint8_t prefix, struct record_id **own, size_t *count,
                     struct err *err)
 {
-    uint8_t after[ID_SIZE];
+    struct record_id after;
     bool from_first = prefix == 0;
     size_t room = 0;
-    memset(after, 0xff, sizeof(after));
-    after[0] = (uint8_t)(prefix - 1);
+    memset(after.bytes, 0xff, sizeof(after));
+    after.bytes[0] = (uint8_t)(prefix - 1);
     *own = NULL;
     *count = 0;
     for (;;) {
         size_t got;
         room = *count + 1024;
-        *own = alloc_grow(*own, room, ID_SIZE);
-        if (store_list_records(peers->local.store, NULL, from_first ? NULL : after, *own + *count,
+        *own = alloc_grow(*own, room, sizeof(struct record_id));
+        if (store_list_records(peers->local.store, NULL, from_first ? NULL : &after, *own + *count,
                                1024, &got, err) != 0)
             return -1;
         bool more = got == 1024;
-        while (got > 0 && (*own)[*count + got - 1][0] != prefix) {
+        while (got > 0 && (*own)[*count + got - 1].bytes[0] != prefix) {
             got--;
             more = false;
         }
         *count += got;
         if (!more)
             return 0;
-        memcpy(after, (*own)[*count - 1], ID_SIZE);
+        after = (*own)[*count - 1];
         from_first = false;
     }
 }
 
 /* Keeps of the node's hashes, in place at the start of `missing`, those that we have not. */
 static size_t take_missing(const Ecbak__ListRecordsReply *list, uint8_t prefix,
-                           uint8_t (*own)[ID_SIZE], size_t own_count, uint8_t (*missing)[ID_SIZE])
+                           struct record_id *own, size_t own_count, struct record_id *missing)
 {
     size_t count = 0;
     for (size_t i = 0; i < list->n_hashes && i < ASK_HASHES_MAX; i++) {
-        uint8_t *hash = missing[count];
-        if (wire_take(hash, ID_SIZE, list->hashes[i]) && hash[0] == prefix &&
+        struct record_id *hash = &missing[count];
+        if (wire_take(hash->bytes, ID_SIZE, list->hashes[i]) && hash->bytes[0] == prefix &&
             !is_ours(own, own_count, hash))
             count++;
     }
@@ -218,9 +218,9 @@ static size_t take_missing(const Ecbak__ListRecordsReply *list, uint8_t prefix,
 static int pull_bucket(struct nodes *nodes, size_t node, uint8_t prefix, int64_t *idle_ms,
                        size_t *pulled, struct err *err)
 {
-    uint8_t(*own)[ID_SIZE] = NULL;
-    uint8_t(*missing)[ID_SIZE] = alloc_zero(ASK_HASHES_MAX + 1, ID_SIZE);
-    uint8_t after[ID_SIZE];
+    struct record_id *own = NULL;
+    struct record_id *missing = alloc_zero(ASK_HASHES_MAX + 1, sizeof(struct record_id));
+    struct record_id after;
     size_t own_count;
     bool more = true;
     int result = list_own(nodes->peers, prefix, &own, &own_count, err);
@@ -228,7 +228,7 @@ static int pull_bucket(struct nodes *nodes, size_t node, uint8_t prefix, int64_t
         Ecbak__ListRecords body = ECBAK__LIST_RECORDS__INIT;
         body.prefix = wire_view(&prefix, 1);
         if (page > 0)
-            body.after = wire_view(after, ID_SIZE);
+            body.after = wire_view(after.bytes, ID_SIZE);
         Ecbak__PeerRequest request = ECBAK__PEER_REQUEST__INIT;
         request.body_case = ECBAK__PEER_REQUEST__BODY_LIST_RECORDS;
         request.list_records = &body;
@@ -241,7 +241,7 @@ static int pull_bucket(struct nodes *nodes, size_t node, uint8_t prefix, int64_t
         const Ecbak__ListRecordsReply *list = reply->list_records;
         size_t count = take_missing(list, prefix, own, own_count, missing);
         more = list->more && list->n_hashes > 0 &&
-               wire_take(after, ID_SIZE, list->hashes[list->n_hashes - 1]);
+               wire_take(after.bytes, ID_SIZE, list->hashes[list->n_hashes - 1]);
         wire_free(reply);
         result = fetch(nodes, node, missing, count, idle_ms, pulled, err);
         if (result == 0)

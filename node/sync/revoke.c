@@ -45,13 +45,13 @@ int revoke_here(struct peers *peers, const uint8_t *bytes, size_t size, bool *ad
 static uint64_t memory_key(const struct member *member, const struct revocation_digest *ours)
 {
     struct {
-        uint8_t node[ID_SIZE];
+        struct node_id node;
         uint64_t words[4];
     } about = {.words = {member->revocations.digest, member->revocations.count, ours->digest,
                          ours->count}};
     uint8_t hash[HASH_SIZE];
     uint64_t key;
-    memcpy(about.node, member->cert.node, ID_SIZE);
+    about.node = member->cert.node;
     hash_bytes(hash, "ecbak rev asked", &about, sizeof(about));
     memcpy(&key, hash, sizeof(key));
     return key;
@@ -76,7 +76,7 @@ static int choose(const struct nodes *nodes, const struct revoke_memory *memory,
     return -1;
 }
 
-static Ecbak__PeerReply *ask(struct peers *peers, const uint8_t node[ID_SIZE], struct err *err)
+static Ecbak__PeerReply *ask(struct peers *peers, const struct node_id *node, struct err *err)
 {
     Ecbak__ListRevocations body = ECBAK__LIST_REVOCATIONS__INIT;
     Ecbak__PeerRequest request = ECBAK__PEER_REQUEST__INIT;
@@ -119,7 +119,7 @@ static void pull(struct peers *peers, struct revoke_memory *memory)
     int node = choose(&nodes, memory, &ours, &key);
     if (node >= 0) {
         const char *name = nodes.table->members[node].cert.name;
-        Ecbak__PeerReply *reply = ask(peers, nodes.candidates[node].node, &err);
+        Ecbak__PeerReply *reply = ask(peers, &nodes.candidates[node].node, &err);
         size_t news =
             reply != NULL ? revoke_unite(peers->revocations, reply->list_revocations, name) : 0;
         wire_free(reply);

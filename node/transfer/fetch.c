@@ -19,8 +19,8 @@
 #define LATE_LEAST_MS 250
 #define QUIET_MS      300 /* then more nodes are asked who has it */
 
-void fetch_init(struct fetching *fetching, struct nodes *nodes, const uint8_t pack[ID_SIZE],
-                const uint8_t *only)
+void fetch_init(struct fetching *fetching, struct nodes *nodes, const struct pack_id *pack,
+                const struct object_id *only)
 {
     *fetching = (struct fetching){
         .nodes = nodes,
@@ -57,7 +57,7 @@ void fetch_release(struct fetching *fetching)
 }
 
 /* Rows of an object that are here, on their way, or may yet be fetched. */
-static size_t rows_in_sight(const struct fetching *f, const uint8_t object[ID_SIZE])
+static size_t rows_in_sight(const struct fetching *f, const struct object_id *object)
 {
     size_t nodes;
     return sightings_rows(&f->locating.sightings, object, &nodes);
@@ -70,13 +70,13 @@ static bool choose_target(struct fetching *f)
     const struct sightings *seen = &f->locating.sightings;
     const struct sighting *best = NULL;
     int best_spare = -1;
-    if (f->has_target && rows_in_sight(f, f->target) >= f->need)
+    if (f->has_target && rows_in_sight(f, &f->target) >= f->need)
         return true;
     for (size_t i = 0; i < seen->count; i++) {
         const struct sighting *s = &seen->items[i];
-        if (s->failed || (f->only != NULL && memcmp(s->object, f->only, ID_SIZE) != 0))
+        if (s->failed || (f->only != NULL && !id_equal(&s->object, f->only)))
             continue;
-        int spare = (int)rows_in_sight(f, s->object) - (int)s->data;
+        int spare = (int)rows_in_sight(f, &s->object) - (int)s->data;
         if (spare > best_spare) {
             best_spare = spare;
             best = s;
@@ -85,7 +85,7 @@ static bool choose_target(struct fetching *f)
     if (best == NULL)
         return false;
     drop_rows(f);
-    memcpy(f->target, best->object, ID_SIZE);
+    f->target = best->object;
     f->has_target = true;
     f->need = best->data;
     return true;
@@ -105,7 +105,7 @@ static int next_sighting(const struct fetching *f, const bool *coming, int64_t n
     for (size_t i = 0; i < seen->count; i++) {
         const struct sighting *s = &seen->items[i];
         if (s->failed || s->fetched || s->again_ms > now || coming[s->index] ||
-            f->rows[s->index].bytes != NULL || memcmp(s->object, f->target, ID_SIZE) != 0)
+            f->rows[s->index].bytes != NULL || !id_equal(&s->object, &f->target))
             continue;
         if (best < 0 || rank(f, s) < rank(f, &seen->items[best]))
             best = (int)i;
@@ -191,10 +191,10 @@ static int missing(const struct fetching *f, struct err *err)
     const struct sighting *best = NULL;
     size_t best_rows = 0, best_nodes = 0;
     char pack[17], object[17], damaged[48] = "";
-    hex_encode(pack, f->pack, 8);
+    hex_encode(pack, f->pack->bytes, 8);
     for (size_t i = 0; i < seen->count; i++) {
-        size_t nodes, rows = sightings_rows(seen, seen->items[i].object, &nodes);
-        if ((f->only == NULL || memcmp(seen->items[i].object, f->only, ID_SIZE) == 0) &&
+        size_t nodes, rows = sightings_rows(seen, &seen->items[i].object, &nodes);
+        if ((f->only == NULL || id_equal(&seen->items[i].object, f->only)) &&
             (best == NULL || rows > best_rows)) {
             best = &seen->items[i];
             best_rows = rows;
@@ -212,8 +212,9 @@ static int missing(const struct fetching *f, struct err *err)
     return err_set(err, ERR_TOO_FEW,
                    "pack %s: object %s needs %u fragments and misses %zu: %zu found on %zu of %zu "
                    "nodes asked, %zu answered%s",
-                   pack, hex_encode(object, best->object, 8), best->data, best->data - best_rows,
-                   best_rows, best_nodes, f->locating.asked, f->locating.answered, damaged);
+                   pack, hex_encode(object, best->object.bytes, 8), best->data,
+                   best->data - best_rows, best_rows, best_nodes, f->locating.asked,
+                   f->locating.answered, damaged);
 }
 
 int fetch_rows(struct fetching *fetching, struct err *err)
@@ -256,7 +257,7 @@ void fetch_strike(struct fetching *fetching)
     struct fetching *f = fetching;
     struct sightings *seen = &f->locating.sightings;
     for (size_t i = 0; i < seen->count; i++) {
-        if (memcmp(seen->items[i].object, f->target, ID_SIZE) == 0)
+        if (id_equal(&seen->items[i].object, &f->target))
             seen->items[i].failed = true;
     }
     drop_rows(f);

@@ -32,10 +32,10 @@ struct fetch_flight {
 struct fetching {
     struct nodes *nodes;
     struct locating locating;
-    const uint8_t *pack;
-    const uint8_t *only; /* this object and no other, or NULL */
+    const struct pack_id *pack;
+    const struct object_id *only; /* this object and no other, or NULL */
 
-    uint8_t target[ID_SIZE]; /* the object that is fetched now */
+    struct object_id target; /* the object that is fetched now */
     bool has_target;
     unsigned need, extra;  /* rows wanted: k, and more when a set of k was no good */
     struct object *object; /* what the rows prove; NULL: no row yet */
@@ -51,8 +51,8 @@ struct fetching {
 };
 
 /* `only` (or NULL) is borrowed, as is pack. */
-void fetch_init(struct fetching *fetching, struct nodes *nodes, const uint8_t pack[ID_SIZE],
-                const uint8_t *only);
+void fetch_init(struct fetching *fetching, struct nodes *nodes, const struct pack_id *pack,
+                const struct object_id *only);
 /* At least need + extra rows in rows[], or as many as can be had when that is at least need. */
 int fetch_rows(struct fetching *fetching, struct err *err) MUST_CHECK;
 void fetch_release(struct fetching *fetching);

@@ -23,7 +23,7 @@ static void settle_shape(struct fetching *f, const struct object_shape *shape)
     struct sightings *seen = &f->locating.sightings;
     for (size_t i = 0; i < seen->count; i++) {
         struct sighting *s = &seen->items[i];
-        if (memcmp(s->object, f->target, ID_SIZE) != 0)
+        if (!id_equal(&s->object, &f->target))
             continue;
         s->data = shape->k;
         s->parity = shape->m;
@@ -38,9 +38,9 @@ static int accept_row(struct fetching *f, const struct sighting *s, const uint8_
     struct fragment *fragment = alloc_zero(1, sizeof(*fragment));
     int result = -1;
     if (fragment_parse(fragment, bytes, size, err) != 0 ||
-        fragment_expect(fragment, s->object, (int)s->index, err) != 0)
+        fragment_expect(fragment, &s->object, (int)s->index, err) != 0)
         goto done;
-    if (memcmp(fragment->object.pack_id, f->pack, ID_SIZE) != 0) {
+    if (!id_equal(&fragment->object.pack_id, f->pack)) {
         err_set(err, ERR_FOREIGN, "a fragment of another pack");
         goto done;
     }
@@ -66,8 +66,9 @@ static void note_damaged(struct fetching *f, const struct sighting *s, const str
     char hex[17];
     f->corrupt++;
     count_one(f->nodes->peers->local.counters, COUNTED_CORRUPT);
-    log_warn("fragment %u of object %s at node %s: %s", s->index, hex_encode(hex, s->object, 8),
-             f->nodes->table->members[s->node].cert.name, why->text);
+    log_warn("fragment %u of object %s at node %s: %s", s->index,
+             hex_encode(hex, s->object.bytes, 8), f->nodes->table->members[s->node].cert.name,
+             why->text);
 }
 
 void row_read_here(struct fetching *f, struct sighting *s)
@@ -76,7 +77,7 @@ void row_read_here(struct fetching *f, struct sighting *s)
     uint8_t *bytes = NULL;
     size_t size;
     s->fetched = true;
-    if (store_get_fragment(f->nodes->peers->local.store, s->object, s->index, &bytes, &size,
+    if (store_get_fragment(f->nodes->peers->local.store, &s->object, s->index, &bytes, &size,
                            &err) == 0 &&
         accept_row(f, s, bytes, size, &err) == 0) {
         f->own[s->index] = bytes;
@@ -99,13 +100,13 @@ void row_ask(struct fetching *f, size_t sighting)
     if (flight == NULL)
         return;
     Ecbak__GetFragment get = ECBAK__GET_FRAGMENT__INIT;
-    get.object = wire_view(s->object, ID_SIZE);
+    get.object = wire_view(s->object.bytes, ID_SIZE);
     get.index = s->index;
     Ecbak__PeerRequest request = ECBAK__PEER_REQUEST__INIT;
     request.body_case = ECBAK__PEER_REQUEST__BODY_GET_FRAGMENT;
     request.get_fragment = &get;
     s->fetched = true;
-    if (ask_start(f->nodes->peers->transport, f->nodes->candidates[s->node].node, &request, NULL,
+    if (ask_start(f->nodes->peers->transport, &f->nodes->candidates[s->node].node, &request, NULL,
                   GET_TIMEOUT_MS, &flight->call, NULL) != 0) {
         flight->call = NULL;
         s->failed = true;

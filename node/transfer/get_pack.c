@@ -8,8 +8,8 @@
 #include "coding/base/alloc.h"
 #include "node/transfer/fetch.h"
 
-int get_pack(struct peers *peers, const uint8_t pack[ID_SIZE], uint8_t **bytes, size_t *size,
-             uint8_t object[ID_SIZE], uint32_t *corrupt, struct err *err)
+int get_pack(struct peers *peers, const struct pack_id *pack, uint8_t **bytes, size_t *size,
+             struct object_id *object, uint32_t *corrupt, struct err *err)
 {
     struct nodes nodes;
     struct fetching *f = alloc_zero(1, sizeof(*f));
@@ -25,7 +25,7 @@ int get_pack(struct peers *peers, const uint8_t pack[ID_SIZE], uint8_t **bytes, 
             goto done;
         if (object_decode(f->object, f->rows, *bytes, err) == 0) {
             *size = f->object->shape.pack_size;
-            memcpy(object, f->target, ID_SIZE);
+            *object = f->target;
             result = 0;
             goto done;
         }

@@ -13,7 +13,7 @@
 #include "node/peers/peers.h"
 
 /* *bytes is malloc'd; *corrupt: damaged fragments met on the way. */
-int get_pack(struct peers *peers, const uint8_t pack[ID_SIZE], uint8_t **bytes, size_t *size,
-             uint8_t object[ID_SIZE], uint32_t *corrupt, struct err *err) MUST_CHECK;
+int get_pack(struct peers *peers, const struct pack_id *pack, uint8_t **bytes, size_t *size,
+             struct object_id *object, uint32_t *corrupt, struct err *err) MUST_CHECK;
 
 #endif

@@ -43,7 +43,7 @@ void sightings_add_wire(struct sightings *sightings, size_t node, size_t n_fragm
                                     .pack_bytes = at->pack_bytes,
                                     .node = node,
                                     .pack = at->pack_index};
-        if (at->pack_index < pack_count && wire_take(sighting.object, ID_SIZE, at->object))
+        if (at->pack_index < pack_count && wire_take(sighting.object.bytes, ID_SIZE, at->object))
             add(sightings, &sighting);
     }
 }
@@ -58,12 +58,12 @@ void sightings_add_own(struct sightings *sightings, size_t node, size_t pack,
                                     .pack_bytes = found[i].pack_bytes,
                                     .node = node,
                                     .pack = pack};
-        memcpy(sighting.object, found[i].object, ID_SIZE);
+        sighting.object = found[i].object;
         add(sightings, &sighting);
     }
 }
 
-size_t sightings_rows(const struct sightings *sightings, const uint8_t object[ID_SIZE],
+size_t sightings_rows(const struct sightings *sightings, const struct object_id *object,
                       size_t *nodes)
 {
     bool seen[RS_TOTAL_MAX] = {false};
@@ -71,22 +71,21 @@ size_t sightings_rows(const struct sightings *sightings, const uint8_t object[ID
     *nodes = 0;
     for (size_t i = 0; i < sightings->count; i++) {
         const struct sighting *s = &sightings->items[i];
-        if (s->failed || memcmp(s->object, object, ID_SIZE) != 0)
+        if (s->failed || !id_equal(&s->object, object))
             continue;
         rows += !seen[s->index];
         seen[s->index] = true;
         bool again = false;
         for (size_t j = 0; j < i && !again; j++) {
             const struct sighting *other = &sightings->items[j];
-            again = !other->failed && other->node == s->node &&
-                    memcmp(other->object, object, ID_SIZE) == 0;
+            again = !other->failed && other->node == s->node && id_equal(&other->object, object);
         }
         *nodes += !again;
     }
     return rows;
 }
 
-void locate_init(struct locating *locating, struct nodes *nodes, const uint8_t pack[ID_SIZE])
+void locate_init(struct locating *locating, struct nodes *nodes, const struct pack_id *pack)
 {
     *locating = (struct locating){.nodes = nodes, .pack = pack};
     locating->order = alloc_zero(nodes->count, sizeof(*locating->order));
@@ -123,7 +122,7 @@ void locate_release(struct locating *locating)
 
 static void ask_node(struct locating *locating, size_t node)
 {
-    ProtobufCBinaryData pack = wire_view(locating->pack, ID_SIZE);
+    ProtobufCBinaryData pack = wire_view(locating->pack->bytes, ID_SIZE);
     Ecbak__LocatePacks locate = ECBAK__LOCATE_PACKS__INIT;
     locate.n_packs = 1;
     locate.packs = &pack;
@@ -132,7 +131,7 @@ static void ask_node(struct locating *locating, size_t node)
     request.locate = &locate;
     locating->asked_node[node] = true;
     locating->asked++;
-    if (ask_start(locating->nodes->peers->transport, locating->nodes->candidates[node].node,
+    if (ask_start(locating->nodes->peers->transport, &locating->nodes->candidates[node].node,
                   &request, NULL, SMALL_TIMEOUT_MS, &locating->calls[node], NULL) != 0) {
         locating->calls[node] = NULL;
         nodes_failed(locating->nodes, node);
@@ -173,9 +172,10 @@ void locate_take(struct locating *locating, size_t node)
     for (size_t i = 0; i < reply->locate->n_fragments; i++) {
         const Ecbak__FragmentAt *at = reply->locate->fragments[i];
         for (size_t h = 0; h < at->n_holders && h < HOLDERS_MAX; h++) {
-            uint8_t id[ID_SIZE];
-            int hint =
-                wire_take(id, ID_SIZE, at->holders[h]) ? nodes_find(locating->nodes, id) : -1;
+            struct node_id id;
+            int hint = wire_take(id.bytes, ID_SIZE, at->holders[h])
+                           ? nodes_find(locating->nodes, &id)
+                           : -1;
             if (hint >= 0)
                 locating->hinted[hint] = true;
         }

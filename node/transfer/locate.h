@@ -21,7 +21,7 @@
 
 /* One fragment at one node. */
 struct sighting {
-    uint8_t object[ID_SIZE];
+    struct object_id object;
     uint32_t index, data, parity;
     uint64_t pack_bytes;
     size_t node;  /* in nodes */
@@ -46,7 +46,7 @@ void sightings_add_own(struct sightings *sightings, size_t node, size_t pack,
 
 struct locating {
     struct nodes *nodes;
-    const uint8_t *pack;
+    const struct pack_id *pack;
     struct sightings sightings;
     size_t *order;       /* all nodes, the likeliest first */
     bool *hinted;        /* a holder list named it */
@@ -57,7 +57,7 @@ struct locating {
 };
 
 /* Looks on this node's disk and asks the first nodes. */
-void locate_init(struct locating *locating, struct nodes *nodes, const uint8_t pack[ID_SIZE]);
+void locate_init(struct locating *locating, struct nodes *nodes, const struct pack_id *pack);
 void locate_release(struct locating *locating);
 /* Asks `count` more nodes of at most this standing (those that were hinted at first); false when
  * there are none. */
@@ -68,7 +68,7 @@ void locate_take(struct locating *locating, size_t node);
 size_t locate_waiting(const struct locating *locating, enum standing worst);
 
 /* Distinct rows of an object that were seen and did not fail, and at how many nodes. */
-size_t sightings_rows(const struct sightings *sightings, const uint8_t object[ID_SIZE],
+size_t sightings_rows(const struct sightings *sightings, const struct object_id *object,
                       size_t *nodes);
 
 #endif

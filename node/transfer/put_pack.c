@@ -21,15 +21,14 @@ static int check_grant(const struct local *local, size_t pack_size, const struct
     const struct pin *pin = terms->pin;
     if (terms->grant_size > GRANT_BYTES_MAX)
         return err_set(err, ERR_FORMAT, "a grant of %zu bytes", terms->grant_size);
-    if (grant_open(opened, &writer, terms->grant, terms->grant_size, local->cluster, err) != 0)
+    if (grant_open(opened, &writer, terms->grant, terms->grant_size, &local->cluster, err) != 0)
         return err_context(err, "grant");
     if (opened->pack_bytes != pack_size)
         return err_set(err, ERR_FOREIGN, "the grant is for %llu bytes, the pack has %zu",
                        (unsigned long long)opened->pack_bytes, pack_size);
-    if (memcmp(opened->sponsor, local->keys->node, ID_SIZE) != 0)
+    if (!id_equal(&opened->sponsor, &local->keys->node))
         return err_set(err, ERR_FOREIGN, "the grant names another node as sponsor");
-    if (memcmp(opened->vault, pin->vault, ID_SIZE) != 0 ||
-        memcmp(opened->writer, pin->writer, WRITER_SIZE) != 0)
+    if (!id_equal(&opened->vault, &pin->vault) || !id_equal(&opened->writer, &pin->writer))
         return err_set(err, ERR_FOREIGN, "the grant is of another vault or writer than the pin");
     return 0;
 }
@@ -57,7 +56,7 @@ static int too_few(const struct sending *sending, size_t could, const struct red
 static int send_set(struct sending *sending, struct fragment_set *set, struct redundancy *held,
                     struct err *err)
 {
-    sending->object = set->object_id;
+    sending->object = &set->object_id;
     sending->data = set->object.shape.k;
     sending->parity = set->object.shape.m;
     sending->fragment_size = set->size;
@@ -68,18 +67,19 @@ static int send_set(struct sending *sending, struct fragment_set *set, struct re
         set->bytes[i] = NULL;
     }
     send_fragments(sending);
-    memcpy(held->object, set->object_id, ID_SIZE);
+    held->object = set->object_id;
     held->data = sending->data;
     held->parity = sending->parity;
     held->sent_bytes = sending->sent_bytes;
-    holders_count(&sending->holders, sending->nodes->peers->local.keys->node, &held->nodes,
+    holders_count(&sending->holders, &sending->nodes->peers->local.keys->node, &held->nodes,
                   &held->others);
     if (held->nodes < sending->data)
         return too_few(sending, could, held, err);
     if (held->nodes < sending->data + sending->parity) {
         char hex[17];
-        log_info("pack %s: %u of %u fragments have a place: %s", hex_encode(hex, sending->pack, 8),
-                 held->nodes, sending->data + sending->parity,
+        log_info("pack %s: %u of %u fragments have a place: %s",
+                 hex_encode(hex, sending->pack->bytes, 8), held->nodes,
+                 sending->data + sending->parity,
                  sending->last.code != ERR_NONE ? sending->last.text : "no other node");
     }
     if (!sending->as_planned)
@@ -104,19 +104,19 @@ int put_pack(struct peers *peers, const uint8_t *pack, size_t pack_size,
         goto done;
     if (fragment_set_encode(set, pack, pack_size, data, parity, err) != 0)
         goto done;
-    if (memcmp(set->object.pack_id, opened.pack, ID_SIZE) != 0) {
+    if (!id_equal(&set->object.pack_id, &opened.pack)) {
         err_set(err, ERR_DAMAGED, "the pack is not the one that its grant names");
         goto done;
     }
-    memcpy(held->pack, opened.pack, ID_SIZE);
+    held->pack = opened.pack;
     sending->nodes = &nodes;
-    sending->pack = opened.pack;
+    sending->pack = &opened.pack;
     sending->grant = terms->grant;
     sending->grant_size = terms->grant_size;
     sending->pin = terms->pin;
     if (send_set(sending, set, held, err) != 0) {
         char hex[9];
-        err_context(err, "pack %s", hex_encode(hex, opened.pack, 4));
+        err_context(err, "pack %s", hex_encode(hex, opened.pack.bytes, 4));
         goto done;
     }
     result = 0;

@@ -30,7 +30,7 @@ static void choice_begin(struct choice *choice, const struct sending *sending)
     choice->fragment_bytes = sending->fragment_size;
     choice->doubtful_too = sending->doubtful_too;
     for (uint32_t i = 0; i < sending->holders.count; i++) {
-        int node = nodes_find(sending->nodes, sending->holders.node[i]);
+        int node = nodes_find(sending->nodes, &sending->holders.node[i]);
         if (node >= 0)
             choice_mark(choice, (size_t)node);
     }
@@ -82,7 +82,7 @@ static void plan(struct loop *loop, struct holders *planned)
     for (size_t i = 0; i < loop->count; i++) {
         loop->slots[i].planned = for_slot[i];
         if (for_slot[i] != SIZE_MAX)
-            memcpy(planned->node[rows[i]], loop->choice.candidates[for_slot[i]].node, ID_SIZE);
+            planned->node[rows[i]] = loop->choice.candidates[for_slot[i]].node;
     }
 }
 
@@ -124,11 +124,10 @@ static int check_receipt(struct loop *loop, const struct slot *slot, const struc
     int result = receipt_open(&receipt, bytes.data, bytes.len, err);
     wire_free(reply);
     if (result == 0 &&
-        (memcmp(receipt.cluster, loop->nodes->peers->local.cluster, ID_SIZE) != 0 ||
-         memcmp(receipt.object, s->object, ID_SIZE) != 0 || receipt.index != slot->index ||
-         memcmp(receipt.holder, loop->choice.candidates[flight->node].node, ID_SIZE) != 0 ||
-         memcmp(receipt.writer, s->pin->writer, WRITER_SIZE) != 0 ||
-         receipt.number != s->pin->number))
+        (!id_equal(&receipt.cluster, &loop->nodes->peers->local.cluster) ||
+         !id_equal(&receipt.object, s->object) || receipt.index != slot->index ||
+         !id_equal(&receipt.holder, &loop->choice.candidates[flight->node].node) ||
+         !id_equal(&receipt.writer, &s->pin->writer) || receipt.number != s->pin->number))
         result = err_set(err, ERR_FOREIGN, "a receipt for something else");
     if (result != 0)
         count_one(loop->nodes->peers->local.counters, COUNTED_BAD_RECEIPTS);

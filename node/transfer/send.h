@@ -21,8 +21,8 @@
 
 struct sending {
     struct nodes *nodes;
-    const uint8_t *pack;   /* id: decides the order of nodes */
-    const uint8_t *object; /* id */
+    const struct pack_id *pack; /* decides the order of nodes */
+    const struct object_id *object;
     const uint8_t *grant;
     size_t grant_size;
     const struct pin *pin;

@@ -29,7 +29,7 @@ void slot_placed(struct loop *loop, struct slot *slot, size_t node, int64_t took
         slot->again_ms = 0;
         choice_give_back(&loop->choice, slot->again_node);
     }
-    memcpy(s->holders.node[slot->index], loop->choice.candidates[node].node, ID_SIZE);
+    s->holders.node[slot->index] = loop->choice.candidates[node].node;
     s->placed++;
     pace_took(&loop->pace, took_ms);
 }
@@ -80,7 +80,7 @@ void slot_fly(struct loop *loop, struct slot *slot, size_t node, const struct ho
     request.put_fragment = &put;
     atomic_fetch_add(&slot->piece->references, 1);
     struct payload payload = {slot->piece->bytes, s->fragment_size, piece_release, slot->piece};
-    if (ask_start(loop->nodes->peers->transport, loop->choice.candidates[node].node, &request,
+    if (ask_start(loop->nodes->peers->transport, &loop->choice.candidates[node].node, &request,
                   &payload, PUT_TIMEOUT_MS, &flight->call, &err) != 0) {
         flight->call = NULL;
         nodes_failed(loop->nodes, node);

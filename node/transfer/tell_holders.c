@@ -5,7 +5,8 @@
 #include "node/common/wire.h"
 #include "node/peers/round.h"
 
-void tell_holders(struct nodes *nodes, const uint8_t object[ID_SIZE], const struct holders *holders)
+void tell_holders(struct nodes *nodes, const struct object_id *object,
+                  const struct holders *holders)
 {
     struct round round;
     ProtobufCBinaryData views[HOLDERS_MAX];
@@ -13,7 +14,7 @@ void tell_holders(struct nodes *nodes, const uint8_t object[ID_SIZE], const stru
     round_init(&round, nodes, SMALL_TIMEOUT_MS);
     int64_t until_ms = monotonic_ms() + DOUBTFUL_GRACE_MS;
     for (uint32_t i = 0; i < holders->count; i++) {
-        int node = nodes_find(nodes, holders->node[i]);
+        int node = nodes_find(nodes, &holders->node[i]);
         if (node < 0)
             continue;
         if (nodes->candidates[node].self) {
@@ -22,7 +23,7 @@ void tell_holders(struct nodes *nodes, const uint8_t object[ID_SIZE], const stru
             continue;
         }
         Ecbak__SetHolders set = ECBAK__SET_HOLDERS__INIT;
-        set.object = wire_view(object, ID_SIZE);
+        set.object = wire_view(object->bytes, ID_SIZE);
         set.index = i;
         set.n_holders = holders->count;
         set.holders = views;

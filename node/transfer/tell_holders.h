@@ -8,7 +8,7 @@
 #include "node/peers/nodes.h"
 #include "node/store/holders.h"
 
-void tell_holders(struct nodes *nodes, const uint8_t object[ID_SIZE],
+void tell_holders(struct nodes *nodes, const struct object_id *object,
                   const struct holders *holders);
 
 #endif

@@ -77,8 +77,8 @@ int cert_encode(const struct cert *c, uint8_t bytes[CERT_BYTES_MAX], size_t *siz
     write_u16(&w, CERT_VERSION);
     write_u8(&w, CERT_ALGORITHM);
     write_u8(&w, 0);
-    write_bytes(&w, c->cluster, sizeof(c->cluster));
-    write_bytes(&w, c->node, sizeof(c->node));
+    write_bytes(&w, c->cluster.bytes, sizeof(c->cluster));
+    write_bytes(&w, c->node.bytes, sizeof(c->node));
     write_bytes(&w, c->curve, sizeof(c->curve));
     write_u64(&w, c->serial);
     write_u64(&w, (uint64_t)c->not_before_s);
@@ -122,8 +122,8 @@ int cert_decode(struct cert *c, const uint8_t *bytes, size_t size, struct err *e
                        "certificate signed with algorithm %u: this program knows %u (Ed25519)",
                        algorithm, CERT_ALGORITHM);
     read_zero(&r, 1);
-    read_bytes(&r, c->cluster, sizeof(c->cluster));
-    read_bytes(&r, c->node, sizeof(c->node));
+    read_bytes(&r, c->cluster.bytes, sizeof(c->cluster));
+    read_bytes(&r, c->node.bytes, sizeof(c->node));
     read_bytes(&r, c->curve, sizeof(c->curve));
     c->serial = read_u64(&r);
     c->not_before_s = (int64_t)read_u64(&r);
@@ -142,12 +142,12 @@ int cert_decode(struct cert *c, const uint8_t *bytes, size_t size, struct err *e
 int cert_check(const struct cert *c, const uint8_t authority_public[32], struct err *err)
 {
     uint8_t bytes[CERT_BYTES_MAX];
-    uint8_t cluster[CERT_ID_SIZE];
+    struct cluster_id cluster;
     size_t size;
-    cluster_id(cluster, authority_public);
+    cluster_id(&cluster, authority_public);
     if (cert_encode(c, bytes, &size, err) != 0)
         return -1;
-    if (memcmp(cluster, c->cluster, sizeof(cluster)) != 0)
+    if (!id_equal(&cluster, &c->cluster))
         return err_set(err, ERR_FOREIGN, "the certificate of \"%s\" is of another cluster",
                        c->name);
     if (!sign_check(c->signature, CERT_CONTEXT, bytes, CERT_BODY_SIZE, authority_public))
@@ -173,7 +173,7 @@ int cert_sign(struct cert *c, const uint8_t authority_secret[64], struct err *er
 {
     uint8_t bytes[CERT_BYTES_MAX];
     size_t size;
-    cluster_id(c->cluster, authority_secret + 32);
+    cluster_id(&c->cluster, authority_secret + 32);
     memset(c->signature, 0, sizeof(c->signature));
     if (cert_encode(c, bytes, &size, err) != 0)
         return -1;
@@ -213,7 +213,7 @@ int cert_load(struct cert *c, const char *path, struct err *err)
     return 0;
 }
 
-void cluster_id(uint8_t cluster[CERT_ID_SIZE], const uint8_t authority_public[32])
+void cluster_id(struct cluster_id *cluster, const uint8_t authority_public[32])
 {
-    crypto_generichash(cluster, CERT_ID_SIZE, authority_public, 32, NULL, 0);
+    crypto_generichash(cluster->bytes, ID_SIZE, authority_public, 32, NULL, 0);
 }

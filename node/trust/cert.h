@@ -20,8 +20,8 @@
 #include <stdint.h>
 
 #include "coding/base/err.h"
+#include "coding/base/id.h"
 
-#define CERT_ID_SIZE   32
 #define CERT_NAME_MAX  31
 #define CERT_BYTES_MAX 256
 #define CERT_ARMOR_MAX 512          /* one line of text, with its final NUL */
@@ -29,9 +29,9 @@
 #define CERT_SLACK_S   300          /* clocks may differ by this much at not_before */
 
 struct cert {
-    uint8_t cluster[CERT_ID_SIZE]; /* BLAKE2b-256 of the authority's public key */
-    uint8_t node[CERT_ID_SIZE];    /* Ed25519 public key: the node's id */
-    uint8_t curve[32];             /* the CURVE public key it proves on every connection */
+    struct cluster_id cluster; /* BLAKE2b-256 of the authority's public key */
+    struct node_id node;       /* Ed25519 public key: the node's id */
+    uint8_t curve[32];         /* the CURVE public key it proves on every connection */
     uint64_t serial;
     int64_t not_before_s;
     int64_t not_after_s;
@@ -68,12 +68,12 @@ bool cert_name_valid(const char *name);
 #define CERT_ZONE_VM  "vm"
 bool cert_zone_guessed(const char *zone);
 
-void cluster_id(uint8_t cluster[CERT_ID_SIZE], const uint8_t authority_public[32]);
+void cluster_id(struct cluster_id *cluster, const uint8_t authority_public[32]);
 
 /* A node's secrets: file `node.key`, mode 0600. */
 struct node_keys {
     uint8_t sign_secret[64]; /* Ed25519; its public half is the node id */
-    uint8_t node[32];
+    struct node_id node;
     uint8_t curve_secret[32];
     uint8_t curve_public[32];
 };

@@ -49,7 +49,7 @@ static struct node_keys *keys_allocate(void)
 struct node_keys *node_keys_new(void)
 {
     struct node_keys *keys = keys_allocate();
-    crypto_sign_keypair(keys->node, keys->sign_secret);
+    crypto_sign_keypair(keys->node.bytes, keys->sign_secret);
     crypto_box_keypair(keys->curve_public, keys->curve_secret);
     return keys;
 }
@@ -58,7 +58,7 @@ struct node_keys *node_keys_rotated(const struct node_keys *keys)
 {
     struct node_keys *rotated = node_keys_new();
     memcpy(rotated->sign_secret, keys->sign_secret, sizeof(rotated->sign_secret));
-    memcpy(rotated->node, keys->node, sizeof(rotated->node));
+    rotated->node = keys->node;
     return rotated;
 }
 
@@ -111,7 +111,7 @@ static int keys_parse(struct node_keys *keys, const uint8_t *bytes, size_t size,
     read_bytes(&r, seed, sizeof(seed));
     read_bytes(&r, keys->curve_secret, sizeof(keys->curve_secret));
     if (!r.failed) {
-        crypto_sign_seed_keypair(keys->node, keys->sign_secret, seed);
+        crypto_sign_seed_keypair(keys->node.bytes, keys->sign_secret, seed);
         crypto_scalarmult_base(keys->curve_public, keys->curve_secret);
     }
     sodium_memzero(seed, sizeof(seed));
@@ -151,7 +151,7 @@ int cert_request(char line[CERT_ARMOR_MAX], const struct node_keys *keys, const 
     write_u16(&w, REQUEST_VERSION);
     write_u8(&w, REQUEST_ALGORITHM);
     write_u8(&w, 0);
-    write_bytes(&w, keys->node, sizeof(keys->node));
+    write_bytes(&w, keys->node.bytes, sizeof(keys->node));
     write_bytes(&w, keys->curve_public, sizeof(keys->curve_public));
     write_bytes(&w, name, strlen(name));
     write_zero(&w, CERT_NAME_MAX + 1 - strlen(name));
@@ -184,14 +184,14 @@ int cert_request_read(struct cert *c, const char *line, struct err *err)
                        "request of version %u, algorithm %u: this program knows %u and %u", version,
                        algorithm, REQUEST_VERSION, REQUEST_ALGORITHM);
     read_zero(&r, 1);
-    read_bytes(&r, c->node, sizeof(c->node));
+    read_bytes(&r, c->node.bytes, sizeof(c->node));
     read_bytes(&r, c->curve, sizeof(c->curve));
     read_bytes(&r, c->name, sizeof(c->name));
     read_bytes(&r, c->zone, sizeof(c->zone));
     const uint8_t *signature = read_view(&r, SIGN_SIZE);
     if (r.failed || r.left != 0)
         return err_set(err, ERR_FORMAT, "the request is cut or malformed");
-    if (!sign_check(signature, REQUEST_CONTEXT, bytes, REQUEST_BODY_SIZE, c->node))
+    if (!sign_check(signature, REQUEST_CONTEXT, bytes, REQUEST_BODY_SIZE, c->node.bytes))
         return err_set(err, ERR_DAMAGED, "the request is not signed by the key that it names");
     c->name[CERT_NAME_MAX] = '\0';
     c->zone[CERT_NAME_MAX] = '\0';

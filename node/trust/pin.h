@@ -14,8 +14,8 @@
 
 /* Record `number` of a writer of a vault. */
 struct pin {
-    uint8_t vault[ID_SIZE];
-    uint8_t writer[WRITER_SIZE];
+    struct vault_id vault;
+    struct writer_id writer;
     uint64_t number;
 };
 

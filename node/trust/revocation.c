@@ -58,8 +58,8 @@ int revocation_encode(const struct revocation *r, uint8_t bytes[REVOCATION_BYTES
     write_u16(&w, VERSION);
     write_u8(&w, ALGORITHM);
     write_u8(&w, 0);
-    write_bytes(&w, r->cluster, sizeof(r->cluster));
-    write_bytes(&w, r->node, sizeof(r->node));
+    write_bytes(&w, r->cluster.bytes, sizeof(r->cluster));
+    write_bytes(&w, r->node.bytes, sizeof(r->node));
     write_bytes(&w, r->curve, sizeof(r->curve));
     write_u64(&w, r->serial);
     write_u64(&w, (uint64_t)r->at_s);
@@ -102,8 +102,8 @@ int revocation_decode(struct revocation *r, const uint8_t *bytes, size_t size, s
                        "revocation signed with algorithm %u: this program knows %u (Ed25519)",
                        algorithm, ALGORITHM);
     read_zero(&in, 1);
-    read_bytes(&in, r->cluster, sizeof(r->cluster));
-    read_bytes(&in, r->node, sizeof(r->node));
+    read_bytes(&in, r->cluster.bytes, sizeof(r->cluster));
+    read_bytes(&in, r->node.bytes, sizeof(r->node));
     read_bytes(&in, r->curve, sizeof(r->curve));
     r->serial = read_u64(&in);
     r->at_s = (int64_t)read_u64(&in);
@@ -122,11 +122,12 @@ int revocation_decode(struct revocation *r, const uint8_t *bytes, size_t size, s
 int revocation_check(const struct revocation *r, const uint8_t authority_public[32],
                      struct err *err)
 {
-    uint8_t bytes[REVOCATION_BYTES], cluster[CERT_ID_SIZE];
-    cluster_id(cluster, authority_public);
+    uint8_t bytes[REVOCATION_BYTES];
+    struct cluster_id cluster;
+    cluster_id(&cluster, authority_public);
     if (revocation_encode(r, bytes, err) != 0)
         return -1;
-    if (memcmp(cluster, r->cluster, sizeof(cluster)) != 0)
+    if (!id_equal(&cluster, &r->cluster))
         return err_set(err, ERR_FOREIGN, "the revocation of \"%s\" is of another cluster", r->name);
     if (!sign_check(r->signature, CONTEXT, bytes, BODY_SIZE, authority_public))
         return err_set(err, ERR_DAMAGED, "the signature on the revocation of \"%s\" is wrong",
@@ -137,7 +138,7 @@ int revocation_check(const struct revocation *r, const uint8_t authority_public[
 int revocation_sign(struct revocation *r, const uint8_t authority_secret[64], struct err *err)
 {
     uint8_t bytes[REVOCATION_BYTES];
-    cluster_id(r->cluster, authority_secret + 32);
+    cluster_id(&r->cluster, authority_secret + 32);
     memset(r->signature, 0, sizeof(r->signature));
     if (revocation_encode(r, bytes, err) != 0)
         return -1;
@@ -163,10 +164,10 @@ int revocation_unarmor(struct revocation *r, const char *line, struct err *err)
     return revocation_decode(r, bytes, size, err);
 }
 
-bool revocation_covers(const struct revocation *r, const uint8_t node[CERT_ID_SIZE],
+bool revocation_covers(const struct revocation *r, const struct node_id *node,
                        const uint8_t curve[32], uint64_t serial)
 {
-    bool same_node = memcmp(r->node, node, CERT_ID_SIZE) == 0;
+    bool same_node = id_equal(&r->node, node);
     if (r->serial != 0)
         return same_node && r->serial == serial;
     return same_node ||

@@ -28,8 +28,8 @@
 #define REVOCATION_ARMOR      "ecbak-revocation-" /* how every line of them begins */
 
 struct revocation {
-    uint8_t cluster[CERT_ID_SIZE];
-    uint8_t node[CERT_ID_SIZE];
+    struct cluster_id cluster;
+    struct node_id node;
     uint8_t curve[32]; /* zeros: not known */
     uint64_t serial;   /* 0: every certificate of this node */
     int64_t at_s;
@@ -57,7 +57,7 @@ int revocation_armor(char line[REVOCATION_ARMOR_MAX], const struct revocation *r
 int revocation_unarmor(struct revocation *r, const char *line, struct err *err) MUST_CHECK;
 
 /* Is this certificate one that it is about? */
-bool revocation_covers(const struct revocation *r, const uint8_t node[CERT_ID_SIZE],
+bool revocation_covers(const struct revocation *r, const struct node_id *node,
                        const uint8_t curve[32], uint64_t serial);
 
 #endif

@@ -17,9 +17,9 @@
 #define CONTEXT_RECORD      "ecbak record 1"
 #define CONTEXT_RECEIPT     "ecbak receipt 1"
 
-void vault_id(uint8_t vault[ID_SIZE], const uint8_t vault_key[32])
+void vault_id(struct vault_id *vault, const uint8_t vault_key[32])
 {
-    crypto_generichash(vault, ID_SIZE, vault_key, 32, NULL, 0);
+    crypto_generichash(vault->bytes, ID_SIZE, vault_key, 32, NULL, 0);
 }
 
 /* ---- writer certificate ---- */
@@ -32,7 +32,7 @@ int writer_cert_seal(const struct writer_cert *c, const uint8_t vault_secret[64]
     Ecbak__WriterCertificate body = ECBAK__WRITER_CERTIFICATE__INIT;
     body.version = STATEMENT_VERSION;
     body.vault_key = wire_view(vault_secret + 32, 32);
-    body.writer = wire_view(c->writer, sizeof(c->writer));
+    body.writer = wire_view(c->writer.bytes, sizeof(c->writer));
     body.writer_key = wire_view(c->writer_key, sizeof(c->writer_key));
     body.rights = c->rights;
     body.generation = c->generation;
@@ -54,14 +54,14 @@ static int writer_cert_check(struct writer_cert *c, const Ecbak__Signed *envelop
     if (envelope_check_version(body->version, "writer certificate", err) != 0)
         goto done;
     if (!wire_take(c->vault_key, sizeof(c->vault_key), body->vault_key) ||
-        !wire_take(c->writer, sizeof(c->writer), body->writer) ||
+        !wire_take(c->writer.bytes, sizeof(c->writer), body->writer) ||
         !wire_take(c->writer_key, sizeof(c->writer_key), body->writer_key)) {
         err_set(err, ERR_FORMAT, "the writer certificate is malformed");
         goto done;
     }
     c->rights = body->rights;
     c->generation = body->generation;
-    vault_id(c->vault, c->vault_key);
+    vault_id(&c->vault, c->vault_key);
     result = envelope_check_signature(envelope, CONTEXT_WRITER_CERT, c->vault_key,
                                       "writer certificate", err);
 done:
@@ -81,22 +81,22 @@ int writer_cert_open(struct writer_cert *c, const uint8_t *bytes, size_t size, s
 }
 
 /* What grants and records share: the certificate is of this vault and this writer, and lets it add. */
-static int check_writer(const struct writer_cert *c, const uint8_t vault[ID_SIZE],
-                        const uint8_t writer[WRITER_SIZE], const char *what, struct err *err)
+static int check_writer(const struct writer_cert *c, const struct vault_id *vault,
+                        const struct writer_id *writer, const char *what, struct err *err)
 {
-    if (memcmp(c->vault, vault, ID_SIZE) != 0)
+    if (!id_equal(&c->vault, vault))
         return err_set(err, ERR_FOREIGN, "the %s names another vault than its writer's", what);
-    if (memcmp(c->writer, writer, WRITER_SIZE) != 0)
+    if (!id_equal(&c->writer, writer))
         return err_set(err, ERR_FOREIGN, "the %s names another writer than its certificate", what);
     if ((c->rights & RIGHT_ADD) == 0)
         return err_set(err, ERR_DENIED, "this writer may not add to its vault");
     return 0;
 }
 
-static int check_cluster(const uint8_t claimed[ID_SIZE], const uint8_t cluster[ID_SIZE],
+static int check_cluster(const struct cluster_id *claimed, const struct cluster_id *cluster,
                          const char *what, struct err *err)
 {
-    if (memcmp(claimed, cluster, ID_SIZE) != 0)
+    if (!id_equal(claimed, cluster))
         return err_set(err, ERR_FOREIGN, "the %s is for another cluster", what);
     return 0;
 }
@@ -116,12 +116,12 @@ int grant_seal(const struct grant *g, const struct signer *signer, uint8_t **byt
     if (whole.writer_certificate == NULL)
         return -1;
     body.version = STATEMENT_VERSION;
-    body.cluster = wire_view(g->cluster, sizeof(g->cluster));
-    body.vault = wire_view(g->vault, sizeof(g->vault));
-    body.writer = wire_view(g->writer, sizeof(g->writer));
-    body.pack = wire_view(g->pack, sizeof(g->pack));
+    body.cluster = wire_view(g->cluster.bytes, sizeof(g->cluster));
+    body.vault = wire_view(g->vault.bytes, sizeof(g->vault));
+    body.writer = wire_view(g->writer.bytes, sizeof(g->writer));
+    body.pack = wire_view(g->pack.bytes, sizeof(g->pack));
     body.pack_bytes = g->pack_bytes;
-    body.sponsor = wire_view(g->sponsor, sizeof(g->sponsor));
+    body.sponsor = wire_view(g->sponsor.bytes, sizeof(g->sponsor));
     envelope_seal(&envelope, signature, &body.base, CONTEXT_GRANT, signer->secret);
     whole.grant = &envelope;
     int result = envelope_pack(&whole.base, GRANT_BYTES_MAX, "grant", bytes, size, err);
@@ -131,7 +131,7 @@ int grant_seal(const struct grant *g, const struct signer *signer, uint8_t **byt
 }
 
 static int grant_check(struct grant *g, const struct writer_cert *c, const Ecbak__Signed *envelope,
-                       const uint8_t cluster[ID_SIZE], struct err *err)
+                       const struct cluster_id *cluster, struct err *err)
 {
     int result = -1;
     Ecbak__Grant *body = envelope_open_body(&ecbak__grant__descriptor, envelope, "grant", err);
@@ -139,26 +139,26 @@ static int grant_check(struct grant *g, const struct writer_cert *c, const Ecbak
         return -1;
     if (envelope_check_version(body->version, "grant", err) != 0)
         goto done;
-    if (!wire_take(g->cluster, sizeof(g->cluster), body->cluster) ||
-        !wire_take(g->vault, sizeof(g->vault), body->vault) ||
-        !wire_take(g->writer, sizeof(g->writer), body->writer) ||
-        !wire_take(g->pack, sizeof(g->pack), body->pack) ||
-        !wire_take(g->sponsor, sizeof(g->sponsor), body->sponsor)) {
+    if (!wire_take(g->cluster.bytes, sizeof(g->cluster), body->cluster) ||
+        !wire_take(g->vault.bytes, sizeof(g->vault), body->vault) ||
+        !wire_take(g->writer.bytes, sizeof(g->writer), body->writer) ||
+        !wire_take(g->pack.bytes, sizeof(g->pack), body->pack) ||
+        !wire_take(g->sponsor.bytes, sizeof(g->sponsor), body->sponsor)) {
         err_set(err, ERR_FORMAT, "the grant is malformed");
         goto done;
     }
     g->pack_bytes = body->pack_bytes;
-    if (check_cluster(g->cluster, cluster, "grant", err) != 0 ||
+    if (check_cluster(&g->cluster, cluster, "grant", err) != 0 ||
         envelope_check_signature(envelope, CONTEXT_GRANT, c->writer_key, "grant", err) != 0)
         goto done;
-    result = check_writer(c, g->vault, g->writer, "grant", err);
+    result = check_writer(c, &g->vault, &g->writer, "grant", err);
 done:
     wire_free(body);
     return result;
 }
 
 int grant_open(struct grant *g, struct writer_cert *c, const uint8_t *bytes, size_t size,
-               const uint8_t cluster[ID_SIZE], struct err *err)
+               const struct cluster_id *cluster, struct err *err)
 {
     int result = -1;
     memset(g, 0, sizeof(*g));
@@ -176,36 +176,36 @@ int grant_open(struct grant *g, struct writer_cert *c, const uint8_t *bytes, siz
 
 /* ---- record ---- */
 
-static bool is_zero(const uint8_t id[ID_SIZE])
+static bool is_zero(const struct record_id *id)
 {
-    return sodium_is_zero(id, ID_SIZE) == 1;
+    return sodium_is_zero(id->bytes, ID_SIZE) == 1;
 }
 
 int record_seal(const struct record *r, const struct signer *signer, uint8_t **bytes, size_t *size,
-                uint8_t hash[ID_SIZE], struct err *err)
+                struct record_id *hash, struct err *err)
 {
     uint8_t signature[SIGN_SIZE];
     Ecbak__Signed envelope;
     Ecbak__SignedRecord whole = ECBAK__SIGNED_RECORD__INIT;
     Ecbak__Record body = ECBAK__RECORD__INIT;
-    assert(r->number >= 1 && (r->number == 1) == is_zero(r->previous));
+    assert(r->number >= 1 && (r->number == 1) == is_zero(&r->previous));
     whole.writer_certificate =
         envelope_open(&ecbak__signed__descriptor, signer->cert, signer->cert_size,
                       WRITER_CERT_BYTES_MAX, "writer certificate", err);
     if (whole.writer_certificate == NULL)
         return -1;
     body.version = STATEMENT_VERSION;
-    body.cluster = wire_view(r->cluster, sizeof(r->cluster));
-    body.vault = wire_view(r->vault, sizeof(r->vault));
-    body.writer = wire_view(r->writer, sizeof(r->writer));
+    body.cluster = wire_view(r->cluster.bytes, sizeof(r->cluster));
+    body.vault = wire_view(r->vault.bytes, sizeof(r->vault));
+    body.writer = wire_view(r->writer.bytes, sizeof(r->writer));
     body.number = r->number;
     if (r->number > 1)
-        body.previous = wire_view(r->previous, sizeof(r->previous));
+        body.previous = wire_view(r->previous.bytes, sizeof(r->previous));
     body.kind = r->kind;
     body.sealed = wire_view(r->sealed, r->sealed_size);
     envelope_seal(&envelope, signature, &body.base, CONTEXT_RECORD, signer->secret);
     whole.record = &envelope;
-    crypto_generichash(hash, ID_SIZE, envelope.body.data, envelope.body.len, NULL, 0);
+    crypto_generichash(hash->bytes, ID_SIZE, envelope.body.data, envelope.body.len, NULL, 0);
     int result = envelope_pack(&whole.base, RECORD_BYTES_MAX, "record", bytes, size, err);
     free(envelope.body.data);
     wire_free(whole.writer_certificate);
@@ -217,12 +217,12 @@ static int record_take(struct record *r, const Ecbak__Record *body, struct err *
     if (envelope_check_version(body->version, "record", err) != 0)
         return -1;
     bool first = body->number == 1;
-    if (!wire_take(r->cluster, sizeof(r->cluster), body->cluster) ||
-        !wire_take(r->vault, sizeof(r->vault), body->vault) ||
-        !wire_take(r->writer, sizeof(r->writer), body->writer) || body->number == 0 ||
+    if (!wire_take(r->cluster.bytes, sizeof(r->cluster), body->cluster) ||
+        !wire_take(r->vault.bytes, sizeof(r->vault), body->vault) ||
+        !wire_take(r->writer.bytes, sizeof(r->writer), body->writer) || body->number == 0 ||
         (first ? body->previous.len != 0
-               : !wire_take(r->previous, sizeof(r->previous), body->previous)) ||
-        (!first && is_zero(r->previous)))
+               : !wire_take(r->previous.bytes, sizeof(r->previous), body->previous)) ||
+        (!first && is_zero(&r->previous)))
         return err_set(err, ERR_FORMAT, "the record is malformed");
     r->number = body->number;
     r->kind = body->kind;
@@ -232,19 +232,20 @@ static int record_take(struct record *r, const Ecbak__Record *body, struct err *
 }
 
 static int record_check(struct record *r, const struct writer_cert *c,
-                        const Ecbak__Signed *envelope, const uint8_t cluster[ID_SIZE],
+                        const Ecbak__Signed *envelope, const struct cluster_id *cluster,
                         struct err *err)
 {
     Ecbak__Record *body = envelope_open_body(&ecbak__record__descriptor, envelope, "record", err);
     if (body == NULL)
         return -1;
     int result = -1;
-    if (record_take(r, body, err) == 0 && check_cluster(r->cluster, cluster, "record", err) == 0 &&
+    if (record_take(r, body, err) == 0 && check_cluster(&r->cluster, cluster, "record", err) == 0 &&
         envelope_check_signature(envelope, CONTEXT_RECORD, c->writer_key, "record", err) == 0 &&
-        check_writer(c, r->vault, r->writer, "record", err) == 0) {
+        check_writer(c, &r->vault, &r->writer, "record", err) == 0) {
         r->sealed_size = body->sealed.len;
         r->sealed = alloc_copy(body->sealed.data, body->sealed.len);
-        crypto_generichash(r->hash, ID_SIZE, envelope->body.data, envelope->body.len, NULL, 0);
+        crypto_generichash(r->hash.bytes, ID_SIZE, envelope->body.data, envelope->body.len, NULL,
+                           0);
         result = 0;
     }
     wire_free(body);
@@ -252,7 +253,7 @@ static int record_check(struct record *r, const struct writer_cert *c,
 }
 
 int record_open(struct record *r, struct writer_cert *c, const uint8_t *bytes, size_t size,
-                const uint8_t cluster[ID_SIZE], struct err *err)
+                const struct cluster_id *cluster, struct err *err)
 {
     int result = -1;
     memset(r, 0, sizeof(*r));
@@ -284,11 +285,11 @@ int receipt_seal(const struct receipt *r, const uint8_t node_secret[64], uint8_t
     Ecbak__Signed envelope;
     Ecbak__Receipt body = ECBAK__RECEIPT__INIT;
     body.version = STATEMENT_VERSION;
-    body.cluster = wire_view(r->cluster, sizeof(r->cluster));
-    body.object = wire_view(r->object, sizeof(r->object));
+    body.cluster = wire_view(r->cluster.bytes, sizeof(r->cluster));
+    body.object = wire_view(r->object.bytes, sizeof(r->object));
     body.index = r->index;
     body.holder = wire_view(node_secret + 32, ID_SIZE);
-    body.writer = wire_view(r->writer, sizeof(r->writer));
+    body.writer = wire_view(r->writer.bytes, sizeof(r->writer));
     body.number = r->number;
     envelope_seal(&envelope, signature, &body.base, CONTEXT_RECEIPT, node_secret);
     int result = envelope_pack(&envelope.base, RECEIPT_BYTES_MAX, "receipt", bytes, size, err);
@@ -308,16 +309,16 @@ int receipt_open(struct receipt *r, const uint8_t *bytes, size_t size, struct er
     body = envelope_open_body(&ecbak__receipt__descriptor, envelope, "receipt", err);
     if (body == NULL || envelope_check_version(body->version, "receipt", err) != 0)
         goto done;
-    if (!wire_take(r->cluster, sizeof(r->cluster), body->cluster) ||
-        !wire_take(r->object, sizeof(r->object), body->object) ||
-        !wire_take(r->holder, sizeof(r->holder), body->holder) ||
-        !wire_take(r->writer, sizeof(r->writer), body->writer)) {
+    if (!wire_take(r->cluster.bytes, sizeof(r->cluster), body->cluster) ||
+        !wire_take(r->object.bytes, sizeof(r->object), body->object) ||
+        !wire_take(r->holder.bytes, sizeof(r->holder), body->holder) ||
+        !wire_take(r->writer.bytes, sizeof(r->writer), body->writer)) {
         err_set(err, ERR_FORMAT, "the receipt is malformed");
         goto done;
     }
     r->index = body->index;
     r->number = body->number;
-    result = envelope_check_signature(envelope, CONTEXT_RECEIPT, r->holder, "receipt", err);
+    result = envelope_check_signature(envelope, CONTEXT_RECEIPT, r->holder.bytes, "receipt", err);
 done:
     wire_free(body);
     wire_free(envelope);

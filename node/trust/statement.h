@@ -22,7 +22,6 @@
 #include "coding/base/err.h"
 #include "coding/base/id.h"
 
-#define WRITER_SIZE           16
 #define GRANT_BYTES_MAX       1024
 #define RECORD_BYTES_MAX      (256 * 1024)
 #define WRITER_CERT_BYTES_MAX 512
@@ -43,44 +42,44 @@ enum writer_rights {
 
 struct writer_cert {
     uint8_t vault_key[32];
-    uint8_t vault[ID_SIZE]; /* derived: BLAKE2b-256 of vault_key */
-    uint8_t writer[WRITER_SIZE];
+    struct vault_id vault; /* derived: BLAKE2b-256 of vault_key */
+    struct writer_id writer;
     uint8_t writer_key[32];
     uint32_t rights;
     uint32_t generation;
 };
 
 struct grant {
-    uint8_t cluster[ID_SIZE];
-    uint8_t vault[ID_SIZE];
-    uint8_t writer[WRITER_SIZE];
-    uint8_t pack[ID_SIZE];
+    struct cluster_id cluster;
+    struct vault_id vault;
+    struct writer_id writer;
+    struct pack_id pack;
     uint64_t pack_bytes;
-    uint8_t sponsor[ID_SIZE];
+    struct node_id sponsor;
 };
 
 struct record {
-    uint8_t cluster[ID_SIZE];
-    uint8_t vault[ID_SIZE];
-    uint8_t writer[WRITER_SIZE];
+    struct cluster_id cluster;
+    struct vault_id vault;
+    struct writer_id writer;
     uint64_t number;
-    uint8_t previous[ID_SIZE]; /* zeros for number 1 */
+    struct record_id previous; /* zeros for number 1 */
     uint32_t kind;
     uint8_t *sealed; /* malloc'd by record_open; release with record_release */
     size_t sealed_size;
-    uint8_t hash[ID_SIZE]; /* BLAKE2b-256 of the signed body: the record's id */
+    struct record_id hash; /* BLAKE2b-256 of the signed body: the record's id */
 };
 
 struct receipt {
-    uint8_t cluster[ID_SIZE];
-    uint8_t object[ID_SIZE];
+    struct cluster_id cluster;
+    struct object_id object;
     uint32_t index;
-    uint8_t holder[ID_SIZE];
-    uint8_t writer[WRITER_SIZE];
+    struct node_id holder;
+    struct writer_id writer;
     uint64_t number;
 };
 
-void vault_id(uint8_t vault[ID_SIZE], const uint8_t vault_key[32]);
+void vault_id(struct vault_id *vault, const uint8_t vault_key[32]);
 
 /* The encoded Signed writer certificate. vault and vault_key of c are not read: both follow from
  * the secret. */
@@ -102,14 +101,14 @@ int grant_seal(const struct grant *g, const struct signer *signer, uint8_t **byt
 /* Checks both signatures, that the certificate is of the grant's vault and writer, and RIGHT_ADD.
  */
 int grant_open(struct grant *g, struct writer_cert *c, const uint8_t *bytes, size_t size,
-               const uint8_t cluster[ID_SIZE], struct err *err) MUST_CHECK;
+               const struct cluster_id *cluster, struct err *err) MUST_CHECK;
 
 /* hash of r is not read: it goes to `hash`. */
 int record_seal(const struct record *r, const struct signer *signer, uint8_t **bytes, size_t *size,
-                uint8_t hash[ID_SIZE], struct err *err) MUST_CHECK;
+                struct record_id *hash, struct err *err) MUST_CHECK;
 /* Checks what grant_open checks. Where the record stands in its writer's chain is not looked at. */
 int record_open(struct record *r, struct writer_cert *c, const uint8_t *bytes, size_t size,
-                const uint8_t cluster[ID_SIZE], struct err *err) MUST_CHECK;
+                const struct cluster_id *cluster, struct err *err) MUST_CHECK;
 void record_release(struct record *r);
 
 /* holder of r is not read: it follows from the secret. */

@@ -94,7 +94,7 @@ void invariants_kept(struct world *world, uint32_t observer, const uint8_t *clai
     uint64_t incarnation = 0;
     for (size_t i = 8; i-- > 0;)
         incarnation = incarnation << 8 | claim[OFFSET_NUMBER + i];
-    memcpy(id.bytes, claim + OFFSET_ID, ID_SIZE);
+    id_set(&id, claim + OFFSET_ID);
     uint32_t index = node_index(world, &id);
     if (id_equal(&id, &world->nodes[observer].id)) {
         kept_own(world, observer, incarnation);
