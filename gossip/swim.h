@@ -292,8 +292,7 @@ size_t swim_count(const struct swim *swim, enum swim_state state);
 
 void swim_stats(const struct swim *swim, struct swim_stats *stats);
 
-/* "alive", "suspect", ...; "joined", "updated", ... */
-const char *swim_state_name(enum swim_state state);
+/* "joined", "updated", ... */
 const char *swim_event_name(enum swim_event event);
 
 #endif

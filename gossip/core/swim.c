@@ -26,12 +26,6 @@
  * fields. */
 #define RECEIVE_SLACK 4096
 
-const char *swim_state_name(enum swim_state state)
-{
-    static const char *const names[] = {"alive", "suspect", "dead", "left", "away"};
-    return (unsigned)state < sizeof(names) / sizeof(names[0]) ? names[state] : "unknown";
-}
-
 const char *swim_event_name(enum swim_event event)
 {
     static const char *const names[] = {"joined", "alive",   "suspect",   "dead",     "left",
