@@ -10,9 +10,10 @@
  *   end     32    BLAKE2b-256 of all before
  *
  * Each revocation carries its own proof, so a file with a wrong checksum still gives up those that
- * are whole: better than to let a revoked node in until another member tells. */
+ * are whole: else a revoked node would be let in until another member tells of it. */
 #include "node/net/revocations.h"
 
+#include <assert.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -104,6 +105,7 @@ int revocations_add(struct revocations *set, const uint8_t *bytes, size_t size, 
         result = err_set(err, ERR_FULL, "%d nodes are revoked, no more can be remembered",
                          REVOCATIONS_MAX);
     } else {
+        assert(set->count < REVOCATIONS_MAX);
         set->list = alloc_grow(set->list, set->count + 1, sizeof(*set->list));
         struct revoked *revoked = &set->list[set->count++];
         *revoked = (struct revoked){.revocation = r};
@@ -215,6 +217,7 @@ static uint8_t *encode(const struct revocations *set, size_t *size, struct err *
     }
     hash_bytes(hash, PURPOSE, bytes, w.used);
     write_bytes(&w, hash, sizeof(hash));
+    assert(!w.failed && w.left == 0);
     return bytes;
 }
 
