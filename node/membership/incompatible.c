@@ -1,6 +1,7 @@
 /* Dozens at most, so a list is searched from its start. */
 #include "node/membership/incompatible.h"
 
+#include <assert.h>
 #include <string.h>
 
 static size_t find(const struct incompatible *list, const uint8_t node[CERT_ID_SIZE])
@@ -13,6 +14,7 @@ static size_t find(const struct incompatible *list, const uint8_t node[CERT_ID_S
 
 static void remove_at(struct incompatible *list, size_t i)
 {
+    assert(i < list->count);
     list->count--;
     list->members[i] = list->members[list->count];
     list->heard_ms[i] = list->heard_ms[list->count];
@@ -23,6 +25,7 @@ bool incompatible_note(struct incompatible *list, const struct member *member, i
     size_t i = find(list, member->cert.node);
     if (i == INCOMPATIBLE_MAX)
         return false;
+    assert(i <= list->count && list->count <= INCOMPATIBLE_MAX);
     struct member *to = &list->members[i];
     struct member before = *to;
     bool new = i == list->count;
