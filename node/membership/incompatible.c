@@ -25,7 +25,6 @@ bool incompatible_note(struct incompatible *list, const struct member *member, i
     size_t i = find(list, member->cert.node);
     if (i == INCOMPATIBLE_MAX)
         return false;
-    assert(i <= list->count && list->count <= INCOMPATIBLE_MAX);
     struct member *to = &list->members[i];
     struct member before = *to;
     bool new = i == list->count;

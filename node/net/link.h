@@ -18,7 +18,7 @@
  * A node that speaks no protocol version that we speak is refused like one without a certificate, and
  * both sides learn who it is and what it speaks (incompatible).
  *
- * A revoked node may say nothing to us, from the message after its revocation came on. Whether we
+ * A revoked node may say nothing to us, from the moment that its revocation came. Whether we
  * may still ask it something, to fetch what it holds, is the link's choice (asks_revoked).
  *
  *   Limits   peers_max connections out, sessions_max certified keys in, message_max bytes a frame,

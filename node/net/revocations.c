@@ -105,7 +105,6 @@ int revocations_add(struct revocations *set, const uint8_t *bytes, size_t size, 
         result = err_set(err, ERR_FULL, "%d nodes are revoked, no more can be remembered",
                          REVOCATIONS_MAX);
     } else {
-        assert(set->count < REVOCATIONS_MAX);
         set->list = alloc_grow(set->list, set->count + 1, sizeof(*set->list));
         struct revoked *revoked = &set->list[set->count++];
         *revoked = (struct revoked){.revocation = r};
