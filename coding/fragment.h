@@ -51,7 +51,7 @@ void fragment_write_head(uint8_t *head, const struct object *object, unsigned in
 size_t fragment_leaves_offset(const struct object_shape *shape);
 
 /* How many bytes the fragment that starts here has in all, from its first FRAGMENT_HEADER_SIZE
- * bytes: for who finds it in front of other things. Checks the header only. */
+ * bytes: for files in which other things follow it. Checks the header only. */
 int fragment_total_size(const void *bytes, size_t size, size_t *total, struct err *err) MUST_CHECK;
 
 /* Reads a fragment of exactly `size` bytes: everything but the row is checked, down to the object

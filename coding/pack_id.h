@@ -3,7 +3,7 @@
  * pack id = H(format, size, root of the hash tree over the sealed bytes). It says nothing of k, m
  * or fragments, so a pack keeps its id when it is coded again, and everything sealed refers to it.
  *
- *   Limits   a pack has at most PACK_SIZE_MAX bytes: about 16 MiB by intent, with room for padding
+ *   Limits   a pack has at most PACK_SIZE_MAX bytes: about 16 MiB, and room for padding
  *   Memory   borrows every buffer
  *   Threads  any
  */

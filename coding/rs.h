@@ -53,8 +53,8 @@ int rs_decode(const struct rs *rs, const uint8_t *const rows[], uint8_t *const l
 int rs_rebuild(const struct rs *rs, const uint8_t *const rows[], unsigned index, uint8_t *row,
                size_t size, struct err *err) MUST_CHECK;
 
-/* The same in two steps, for who walks rows piece by piece: rs_solve finds once how to write each
- * row wanted[wanted_count] as a combination of the rows sources[k] (all different); rs_apply
+/* The same in two steps, for callers that walk rows piece by piece: rs_solve finds once how to write
+ * each row wanted[wanted_count] as a combination of the rows sources[k] (all different); rs_apply
  * computes out[wanted_count] from in[k], in that order, for any range. */
 int rs_solve(struct rs_solution **solution, const struct rs *rs, const unsigned sources[],
              const unsigned wanted[], unsigned wanted_count, struct err *err) MUST_CHECK;

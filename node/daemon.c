@@ -36,7 +36,7 @@ struct daemon {
 
 /* Buffers of packs and fragments come and go by the dozen: had from the system each time, their
  * page faults cost as much as all hashing. So they are kept while the node works, and given back
- * when it rests (keeper.c). One arena: the threads mostly wait. */
+ * when it rests (chores.c). One arena: the threads mostly wait. */
 static void bound_memory(void)
 {
     mallopt(M_MMAP_THRESHOLD, 32 * 1024 * 1024);
@@ -90,7 +90,8 @@ static int start(struct daemon *d, struct err *err)
                        d->store, err);
 }
 
-/* Some part of the time that systemd waits; nothing here may wait for a disk. */
+/* How long the main thread may sleep: a part of the time that systemd waits, -1: without end. Nothing
+ * here may wait for a disk. */
 static int watch(struct daemon *d, int64_t watchdog_ms)
 {
     if (watchdog_ms == 0)
@@ -209,7 +210,7 @@ int daemon_rotate(const struct config *config, FILE *to, struct err *err)
 {
     struct node_keys *keys = NULL, *next = NULL;
     struct zone zone;
-    daemon_zone(&zone, config); /* root finds out more */
+    daemon_zone(&zone, config); /* as root, who finds out more */
     if (owner_become(config->key_file, config->data_dir, err) != 0)
         return -1;
     int result = identity_keys(&keys, config, err);
@@ -226,7 +227,7 @@ int daemon_init(const struct config *config, FILE *to, struct err *err)
 {
     struct stat st;
     struct zone zone;
-    daemon_zone(&zone, config); /* root finds out more */
+    daemon_zone(&zone, config); /* as root, who finds out more */
     if (lstat(config->data_dir, &st) == 0)
         return err_set(err, ERR_EXISTS,
                        "%s is there already: nothing was changed (`ecbakd --print-request` prints "

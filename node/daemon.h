@@ -22,7 +22,7 @@
 int daemon_init(const struct config *config, FILE *to, struct err *err) MUST_CHECK;
 /* Makes another CURVE key for the same node, beside the one in use (key_file.next), and prints the
  * request for it. The node goes on with the old one until it starts with a certificate that names
- * the new one; then that takes its place. Again before that: the same request. */
+ * the new one; then that takes its place. Until then, a second call prints the same request. */
 int daemon_rotate(const struct config *config, FILE *to, struct err *err) MUST_CHECK;
 /* Prints the request again: for the keys that wait, or for those in use. */
 int daemon_print_request(const struct config *config, FILE *to, struct err *err) MUST_CHECK;

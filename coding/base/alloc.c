@@ -1,4 +1,4 @@
-/* Thin by intent: the value is that no other file has to decide what a failed allocation means. */
+/* Thin on purpose: no other file has to decide what a failed allocation means. */
 #include "coding/base/alloc.h"
 
 #include <stdarg.h>

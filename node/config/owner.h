@@ -11,8 +11,8 @@
 
 /* Before making key_file (or one beside it) and data_dir: root turns for good into the owner of
  * key_file's folder, so that what is made is the owner's. A data_dir that is not there, in a folder of
- * root's, is made here for the owner to fill. Does nothing for who is not root, or where root owns the
- * folder. */
+ * root's, is made here for the owner to fill. Does nothing when we are not root, or where root owns
+ * the folder. */
 int owner_become(const char *key_file, const char *data_dir, struct err *err) MUST_CHECK;
 
 /* Before serving: refuses when key_file belongs to another user than the one that would serve, root or

@@ -1,4 +1,4 @@
-/* Ids are hashed: they are nobody's business beyond being equal or not. */
+/* Ids are hashed: a zone's name tells whether two ids are equal, and not what they are. */
 #include "node/config/zone.h"
 
 #include <arpa/inet.h>

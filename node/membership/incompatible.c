@@ -1,6 +1,7 @@
 /* Dozens at most, so a list is searched from its start. */
 #include "node/membership/incompatible.h"
 
+#include <assert.h>
 #include <string.h>
 
 static size_t find(const struct incompatible *list, const struct node_id *node)
@@ -13,6 +14,7 @@ static size_t find(const struct incompatible *list, const struct node_id *node)
 
 static void remove_at(struct incompatible *list, size_t i)
 {
+    assert(i < list->count);
     list->count--;
     list->members[i] = list->members[list->count];
     list->heard_ms[i] = list->heard_ms[list->count];

@@ -18,8 +18,7 @@
 #include "node/membership/membership.h"
 
 #define INCOMPATIBLE_MAX 64
-/* Not heard of for so long: gone. Seeds are tried every few minutes at least, and anti-entropy tells
- * of it oftener. */
+/* Not heard of for so long: forgotten. Seeds are tried, and anti-entropy tells of it, more often. */
 #define INCOMPATIBLE_MS 600000
 
 struct incompatible {

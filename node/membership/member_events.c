@@ -1,6 +1,8 @@
 /* The place of an event follows from its number, so the ring needs no pointers. */
 #include "node/membership/member_events.h"
 
+#include <assert.h>
+
 #define NUMBERS_PER_MS 1000 /* more than happens in any millisecond of a run */
 
 void member_events_init(struct member_events *events, int64_t wall_ms)
@@ -29,5 +31,6 @@ size_t member_events_after(const struct member_events *events, uint64_t after, s
     size_t count = 0;
     for (uint64_t number = from; number <= events->newest; number++)
         to[count++] = events->ring[number % MEMBER_EVENTS_MAX];
+    assert(count <= max && count <= MEMBER_EVENTS_MAX);
     return count;
 }

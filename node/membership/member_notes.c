@@ -1,5 +1,6 @@
 #include "node/membership/member_notes.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -18,6 +19,7 @@ int member_notes_save(const struct member_notes *notes, const char *path, struct
 {
     uint8_t bytes[BYTES_MAX];
     struct writer w;
+    assert(notes->count <= MEMBER_NOTES_MAX);
     writer_init(&w, bytes, sizeof(bytes));
     write_bytes(&w, MAGIC, 8);
     write_u16(&w, VERSION);
@@ -34,6 +36,7 @@ int member_notes_save(const struct member_notes *notes, const char *path, struct
     uint8_t hash[HASH_SIZE];
     hash_bytes(hash, PURPOSE, bytes, w.used);
     write_bytes(&w, hash, sizeof(hash));
+    assert(!w.failed && w.used == HEADER_SIZE + notes->count * MEMBER_SIZE + HASH_SIZE);
     const struct durable_piece piece = {bytes, w.used};
     return durable_write(path, &piece, 1, 0600, DURABLE_REPLACE, err);
 }

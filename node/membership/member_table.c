@@ -1,6 +1,7 @@
 /* Tables are immutable once published; whoever looks at one holds a reference. */
 #include "node/membership/membership_internal.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -128,7 +129,7 @@ static void add_revoked(struct member_table *table, const struct revoked *list, 
     }
 }
 
-/* The core counts them as left; here they are as long as they are heard of. */
+/* The core counts them as left; in the table they are shown as long as they are heard of. */
 static void add_incompatible(struct member_table *table, const struct incompatible *list)
 {
     for (size_t i = 0; i < list->count; i++) {
@@ -173,6 +174,7 @@ struct member_table *member_table_build(const struct membership *m, int64_t now_
     if (revoked_count > 0)
         mark_revoked(table, m->trust.revocations);
     free(revoked);
+    assert(table->count <= count + revoked_count + m->incompatible.count);
     member_table_estimate(table->members, table->count);
     return table;
 }
@@ -181,7 +183,9 @@ void member_table_release(struct member_table **table)
 {
     if (*table == NULL)
         return;
-    if (__atomic_sub_fetch(&(*table)->references, 1, __ATOMIC_ACQ_REL) == 0) {
+    int left = __atomic_sub_fetch(&(*table)->references, 1, __ATOMIC_ACQ_REL);
+    assert(left >= 0);
+    if (left == 0) {
         free((*table)->members);
         free(*table);
     }

@@ -2,6 +2,7 @@
  * what the other threads may ask. */
 #include "node/membership/membership_internal.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -81,7 +82,7 @@ void membership_publish(struct membership *m)
     m->published_ms = boottime_ms();
 }
 
-/* Whom the revocations are about is out; where its bulk socket is stays known, for what it holds. */
+/* Whom the revocations are about is expelled; where its bulk socket is stays known, for what it holds. */
 static void heed_revocations(struct membership *m)
 {
     struct revocation_digest now = revocations_digest(m->trust.revocations);
@@ -247,7 +248,8 @@ struct member_table *membership_table(struct membership *m)
 {
     pthread_mutex_lock(&m->lock);
     struct member_table *table = m->table;
-    __atomic_add_fetch(&table->references, 1, __ATOMIC_ACQ_REL);
+    int references = __atomic_add_fetch(&table->references, 1, __ATOMIC_ACQ_REL);
+    assert(references > 1); /* one is the membership's own */
     pthread_mutex_unlock(&m->lock);
     return table;
 }

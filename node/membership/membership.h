@@ -51,7 +51,7 @@ struct member {
 };
 
 struct member_table {
-    uint64_t generation; /* rises with each change */
+    uint64_t generation; /* rises with each change but those of round trip times */
     size_t count;
     struct member *members; /* this node first */
     int references;
@@ -76,14 +76,15 @@ struct member_table *membership_table(
     struct membership *membership); /* release with member_table_release */
 void member_table_release(struct member_table **table);
 const struct member *member_find(const struct member_table *table, const struct node_id *node);
-/* What people are told of a table: those who may still be met, and those of them that are there. */
+/* What people are told of a table: known are all but those that left or are revoked, alive are those
+ * that answer and are not away. */
 void member_table_count(const struct member_table *table, uint32_t *known, uint32_t *alive);
 const char *member_state_name(enum member_state state);
 
 void membership_update(struct membership *membership, const struct membership_offer *offer);
-/* The revocations have changed: expel whom they are about, and tell the others what is known. */
+/* The revocations have changed: whom they are about is expelled, and the others are told what is known. */
 void membership_heed(struct membership *membership);
-/* Leave for good: told to the others; returns when it was sent to some or after a bound of time. */
+/* Leaves for good: the others are told. Returns when that was sent to some, or after a bound of time. */
 void membership_leave(struct membership *membership);
 
 /* The newest events after number `after`, the oldest of them first: at most max, at most

@@ -22,10 +22,10 @@
 #include "node/membership/meta.h"
 #include "node/net/link.h"
 
-#define ADMITTED_SLOTS 1024 /* a power of two */
+#define ADMITTED_SLOTS 1024
 
-/* Certificates found good, so that each is verified once: a set that forgets. Plain bytes of the
- * digest are the key; dates are checked again each time. */
+/* Certificates found good, so that a signature is verified once: a set that forgets. The digest's first
+ * bytes say the slot; dates are checked again each time. */
 struct trust {
     const struct node_keys *keys;
     uint8_t authority_public[32];
@@ -59,7 +59,7 @@ struct membership {
     struct membership_offer offer;
     bool offer_changed, leaving, left, stopping;
 
-    /* The thread's alone from here on. */
+    /* [thread] from here on. */
     struct link *link;
     struct swim *swim;
     struct trust trust;
@@ -86,7 +86,7 @@ void membership_publish(struct membership *m);
 void membership_note(struct membership *m, const struct swim_order *order);
 /* Somebody of this cluster speaks none of our protocol versions. */
 void membership_note_incompatible(struct membership *m, const struct member *member);
-/* Others are there: worth remembering instead of those who were. */
+/* Others are there: they are worth remembering, instead of those that were remembered. */
 bool membership_in_company(const struct membership *m);
 int membership_persist(struct membership *m, struct err *err) MUST_CHECK;
 void membership_persist_or_complain(struct membership *m);

@@ -2,6 +2,7 @@
  * the connection on which that member spoke to us lately, on one of ours, or on a new one. */
 #include "node/membership/membership_internal.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -143,6 +144,7 @@ void membership_carry_out(struct membership *m)
             take_event(m, &order);
             break;
         case SWIM_PERSIST:
+            assert(order.persist.incarnation >= m->notes.incarnation); /* it only rises */
             m->notes.incarnation = order.persist.incarnation;
             membership_persist_or_complain(m);
             m->changed = true;

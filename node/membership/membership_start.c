@@ -18,8 +18,9 @@
 #define MESSAGE_MAX ((size_t)4 * 1024 * 1024 + 4096) /* the core's largest sync_size_max */
 #define RECEIVE_HWM 64
 #define SEND_HWM    32
-#define IDLE_MS                                                                                    \
-    600000 /* well above the time in which each of a few hundred members is probed once */
+#define IDLE_MS     600000 /* well above the time in which each of a few hundred members is probed */
+
+_Static_assert(META_BYTES_MAX == SWIM_METADATA_MAX, "what a node says of itself fits its claim");
 
 static void add_seed(struct membership *m, const char *address, const uint8_t curve[32])
 {
@@ -44,7 +45,7 @@ static int load_notes(struct membership *m, const struct config *config, struct 
     if (member_notes_load(&m->notes, m->notes_path, err) != 0) {
         if (err->code == ERR_IO)
             return -1;
-        if (err->code != ERR_NOT_FOUND) /* the others know our incarnation, and will say so */
+        if (err->code != ERR_NOT_FOUND) /* the others know our incarnation, and tell it */
             log_warn("starting without what was remembered of the members: %s", err->text);
     }
     for (size_t i = 0; i < m->notes.count; i++)
@@ -75,7 +76,7 @@ static int start_core(struct membership *m, const struct config *config, const s
         return -1;
     m->protocol = knobs.protocol = config->protocol;
     knobs.members_max = config->members_max;
-    /* The others are for news and anti-entropy, which go to anybody. */
+    /* The other connections are for news and anti-entropy, which go to anybody. */
     knobs.neighbours = config->connections_max - config->connections_max / 4;
     snprintf(address, sizeof(address), "%s:%u", config->advertise_address,
              (unsigned)config->member_port);

@@ -1,5 +1,6 @@
 #include "node/membership/meta.h"
 
+#include <assert.h>
 #include <stdbool.h>
 #include <string.h>
 
@@ -9,6 +10,7 @@ int meta_encode(const struct node_meta *meta, uint8_t bytes[META_BYTES_MAX], siz
                 struct err *err)
 {
     Ecbak__NodeMeta message = ECBAK__NODE_META__INIT;
+    assert(meta->certificate_size <= sizeof(meta->certificate));
     message.certificate.data = (uint8_t *)meta->certificate;
     message.certificate.len = meta->certificate_size;
     message.bulk = (char *)meta->bulk;

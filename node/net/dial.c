@@ -1,6 +1,7 @@
-/* With a throw-away key of ours: whoever is there answers handshakes before it knows who it is. */
+/* With a throw-away key of ours: a node completes the handshake before it asks who we are. */
 #include "node/net/dial.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -87,7 +88,7 @@ void dial(struct dialled *dialled, size_t count, const uint8_t curve[32], int ti
     bool connected[DIAL_MAX] = {false};
     int64_t until_ms = monotonic_ms() + timeout_ms;
     void *context = zmq_ctx_new();
-    count = count < DIAL_MAX ? count : DIAL_MAX;
+    assert(count <= DIAL_MAX);
     for (size_t i = 0; i < count; i++) {
         lines[i].to = &dialled[i];
         dialled[i].reached = false;

@@ -19,10 +19,10 @@
 struct dialled {
     const char *endpoint; /* tcp://host:port, the caller's */
     bool reached;
-    char why[DIAL_TEXT_SIZE]; /* not */
+    char why[DIAL_TEXT_SIZE]; /* it was not reached */
 };
 
-/* Returns when each was reached or was not. */
+/* Returns when each was reached or is known not to be. */
 void dial(struct dialled *dialled, size_t count, const uint8_t curve[32], int timeout_ms);
 
 #endif

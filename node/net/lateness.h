@@ -2,7 +2,7 @@
  *
  * A connection that was cut for some seconds delivers what was queued all at once when it heals,
  * and a ping of ten seconds ago must not count as a sign of life. Each message carries the sender's
- * own clock; the smallest difference (our clock - his) seen so far stands for an undelayed message,
+ * own clock; the smallest difference (our clock - the sender's) so far stands for an undelayed message,
  * and what is above it is delay.
  *
  *   Limits   clocks may drift apart by LATENESS_DRIFT_PPM; a clock that jumped for good (a machine

@@ -2,6 +2,7 @@
  * network and would here mean unbounded memory, stale messages or strangers. */
 #include "node/net/link_internal.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -14,6 +15,7 @@
 
 void count(struct link *link, enum link_count what)
 {
+    assert(what < COUNTS);
     atomic_fetch_add_explicit(&link->counts[what], 1, memory_order_relaxed);
 }
 
@@ -48,8 +50,8 @@ static int set_options(void *socket, const struct option *options, size_t option
 static int set_common(void *socket, const struct link_options *options)
 {
     const struct option common[] = {
-        {ZMQ_LINGER, 0},           /* a stop does not wait for the dead */
-        {ZMQ_ROUTER_MANDATORY, 1}, /* say so when nobody is there or his queue is full */
+        {ZMQ_LINGER, 0},           /* a stop does not wait for those that take nothing */
+        {ZMQ_ROUTER_MANDATORY, 1}, /* say so when nobody is there or the queue is full */
         {ZMQ_RCVHWM, options->receive_hwm},
         {ZMQ_SNDHWM, options->send_hwm},
         {ZMQ_HANDSHAKE_IVL, 5000}, /* who connects and says nothing is dropped */

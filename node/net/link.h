@@ -1,4 +1,4 @@
-/* link.h - certified connections between nodes: a ZeroMQ context, its doorman, and two ROUTERs.
+/* link.h - certified connections between nodes: a ZeroMQ context, its ZAP handler, and two ROUTERs.
  *
  * Membership and bulk transport each run one link, on a thread and in a context of its own.
  *
@@ -18,11 +18,11 @@
  * A node that speaks no protocol version that we speak is refused like one without a certificate, and
  * both sides learn who it is and what it speaks (incompatible).
  *
- * A revoked node may say nothing to us, from the message after its revocation came on. Whether we
+ * A revoked node may say nothing to us, from the moment that its revocation came. Whether we
  * may still ask it something, to fetch what it holds, is the link's choice (asks_revoked).
  *
  *   Limits   peers_max connections out, sessions_max certified keys in, message_max bytes a frame,
- *            LINK_HWM_* messages a connection; the rest is dropped and counted
+ *            receive_hwm and send_hwm messages a connection; the rest is dropped and counted
  *   Errors   ERR_BUSY a connection's queue or the pool is full; ERR_IO what ZeroMQ says
  *   Threads  one: the one that polls. link_counters: any
  */
@@ -76,7 +76,7 @@ struct link_message {
     uint64_t call;
     zmq_msg_t *body, *payload;
     bool has_payload;
-    enum err_code refused; /* not ERR_NONE: the other side took not what `call` asked, see text */
+    enum err_code refused; /* not ERR_NONE: the other side refuses `call`; the text says why */
     const char *refused_text;
 };
 

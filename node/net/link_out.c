@@ -4,6 +4,7 @@
  * has one endpoint twice. */
 #include "node/net/link_internal.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,6 +24,7 @@ static struct pooled *pool_find(struct link *link, const uint8_t curve[32])
 
 static void pool_remove(struct link *link, struct pooled *pooled)
 {
+    assert(link->pool_count > 0 && pooled >= link->pool && pooled < link->pool + link->pool_count);
     /* ENOENT: libzmq gave the endpoint up first. */
     zmq_disconnect(link->outbox, pooled->peer.endpoint);
     *pooled = link->pool[--link->pool_count];
@@ -137,12 +139,14 @@ static int pool_connect(struct link *link, const struct link_peer *peer, struct 
             pool_remove(link, &link->pool[i--]); /* another key lives there now */
     if (make_room(link, err) != 0)
         return -1;
+    assert(link->pool_count < link->pool_max && pool_find(link, peer->curve) == NULL);
     struct pooled *p = &link->pool[link->pool_count];
     *p = (struct pooled){.peer = *peer, .made_ms = monotonic_ms(), .used_ms = monotonic_ms()};
     struct writer name;
     writer_init(&name, p->route.bytes, sizeof(p->route.bytes));
     write_u8(&name, 'p'); /* a leading zero is libzmq's own */
     write_u64(&name, link->route_next++);
+    assert(!name.failed);
     p->route.size = name.used;
     if (zmq_setsockopt(link->outbox, ZMQ_CURVE_SERVERKEY, peer->curve, 32) != 0 ||
         zmq_setsockopt(link->outbox, ZMQ_CONNECT_ROUTING_ID, p->route.bytes, p->route.size) != 0 ||

@@ -1,6 +1,7 @@
 /* On the wire: [routing id, local to each ROUTER] envelope [body [payload]]. */
 #include "node/net/link_internal.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -98,6 +99,8 @@ int wire_send(void *socket, const struct route *route, const Ecbak__LinkEnvelope
 {
     zmq_msg_t first, second;
     size_t size = ecbak__link_envelope__get_packed_size(envelope);
+    assert(size <= LINK_ENVELOPE_MAX && route->size <= sizeof(route->bytes));
+    assert(payload == NULL || body != NULL); /* else it would be taken for the body */
     if (zmq_msg_init_size(&first, route->size) != 0)
         abort(); /* a few bytes: as everywhere, no memory for these is the end */
     if (zmq_msg_init_size(&second, size) != 0)

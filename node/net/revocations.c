@@ -10,9 +10,10 @@
  *   end     32    BLAKE2b-256 of all before
  *
  * Each revocation carries its own proof, so a file with a wrong checksum still gives up those that
- * are whole: better than to let a revoked node in until another member tells. */
+ * are whole: else a revoked node would be let in until another member tells of it. */
 #include "node/net/revocations.h"
 
+#include <assert.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -215,6 +216,7 @@ static uint8_t *encode(const struct revocations *set, size_t *size, struct err *
     }
     hash_bytes(hash, PURPOSE, bytes, w.used);
     write_bytes(&w, hash, sizeof(hash));
+    assert(!w.failed && w.left == 0);
     return bytes;
 }
 

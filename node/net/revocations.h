@@ -11,7 +11,7 @@
  *   Errors   ERR_FULL; those of node/trust/revocation.h and node/common/durable.h
  *   Durable  what was added, once revocations_save returned 0
  *   Threads  any; NULL is the empty set for the functions that only ask. Only revocations_save and
- *            revocations_open wait for a disk, and nobody who asks waits for them
+ *            revocations_open wait for a disk, and nobody who only asks waits for them
  */
 #ifndef ECBAK_NODE_NET_REVOCATIONS_H
 #define ECBAK_NODE_NET_REVOCATIONS_H

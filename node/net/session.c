@@ -1,7 +1,8 @@
-/* Entries lie in one array that grows to the bound; chains by a hash of the key find them. Who can
- * choose keys that collide holds that many certificates of this cluster. */
+/* Entries lie in one array that grows to the bound; chains by a hash of the key find them. Nobody
+ * makes a chain long: each entry needs a certificate of this cluster. */
 #include "node/net/session.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -26,6 +27,7 @@ static uint32_t *bucket_of(struct session_table *table, const uint8_t curve[32])
 struct session_table *session_table_new(size_t max)
 {
     struct session_table *table = alloc_zero(1, sizeof(*table));
+    assert(max > 0 && max < NOBODY);
     table->max = max;
     memset(table->buckets, 0xff, sizeof(table->buckets));
     return table;
@@ -63,8 +65,10 @@ struct session *session_of_node(struct session_table *table, const struct node_i
 static void unlink_session(struct session_table *table, uint32_t index)
 {
     uint32_t *at = bucket_of(table, table->sessions[index].curve);
-    while (*at != index)
+    while (*at != index) {
+        assert(*at != NOBODY); /* it is in the chain of its key */
         at = &table->sessions[*at].next;
+    }
     *at = table->sessions[index].next;
 }
 
@@ -91,6 +95,7 @@ struct session *session_add(struct session_table *table, const struct cert *cert
     struct session *session = session_find(table, cert->curve);
     if (session == NULL) {
         uint32_t index = take_slot(table);
+        assert(index < table->count && table->count <= table->room && table->room <= table->max);
         uint32_t *bucket = bucket_of(table, cert->curve);
         session = &table->sessions[index];
         *session = (struct session){.next = *bucket};

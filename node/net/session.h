@@ -1,7 +1,7 @@
 /* session.h - who has shown a certificate: proven CURVE key -> node, in a bounded table.
  *
  * A session belongs to the key that the connection proved, not to the connection: a node that
- * connects twice is one session. The oldest one goes when the table is full.
+ * connects twice is one session. When the table is full, the one not heard for longest goes.
  *
  *   Units    dates in seconds since 1970, waiting times in monotonic milliseconds
  *   Memory   pointers handed out hold until the next session_add
@@ -41,7 +41,7 @@ void session_table_destroy(struct session_table **table);
 
 /* NULL when that key has shown no certificate. */
 struct session *session_find(struct session_table *table, const uint8_t curve[32]);
-/* The session of a node, NULL when there is none. */
+/* The session of a node, of several (under an older key) the one heard last; NULL: none. */
 struct session *session_of_node(struct session_table *table, const struct node_id *node);
 /* The session of cert->curve from now on, new or renewed. */
 struct session *session_add(struct session_table *table, const struct cert *cert, int64_t now_ms);

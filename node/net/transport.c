@@ -2,6 +2,7 @@
  * threads hand over calls and answers. It never waits for anything else. */
 #include "node/net/transport_internal.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,8 +16,8 @@
 #define IDLE_MS   1000 /* at least so often, link wants to look after its connections */
 #define STALL_MS  5    /* how soon a request that found no room is tried again */
 
-/* Few messages a connection: TCP holds back who sends more. Answers and calls to one node share the
- * other limit, which must bear all calls that one node makes. */
+/* Few messages come in on a connection before they are read: TCP holds back who sends more. What goes
+ * out must bear all the calls to one node, and all the answers to one node, that wait at a time. */
 #define RECEIVE_HWM 4
 #define SEND_HWM    256
 
@@ -138,6 +139,8 @@ void transport_reply(struct transport *t, struct incoming *in, const uint8_t *he
                      size_t header_size, struct payload *payload)
 {
     struct reply *reply = alloc_zero(1, sizeof(*reply));
+    assert(in->header != NULL); /* else it was answered before */
+    assert(in->route_size <= sizeof(reply->route.bytes));
     reply->to_client = in->from_client;
     reply->call = in->call;
     reply->route.size = in->route_size;
@@ -148,7 +151,9 @@ void transport_reply(struct transport *t, struct incoming *in, const uint8_t *he
         payload_to_message(payload, &reply->payload);
     free(in->header);
     payload_release(&in->payload);
-    atomic_fetch_sub(in->from_client ? &t->client_bytes : &t->peer_bytes, in->charge);
+    size_t charged =
+        atomic_fetch_sub(in->from_client ? &t->client_bytes : &t->peer_bytes, in->charge);
+    assert(charged >= in->charge);
     *in = (struct incoming){0};
 
     pthread_mutex_lock(&t->lock);
@@ -168,7 +173,7 @@ static void send_replies(struct transport *t)
     while (reply != NULL) {
         if (reply->to_client)
             client_send(t, reply);
-        else /* -1: who asked is gone; link counts it */
+        else /* its -1 (who asked is gone) is counted there */
             link_answer(t->link, &reply->route, reply->call, 0, &reply->header,
                         reply->has_payload ? &reply->payload : NULL);
         struct reply *next = reply->next;
@@ -320,6 +325,7 @@ void transport_destroy(struct transport **transport)
         pthread_join(t->thread, NULL);
         calls_send_new(t); /* cancels what was handed over last */
         send_replies(t);
+        assert(t->call_count == 0 && t->calls_first == NULL && t->under_way == NULL);
     }
     if (t->is_stalled) {
         free(t->stalled.header);

@@ -41,7 +41,8 @@
 struct heartbeat;
 struct transport;
 
-/* Bytes that came or go, with how to give them back. release(hint) runs on any thread. */
+/* Bytes that came or go, with how to give them back. release(bytes, hint) runs on any thread; NULL:
+ * they are only lent. */
 struct payload {
     uint8_t *bytes;
     size_t size;
@@ -53,7 +54,7 @@ void payload_release(struct payload *payload);
 /* A request that came in. Answer it exactly once with transport_reply, from any thread. */
 struct incoming {
     bool from_client;    /* a command on the ipc socket; else a certified node */
-    struct node_id node; /* whose, when it is a node's */
+    struct node_id node; /* who asks, when it is a node */
     uint8_t *header;
     size_t header_size;
     struct payload payload;
@@ -74,8 +75,9 @@ struct transport_ops {
     void *ctx;
     /* -1: no such member. Called on the caller's thread of transport_call. */
     int (*find)(void *ctx, const struct node_id *node, struct peer_address *address);
-    /* A request arrived; take it (into a queue) and return 0, or return -1: it is answered
-     * ERR_BUSY. Runs on the transport thread and must not block. */
+    /* A request arrived; take it (into a queue) and return 0, or return -1: then a node is answered
+     * ERR_BUSY, and a command's request is offered again a little later. Runs on the transport
+     * thread and must not block. */
     int (*arrived)(void *ctx, struct incoming *incoming);
     /* Whom these are about is asked, and not answered. Borrowed; NULL: nobody. */
     struct revocations *revocations;
@@ -87,7 +89,7 @@ int transport_new(struct transport **transport, const struct config *config,
 /* Ends every call under way and every later one with ERR_CANCELLED, and takes no more requests, so
  * that jobs which wait come to their end. Answers are still sent. */
 void transport_cancel(struct transport *transport);
-/* After every call was destroyed and every request answered. */
+/* After every call was destroyed and every request that was taken is answered. */
 void transport_destroy(struct transport **transport);
 
 /* One request to one node. */
@@ -104,7 +106,7 @@ int transport_call(struct transport *transport, const struct node_id *node,
                    struct err *err) MUST_CHECK;
 /* Waits until one of calls[count] (NULLs are skipped) is done and returns its index, or -1 when
  * deadline_ms (monotonic) passed first or none is left to wait for. A call that is done is reported
- * once. */
+ * once. All are of one transport. */
 int calls_wait(struct call *const *calls, size_t count, int64_t deadline_ms);
 /* Of a call that is done: 0 and its reply (views, valid until call_destroy), or -1 and why. */
 int call_result(struct call *call, const uint8_t **header, size_t *header_size,

@@ -3,6 +3,7 @@
  * connection is lost. */
 #include "node/net/transport_internal.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,6 +24,7 @@ static void call_free(struct call *call)
 /* With the lock held. */
 static void call_unref(struct call *call)
 {
+    assert(call->references > 0);
     if (--call->references == 0)
         call_free(call);
 }
@@ -93,6 +95,7 @@ int calls_wait(struct call *const *calls, size_t count, int64_t deadline_ms)
         for (size_t i = 0; i < count && found < 0; i++) {
             if (calls[i] == NULL || calls[i]->reported)
                 continue;
+            assert(calls[i]->transport == t); /* whose lock is held */
             waiting = true;
             if (calls[i]->done)
                 found = (int)i;
@@ -140,9 +143,10 @@ void call_destroy(struct call **call)
 static void complete(struct transport *t, struct call **at, const struct err *err)
 {
     struct call *call = *at;
+    assert(!call->done);
     *at = call->next;
     call->next = NULL;
-    zmq_msg_t spent[2]; /* released without the lock: it may run somebody's code */
+    zmq_msg_t spent[2]; /* released without the lock: that may run the payload's release */
     zmq_msg_init(&spent[0]);
     zmq_msg_init(&spent[1]);
     zmq_msg_move(&spent[0], &call->header);
@@ -153,6 +157,7 @@ static void complete(struct transport *t, struct call **at, const struct err *er
     if (err != NULL)
         call->err = *err;
     call->done = true;
+    assert(t->call_count > 0);
     t->call_count--;
     call_unref(call);
     pthread_cond_broadcast(&t->done);
@@ -167,6 +172,7 @@ static int send_call(struct transport *t, struct call *call, struct err *err)
     zmq_msg_copy(&header, &call->header); /* by reference; fails for no valid message */
     zmq_msg_copy(&payload, &call->payload);
     call->attempts++;
+    assert(call->attempts <= CALL_ATTEMPTS);
     return link_send(t->link, &call->peer, call->number, 0, &header,
                      call->has_payload ? &payload : NULL, err);
 }
@@ -190,8 +196,10 @@ void calls_send_new(struct transport *t)
         struct err err = ERR_INIT;
         if (cancelled)
             err_set(&err, ERR_CANCELLED, "this node is stopping");
-        if (cancelled || send_call(t, call, &err) != 0)
+        if (cancelled || send_call(t, call, &err) != 0) {
+            assert(t->under_way == call); /* sending completes nothing itself */
             complete(t, &t->under_way, &err);
+        }
     }
 }
 

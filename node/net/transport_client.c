@@ -3,6 +3,7 @@
  * than the node can work is slowed down by its own full pipe. */
 #include "node/net/transport_internal.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -98,7 +99,8 @@ bool client_has_room(struct transport *t)
     return !t->is_stalled && atomic_load(&t->client_bytes) < TRANSPORT_CLIENT_BYTES_MAX;
 }
 
-/* Route, header and at most one payload; what does not look so is read and dropped: false. */
+/* Route, header and at most one payload. False: *none, nothing waits; else what came was none of that
+ * and is dropped. */
 static bool receive(struct transport *t, struct incoming *in, bool *none)
 {
     zmq_msg_t frames[3], spare;
@@ -155,6 +157,7 @@ void client_process(struct transport *t)
             continue;
         }
         if (t->ops.arrived(t->ops.ctx, &in) != 0) {
+            assert(!t->is_stalled);
             t->stalled = in;
             t->is_stalled = true;
         }

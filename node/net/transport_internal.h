@@ -4,7 +4,8 @@
  *   transport_call.c    calls: started anywhere, sent and completed on the thread
  *   transport_client.c  the socket for commands
  *
- * Everything marked [thread] belongs to the transport's thread alone, the rest to `lock`.
+ * What is marked [thread] belongs to the transport's thread alone, [fixed] is set before the thread
+ * starts, or before a call is handed over to it, and atomics to everybody; the rest belongs to `lock`.
  */
 #ifndef ECBAK_NODE_NET_TRANSPORT_INTERNAL_H
 #define ECBAK_NODE_NET_TRANSPORT_INTERNAL_H
@@ -20,17 +21,18 @@
 #define CALL_ATTEMPTS 2
 
 struct call {
-    struct transport *transport;
+    struct transport *transport; /* [fixed], as the next three */
     uint64_t number;
     struct link_peer peer;
     int64_t deadline_ms;
     int attempts;              /* [thread] */
     zmq_msg_t header, payload; /* [thread] what is asked, kept to be sent again */
-    bool has_payload;
-    struct call *next; /* in the hand-over queue, then [thread] among those under way */
-    int references;    /* the caller's, and the thread's */
+    bool has_payload;          /* [fixed] */
+    struct call *next;         /* in the hand-over queue, then [thread] among those under way */
+    int references;            /* the caller's, and the thread's */
     bool done, reported;
-    struct err err; /* once done; ERR_NONE: answered */
+    /* Written by the thread before `done`, and not after. */
+    struct err err; /* ERR_NONE: answered */
     zmq_msg_t answer, answer_payload;
 };
 
@@ -45,7 +47,7 @@ struct reply {
 };
 
 struct transport {
-    struct transport_ops ops;
+    struct transport_ops ops; /* [fixed], as the next four */
     pthread_t thread;
     bool thread_runs;
     int wake_fd; /* eventfd: something was handed over */

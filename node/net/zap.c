@@ -28,7 +28,7 @@ struct zap {
     pthread_t thread;
     pthread_mutex_t lock;
     struct denied denied[ZAP_DENIED_MAX];
-    size_t denied_next; /* the oldest, overwritten next */
+    size_t denied_next; /* overwritten next */
     uint64_t denied_count;
 };
 

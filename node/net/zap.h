@@ -1,4 +1,4 @@
-/* zap.h - the doorman of one ZeroMQ context.
+/* zap.h - who may connect to the sockets of one ZeroMQ context.
  *
  * libzmq asks the ZAP handler of a context about every new CURVE connection, and lets EVERYBODY in,
  * without a proven identity, when there is none. So each context starts its handler before its
@@ -9,7 +9,7 @@
  * decided by the certificate in the first message (node/net/link.h), which proves that this very key is
  * a node's.
  *
- *   Limits   ZAP_DENIED_MAX keys denied at once, the oldest goes first
+ *   Limits   ZAP_DENIED_MAX keys denied at once, the one denied first goes first
  *   Threads  zap_start and zap_stop: the context's owner; the others: any
  */
 #ifndef ECBAK_NODE_NET_ZAP_H
@@ -29,7 +29,7 @@ int zap_start(struct zap **zap, void *context, struct err *err) MUST_CHECK;
 /* After zmq_ctx_shutdown of the context, before its zmq_ctx_term: waits for the thread. */
 void zap_stop(struct zap **zap);
 
-/* Refuse this key from now on until until_ms (monotonic_ms). */
+/* Refuses this key until until_ms (monotonic_ms). NULL: does nothing. */
 void zap_deny(struct zap *zap, const uint8_t curve_public[32], int64_t until_ms);
 /* Connections refused because their key was denied. */
 uint64_t zap_denied_count(struct zap *zap);

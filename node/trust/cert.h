@@ -93,7 +93,7 @@ struct credentials {
 };
 
 /* What a node asks the authority to sign: one line "ecbak-request-1:BASE64" {node id, CURVE key,
- * name, zone, self-signature}, so that nobody can have another's key signed under his name. */
+ * name, zone, self-signature}, so that nobody can have another node's key signed as their own. */
 int cert_request(char line[CERT_ARMOR_MAX], const struct node_keys *keys, const char *name,
                  const char *zone, struct err *err) MUST_CHECK;
 /* Checks the self-signature; fills node, curve, name, zone of c. */

@@ -1,4 +1,4 @@
-/* Packing again and comparing is dearer than a set of rules about unknown and repeated fields, and
+/* Packing again and comparing costs more than a set of rules about unknown and repeated fields, and
  * leaves none out; statements are small. */
 #include "node/trust/envelope.h"
 

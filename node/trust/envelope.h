@@ -40,4 +40,5 @@ void envelope_seal(Ecbak__Signed *envelope, uint8_t signature[SIGN_SIZE],
 /* ERR_INVALID when it has more than size_max bytes. */
 int envelope_pack(const ProtobufCMessage *message, size_t size_max, const char *what,
                   uint8_t **bytes, size_t *size, struct err *err) MUST_CHECK;
+
 #endif
