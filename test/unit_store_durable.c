@@ -1,4 +1,6 @@
 /* What the store acknowledged stays: through fsyncs that fail, crashes, SIGKILL, a lost catalogue. */
+#include <sqlite3.h>
+
 #include "test/store_bench.h"
 
 #include <errno.h>
@@ -227,6 +229,30 @@ static void *put_many(void *argument)
     return NULL;
 }
 
+static void rows_that_cannot_be_are_built_anew_too(void **state)
+{
+    (void)state;
+    static const char *const changes[] = {"data = 0", "parity = 255", "idx = idx + 200",
+                                          "file_bytes = -1"};
+    struct store *store = open_with(MIB);
+    put(store, &small, 0);
+    uint64_t used = used_of(store);
+    for (size_t i = 0; i < sizeof(changes) / sizeof(changes[0]); i++) {
+        char path[128], sql[64];
+        sqlite3 *db;
+        store_close(&store);
+        snprintf(path, sizeof(path), "%s/catalogue.db", dir);
+        snprintf(sql, sizeof(sql), "UPDATE fragment SET %s", changes[i]);
+        assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+        assert_int_equal(sqlite3_exec(db, sql, NULL, NULL, NULL), SQLITE_OK);
+        sqlite3_close(db);
+        store = open_with(MIB);
+        assert_true(used_of(store) == used && fragments_of(store) == 1);
+        expect_fragment(store, &small, 0);
+    }
+    store_close(&store);
+}
+
 static void threads_may_put_at_once(void **state)
 {
     (void)state;
@@ -314,6 +340,7 @@ int main(void)
         TEST(pins_survive_and_are_only_for_the_own_vault),
         TEST(the_start_cleans_up_after_a_crash),
         TEST(a_lost_catalogue_is_built_anew_from_the_files),
+        TEST(rows_that_cannot_be_are_built_anew_too),
         TEST(threads_may_put_at_once),
         TEST(what_was_acknowledged_survives_sigkill_at_any_moment),
     };

@@ -82,3 +82,10 @@ const char *err_name(enum err_code code)
         return "unknown";
     return names[code];
 }
+
+int err_copy(struct err *err, const struct err *from)
+{
+    if (err != NULL)
+        *err = *from;
+    return -1;
+}

@@ -57,6 +57,9 @@ int err_errno(struct err *err, const char *format, ...) __attribute__((format(pr
 /* Put "what: " before the text that is there; returns -1. */
 int err_context(struct err *err, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
+/* Take over another error; returns -1. */
+int err_copy(struct err *err, const struct err *from);
+
 /* The static analyzer sees one file at a time: tell it what these return. */
 #ifdef __clang_analyzer__
 #define err_set(...)     ((void)err_set(__VA_ARGS__), -1)

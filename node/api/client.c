@@ -94,7 +94,7 @@ int client_open_patient(struct client **client, const char *endpoint, int patien
         c->lost = c->never_met = true;
         result = 0;
     } else if (result != 0) {
-        *err = closed;
+        err_copy(err, &closed);
     }
     if (result == 0)
         result = client_connect(c, err);

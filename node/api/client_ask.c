@@ -22,7 +22,7 @@ struct client_call *client_ask(struct client *client, Ecbak__ClientRequest *requ
         return NULL;
     }
     if (call->err.code != ERR_NONE) {
-        *err = call->err;
+        err_copy(err, &call->err);
         client_call_end(call);
         return NULL;
     }

@@ -78,8 +78,7 @@ int client_call_start(struct client *client, Ecbak__ClientRequest *request, uint
     bool away = client->lost && client_knock(client, &closed) != 0;
     if (away && client->patience_ms == 0) {
         free(taken);
-        *err = closed;
-        return -1;
+        return err_copy(err, &closed);
     }
     *c = (struct client_call){.number = ++client->last_number};
     request->call = c->number;

@@ -108,23 +108,33 @@ int jobs_push(struct jobs *jobs, void *job, size_t bytes)
     return result;
 }
 
-void jobs_destroy(struct jobs **jobs)
+void jobs_stop(struct jobs *jobs)
 {
-    struct jobs *j = *jobs;
-    *jobs = NULL;
+    struct jobs *j = jobs;
     if (j == NULL)
         return;
     pthread_mutex_lock(&j->lock);
     j->stop = true;
     pthread_cond_broadcast(&j->more);
+    unsigned threads = j->thread_count;
+    j->thread_count = 0;
     pthread_mutex_unlock(&j->lock);
-    for (unsigned i = 0; i < j->thread_count; i++)
+    for (unsigned i = 0; i < threads; i++)
         pthread_join(j->threads[i], NULL);
     assert(j->running == 0 && j->idle == 0); /* every job is run or waits, none is between */
     for (; j->waiting > 0; j->waiting--) {
         j->options.drop(j->options.ctx, j->ring[j->first].job);
         j->first = (j->first + 1) % j->options.jobs_max;
     }
+}
+
+void jobs_destroy(struct jobs **jobs)
+{
+    struct jobs *j = *jobs;
+    *jobs = NULL;
+    if (j == NULL)
+        return;
+    jobs_stop(j);
     pthread_cond_destroy(&j->more);
     pthread_mutex_destroy(&j->lock);
     free(j->ring);

@@ -4,7 +4,7 @@
  *
  *   Limits   at most jobs_max queued or running, and bytes_max of their bytes together (one job
  *            alone may be larger)
- *   Threads  push from any; destroy from one, when nobody pushes any more
+ *   Threads  push from any; stop and destroy from one
  */
 #ifndef ECBAK_NODE_BASE_JOBS_H
 #define ECBAK_NODE_BASE_JOBS_H
@@ -28,7 +28,9 @@ struct jobs_options {
 void jobs_new(struct jobs **jobs, const struct jobs_options *options);
 /* 0: it will be run or dropped, exactly once. -1: no room, the job is still the caller's. */
 int jobs_push(struct jobs *jobs, void *job, size_t bytes) MUST_CHECK;
-/* Waits for what runs, drops what waits. */
+/* Waits for what runs, drops what waits, and takes no more: whoever still pushes is refused. */
+void jobs_stop(struct jobs *jobs);
+/* The same, when nobody pushes any more. */
 void jobs_destroy(struct jobs **jobs);
 
 #endif

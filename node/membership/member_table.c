@@ -134,6 +134,8 @@ static void add_incompatible(struct member_table *table, const struct incompatib
 {
     for (size_t i = 0; i < list->count; i++) {
         const struct member *left = member_find(table, &list->members[i].cert.node);
+        if (left != NULL && left->self)
+            continue; /* a copy of our own key: the row of this node stays its own */
         size_t at = left == NULL ? table->count++ : (size_t)(left - table->members);
         table->members[at] = list->members[i];
     }

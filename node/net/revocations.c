@@ -296,6 +296,7 @@ int revocations_open(struct revocations **set, const char *path, const uint8_t a
         s->changed = *dropped > 0;
     } else if (err->code == ERR_FORMAT) {
         *dropped = 1; /* larger than any that was written */
+        s->changed = true;
     } else if (err->code != ERR_NOT_FOUND) {
         revocations_close(&s);
         return -1;

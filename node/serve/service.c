@@ -214,8 +214,8 @@ int service_new(struct service **service, const struct config *config,
     return 0;
 }
 
-/* Calls are cancelled first, so that jobs come to their end; the transport goes last of those that
- * jobs use, since they answer through it. */
+/* Calls are cancelled first, so that jobs come to their end. The transport goes after the jobs, since
+ * they answer through it, and before their queues, since its thread may just be handing one over. */
 void service_destroy(struct service **service)
 {
     struct service *s = *service;
@@ -228,10 +228,12 @@ void service_destroy(struct service **service)
         transport_cancel(peers->transport);
     chores_destroy(&s->chores);
     for (int i = 0; i < QUEUE_COUNT; i++)
-        jobs_destroy(&s->queues[i]);
+        jobs_stop(s->queues[i]);
     reach_destroy(&s->reach);
     if (peers->transport != NULL)
         transport_destroy(&peers->transport);
+    for (int i = 0; i < QUEUE_COUNT; i++)
+        jobs_destroy(&s->queues[i]);
     if (peers->membership != NULL)
         membership_destroy(&peers->membership);
     revocations_close(&peers->revocations);

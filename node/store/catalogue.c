@@ -106,7 +106,7 @@ static int open_once(sqlite3 **db, const char *path, uint64_t epoch, struct err 
     return -1;
 }
 
-static void remove_files(const char *path)
+void catalogue_remove(const char *path)
 {
     static const char *const ends[] = {"", "-wal", "-shm", "-journal"};
     char name[DURABLE_PATH_MAX];
@@ -126,7 +126,7 @@ int catalogue_open(struct catalogue **catalogue, const char *path, uint64_t epoc
     sqlite3_soft_heap_limit64(CATALOGUE_HEAP_BYTES);
     int result = open_once(&db, path, epoch, &reason);
     if (result != 0 && reason.code == ERR_DAMAGED) {
-        remove_files(path);
+        catalogue_remove(path);
         result = open_once(&db, path, epoch, &reason);
     }
     if (result != 0)

@@ -26,6 +26,8 @@ struct catalogue;
 int catalogue_open(struct catalogue **catalogue, const char *path, uint64_t epoch,
                    struct err *err) MUST_CHECK;
 void catalogue_close(struct catalogue **catalogue);
+/* Removes the file, and what SQLite keeps beside it; not while it is open. */
+void catalogue_remove(const char *path);
 
 /* Changes between begin and commit are made together. durable: they survive a power cut when commit
  * returns. Otherwise the last ones may be lost, but never a part of one, or one before another: that

@@ -2,8 +2,11 @@
 #include <assert.h>
 #include <string.h>
 
+#include "coding/rs.h"
 #include "node/store/catalogue.h"
 #include "node/store/catalogue_sql.h"
+
+#define FILE_BYTES_MAX ((uint64_t)1 << 32) /* far more than any fragment has */
 
 /* ---- fragments ---- */
 
@@ -27,6 +30,7 @@ int catalogue_add_fragment(struct catalogue *c, const struct fragment_info *info
     return sql_run(c, s, err);
 }
 
+/* A row may be damaged like any byte on a disk. */
 static bool read_info(sqlite3_stmt *s, struct fragment_info *info)
 {
     info->index = (uint32_t)sql_column_number(s, 1);
@@ -34,7 +38,10 @@ static bool read_info(sqlite3_stmt *s, struct fragment_info *info)
     info->parity = (uint32_t)sql_column_number(s, 5);
     info->pack_bytes = sql_column_number(s, 6);
     info->file_bytes = sql_column_number(s, 7);
-    return sql_column_bytes(s, 0, info->object.bytes, ID_SIZE) &&
+    return info->data >= 1 && info->data <= RS_TOTAL_MAX &&
+           info->parity <= RS_TOTAL_MAX - info->data && info->index < info->data + info->parity &&
+           info->file_bytes <= FILE_BYTES_MAX &&
+           sql_column_bytes(s, 0, info->object.bytes, ID_SIZE) &&
            sql_column_bytes(s, 2, info->pack.bytes, ID_SIZE) &&
            sql_column_bytes(s, 3, info->vault.bytes, ID_SIZE);
 }

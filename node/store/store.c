@@ -16,6 +16,7 @@
 
 #include "coding/base/alloc.h"
 #include "coding/base/bytes.h"
+#include "node/base/log.h"
 #include "node/common/clock.h"
 #include "node/store/sentinel.h"
 #include "node/store/store_internal.h"
@@ -164,6 +165,26 @@ static int sync_folders(const struct store *store, struct err *err)
     return durable_sync_dir(store->dir, err);
 }
 
+/* An index with rows that cannot be is as good as none: it is made anew from the files, once. */
+static int open_catalogue(struct store *s, const char *path, struct err *err)
+{
+    struct err why = ERR_INIT;
+    if (catalogue_open(&s->catalogue, path, s->epoch, err) != 0)
+        return -1;
+    if (store_reconcile(s, &why) == 0)
+        return 0;
+    if (why.code != ERR_DAMAGED)
+        return err_copy(err, &why);
+    log_warn("%s: %s: it is made anew from the files", path, why.text);
+    catalogue_close(&s->catalogue);
+    catalogue_remove(path);
+    memset(s->digest, 0, sizeof(s->digest));
+    s->damaged_kept = 0;
+    if (catalogue_open(&s->catalogue, path, s->epoch, err) != 0)
+        return -1;
+    return store_reconcile(s, err);
+}
+
 int store_open(struct store **store, const char *dir, const struct node_id *node,
                const struct cluster_id *cluster, uint64_t capacity_bytes, struct err *err)
 {
@@ -180,8 +201,8 @@ int store_open(struct store **store, const char *dir, const struct node_id *node
     if (join(path, dir, "catalogue.db", err) != 0)
         goto fail;
     snprintf(s->dir, sizeof(s->dir), "%s", dir);
-    if (take_sentinel(s, err) != 0 || catalogue_open(&s->catalogue, path, s->epoch, err) != 0 ||
-        sync_folders(s, err) != 0 || store_reconcile(s, err) != 0)
+    if (take_sentinel(s, err) != 0 || sync_folders(s, err) != 0 ||
+        open_catalogue(s, path, err) != 0)
         goto fail;
     *store = s;
     return 0;

@@ -1,4 +1,4 @@
-/* Numbers are not checked here: what a number means is the records' to say. */
+/* What a number means is the records' to say; it must only fit into a column of the catalogue. */
 #include "node/trust/pin.h"
 
 #include "node/common/wire.h"
@@ -17,6 +17,9 @@ int pin_from_wire(struct pin *pin, const Ecbak__Pin *message, struct err *err)
     if (message == NULL || !wire_take(pin->vault.bytes, ID_SIZE, message->vault) ||
         !wire_take(pin->writer.bytes, WRITER_ID_SIZE, message->writer))
         return err_set(err, ERR_FORMAT, "a pin without vault and writer");
+    if (message->number > INT64_MAX)
+        return err_set(err, ERR_FORMAT, "a pin for record %llu: no writer comes so far",
+                       (unsigned long long)message->number);
     pin->number = message->number;
     return 0;
 }
