@@ -34,7 +34,7 @@ struct sending {
 
     uint32_t placed;     /* of these fragments, how many have a receipt */
     uint64_t sent_bytes; /* over the network */
-    bool as_planned;     /* the holders were told the truth; else tell them: holders_tell */
+    bool as_planned;     /* the holders were told the truth; else tell them: tell_holders */
     struct err last;     /* why the last one that failed did */
 };
 
