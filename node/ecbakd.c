@@ -1,7 +1,6 @@
 /* ecbakd - a node of a backup cluster: the command line; node/daemon.c is what it runs. */
 #include <getopt.h>
 #include <stdio.h>
-#include <string.h>
 
 #include <sodium.h>
 

@@ -10,7 +10,6 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 
-#include "coding/base/alloc.h"
 #include "node/base/date_file.h"
 #include "node/chores/announce.h"
 #include "node/chores/chores.h"

@@ -9,7 +9,6 @@
 
 #include <sodium.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "coding/base/alloc.h"
 #include "node/common/wire.h"

@@ -4,11 +4,9 @@
  */
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "cli/store/store_run_internal.h"
 #include "coding/base/alloc.h"
-#include "coding/base/bytes.h"
 
 static bool is_lost(const struct redundancy *held)
 {

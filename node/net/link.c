@@ -9,7 +9,6 @@
 #include <sodium.h>
 
 #include "coding/base/alloc.h"
-#include "node/common/clock.h"
 
 #define MONITOR_ENDPOINT "inproc://outbox-monitor"
 

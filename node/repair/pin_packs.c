@@ -2,7 +2,6 @@
 #include "node/repair/pin_packs.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 #include "coding/base/alloc.h"
 #include "coding/rs.h"

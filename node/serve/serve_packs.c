@@ -1,6 +1,5 @@
 /* What commands ask about packs: put, pinned and counted, got. */
 #include <stdlib.h>
-#include <string.h>
 
 #include "coding/base/alloc.h"
 #include "coding/pack_id.h"

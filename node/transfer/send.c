@@ -2,10 +2,8 @@
  * late. A loop waits for whatever happens next, and ends when no slot has a flight. */
 #include "node/transfer/send_internal.h"
 
-#include <assert.h>
 #include <stdatomic.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "coding/base/alloc.h"
 #include "node/common/clock.h"

@@ -3,7 +3,6 @@
 
 #include <assert.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "node/common/clock.h"
 #include "node/common/wire.h"
