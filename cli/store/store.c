@@ -19,10 +19,10 @@
 
 #include <sodium.h>
 
-#include "cli/base/steady_clock.h"
 #include "cli/store/store_run_internal.h"
 #include "coding/base/alloc.h"
 #include "coding/base/bytes.h"
+#include "node/common/clock.h"
 
 #define PASSES_MAX         3
 #define ZSTD_LEVEL_DEFAULT 3
@@ -293,7 +293,7 @@ int store_run(struct vault *vault, const struct store_options *options,
               struct job_progress *progress, const struct job_report *report,
               struct store_result *result, struct err *err)
 {
-    double begin = steady_clock_s();
+    int64_t begin_ms = monotonic_ms();
     *result = (struct store_result){0};
     job_allow_open_files();
     struct store_run *run = alloc_zero(1, sizeof(*run));
@@ -311,7 +311,7 @@ int store_run(struct vault *vault, const struct store_options *options,
     chunker_init(&pipeline->chunker, vault->keys->gear_key);
     int status = run_store(run, err);
     result->bytes_sent = progress->bytes_sent;
-    result->seconds = steady_clock_s() - begin;
+    result->seconds = (double)(monotonic_ms() - begin_ms) / 1000;
     progress->phase = JOB_ENDED;
     release(run);
     free(run);

@@ -11,10 +11,10 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "cli/base/steady_clock.h"
 #include "cli/base/text.h"
 #include "cli/ui/output.h"
 #include "coding/base/alloc.h"
+#include "node/common/clock.h"
 
 #define PAINT_MS      200
 #define RATE_WINDOW_S 3.0 /* the rate shown is a mean that forgets with this time constant */
@@ -94,7 +94,7 @@ void progress_line(char to[PROGRESS_LINE_MAX], const char *verb, struct job_prog
 /* With the lock held. */
 static void paint(struct progress *p)
 {
-    double now = steady_clock_s(), passed = now - p->last_s;
+    double now = (double)monotonic_ms() / 1000, passed = now - p->last_s;
     uint64_t bytes = atomic_load(&p->job->bytes);
     if (passed > 0) {
         double fresh = (double)(bytes - p->last_bytes) / passed;
@@ -152,7 +152,7 @@ struct progress *progress_start(const char *verb, struct job_progress *job, bool
     p->job = job;
     p->json = json;
     p->quiet = quiet;
-    p->start_s = p->last_s = steady_clock_s();
+    p->start_s = p->last_s = (double)monotonic_ms() / 1000;
     pthread_mutex_init(&p->lock, NULL);
     pthread_condattr_t clock;
     pthread_condattr_init(&clock);
