@@ -70,7 +70,7 @@ void follow_release(struct follow *follow)
     (void)follow;
 }
 
-void follow_greet(struct follow *follow, struct peers *peers)
+void follow_pull_new(struct follow *follow, struct peers *peers)
 {
     (void)follow, (void)peers;
     atomic_fetch_add(&greeted, 1);

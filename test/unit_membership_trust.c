@@ -90,7 +90,7 @@ static struct revocations *revocations_made(struct node *of)
 static void expel(struct node *at, struct node *whom)
 {
     shut_out(at->revocations, &whom->cert, 0);
-    membership_heed(at->membership);
+    membership_revocations_changed(at->membership);
 }
 
 /* Does `by` know which revocations `of` has, there being one? */

@@ -156,7 +156,8 @@ int client_next(struct client *client, struct client_answer *answer, struct err 
 
 /* held[count] is filled in the order of packs; any count (sent in batches). */
 int client_pin_packs(struct client *client, const struct pin *pin, const struct pack_id *packs,
-                     size_t count, bool heal, struct redundancy *held, struct err *err) MUST_CHECK;
+                     size_t count, bool repair, struct redundancy *held,
+                     struct err *err) MUST_CHECK;
 
 /* others: how many other nodes have it on disk. */
 int client_put_record(struct client *client, const uint8_t *record, size_t size,

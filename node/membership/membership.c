@@ -83,12 +83,12 @@ void membership_publish(struct membership *m)
 }
 
 /* Whom the revocations are about is expelled; where its bulk socket is stays known, for what it holds. */
-static void heed_revocations(struct membership *m)
+static void expel_revoked(struct membership *m)
 {
     struct revocation_digest now = revocations_digest(m->trust.revocations);
-    if (now.digest == m->heeded.digest && now.count == m->heeded.count)
+    if (now.digest == m->expelled.digest && now.count == m->expelled.count)
         return;
-    m->heeded = now;
+    m->expelled = now;
     m->changed = true;
     for (size_t i = 1; i < swim_member_count(m->swim); i++) {
         struct swim_member found;
@@ -113,11 +113,11 @@ static void tell_offer(struct membership *m)
     bool told = !m->offer_changed;
     bool urgent = offer.store_epoch != m->meta.offer.store_epoch ||
                   offer.capacity_bytes != m->meta.offer.capacity_bytes;
-    bool heeded = m->meta.revocations.digest != m->heeded.digest ||
-                  m->meta.revocations.count != m->heeded.count;
-    if (heeded)
+    bool changed = m->meta.revocations.digest != m->expelled.digest ||
+                   m->meta.revocations.count != m->expelled.count;
+    if (changed)
         told = false;
-    if (!told && !urgent && !heeded && boottime_ms() - m->offered_ms < OFFER_MS)
+    if (!told && !urgent && !changed && boottime_ms() - m->offered_ms < OFFER_MS)
         told = true; /* later */
     else
         m->offer_changed = false;
@@ -128,7 +128,7 @@ static void tell_offer(struct membership *m)
     size_t size;
     struct err err = ERR_INIT;
     m->meta.offer = offer;
-    m->meta.revocations = m->heeded;
+    m->meta.revocations = m->expelled;
     m->offered_ms = boottime_ms();
     if (meta_encode(&m->meta, bytes, &size, &err) != 0 ||
         swim_update(m->swim, (uint64_t)boottime_ms(), NULL, bytes, size, &err) != 0)
@@ -151,7 +151,7 @@ static int turn(struct membership *m, int64_t wait_ms)
         return -1;
     heartbeat_beat(&m->heart);
     link_process(m->link);
-    heed_revocations(m);
+    expel_revoked(m);
     tell_offer(m);
     swim_tick(m->swim, (uint64_t)boottime_ms());
     membership_carry_out(m);
@@ -273,7 +273,7 @@ void membership_update(struct membership *m, const struct membership_offer *offe
     wake(m);
 }
 
-void membership_heed(struct membership *m)
+void membership_revocations_changed(struct membership *m)
 {
     wake(m);
 }

@@ -83,7 +83,7 @@ const char *member_state_name(enum member_state state);
 
 void membership_update(struct membership *membership, const struct membership_offer *offer);
 /* The revocations have changed: whom they are about is expelled, and the others are told what is known. */
-void membership_heed(struct membership *membership);
+void membership_revocations_changed(struct membership *membership);
 /* Leaves for good: the others are told. Returns when that was sent to some, or after a bound of time. */
 void membership_leave(struct membership *membership);
 

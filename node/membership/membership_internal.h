@@ -70,8 +70,8 @@ struct membership {
     size_t seed_count;
     struct protocol protocol; /* what we speak */
     struct incompatible incompatible;
-    struct revocation_digest heeded; /* whom these are about was expelled */
-    bool changed;                    /* the table is behind the core */
+    struct revocation_digest expelled; /* whom these are about was expelled */
+    bool changed;                      /* the table is behind the core */
     int64_t published_ms, offered_ms, remembered_ms, complained_ms;
     uint64_t generation;
     _Atomic uint64_t malformed;

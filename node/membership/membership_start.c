@@ -84,7 +84,7 @@ static int start_core(struct membership *m, const struct config *config, const s
              (unsigned)config->bulk_port);
     snprintf(m->meta.version, sizeof(m->meta.version), "%s", ECBAK_VERSION);
     m->meta.offer = m->offer;
-    m->meta.revocations = m->heeded = revocations_digest(m->trust.revocations);
+    m->meta.revocations = m->expelled = revocations_digest(m->trust.revocations);
     if (strlen(address) >= sizeof(((struct member *)0)->address))
         return err_set(err, ERR_INVALID, "the address %s is too long", address);
     if (cert_encode(cert, m->meta.certificate, &m->meta.certificate_size, err) != 0 ||

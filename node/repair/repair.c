@@ -136,7 +136,7 @@ int repair_object(struct peers *peers, const struct repair *repair, struct holde
     send_fragments(sending);
     *sent_bytes += sending->placed * sending->fragment_size; /* not what nobody took */
     for (uint32_t i = 0; i < sending->placed; i++)
-        count_one(peers->local.counters, COUNTED_HEALED);
+        count_one(peers->local.counters, COUNTED_REPAIRED);
     if (sending->placed == 0) {
         err_set(err, ERR_TOO_FEW, "no other node took a fragment: %s", sending->last.text);
         goto done;

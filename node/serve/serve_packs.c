@@ -72,7 +72,7 @@ int serve_pin_packs(struct service *service, const struct question *question,
     }
     answer->held = alloc_zero(count, sizeof(*answer->held));
     if (result == 0)
-        result = pin_packs(&service->peers, &pin, packs, count, body->heal, answer->held, err);
+        result = pin_packs(&service->peers, &pin, packs, count, body->repair, answer->held, err);
     free(packs);
     if (result != 0)
         return -1;
