@@ -8,7 +8,7 @@
 #include "node/config/config.h"
 #include "node/daemon.h"
 
-enum exit_code {
+enum daemon_exit {
     EXIT_DONE = 0,
     EXIT_FAILED = 1,
     EXIT_USAGE = 2,

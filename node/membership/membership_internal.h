@@ -40,7 +40,7 @@ void trust_release(struct trust *trust);
 /* The core's questions; context is a struct trust. */
 void trust_fill_ops(struct trust *trust, struct swim_ops *ops);
 
-struct seed {
+struct known_seed {
     char name[16]; /* what the core calls it */
     struct link_peer peer;
 };
@@ -66,7 +66,7 @@ struct membership {
     struct node_meta meta;
     struct member_notes notes;
     char notes_path[1100];
-    struct seed seeds[SWIM_SEEDS_MAX];
+    struct known_seed seeds[SWIM_SEEDS_MAX];
     size_t seed_count;
     struct protocol protocol; /* what we speak */
     struct incompatible incompatible;

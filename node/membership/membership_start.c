@@ -26,8 +26,8 @@ static void add_seed(struct membership *m, const char *address, const uint8_t cu
 {
     if (m->seed_count == SWIM_SEEDS_MAX || memcmp(curve, m->trust.keys->curve_public, 32) == 0)
         return;
-    struct seed *seed = &m->seeds[m->seed_count];
-    *seed = (struct seed){0};
+    struct known_seed *seed = &m->seeds[m->seed_count];
+    *seed = (struct known_seed){0};
     snprintf(seed->peer.endpoint, sizeof(seed->peer.endpoint), "tcp://%s", address);
     memcpy(seed->peer.curve, curve, 32);
     for (size_t i = 0; i < m->seed_count; i++)
