@@ -6,21 +6,14 @@
 #include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
-#include <time.h>
 
+#include "node/common/clock.h"
 #include "node/common/wire.h"
 
 #define BUSY_FIRST_MS 20
 #define BUSY_MOST_MS  500
 #define SLICE_MS      1000
 #define KNOCK_MS      250
-
-static int64_t now_ms(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
 
 static int call_send(struct client *client, struct client_call *call, struct err *err)
 {
@@ -44,7 +37,7 @@ static int call_send(struct client *client, struct client_call *call, struct err
 /* Until the node is back: client_pump knocks, and sends it again. */
 static void call_put_off(struct client *client, struct client_call *call)
 {
-    int64_t now = now_ms();
+    int64_t now = monotonic_ms();
     assert(!call->answered);
     if (client->gone_ms == 0)
         client->gone_ms = now;
@@ -142,7 +135,7 @@ static void client_take(struct client *client, zmq_msg_t *header, zmq_msg_t *pay
     if (reply->error == ERR_BUSY) {
         int wait_ms = BUSY_FIRST_MS << (call->tries < 5 ? call->tries : 5);
         call->tries++;
-        call->again_ms = now_ms() + (wait_ms < BUSY_MOST_MS ? wait_ms : BUSY_MOST_MS);
+        call->again_ms = monotonic_ms() + (wait_ms < BUSY_MOST_MS ? wait_ms : BUSY_MOST_MS);
         wire_free(reply);
         return;
     }
@@ -187,7 +180,7 @@ static void client_lost(struct client *client)
 {
     client->lost = true;
     bool wait = client->patience_ms > 0 &&
-                (client->gone_ms == 0 || now_ms() - client->gone_ms < client->patience_ms);
+                (client->gone_ms == 0 || monotonic_ms() - client->gone_ms < client->patience_ms);
     for (size_t i = 0; i < CLIENT_CALLS_MAX; i++) {
         struct client_call *call = &client->calls[i];
         if (call->number == 0 || call->answered)
@@ -210,7 +203,7 @@ static void client_lost(struct client *client)
 /* Sends again what is due, waits for something to happen (at most wait_ms), and takes it. */
 static int client_pump(struct client *client, int64_t wait_ms, struct err *err)
 {
-    int64_t now = now_ms();
+    int64_t now = monotonic_ms();
     for (size_t i = 0; i < CLIENT_CALLS_MAX; i++) {
         struct client_call *call = &client->calls[i];
         if (call->number == 0 || call->answered || call->again_ms == 0)
@@ -250,7 +243,7 @@ static int client_pump(struct client *client, int64_t wait_ms, struct err *err)
 struct client_call *client_call_wait(struct client *client, struct client_call *call,
                                      struct err *err)
 {
-    int64_t start = now_ms();
+    int64_t start = monotonic_ms();
     assert(call == NULL || call->number != 0); /* else it would be waited for in vain */
     for (;;) {
         bool any = call != NULL;
@@ -267,7 +260,7 @@ struct client_call *client_call_wait(struct client *client, struct client_call *
         }
         int64_t left = SLICE_MS;
         if (client->timeout_ms > 0) {
-            left = start + client->timeout_ms - now_ms();
+            left = start + client->timeout_ms - monotonic_ms();
             if (left <= 0) {
                 client_no_answer(client, err);
                 err_context(err, "waited %d s", client->timeout_ms / 1000);
