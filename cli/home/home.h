@@ -5,6 +5,7 @@
  *       writer.key      this machine's writer: id, Ed25519 secret, certificate
  *       sequence        last reserved and last saved record number, hash of the last record
  *       records/        own records as signed, saved before they are sent
+ *       heads           see heads.h: the newest records seen (without it a roll-back is not noticed)
  *       cache.db        see cache.h (can be deleted)
  *       state/          per set of paths: what the last store saw (can be deleted)
  *       lock            one store at a time

@@ -165,7 +165,7 @@ static int sync_folders(const struct store *store, struct err *err)
     return durable_sync_dir(store->dir, err);
 }
 
-/* An index with rows that cannot be is as good as none: it is made anew from the files, once. */
+/* A catalogue with rows that cannot be is as good as none: it is made anew from the files, once. */
 static int open_catalogue(struct store *s, const char *path, struct err *err)
 {
     struct err why = ERR_INIT;
