@@ -4,17 +4,16 @@
 
 #include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <sodium.h>
 
 #include "cli/home/home_internal.h"
+#include "cli/home/lock.h"
 #include "coding/base/alloc.h"
 #include "coding/base/bytes.h"
 #include "node/common/durable.h"
@@ -163,6 +162,16 @@ void vault_close(struct vault **vault)
     *vault = NULL;
 }
 
+/* Of the files that only a locked vault's holder writes. */
+static void clear_leftovers(const struct vault *vault)
+{
+    char path[HOME_PATH_MAX];
+    struct err ignored;
+    durable_clear_leftovers(vault->dir, "sequence");
+    if (home_join(path, vault->dir, "records", &ignored) == 0)
+        durable_clear_leftovers(path, NULL);
+}
+
 int vault_lock(struct vault *vault, struct err *err)
 {
     char path[HOME_PATH_MAX];
@@ -170,16 +179,11 @@ int vault_lock(struct vault *vault, struct err *err)
         return 0;
     if (home_join(path, vault->dir, "lock", err) != 0)
         return -1;
-    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-    if (fd < 0)
-        return err_errno(err, "opening %s", path);
-    if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
-        int busy = errno == EWOULDBLOCK;
-        int result = err_errno(err, "locking %s", path);
-        close(fd);
-        return busy ? err_set(err, ERR_BUSY, "another store into this vault is running") : result;
-    }
-    vault->lock = fd;
+    if (lock_take(&vault->lock, path, 0, NULL, err) != 0)
+        return err->code == ERR_BUSY
+                   ? err_set(err, ERR_BUSY, "another store into this vault is running")
+                   : -1;
+    clear_leftovers(vault);
     return 0;
 }
 

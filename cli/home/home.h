@@ -16,7 +16,7 @@
  *            and none named; ERR_BUSY another store runs; ERR_DENIED permissions too wide;
  *            ERR_FORMAT, ERR_VERSION, ERR_DAMAGED a file of the vault
  *   Memory   secrets lie in sodium_malloc'd memory
- *   Threads  one at a time for one vault
+ *   Threads  one at a time for one struct vault; any number of processes
  */
 #ifndef ECBAK_CLI_HOME_HOME_H
 #define ECBAK_CLI_HOME_HOME_H

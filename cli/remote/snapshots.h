@@ -26,6 +26,7 @@ enum finding_kind {
     FINDING_ROLLBACK = 3,   /* this machine has seen `number`, and it is not among the records */
     FINDING_UNREADABLE = 4, /* a record that is not what it should be: text says why */
     FINDING_NEWER = 5,      /* `count` records are of kinds that this version does not know */
+    FINDING_FORGETFUL = 6,  /* what was seen cannot be read or remembered here: text says why */
 };
 
 struct finding {
