@@ -205,6 +205,31 @@ static void a_record_of_an_unknown_kind_is_told_and_hides_no_snapshot(void **sta
     free(status);
 }
 
+static void a_home_that_cannot_be_written_to_keeps_nobody_from_listing(void **state)
+{
+    (void)state;
+    struct err err = ERR_INIT;
+    struct store_result result;
+    struct client *client;
+    struct snapshot_list list;
+    make_file("a", 1000, 1);
+    store_well(&result);
+    restart();
+    char *heads = alloc_format("%s/heads", vault->dir);
+    unlink(heads);
+    assert_int_equal(mkdir(heads, 0700), 0); /* as root writes to folders that refuse others */
+    free(heads);
+    assert_int_equal(client_open(&client, NULL, &err), 0);
+    assert_int_equal(snapshot_list_load(&list, vault, client, &err), 0);
+    assert_int_equal(list.count, 1);
+    assert_int_equal(list.finding_count, 1);
+    assert_int_equal(list.findings[0].kind, FINDING_FORGETFUL);
+    snapshot_list_release(&list);
+    client_close(&client);
+    make_file("a", 1001, 1);
+    store_well(&result);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -215,6 +240,7 @@ int main(void)
         TEST(what_a_lost_pack_had_is_taken_from_another_that_has_it_too),
         TEST(missing_and_forked_records_are_found),
         TEST(a_record_of_an_unknown_kind_is_told_and_hides_no_snapshot),
+        TEST(a_home_that_cannot_be_written_to_keeps_nobody_from_listing),
     };
     return cmocka_run_group_tests(tests, set_up_all, NULL);
 }

@@ -142,14 +142,10 @@ static void judge_head(struct snapshot_list *list, const struct chain *chain,
 }
 
 /* Each writer's newest link is what this machine has now seen. */
-static int judge_chains(struct snapshot_list *list, struct chain *chain, const struct vault *vault,
-                        struct err *err)
+static void judge_chains(struct snapshot_list *list, struct chain *chain, struct heads *heads)
 {
-    struct heads heads;
-    if (heads_load(&heads, vault->dir, err) != 0)
-        return -1;
-    for (size_t i = 0; i < heads.count; i++)
-        judge_head(list, chain, &heads.heads[i]);
+    for (size_t i = 0; i < heads->count; i++)
+        judge_head(list, chain, &heads->heads[i]);
     if (chain->count > 1)
         qsort(chain->links, chain->count, sizeof(chain->links[0]), link_order);
     for (size_t i = 0; i < chain->count; i++) {
@@ -158,11 +154,16 @@ static int judge_chains(struct snapshot_list *list, struct chain *chain, const s
         struct head head = {.number = link->number};
         head.writer = link->writer;
         head.hash = link->hash;
-        heads_see(&heads, &head);
+        heads_see(heads, &head);
     }
-    int result = heads_save(&heads, vault->dir, err);
-    heads_release(&heads);
-    return result;
+}
+
+/* A home that cannot be written to must not keep anybody from listing and recovering. */
+static void add_forgetful(struct snapshot_list *list, const struct err *why)
+{
+    char text[sizeof(list->findings[0].text)];
+    snprintf(text, sizeof(text), "a roll-back might not be noticed: %.120s", why->text);
+    add_finding(list, FINDING_FORGETFUL, NULL, 0, 0, text);
 }
 
 static int snapshot_order(const void *a, const void *b)
@@ -184,6 +185,11 @@ int snapshot_list_load(struct snapshot_list *list, const struct vault *vault, st
     struct node_status *status = alloc_zero(1, sizeof(*status));
     struct record_list records = {0};
     struct chain chain = {0};
+    struct heads heads = {0};
+    struct err forgetful = ERR_INIT;
+    /* Read before the nodes are asked: another command may see newer records, and note them down,
+     * while they answer. */
+    bool known = heads_load(&heads, vault->dir, &forgetful) == 0;
     int result = client_status(client, status, err);
     if (result == 0)
         result = client_get_records(client, &vault->keys->vault, &records, err);
@@ -204,8 +210,11 @@ int snapshot_list_load(struct snapshot_list *list, const struct vault *vault, st
         add_finding(list, FINDING_NEWER, NULL, 0, chain.unknown,
                     "the vault has records of a kind that this version does not know: what they "
                     "say of its snapshots, a newer ecbak shows");
-    result = judge_chains(list, &chain, vault, err);
+    judge_chains(list, &chain, &heads);
+    if (!known || heads_save(&heads, vault->dir, &forgetful) != 0)
+        add_forgetful(list, &forgetful);
 done:
+    heads_release(&heads);
     if (result != 0)
         snapshot_list_release(list);
     free(chain.links);
@@ -224,6 +233,19 @@ void snapshot_list_release(struct snapshot_list *list)
 }
 
 /* ---- choosing -------------------------------------------------------------------------------- */
+
+const struct snapshot *snapshot_newest_of(const struct snapshot_list *list,
+                                          const struct writer_id *writer)
+{
+    const struct snapshot *newest = NULL;
+    for (size_t i = 0; i < list->count; i++) {
+        const struct snapshot *snapshot = &list->snapshots[i];
+        if (id_equal(&snapshot->writer, writer) &&
+            (newest == NULL || snapshot->number > newest->number))
+            newest = snapshot;
+    }
+    return newest;
+}
 
 bool snapshot_matches(const struct snapshot *snapshot, const struct snapshot_filter *filter)
 {

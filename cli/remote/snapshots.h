@@ -26,6 +26,7 @@ enum finding_kind {
     FINDING_ROLLBACK = 3,   /* this machine has seen `number`, and it is not among the records */
     FINDING_UNREADABLE = 4, /* a record that is not what it should be: text says why */
     FINDING_NEWER = 5,      /* `count` records are of kinds that this version does not know */
+    FINDING_FORGETFUL = 6,  /* what was seen cannot be read or remembered here: text says why */
 };
 
 struct finding {
@@ -47,6 +48,10 @@ struct snapshot_list {
 int snapshot_list_load(struct snapshot_list *list, const struct vault *vault, struct client *client,
                        struct err *err) MUST_CHECK;
 void snapshot_list_release(struct snapshot_list *list);
+
+/* The one of this writer with the highest number; NULL when there is none. */
+const struct snapshot *snapshot_newest_of(const struct snapshot_list *list,
+                                          const struct writer_id *writer);
 
 /* What to choose from: NULL or "" matches all. path: a snapshot that holds it, or something in it.
  */

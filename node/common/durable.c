@@ -3,6 +3,7 @@
  * fsync of that folder makes both the new name and the absence of the old one durable. */
 #include "node/common/durable.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -126,6 +127,25 @@ int durable_write(const char *path, const struct durable_piece *pieces, size_t c
         return -1;
     }
     return 0;
+}
+
+void durable_clear_leftovers(const char *dir, const char *name)
+{
+    static const size_t end_size = sizeof(".XXXXXX" DURABLE_TEMPORARY) - 1;
+    DIR *stream = opendir(dir);
+    for (struct dirent *entry; stream != NULL && (entry = readdir(stream)) != NULL;) {
+        const char *found = entry->d_name;
+        size_t size = strlen(found);
+        if (size <= end_size || found[size - end_size] != '.' ||
+            strcmp(found + size - strlen(DURABLE_TEMPORARY), DURABLE_TEMPORARY) != 0)
+            continue;
+        if (name != NULL &&
+            (size - end_size != strlen(name) || strncmp(found, name, size - end_size) != 0))
+            continue;
+        unlinkat(dirfd(stream), found, 0);
+    }
+    if (stream != NULL)
+        closedir(stream);
 }
 
 static int read_open(const char *path, size_t size_max, bool secret, int *fd, size_t *size,
