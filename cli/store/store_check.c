@@ -105,16 +105,13 @@ int check_before(struct store_run *run, struct err *err)
 
 /* ---- after ----------------------------------------------------------------------------------- */
 
-static void count_object(struct store_result *result, const struct redundancy *held,
-                         uint32_t *margin)
+static void count_object(struct store_result *result, const struct redundancy *held)
 {
-    uint32_t survives = held->others > held->data ? held->others - held->data : 0;
-    uint32_t spare = held->nodes > held->data ? held->nodes - held->data : 0;
+    int32_t survives =
+        held->others < held->data ? STORE_LOST_WITH_US : (int32_t)(held->others - held->data);
     result->objects++;
     if (survives < result->survives)
         result->survives = survives;
-    if (spare < *margin)
-        *margin = spare;
     if (held->nodes < held->data + held->parity)
         result->objects_short++;
 }
@@ -129,13 +126,13 @@ int check_after(struct store_run *run, bool *again, struct err *err)
     for (size_t i = 0; i < run->index_packs.count; i++)
         id_list_add(&list, &run->index_packs.ids[i]);
     result->objects = result->objects_short = 0;
-    result->survives = run->margin = UINT32_MAX;
+    result->survives = INT32_MAX;
     *again = false;
     int status = ask_held(run, &list, &held, err);
     if (status == 0)
         status = drop_lost(run, &list, held, again, err);
     for (size_t i = 0; i < list.count && status == 0; i++)
-        count_object(result, &held[i], &run->margin);
+        count_object(result, &held[i]);
     free(held);
     id_list_release(&list);
     return status;
@@ -149,11 +146,12 @@ void judge_outcome(struct store_run *run)
     char *note = result->note;
     size_t room = sizeof(result->note);
     result->outcome = JOB_DONE;
-    if (run->margin == 0) {
+    if (result->survives == STORE_LOST_WITH_US) {
         result->outcome = JOB_TOO_FEW;
         snprintf(note, room,
-                 "stored, but it does not survive the loss of any node: %llu of %llu objects are "
-                 "on too few nodes; store again when more members are alive",
+                 "no snapshot was made: all of it would be lost with this machine, since the other "
+                 "members hold too little of %llu of %llu objects; the next store completes it "
+                 "when more of them are alive",
                  (unsigned long long)result->objects_short, (unsigned long long)result->objects);
     } else if (result->problems > 0) {
         result->outcome = JOB_INCOMPLETE;
