@@ -61,6 +61,7 @@ enum job_outcome {
     JOB_INCOMPLETE = 3, /* files missing, or fewer losses survived than asked for */
     JOB_TOO_FEW = 4,    /* members: what is stored would be lost with this machine */
     JOB_DAMAGED = 5,    /* wrong key, or damaged data was met */
+    JOB_FULL = 6,       /* no space */
 };
 
 #endif

@@ -131,7 +131,8 @@ static const char about[] =
     "Exit status 3 when some files could not be read, or fewer losses are survived than meant;\n"
     "4 when too few members are there: what would be lost with this machine is no snapshot, and "
     "not\n"
-    "listed (with --json: \"snapshot\": null, \"survives\": -1); the next store completes it.";
+    "listed (with --json: \"snapshot\": null, \"survives\": -1); the next store completes it;\n"
+    "6 when the members have no space.";
 
 int cmd_store(int argc, char **argv)
 {

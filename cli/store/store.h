@@ -10,7 +10,7 @@
  *   Safety   may be killed at any moment: a snapshot is listed and whole, or not listed; packs sent
  *            so far are used by the next store. What would be lost with this machine is no snapshot:
  *            it is not published either
- *   Errors   ERR_TOO_FEW the cluster has too few members; ERR_BUSY another store of this vault runs
+ *   Errors   ERR_TOO_FEW the cluster has too few members; ERR_FULL they have no space; ERR_BUSY another store of this vault runs
  *            here; ERR_CANCELLED; those of the node. A file that cannot be read is not an error: it
  *            is reported, and the outcome is JOB_INCOMPLETE
  *   Memory   below 200 MB whatever the size of the tree
@@ -62,13 +62,14 @@ struct store_result {
     double seconds;
     uint64_t problems;      /* files reported */
     uint64_t objects_short; /* objects on fewer nodes than data + parity */
+    bool full;              /* some of these because nodes have no space */
     uint32_t record_others; /* other nodes that have the record */
     enum job_outcome outcome;
     char note[ERR_TEXT_MAX]; /* why the outcome is not JOB_DONE: one sentence; "" when it is */
 };
 
-/* 0 when all was done that could be (see result->outcome and result->published; JOB_TOO_FEW: it is
- * sent, but no snapshot, and the next store completes it), -1 when not. Takes the vault's lock, which vault_close gives back. */
+/* 0 when all was done that could be (see result->outcome and result->published; JOB_TOO_FEW or
+ * JOB_FULL: it is sent, but no snapshot, and the next store completes it), -1 when not. Takes the vault's lock, which vault_close gives back. */
 int store_run(struct vault *vault, const struct store_options *options,
               struct job_progress *progress, const struct job_report *report,
               struct store_result *result, struct err *err) MUST_CHECK;

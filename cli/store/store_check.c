@@ -114,6 +114,7 @@ static void count_object(struct store_result *result, const struct redundancy *h
         result->survives = survives;
     if (held->nodes < held->data + held->parity)
         result->objects_short++;
+    result->full = result->full || held->full;
 }
 
 int check_after(struct store_run *run, bool *again, struct err *err)
@@ -126,6 +127,7 @@ int check_after(struct store_run *run, bool *again, struct err *err)
     for (size_t i = 0; i < run->index_packs.count; i++)
         id_list_add(&list, &run->index_packs.ids[i]);
     result->objects = result->objects_short = 0;
+    result->full = false;
     result->survives = INT32_MAX;
     *again = false;
     int status = ask_held(run, &list, &held, err);
@@ -147,12 +149,13 @@ void judge_outcome(struct store_run *run)
     size_t room = sizeof(result->note);
     result->outcome = JOB_DONE;
     if (result->survives == STORE_LOST_WITH_US) {
-        result->outcome = JOB_TOO_FEW;
+        result->outcome = result->full ? JOB_FULL : JOB_TOO_FEW;
         snprintf(note, room,
                  "no snapshot was made: all of it would be lost with this machine, since the other "
-                 "members hold too little of %llu of %llu objects; the next store completes it "
-                 "when more of them are alive",
-                 (unsigned long long)result->objects_short, (unsigned long long)result->objects);
+                 "members %s %llu of %llu objects; the next store completes it when %s",
+                 result->full ? "have no space for" : "hold too little of",
+                 (unsigned long long)result->objects_short, (unsigned long long)result->objects,
+                 result->full ? "they have (see ecbak members)" : "more of them are alive");
     } else if (result->problems > 0) {
         result->outcome = JOB_INCOMPLETE;
         snprintf(note, room, "%llu file%s could not be stored whole",
@@ -161,8 +164,9 @@ void judge_outcome(struct store_run *run)
         result->outcome = JOB_INCOMPLETE;
         snprintf(note, room,
                  "%llu of %llu objects are on fewer nodes than meant; the next store completes "
-                 "them when more members are alive",
-                 (unsigned long long)result->objects_short, (unsigned long long)result->objects);
+                 "them when more members %s",
+                 (unsigned long long)result->objects_short, (unsigned long long)result->objects,
+                 result->full ? "have space for them (see ecbak members)" : "are alive");
     } else if (result->record_others < wanted) {
         result->outcome = JOB_INCOMPLETE;
         snprintf(note, room, "the snapshot's record is on %u other nodes, not on %u",
