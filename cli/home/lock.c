@@ -9,13 +9,15 @@
 #include <time.h>
 #include <unistd.h>
 
-#define PAUSE_MS_MIN 2
-#define PAUSE_MS_MAX 200
+#define PAUSE_MS_MIN     2
+#define PAUSE_MS_MAX     200
+#define LOCK_WAIT_MAX_MS ((uint64_t)1 << 50) /* for ever, and no overflow */
 
 static int take(int fd, const char *path, uint64_t wait_ms, const _Atomic bool *cancel,
                 struct err *err)
 {
-    const int64_t end_ms = monotonic_ms() + wait_ms;
+    const int64_t end_ms =
+        monotonic_ms() + (int64_t)(wait_ms < LOCK_WAIT_MAX_MS ? wait_ms : LOCK_WAIT_MAX_MS);
     long pause_ms = PAUSE_MS_MIN;
     while (flock(fd, LOCK_EX | LOCK_NB) != 0) {
         if (errno != EWOULDBLOCK && errno != EINTR)

@@ -7,7 +7,8 @@
  *   5. are the packs that the last store left still whole? what is not is read again
  *   6. walk, read, pack, send; then the index
  *   7. once more, for everything that this snapshot relies on; if some of it was lost: 5 again
- *   8. sign, save, send the record. Only then may the cache and the state file call it published
+ *   8. sign, save, send the record, unless this machine's loss alone would make it worthless. Only
+ *      then may the cache and the state file call it published
  *
  * Killed before 8, a store leaves packs that the cache knows and the next one uses.
  */
@@ -215,10 +216,13 @@ static int run_store(struct store_run *run, struct err *err)
     run->result->problems = pipeline->progress->problems;
     if (pipeline->options->dry_run)
         return 0;
-    set_phase(run, JOB_PUBLISHING);
-    if (publish_snapshot(run, err) != 0)
-        return -1;
-    remember(run);
+    if (run->result->survives != STORE_LOST_WITH_US) {
+        set_phase(run, JOB_PUBLISHING);
+        if (publish_snapshot(run, err) != 0)
+            return -1;
+        run->result->published = true;
+        remember(run);
+    }
     judge_outcome(run);
     return 0;
 }

@@ -37,6 +37,7 @@ struct redundancy {
     uint32_t nodes;  /* distinct nodes with a fragment */
     uint32_t others; /* of these, other than the node asked */
     uint64_t sent_bytes;
+    bool full; /* it could be on more nodes if they had space */
 };
 
 struct counter {

@@ -184,6 +184,7 @@ int pin_packs(struct peers *peers, const struct pin *pin, const struct pack_id *
             failures = 0;
         } else {
             failures++;
+            held[i].full = why.code == ERR_FULL;
             log_info("%s", why.text);
         }
     }

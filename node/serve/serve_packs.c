@@ -25,6 +25,7 @@ static void fill_held(Ecbak__Redundancy *message, struct redundancy *held)
     message->nodes = held->nodes;
     message->others = held->others;
     message->sent_bytes = held->sent_bytes;
+    message->full = held->full;
 }
 
 int serve_put_pack(struct service *service, const struct question *question,
