@@ -12,8 +12,12 @@ void announce_offer(struct store *store, uint64_t capacity_bytes, struct members
     *offer = (struct membership_offer){.capacity_bytes = capacity_bytes,
                                        .store_epoch = store_epoch(store)};
     store_usage(store, &offer->used_bytes, &fragments, &records);
-    if (store_check(store, &err) != 0)
+    uint64_t lost = store_lost(store);
+    offer->fragments_lost = lost < UINT32_MAX ? (uint32_t)lost : UINT32_MAX;
+    if (store_check(store, &err) != 0) {
         offer->capacity_bytes = 0;
+        offer->storage = STORAGE_AWAY;
+    }
 }
 
 /* What is used changes with each fragment; the others hear of it when it is worth a message: a two
@@ -37,6 +41,8 @@ void announce(struct announced *announced, struct store *store, uint64_t capacit
                                                  : "in service again");
     announced->out_of_service = out_of_service;
     if (offer.capacity_bytes == announced->told.capacity_bytes &&
+        offer.storage == announced->told.storage &&
+        offer.fragments_lost == announced->told.fragments_lost &&
         !worth_telling(offer.used_bytes, announced->told.used_bytes, offer.capacity_bytes))
         return;
     membership_update(membership, &offer);

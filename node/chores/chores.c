@@ -12,6 +12,7 @@
 
 #include "coding/base/alloc.h"
 #include "node/base/date_file.h"
+#include "node/base/log.h"
 #include "node/base/notify.h"
 #include "node/chores/announce.h"
 #include "node/chores/dates.h"
@@ -39,6 +40,7 @@ enum chore_waits {
 struct chores {
     struct chores_options options;
     /* THREAD_HOUSE */
+    struct err looked; /* what was wrong last */
     struct announced announced;
     struct date_floor floor;
     uint64_t moved_bytes, trimmed_bytes; /* of peers->moved_bytes: last time, at the last trim */
@@ -95,6 +97,16 @@ static void describe(struct chores *c)
     memcpy(c->status, text, sizeof(text));
 }
 
+/* The same trouble is said once. */
+static void look(struct chores *c)
+{
+    struct err err = ERR_INIT;
+    if (store_look(c->options.peers->local.store, &err) != 0 &&
+        strcmp(err.text, c->looked.text) != 0)
+        log_error("what lies on disk: %s", err.text);
+    c->looked = err;
+}
+
 static void write_date_down(struct chores *c)
 {
     dates_write_down(&c->floor, c->options.peers->local.store, c->options.config->data_dir,
@@ -135,7 +147,8 @@ static const struct chore {
     void (*run)(struct chores *chores);
 } table[] = {
     {"give memory back", THREAD_HOUSE, WAITS_NOTHING, 1000, 0, rest},
-    {"tell what is offered", THREAD_HOUSE, WAITS_DISK, 5000, 0, tell_offer},
+    {"look at the disk", THREAD_HOUSE, WAITS_DISK, 1000, 0, look},
+    {"tell what is offered", THREAD_HOUSE, WAITS_DISK, 1000, 0, tell_offer},
     {"tell systemd", THREAD_HOUSE, WAITS_NOTHING, 30000, 0, describe},
     {"write the date down", THREAD_HOUSE, WAITS_DISK, 10000, 0, write_date_down},
     {"warn of expiry", THREAD_HOUSE, WAITS_NOTHING, 86400000, 0, warn_of_expiry},

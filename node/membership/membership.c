@@ -112,7 +112,9 @@ static void tell_offer(struct membership *m)
     struct membership_offer offer = m->offer;
     bool told = !m->offer_changed;
     bool urgent = offer.store_epoch != m->meta.offer.store_epoch ||
-                  offer.capacity_bytes != m->meta.offer.capacity_bytes;
+                  offer.capacity_bytes != m->meta.offer.capacity_bytes ||
+                  offer.storage != m->meta.offer.storage ||
+                  offer.fragments_lost != m->meta.offer.fragments_lost;
     bool heeded = m->meta.revocations.digest != m->heeded.digest ||
                   m->meta.revocations.count != m->heeded.count;
     if (heeded)

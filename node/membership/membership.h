@@ -33,6 +33,12 @@ enum member_state {
     MEMBER_INCOMPATIBLE, /* speaks none of our protocol versions: it may be asked nothing */
 };
 
+/* What a node says of its storage. Numbers travel: append only. */
+enum storage_state {
+    STORAGE_SERVES = 0,
+    STORAGE_AWAY = 1, /* its data directory is not there, or not its own */
+};
+
 struct member {
     struct cert cert; /* id, name, zone, CURVE key */
     enum member_state state;
@@ -42,6 +48,8 @@ struct member {
     char address[64];       /* host:port, membership */
     char bulk_endpoint[80]; /* tcp://host:port */
     uint64_t capacity_bytes, used_bytes, store_epoch;
+    uint32_t storage; /* enum storage_state; a number that we do not know is some trouble */
+    uint32_t fragments_lost;
     char version[32];
     struct protocol protocol;             /* the versions that it speaks; {0, 0}: not known */
     struct revocation_digest revocations; /* that it knows */
@@ -63,6 +71,8 @@ struct membership;
 /* What this node offers, told to the others. */
 struct membership_offer {
     uint64_t capacity_bytes, used_bytes, store_epoch;
+    uint32_t storage;        /* enum storage_state */
+    uint32_t fragments_lost; /* whose files are gone from its disk, since it started */
 };
 
 /* Borrows credentials' parts and revocations (NULL: none). */
@@ -80,6 +90,9 @@ const struct member *member_find(const struct member_table *table, const struct 
  * that answer and are not away. */
 void member_table_count(const struct member_table *table, uint32_t *known, uint32_t *alive);
 const char *member_state_name(enum member_state state);
+/* What is wrong with a member beside its state, for people: "" when nothing is. */
+#define MEMBER_TROUBLE_MAX 128
+char *member_trouble(char to[MEMBER_TROUBLE_MAX], const struct member *member);
 
 void membership_update(struct membership *membership, const struct membership_offer *offer);
 /* The revocations have changed: whom they are about is expelled, and the others are told what is known. */

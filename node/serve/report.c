@@ -1,6 +1,7 @@
 /* Borrows from the member table, the configuration and the certificate while it is packed. */
 #include "node/serve/report.h"
 
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -68,6 +69,32 @@ static void add_incompatible(struct report *report, const struct member_table *t
     }
 }
 
+__attribute__((format(printf, 2, 3))) static void add_trouble(struct report *report,
+                                                              const char *format, ...)
+{
+    size_t at = report->status.n_troubles;
+    va_list args;
+    if (at == REPORT_TROUBLES_MAX)
+        return;
+    va_start(args, format);
+    vsnprintf(report->troubles[at], sizeof(report->troubles[at]), format, args);
+    va_end(args);
+    report->trouble_list[at] = report->troubles[at];
+    report->status.n_troubles++;
+    report->status.troubles = report->trouble_list;
+}
+
+/* What somebody should look after, beside what the other lines say. */
+static void add_troubles(struct report *report, struct service *service)
+{
+    uint64_t lost = store_lost(service->peers.local.store);
+    if (lost > 0)
+        add_trouble(report,
+                    "%llu fragment%s gone from its disk since it started: the next store of their "
+                    "owners makes them anew",
+                    (unsigned long long)lost, lost == 1 ? " is" : "s are");
+}
+
 void report_status(struct report *report, struct service *service, Ecbak__ClientReply *reply)
 {
     Ecbak__StatusReply *status = &report->status;
@@ -95,6 +122,7 @@ void report_status(struct report *report, struct service *service, Ecbak__Client
     status->reach_asked = report->reachable.asked;
     status->reach_failed = report->reachable.failed;
     status->reach = report->reachable.text;
+    add_troubles(report, service);
     add_counters(report, service);
     status->counters = report->counter_list;
     reply->body_case = ECBAK__CLIENT_REPLY__BODY_STATUS;
@@ -107,6 +135,7 @@ static void add_members(struct report *report, struct service *service)
     size_t count = report->table->count;
     uint64_t fragments, records;
     report->member_messages = alloc_zero(count, sizeof(*report->member_messages));
+    report->member_troubles = alloc_zero(count, sizeof(*report->member_troubles));
     report->member_list = alloc_zero(count, sizeof(struct Ecbak__Member *));
     for (size_t i = 0; i < count; i++) {
         struct member *member = &report->table->members[i];
@@ -127,6 +156,7 @@ static void add_members(struct report *report, struct service *service)
         message->used_bytes = member->used_bytes;
         if (member->self) /* of ourselves we know it as it is now */
             store_usage(service->peers.local.store, &message->used_bytes, &fragments, &records);
+        message->trouble = member_trouble(report->member_troubles[i], member);
         message->version = member->version;
         message->protocol_min = member->protocol.lowest;
         message->protocol_max = member->protocol.highest;
@@ -182,6 +212,7 @@ void report_release(struct report *report)
     if (report->table != NULL)
         member_table_release(&report->table);
     free(report->member_messages);
+    free(report->member_troubles);
     free(report->member_list);
     free(report->events);
     free(report->event_messages);

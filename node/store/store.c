@@ -155,12 +155,29 @@ int store_check(struct store *store, struct err *err)
 
 /* ---- life cycle ---- */
 
+int store_make_folders(const struct store *store, struct err *err)
+{
+    char path[DURABLE_PATH_MAX];
+    struct stat status;
+    for (size_t i = 0; i < sizeof(folders) / sizeof(folders[0]); i++) {
+        if (join(path, store->dir, folders[i], err) != 0)
+            return -1;
+        if (lstat(path, &status) == 0 || errno != ENOENT)
+            continue;
+        if (durable_make_dir(path, 0700, err) != 0)
+            return -1;
+        log_error("%s was gone, with all that was in it: it is made anew, empty", path);
+    }
+    return 0;
+}
+
 /* A process that was killed may have made a folder in one of these and not have synced its name. */
 static int sync_folders(const struct store *store, struct err *err)
 {
     char path[DURABLE_PATH_MAX];
-    if (join(path, store->dir, "fragments", err) != 0 || durable_sync_dir(path, err) != 0 ||
-        join(path, store->dir, "records", err) != 0 || durable_sync_dir(path, err) != 0)
+    if (store_make_folders(store, err) != 0 || join(path, store->dir, "fragments", err) != 0 ||
+        durable_sync_dir(path, err) != 0 || join(path, store->dir, "records", err) != 0 ||
+        durable_sync_dir(path, err) != 0)
         return -1;
     return durable_sync_dir(store->dir, err);
 }
@@ -180,6 +197,7 @@ static int open_catalogue(struct store *s, const char *path, struct err *err)
     catalogue_remove(path);
     memset(s->digest, 0, sizeof(s->digest));
     s->damaged_kept = 0;
+    s->lost = 0; /* the files that are there are found again */
     if (catalogue_open(&s->catalogue, path, s->epoch, err) != 0)
         return -1;
     return store_reconcile(s, err);
@@ -204,6 +222,9 @@ int store_open(struct store **store, const char *dir, const struct node_id *node
     if (take_sentinel(s, err) != 0 || sync_folders(s, err) != 0 ||
         open_catalogue(s, path, err) != 0)
         goto fail;
+    s->catalogue_inode = store_catalogue_inode(s);
+    snprintf(path, sizeof(path), "%s/fragments", dir);
+    s->fragments_seen = store_see_folder(path);
     *store = s;
     return 0;
 fail:
@@ -241,6 +262,20 @@ void store_usage(struct store *store, uint64_t *used_bytes, uint64_t *fragments,
     *fragments = store->fragments;
     *records = store->records;
     pthread_mutex_unlock(&store->lock);
+}
+
+uint64_t store_lost(struct store *store)
+{
+    pthread_mutex_lock(&store->lock);
+    uint64_t lost = store->lost;
+    pthread_mutex_unlock(&store->lock);
+    return lost;
+}
+
+void store_count_lost(struct store *store, const struct object_id *object, uint64_t count)
+{
+    store->lost += count;
+    store->seen[object->bytes[0]].known = false;
 }
 
 uint64_t store_damaged(struct store *store)

@@ -49,6 +49,13 @@ void store_usage(struct store *store, uint64_t *used_bytes, uint64_t *fragments,
 /* Files that did not prove themselves and were moved aside, since store_open. */
 uint64_t store_damaged(struct store *store);
 
+/* Fragments whose files are gone from the disk and did not come back, since store_open. */
+uint64_t store_lost(struct store *store);
+/* Makes anew what vanished of the folders and the catalogue, takes the rows away whose files are gone,
+ * and knows files again that came back. Cheap while nothing changed: call it about once a second, on
+ * one thread. */
+int store_look(struct store *store, struct err *err) MUST_CHECK;
+
 /* A fragment that is to be kept, with what lies beside it. Borrows all. */
 struct fragment_to_put {
     const uint8_t *bytes;

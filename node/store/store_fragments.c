@@ -44,6 +44,7 @@ static void drop(struct store *store, const struct object_id *object, uint32_t i
             assert(store->fragments > 0);
             store->used_bytes -= info.file_bytes;
             store->fragments--;
+            store_count_lost(store, object, !there);
         }
     }
     pthread_mutex_unlock(&store->lock);
@@ -101,6 +102,7 @@ static int add_rows(struct store *store, const struct fragment_info *info,
     if (result == 0) {
         store_settle(store, info->file_bytes);
         store->fragments++;
+        store->seen[info->object.bytes[0]].known = false; /* else its folder may look as it did */
     }
     pthread_mutex_unlock(&store->lock);
     return result;
@@ -129,6 +131,19 @@ static int is_here(struct store *store, const struct object_id *object, uint32_t
     return result;
 }
 
+/* A folder for fragments; when the one above it is gone too, as store_look would make it. */
+static int make_dir(const struct store *store, const char *dir, struct err *err)
+{
+    struct err reason = ERR_INIT;
+    if (durable_make_dir(dir, 0700, &reason) == 0)
+        return 0;
+    if (reason.code != ERR_NOT_FOUND)
+        return err_copy(err, &reason);
+    if (store_make_folders(store, err) != 0)
+        return -1;
+    return durable_make_dir(dir, 0700, err);
+}
+
 static int write_new(struct store *store, const uint8_t *bytes, struct fragment_info *info,
                      const struct trailer *trailer, struct err *err)
 {
@@ -144,7 +159,7 @@ static int write_new(struct store *store, const uint8_t *bytes, struct fragment_
     store_fragment_dir(store, dir, info->object.bytes[0]);
     store_fragment_path(store, path, &info->object, info->index);
     /* Whatever has the name has no row: replacing it is right. */
-    if (durable_make_dir(dir, 0700, err) == 0 &&
+    if (make_dir(store, dir, err) == 0 &&
         durable_write(path, pieces, 2, 0600, DURABLE_REPLACE, err) == 0 &&
         add_rows(store, info, &trailer->holders, &trailer->pin, err) == 0)
         return 0;
@@ -310,6 +325,8 @@ static int pin_pack(struct store *store, const struct pack_id *pack, const struc
             return -1;
         if (there)
             store_set_aside(store, path);
+        else
+            store_count_lost(store, &infos[i].object, 1);
         gone->fragments++;
         gone->bytes += infos[i].file_bytes;
     }
