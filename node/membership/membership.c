@@ -191,6 +191,8 @@ void *membership_run(void *argument)
         pthread_mutex_unlock(&m->lock);
         if (!leaving)
             continue;
+        m->notes.left_serial = m->serial; /* known here before it is told, or it could be undone */
+        membership_persist_or_complain(m);
         swim_leave(m->swim, (uint64_t)boottime_ms());
         membership_carry_out(m);
         turn_for(m, LEAVE_MS);

@@ -3,9 +3,10 @@
  * Feeds the core with time and messages, sends what it orders, writes down what it wants persisted,
  * and publishes an immutable table of members that every thread may look at.
  *
- *   Durable  data_dir/membership.state: this node's incarnation, and some members to join through
- *            at the next start
- *   Errors   ERR_INVALID an address that others cannot reach
+ *   Durable  data_dir/membership.state: this node's incarnation, some members to join through
+ *            at the next start, and that it left for good
+ *   Errors   ERR_INVALID an address that others cannot reach; ERR_DENIED this node left for good,
+ *            and has no newer certificate
  *   Threads  any, but for new and destroy
  *   Trust    every connection CURVE behind a ZAP handler of this context; a peer's proven key is
  *            bound to its certificate before anything it says reaches the core (node/net/link.h), and

@@ -64,6 +64,7 @@ struct membership {
     struct swim *swim;
     struct trust trust;
     struct node_meta meta;
+    uint64_t serial; /* of our certificate */
     struct member_notes notes;
     char notes_path[1100];
     struct seed seeds[SWIM_SEEDS_MAX];
