@@ -22,7 +22,7 @@ PHRASE_WORDS = 25
 
 MEMBER_KEYS = ["id", "name", "state", "address", "zone", "incarnation", "rtt_ms", "rtt_estimated",
                "capacity_bytes", "used_bytes",
-               "version", "protocol_min", "protocol_max", "since"]
+               "version", "protocol_min", "protocol_max", "trouble", "since"]
 EVENT_KEYS = ["number", "time_ms", "event", "id", "name", "address", "detail"]
 STORE_KEYS = ["snapshot", "files", "bytes", "bytes_new", "bytes_sent", "objects", "data", "parity", "survives",
               "seconds"]

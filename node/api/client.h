@@ -48,6 +48,8 @@ struct counter {
 
 #define CLIENT_INCOMPATIBLE_MAX 64
 
+#define CLIENT_TROUBLES_MAX 8
+
 struct node_status {
     struct cluster_id cluster;
     struct node_id node;
@@ -65,12 +67,15 @@ struct node_status {
     struct protocol protocol;
     char incompatible[CLIENT_INCOMPATIBLE_MAX][112]; /* a sentence each */
     size_t incompatible_count;
+    char troubles[CLIENT_TROUBLES_MAX][256]; /* a sentence each */
+    size_t trouble_count;
 };
 
 struct member_info {
     struct node_id id;
     uint8_t curve[32]; /* zeros: an older node did not say */
     char name[32], zone[32], address[64], version[32];
+    char trouble[128];        /* beside its state: "" when nothing is wrong */
     char state[16];           /* alive suspect away dead left revoked incompatible */
     struct protocol protocol; /* {0, 0}: not known */
     uint64_t incarnation, capacity_bytes, used_bytes;

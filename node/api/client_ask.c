@@ -89,6 +89,9 @@ int client_status(struct client *client, struct node_status *status, struct err 
     for (size_t i = 0; i < s->n_incompatible && i < CLIENT_INCOMPATIBLE_MAX; i++)
         wire_text(status->incompatible[status->incompatible_count++],
                   sizeof(status->incompatible[0]), s->incompatible[i]);
+    for (size_t i = 0; i < s->n_troubles && i < CLIENT_TROUBLES_MAX; i++)
+        wire_text(status->troubles[status->trouble_count++], sizeof(status->troubles[0]),
+                  s->troubles[i]);
     client_call_end(call);
     return 0;
 }
@@ -104,6 +107,7 @@ static bool read_member(struct member_info *to, const Ecbak__Member *from)
     wire_text(to->address, sizeof(to->address), from->address);
     wire_text(to->version, sizeof(to->version), from->version);
     wire_text(to->state, sizeof(to->state), from->state);
+    wire_text(to->trouble, sizeof(to->trouble), from->trouble);
     to->protocol = protocol_of(from->protocol_min, from->protocol_max);
     to->incarnation = from->incarnation;
     to->capacity_bytes = from->capacity_bytes;
