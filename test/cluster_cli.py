@@ -160,6 +160,29 @@ def init_makes_one_vault_and_shows_its_phrase_once(world):
             assert phrase.encode() not in text and answer["phrase"].encode() not in text, path
 
 
+def a_phrase_or_ticket_that_cannot_be_written_is_not_in_force(world):
+    authority = world.folder / "authority"
+    world.done("authority", "init", "-q", authority)
+    admit = ["invite", "-d", authority, "-l", "127.0.0.1:0", "-a", "127.0.0.1"]
+    for words in (["init"], ["init", "--json"], ["init", "-q"], admit, [*admit, "--json"]):
+        for way in ("", "> /dev/full", ">&-", "1>&- 2>&- <&-"):
+            reader, writer = os.pipe()
+            os.close(reader)  # nobody is going to read it
+            done = subprocess.run(["bash", "-c", f'exec "$@" {way}', "-", str(BUILD / "ecbak"), *map(str, words)],
+                                  env=world.env, stdin=subprocess.DEVNULL, stdout=writer, stderr=subprocess.PIPE,
+                                  text=True, timeout=20, check=False)
+            os.close(writer)
+            assert "standard output" in done.stderr or "2>&-" in way, f"{words} {way}: {done.stderr}"
+            assert done.returncode == 1, f"{words} {way}: {done.returncode} {done.stderr}"
+            assert not list((world.folder / "home").glob("*")), f"{words} {way}: there is a vault"
+    for program, words in (("ecbak", ["help"]), ("ecbak", ["--version"]), ("ecbakd", ["--print-config"])):
+        with open("/dev/full", "w", encoding="ascii") as full:
+            done = subprocess.run([str(BUILD / program), *words], env=world.env, stdout=full, stderr=subprocess.PIPE,
+                                  text=True, check=False)
+        assert done.returncode == 1 and "standard output: No space left" in done.stderr, f"{program} {words}: {done.stderr}"
+    world.done("init")
+
+
 def a_phrase_with_a_mistake_ends_with_5(world):
     phrase = world.done("init").strip()
     words = phrase.split()
@@ -419,6 +442,7 @@ TESTS = [
     without_a_node_the_command_says_how_to_start_one,
     colours_are_for_terminals_only,
     init_makes_one_vault_and_shows_its_phrase_once,
+    a_phrase_or_ticket_that_cannot_be_written_is_not_in_force,
     a_phrase_with_a_mistake_ends_with_5,
     a_phrase_opens_its_vault_again,
     a_phrase_of_another_vault_is_told_from_a_wrong_one,
