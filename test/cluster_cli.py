@@ -130,6 +130,28 @@ def a_near_miss_is_answered_with_what_was_meant(world):
     assert "did you mean --exclude" in world.fails(2, "store", "--exlude", "x", "y")
 
 
+def the_words_of_other_tools_lead_to_what_is_here(world):
+    here = set(commands_of(world))
+    table = (HERE.parent / "cli" / "commands" / "commands.c").read_text()
+    words = re.findall(r'^    \{"([a-z-]+)", ', table.split("hints[] = {")[1], re.MULTILINE)
+    assert len(words) > 50, words
+    for word in words:
+        if word in here:
+            continue
+        said = world.fails(2, word, "x").splitlines()[0]
+        named = set(re.findall(r"'ecbak ([a-z-]+)", said))
+        assert named <= here, f"{word}: {said}"
+        assert "did you mean" not in said and (named or ":" in said or "need" in said or "ecbakd" in said), said
+        assert len(said) < 160, said
+    for word, meant in (("restore", "recover"), ("extract", "recover"), ("backup", "store"), ("list", "snapshots"),
+                        ("monitor", "members"), ("force-leave", "authority")):
+        said = world.fails(2, word, "x")
+        assert f"'ecbak {meant}" in said and "'ecbak store" not in said.replace(f"'ecbak {meant}", ""), said
+    for word in {"ls", "check", "prune", "forget", "mount", "diff"} - here:
+        assert "not there yet" in world.fails(2, word), word
+    assert "did you mean --to" in world.fails(2, "recover", "latest", "--target", "x")
+
+
 def what_the_command_says_of_hostile_words_is_escaped(world):
     said = world.fails(2, "\033[2Jboom")
     assert "\033" not in said and "\\x1b" in said, said
@@ -438,6 +460,7 @@ TESTS = [
     the_man_page_knows_every_command_and_option,
     what_is_installed_is_what_the_readme_counts_on,
     a_near_miss_is_answered_with_what_was_meant,
+    the_words_of_other_tools_lead_to_what_is_here,
     what_the_command_says_of_hostile_words_is_escaped,
     without_a_node_the_command_says_how_to_start_one,
     colours_are_for_terminals_only,

@@ -230,8 +230,9 @@ static void remove_folder(const char *dir)
 }
 
 /* Fills a temporary folder and, once the phrase was shown, gives it its name. */
-static int publish(const struct vault *v, const char *home, vault_show *show, void *ctx,
-                   struct err *err)
+static int publish(const struct vault *v, const char *home,
+                   int (*show)(void *ctx, const struct vault_keys *keys, struct err *err),
+                   void *ctx, struct err *err)
 {
     char temporary[HOME_PATH_MAX];
     if (home_join(temporary, home, ".new-XXXXXX", err) != 0)
@@ -252,7 +253,8 @@ static int publish(const struct vault *v, const char *home, vault_show *show, vo
     return durable_sync_dir(home, err);
 }
 
-int vault_create(struct vault **vault, const uint8_t *secret, vault_show *show, void *ctx,
+int vault_create(struct vault **vault, const uint8_t *secret,
+                 int (*show)(void *ctx, const struct vault_keys *keys, struct err *err), void *ctx,
                  struct err *err)
 {
     char home[HOME_PATH_MAX], id[2 * ID_SIZE + 1], folder[FOLDER_DIGITS + 1];

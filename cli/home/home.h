@@ -42,12 +42,11 @@ struct vault {
 
 /* $ECBAK_HOME or its default into path. */
 int home_path(char path[HOME_PATH_MAX], struct err *err) MUST_CHECK;
-/* Shows a new vault's phrase to the person; -1 when that cannot be written. */
-typedef int vault_show(void *ctx, const struct vault_keys *keys, struct err *err);
 /* Makes the vault's folder with keys and a new writer. secret NULL: a new vault. ERR_EXISTS if it
  * is there. show (or NULL) is called when all of it is on disk but its name: when it fails there is
  * no vault, so none is ever used whose phrase nobody saw. */
-int vault_create(struct vault **vault, const uint8_t *secret, vault_show *show, void *ctx,
+int vault_create(struct vault **vault, const uint8_t *secret,
+                 int (*show)(void *ctx, const struct vault_keys *keys, struct err *err), void *ctx,
                  struct err *err) MUST_CHECK;
 /* name: hex prefix of the vault id, or NULL ($ECBAK_VAULT, or the only one). */
 int vault_load(struct vault **vault, const char *name, struct err *err) MUST_CHECK;

@@ -110,6 +110,19 @@ struct parser {
     int at;
 };
 
+/* What other tools call an option, where near misses would not lead to it. */
+static const char *const other_names[][2] = {
+    {"target", "to"},
+    {"destination", "to"},
+    {"output", "to"},
+    {"dir", "to"},
+    {"password-file", "phrase-file"},
+    {"repo", "vault"},
+    {"iexclude", "exclude"},
+    {"exclude-from", "exclude-file"},
+    {"force", "read-all"},
+};
+
 /* NULL: there is none, and err says what was meant: in a profile words have no dashes, and one more
  * is known. */
 static const struct option *find_name(const struct parser *parser, const char *name,
@@ -124,6 +137,9 @@ static const struct option *find_name(const struct parser *parser, const char *n
             suggest_consider(&near, name, o->name);
             if (strcmp(o->name, name) == 0)
                 return o;
+            for (size_t i = 0; i < sizeof(other_names) / sizeof(other_names[0]); i++)
+                if (strcmp(other_names[i][0], name) == 0 && strcmp(other_names[i][1], o->name) == 0)
+                    near = (struct suggestion){.word = o->name, .distance = 0};
         }
     if (near.word != NULL)
         err_set(err, ERR_USAGE, "there is no option %s%s; did you mean %s%s?", dashes, name, dashes,
