@@ -94,7 +94,13 @@ def wrong_command_lines_end_with_2_and_say_where_help_is(world):
                   ["authority", "init"], ["authority", "sign", "--days", "0", "x"], ["open", "some", "words"],
                   ["store", "--code", "4", "x"], ["store", "--code", "4+0", "x"],
                   ["store", "--code", "200+100", "x"], ["store", "--compression", "99", "x"],
-                  ["lab", "up", "--profile", "moon"]):
+                  ["lab", "up", "--profile", "moon"], ["lab", "up", "--nodes=0"], ["lab", "up", "-c", "0"],
+                  ["lab", "up", "-z0"], ["store", "--host", "", "x"], ["store", "--host=", "x"], ["store", ""],
+                  ["store", "--tag", "", "x"], ["store", "--host", "h" * 300, "x"], ["store", "--tag", "t" * 300, "x"],
+                  ["store", "--compression", "0", "x"], ["store", "--exclude", "", "x"], ["store", "--exclude", "!", "x"],
+                  ["recover", "", "--to", "x"], ["recover", "latest", "", "--to", "x"], ["recover", "latest", "--to", ""],
+                  ["recover", "abcd", "--to", "x", "--host", "h"], ["recover", "abcd", "--to", "x", "--tag=t"],
+                  ["snapshots", "--host", ""], ["snapshots", "--vault", ""], ["status", "--socket", ""]):
         said = world.fails(2, *words)
         assert "help" in said or "Usage: ecbak" in said, f"{words}: {said}"
 

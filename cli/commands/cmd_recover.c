@@ -148,6 +148,14 @@ int cmd_recover(int argc, char **argv)
     struct err err = ERR_INIT;
     if (recover.to == NULL)
         return command_end(&line, err_set(&err, ERR_USAGE, "where to? say --to DIR"), &err);
+    if (strcmp(line.operands[0], "latest") != 0 &&
+        (filter.host != NULL || filter.path != NULL || filter.tag != NULL))
+        return command_end(
+            &line,
+            err_set(&err, ERR_USAGE,
+                    "--host, --path and --tag say which 'latest' is meant; %.64s is one already",
+                    line.operands[0]),
+            &err);
     recover.endpoint = line.socket;
     recover.path_count = line.operand_count - 1;
     char **paths = alloc_zero(recover.path_count, sizeof(*paths));

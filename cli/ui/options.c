@@ -74,8 +74,18 @@ static void print_help(const struct command_line *line, const struct option *com
     printf("\n%sExamples%s\n%s\n", on, off, line->examples);
 }
 
+static int read_positive(int (*read)(uint64_t *to, const char *text, struct err *err), uint64_t *to,
+                         const char *text, struct err *err)
+{
+    if (read(to, text, err) != 0)
+        return -1;
+    return *to > 0 ? 0 : err_set(err, ERR_USAGE, "'%s' is too little: 1 or more", text);
+}
+
 static int set_option(const struct option *o, const char *value, struct err *err)
 {
+    if (value != NULL && value[0] == '\0')
+        return err_set(err, ERR_USAGE, "its value is empty");
     switch (o->kind) {
     case OPTION_FLAG:
         *(bool *)o->value = true;
@@ -90,9 +100,9 @@ static int set_option(const struct option *o, const char *value, struct err *err
         return 0;
     }
     case OPTION_NUMBER:
-        return text_read_number(o->value, value, err);
+        return read_positive(text_read_number, o->value, value, err);
     case OPTION_BYTES:
-        return text_read_bytes(o->value, value, err);
+        return read_positive(text_read_bytes, o->value, value, err);
     case OPTION_DURATION:
         return text_read_duration(o->value, value, err);
     case OPTION_PROFILE:
@@ -252,7 +262,9 @@ static int read_all(struct command_line *line, struct parser *parser, struct err
     for (parser->at = 1; parser->at < parser->argc; parser->at++) {
         const char *text = parser->argv[parser->at];
         int status = 0;
-        if (only_operands || text[0] != '-' || text[1] == '\0')
+        if (text[0] == '\0')
+            status = err_set(err, ERR_USAGE, "operand %zu is empty", line->operand_count + 1);
+        else if (only_operands || text[0] != '-' || text[1] == '\0')
             add_operand(line, text);
         else if (strcmp(text, "--") == 0)
             only_operands = true;
