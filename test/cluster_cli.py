@@ -37,8 +37,8 @@ class World:
         self.env.update(ECBAK_HOME=str(self.folder / "home"), ECBAK_LAB=str(self.folder / "lab"),
                         ECBAK_SOCKET=f"ipc://{self.folder}/none.sock", PATH=f"{BUILD}:{os.environ['PATH']}")
 
-    def run(self, *words, text=None, program="ecbak"):
-        return subprocess.run([str(BUILD / program), *map(str, words)], env=self.env, input=text or "",
+    def run(self, *words, text=None, program="ecbak", cwd=None):
+        return subprocess.run([str(BUILD / program), *map(str, words)], env=self.env, input=text or "", cwd=cwd,
                               capture_output=True, text=True, errors="surrogateescape", timeout=120, check=False)
 
     def done(self, *words, **more):
@@ -460,6 +460,31 @@ def a_store_and_a_recovery_speak_json(world):
     world.fails(1, "recover", "latest", "/not/there", "--to", back)
 
 
+def paths_are_taken_from_the_folder_one_is_in(world):
+    world.lab(2)
+    world.done("init", "-q")
+    (world.folder / "work" / "inner").mkdir(parents=True)
+    (world.folder / "work" / "inner" / "file").write_text("x")
+    (world.folder / "other").write_text("y")
+    world.done("store", "-q", "inner", cwd=world.folder / "work")
+    world.done("store", "-q", "other", cwd=world.folder)
+    first, second = (entry["id"] for entry in world.json("snapshots")["snapshots"])
+
+    def listed(path, folder):
+        out = world.done("snapshots", "--json", "--path", path, cwd=world.folder / folder)
+        return [entry["id"] for entry in json.loads(out)["snapshots"]]
+    for path, folder, expected in (("inner", "work", [first]), (".", "work", [first]), ("work", "", [first]),
+                                   ("./other/", "", [second]), ("../other", "work", [second]),
+                                   (world.folder / "work" / "inner", "", [first]), ("/", "", [first, second]),
+                                   ("work/inner/none", "", []), ("wor", "", []), ("/not/there", "", [])):
+        assert listed(path, folder) == expected, (path, folder)
+    said = world.run("snapshots", "--path", "file", cwd=world.folder / "work" / "inner").stderr
+    assert f"--path {world.folder}/work/inner\n" in said, said
+    world.done("recover", "latest", "-q", "--path", ".", "--to", world.folder / "back", cwd=world.folder / "work")
+    assert os.listdir(f"{world.folder}/back{world.folder}") == ["work"]
+    world.fails(1, "recover", "latest", "--path", "work/none", "--to", world.folder / "back", cwd=world.folder)
+
+
 TESTS = [
     every_command_has_help_with_an_example,
     wrong_command_lines_end_with_2_and_say_where_help_is,
@@ -487,6 +512,7 @@ TESTS = [
     on_a_terminal_the_members_are_kept_up_to_date_in_place,
     one_member_is_too_few_to_store,
     a_store_and_a_recovery_speak_json,
+    paths_are_taken_from_the_folder_one_is_in,
 ]
 
 
