@@ -15,7 +15,7 @@ import tempfile
 import termios
 import time
 
-from common import BUILD, HERE, run_tests
+from common import BUILD, HERE, SLOW, run_tests
 from lab import compare
 
 PHRASE_WORDS = 25
@@ -485,6 +485,36 @@ def paths_are_taken_from_the_folder_one_is_in(world):
     world.fails(1, "recover", "latest", "--path", "work/none", "--to", world.folder / "back", cwd=world.folder)
 
 
+def nothing_waits_in_silence(world):
+    """A node that hangs, and one that goes away in a store."""
+    world.lab(3)
+    world.done("init", "-q")
+    (world.folder / "file").write_bytes(os.urandom(1000))
+    node = world.json("lab", "status")["nodes"][0]
+
+    def says(command, text):
+        began = time.monotonic()
+        with subprocess.Popen([str(BUILD / "ecbak"), *map(str, command)], env=world.env, stdout=subprocess.DEVNULL,
+                              stderr=subprocess.PIPE, text=True) as running:
+            try:
+                said = running.stderr.readline()
+                assert text in said, said
+                assert time.monotonic() - began < 10 * SLOW, said
+            finally:
+                running.kill()
+    os.kill(node["pid"], signal.SIGSTOP)
+    try:
+        for command in (["status"], ["members"], ["snapshots"], ["store", "-q", world.folder / "file"],
+                        ["members", "--wait-for", "9=alive"]):
+            says(command, "waiting for ")
+    finally:
+        os.kill(node["pid"], signal.SIGCONT)
+    says(["members", "--wait-for", "9=alive"], "waiting for 9 members to be alive")
+    for endpoint in ("inproc://x", "/run/x.sock", "nonsense"):
+        said = world.fails(2, "status", "--socket", endpoint)
+        assert "ipc://PATH" in said, said
+
+
 TESTS = [
     every_command_has_help_with_an_example,
     wrong_command_lines_end_with_2_and_say_where_help_is,
@@ -513,6 +543,7 @@ TESTS = [
     one_member_is_too_few_to_store,
     a_store_and_a_recovery_speak_json,
     paths_are_taken_from_the_folder_one_is_in,
+    nothing_waits_in_silence,
 ]
 
 

@@ -20,7 +20,7 @@
 
 #define TURN_MS      500
 #define CONFIRM_S    20 /* for the machine to say that it has its certificate */
-#define LINGER_S     5  /* then whoever comes second is told so */
+#define LINGER_S     3  /* then whoever comes second is told so */
 #define LISTEN_USUAL "0.0.0.0:7413"
 
 struct seeds {

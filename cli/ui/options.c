@@ -12,6 +12,7 @@
 #include "cli/ui/output.h"
 #include "cli/ui/profile.h"
 #include "cli/ui/suggest.h"
+#include "cli/ui/waiting.h"
 #include "coding/base/alloc.h"
 
 #define COMMON_MAX 6
@@ -291,6 +292,7 @@ bool command_line_read(struct command_line *line, int argc, char **argv, int *ex
     struct parser parser = {
         .line = line, .tables = {line->options, common}, .argc = argc, .argv = argv};
     int status = read_all(line, &parser, &err);
+    waiting_start(line->json);
     if (status == 0 && !help)
         return true;
     if (help) {

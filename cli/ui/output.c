@@ -82,6 +82,13 @@ void output_warning(const char *format, ...)
             safe);
 }
 
+void output_note(const char *text)
+{
+    char safe[4 * ERR_TEXT_MAX];
+    text_safe(safe, sizeof(safe), text, strlen(text));
+    fprintf(stderr, "%secbak: %s%s\n", style_on(stderr, STYLE_DIM), safe, style_off(stderr));
+}
+
 void output_json(json_t *value)
 {
     json_dumpf(value, stdout, JSON_COMPACT | JSON_ENCODE_ANY | JSON_REAL_PRECISION(15));
