@@ -1,6 +1,7 @@
 /* ecbak store - files and directories in, one snapshot in the cluster out. */
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "cli/base/text.h"
 #include "cli/commands/commands.h"
@@ -13,8 +14,9 @@
 #include "cli/vault/snapshot.h"
 #include "coding/base/bytes.h"
 
-#define LEVEL_MAX 19
-#define SHAPE_MAX 255 /* fragments of an object, data and parity together */
+#define LEVEL_MAX     19
+#define WORD_SIZE_MAX 255 /* of a host's name, and of a tag */
+#define SHAPE_MAX     255 /* fragments of an object, data and parity together */
 
 struct store_command {
     struct option_list tags, exclude, exclude_files;
@@ -36,6 +38,17 @@ static int read_code(struct store_options *options, const char *text, struct err
         return err_set(err, ERR_USAGE, "--code takes DATA+PARITY, such as 4+2; not '%s'", text);
     options->data = (uint32_t)k;
     options->parity = (uint32_t)m;
+    return 0;
+}
+
+/* Said before anything is sent: they go into the record, which is the last thing that is made. */
+static int check_words(const struct store_command *c, struct err *err)
+{
+    if (c->options.host != NULL && strlen(c->options.host) > WORD_SIZE_MAX)
+        return err_set(err, ERR_USAGE, "--host takes a name of at most %d bytes", WORD_SIZE_MAX);
+    for (size_t i = 0; i < c->tags.count; i++)
+        if (strlen(c->tags.items[i]) > WORD_SIZE_MAX)
+            return err_set(err, ERR_USAGE, "--tag takes a word of at most %d bytes", WORD_SIZE_MAX);
     return 0;
 }
 
@@ -140,7 +153,7 @@ int cmd_store(int argc, char **argv)
     struct store_command c = {0};
     const struct option options[] = {
         {'e', "exclude", OPTION_LIST, &c.exclude, "PATTERN",
-         "leave out what matches: '*.o', '/home/*/.cache', 'build/'"},
+         "leave out what matches: '*.o', '/home/*/.cache', 'build/';\n'!keep.o' takes in again"},
         {0, "exclude-file", OPTION_LIST, &c.exclude_files, "FILE", "patterns, one a line"},
         {0, "exclude-caches", OPTION_FLAG, &c.options.exclude_caches, NULL,
          "leave out folders marked by a CACHEDIR.TAG"},
@@ -185,6 +198,8 @@ int cmd_store(int argc, char **argv)
         status = err_set(&err, ERR_USAGE, "at most %d tags", SNAPSHOT_TAGS_MAX);
     else if (c.code != NULL)
         status = read_code(&c.options, c.code, &err);
+    if (status == 0)
+        status = check_words(&c, &err);
     if (status == 0)
         status = read_excludes(exclude, &c, &err);
     if (status == 0)

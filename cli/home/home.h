@@ -51,8 +51,11 @@ int home_caches(char path[HOME_PATH_MAX], const struct vault *vault, struct err 
 /* mkdir -p, durable and private. */
 int home_make_dirs(const char *path, struct err *err) MUST_CHECK;
 /* Makes the vault's folder with keys and a new writer. secret NULL: a new vault. ERR_EXISTS if it
- * is there. */
-int vault_create(struct vault **vault, const uint8_t *secret, struct err *err) MUST_CHECK;
+ * is there. show (or NULL) is called when all of it is on disk but its name: when it fails there is
+ * no vault, so none is ever used whose phrase nobody saw. */
+int vault_create(struct vault **vault, const uint8_t *secret,
+                 int (*show)(void *ctx, const struct vault_keys *keys, struct err *err), void *ctx,
+                 struct err *err) MUST_CHECK;
 /* name: hex prefix of the vault id, or NULL ($ECBAK_VAULT, or the only one). */
 int vault_load(struct vault **vault, const char *name, struct err *err) MUST_CHECK;
 void vault_close(struct vault **vault);

@@ -7,6 +7,7 @@
 
 #include "cli/base/program.h"
 #include "cli/lab/process.h"
+#include "cli/ui/waiting.h"
 #include "node/api/client.h"
 #include "node/common/clock.h"
 
@@ -85,6 +86,8 @@ static size_t alive_at(const struct lab *lab, const struct lab_node *node)
 static int wait_for_node(const struct lab *lab, const struct lab_node *node, size_t alive,
                          int64_t end_ms, struct err *err)
 {
+    struct waiting waiting;
+    waiting_init(&waiting);
     for (;;) {
         if (process_running(lab, node) == 0) {
             char last[ERR_TEXT_MAX / 2], log[LAB_PATH_MAX];
@@ -95,6 +98,8 @@ static int wait_for_node(const struct lab *lab, const struct lab_node *node, siz
         size_t seen = alive_at(lab, node);
         if (seen >= alive)
             return 0;
+        waiting_tell(&waiting, "waiting for %s to see %zu members alive, for %lld s at most",
+                     node->name, alive, (long long)(end_ms - monotonic_ms() + 999) / 1000);
         if (monotonic_ms() >= end_ms)
             return seen == 0 ? err_set(err, ERR_TIMEOUT, "%s does not answer", node->name)
                              : err_set(err, ERR_TIMEOUT, "%s sees %zu of %zu members alive",

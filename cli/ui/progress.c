@@ -32,6 +32,10 @@ struct progress {
     struct sigaction before[2];
 };
 
+/* Who paints, for those that do not know it. */
+static pthread_mutex_t shown_lock = PTHREAD_MUTEX_INITIALIZER;
+static struct progress *shown;
+
 static const int signals[2] = {SIGINT, SIGTERM};
 
 /* What the signal handler reaches; one job at a time. */
@@ -145,6 +149,13 @@ static bool start_painter(struct progress *p)
     return started;
 }
 
+static void show(struct progress *progress)
+{
+    pthread_mutex_lock(&shown_lock);
+    shown = progress;
+    pthread_mutex_unlock(&shown_lock);
+}
+
 struct progress *progress_start(const char *verb, struct job_progress *job, bool json, bool quiet)
 {
     struct progress *p = alloc_zero(1, sizeof(*p));
@@ -166,6 +177,7 @@ struct progress *progress_start(const char *verb, struct job_progress *job, bool
     const char *terminal = getenv("TERM");
     if (!quiet && isatty(STDERR_FILENO) == 1 && terminal != NULL && strcmp(terminal, "dumb") != 0)
         p->painting = start_painter(p);
+    show(p);
     return p;
 }
 
@@ -180,6 +192,7 @@ void progress_stop(struct progress **progress)
     if (p == NULL)
         return;
     *progress = NULL;
+    show(NULL);
     if (p->painting) {
         pthread_mutex_lock(&p->lock);
         p->stopping = true;
@@ -193,6 +206,19 @@ void progress_stop(struct progress **progress)
     pthread_cond_destroy(&p->wake);
     pthread_mutex_destroy(&p->lock);
     free(p);
+}
+
+void progress_note(const char *text)
+{
+    pthread_mutex_lock(&shown_lock);
+    if (shown != NULL)
+        pthread_mutex_lock(&shown->lock);
+    if (shown != NULL && shown->painting)
+        fputs(CLEAR_LINE, stderr);
+    output_note(text);
+    if (shown != NULL)
+        pthread_mutex_unlock(&shown->lock);
+    pthread_mutex_unlock(&shown_lock);
 }
 
 void progress_problem(void *ctx, const char *path, const struct err *err)

@@ -5,7 +5,7 @@
  * The plain functions do one request and wait.
  *
  *   Limits   at most CLIENT_CALLS_MAX in flight; a pack at most PACK_SIZE_MAX
- *   Errors   those of the node (their codes are err.h's); ERR_TIMEOUT when the node does not answer:
+ *   Errors   those of the node (their codes are err.h's); ERR_USAGE an endpoint that can be none; ERR_TIMEOUT when the node does not answer:
  *            the text says how to start it; ERR_DENIED when the socket may not be opened
  *   Memory   uint8_t ** is taken and nulled (a malloc'd buffer); answers are the caller's to release
  *   Threads  one at a time for one struct client; several clients in several threads
@@ -127,6 +127,12 @@ void client_set_timeout(struct client *client, int timeout_ms);
 #define CLIENT_PATIENCE_ENDLESS INT_MAX
 #define CLIENT_PATIENCE_MS      60000
 void client_set_patience(struct client *client, int patience_ms);
+
+/* tell (NULL: nobody) is called once by whatever takes longer than CLIENT_SILENCE_MS, in the thread
+ * that waits, with what it waits for and how long at most. For the whole process: set it before the
+ * first client is opened. */
+#define CLIENT_SILENCE_MS 3000
+void client_tell_waits(void (*tell)(const char *what));
 
 int client_status(struct client *client, struct node_status *status, struct err *err) MUST_CHECK;
 int client_members(struct client *client, struct member_list *list, struct err *err) MUST_CHECK;
