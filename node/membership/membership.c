@@ -116,7 +116,7 @@ static void tell_offer(struct membership *m)
                   offer.storage != m->meta.offer.storage ||
                   offer.fragments_lost != m->meta.offer.fragments_lost;
     bool changed = m->meta.revocations.digest != m->expelled.digest ||
-                  m->meta.revocations.count != m->expelled.count;
+                   m->meta.revocations.count != m->expelled.count;
     if (changed)
         told = false;
     if (!told && !urgent && !changed && boottime_ms() - m->offered_ms < OFFER_MS)
