@@ -34,7 +34,8 @@ class World:
     def __init__(self, folder):
         self.folder = pathlib.Path(folder)
         self.env = {key: value for key, value in os.environ.items() if not key.startswith("ECBAK_")}
-        self.env.update(ECBAK_HOME=str(self.folder / "home"), ECBAK_LAB=str(self.folder / "lab"),
+        self.env.update(ECBAK_HOME=str(self.folder / "home"), ECBAK_CACHE=str(self.folder / "cache"),
+                        ECBAK_LAB=str(self.folder / "lab"),
                         ECBAK_SOCKET=f"ipc://{self.folder}/none.sock", PATH=f"{BUILD}:{os.environ['PATH']}")
 
     def run(self, *words, text=None, program="ecbak"):

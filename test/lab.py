@@ -69,6 +69,7 @@ class Lab:
         env = {key: value for key, value in os.environ.items() if not key.startswith("ECBAK_")}
         env["ECBAK_SOCKET"] = self.socket(node)
         env["ECBAK_HOME"] = home or self.home
+        env["ECBAK_CACHE"] = f"{self.root}/cache"
         return env
 
     def run(self, *args, env=None, timeout=300):

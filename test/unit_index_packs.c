@@ -61,9 +61,7 @@ static int begin(void **state)
     struct err err = ERR_INIT;
     if (set_up(state) != 0)
         return -1;
-    char *path = alloc_format("%s/cache.db", base);
-    int result = cache_open(&cache, path, &err);
-    free(path);
+    int result = cache_open(&cache, caches, &err);
     if (result != 0 || client_open(&client, NULL, &err) != 0)
         return -1;
     for (size_t i = 0; i < COUNT; i++)
@@ -207,10 +205,8 @@ static struct cache *open_again(void)
 {
     struct cache *other;
     struct err err = ERR_INIT;
-    char *path = alloc_format("%s/cache.db", base);
-    if (cache_open(&other, path, &err) != 0)
+    if (cache_open(&other, caches, &err) != 0)
         fail_msg("%s", err.text);
-    free(path);
     return other;
 }
 

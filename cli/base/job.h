@@ -37,16 +37,21 @@ struct job_progress {
     _Atomic bool cancel;       /* set by the caller: the job ends soon with ERR_CANCELLED */
 };
 
-/* Told of each file that could not be stored or recovered whole; the job goes on. path is NUL
- * terminated and may hold any byte but NUL: escape it before a terminal sees it. */
+/* problem: told of each file that could not be stored or recovered whole; the job goes on. path is
+ * NUL terminated and may hold any byte but NUL: escape it before a terminal sees it. notice: told of
+ * what a person should know and what costs nothing but time; one sentence. Each may be NULL. */
 struct job_report {
     void (*problem)(void *ctx, const char *path, const struct err *err);
+    void (*notice)(void *ctx, const char *text);
     void *ctx;
 };
 
 /* Counts a problem and tells of it. Of several threads one at a time. */
 void job_problem(struct job_progress *progress, const struct job_report *report, const char *path,
                  const struct err *err);
+
+/* text NULL: nothing is to be said. */
+void job_notice(const struct job_report *report, const char *text);
 
 /* How many threads a job runs: as many as are wanted (0: one per core, at least 2), at most max. */
 unsigned job_threads(unsigned wanted, unsigned max);

@@ -100,7 +100,8 @@ static int run(const struct command_line *line, struct vault *vault, struct stor
     struct job_progress job = {0};
     struct store_result result = {0};
     struct progress *progress = progress_start("storing", &job, line->json, line->quiet);
-    struct job_report report = {.problem = progress_problem, .ctx = progress};
+    struct job_report report = {
+        .problem = progress_problem, .notice = progress_notice, .ctx = progress};
     options->count_ahead = progress_is_shown(progress);
     int status = store_run(vault, options, &job, &report, &result, err);
     progress_stop(&progress);

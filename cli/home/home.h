@@ -5,12 +5,15 @@
  *       writer.key      this machine's writer: id, Ed25519 secret, certificate
  *       sequence        last reserved and last saved record number, hash of the last record
  *       records/        own records as signed, saved before they are sent
- *       cache.db        see cache.h (can be deleted)
- *       state/          per set of paths: what the last store saw (can be deleted)
+ *       heads           see heads.h
  *       lock            one store at a time
  *
- * Every file is 0600; a vault whose folder or keys others may touch is refused. Everything that
- * cannot be deleted is written durably.
+ * Every file is 0600; a vault whose folder or keys others may touch is refused. All of it is written
+ * durably. What can be made anew is in another folder, of caches:
+ *
+ *   HEX16-HEX8/         of a vault in a home, by the vault id and a hash of the home and the writer
+ *       cache-*.db      see cache.h
+ *       state/          per set of paths: what the last store saw
  *
  *   Errors   ERR_NOT_FOUND no vault: the text says `ecbak init` or `ecbak open`; ERR_USAGE several
  *            and none named; ERR_BUSY another store runs; ERR_DENIED permissions too wide;
@@ -42,6 +45,11 @@ struct vault {
 
 /* $ECBAK_HOME or its default into path. */
 int home_path(char path[HOME_PATH_MAX], struct err *err) MUST_CHECK;
+/* The folder of this vault's caches, which need not be there: below $ECBAK_CACHE, $XDG_CACHE_HOME,
+ * or ~/.cache; where there is none of them, in the vault's folder. */
+int home_caches(char path[HOME_PATH_MAX], const struct vault *vault, struct err *err) MUST_CHECK;
+/* mkdir -p, durable and private. */
+int home_make_dirs(const char *path, struct err *err) MUST_CHECK;
 /* Makes the vault's folder with keys and a new writer. secret NULL: a new vault. ERR_EXISTS if it
  * is there. */
 int vault_create(struct vault **vault, const uint8_t *secret, struct err *err) MUST_CHECK;

@@ -50,14 +50,16 @@ int vault_reserve(struct vault *vault, uint64_t *number, struct record_id *previ
 int vault_save_record(struct vault *vault, uint64_t number, const uint8_t *bytes, size_t size,
                       const struct record_id *hash, struct err *err)
 {
-    char path[HOME_PATH_MAX];
+    char path[HOME_PATH_MAX], folder[HOME_PATH_MAX];
     struct sequence sequence;
     struct durable_piece piece = {bytes, size};
     if (read_locked(vault, &sequence, err) != 0 || record_path(path, vault, number, err) != 0)
         return -1;
     if (number != sequence.reserved || number == sequence.saved)
         return err_set(err, ERR_INVALID, "record %" PRIu64 " was not reserved", number);
-    if (durable_write(path, &piece, 1, 0600, DURABLE_REPLACE, err) != 0)
+    if (home_join(folder, vault->dir, "records", err) != 0 ||
+        durable_make_dir(folder, 0700, err) != 0 ||
+        durable_write(path, &piece, 1, 0600, DURABLE_REPLACE, err) != 0)
         return -1;
     sequence.saved = number;
     sequence.last = *hash;

@@ -234,6 +234,19 @@ void snapshot_list_release(struct snapshot_list *list)
 
 /* ---- choosing -------------------------------------------------------------------------------- */
 
+const struct snapshot *snapshot_newest_of(const struct snapshot_list *list,
+                                          const struct writer_id *writer)
+{
+    const struct snapshot *newest = NULL;
+    for (size_t i = 0; i < list->count; i++) {
+        const struct snapshot *snapshot = &list->snapshots[i];
+        if (id_equal(&snapshot->writer, writer) &&
+            (newest == NULL || snapshot->number > newest->number))
+            newest = snapshot;
+    }
+    return newest;
+}
+
 bool snapshot_matches(const struct snapshot *snapshot, const struct snapshot_filter *filter)
 {
     if (filter == NULL)

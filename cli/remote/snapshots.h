@@ -49,6 +49,10 @@ int snapshot_list_load(struct snapshot_list *list, const struct vault *vault, st
                        struct err *err) MUST_CHECK;
 void snapshot_list_release(struct snapshot_list *list);
 
+/* The one of this writer with the highest number; NULL when there is none. */
+const struct snapshot *snapshot_newest_of(const struct snapshot_list *list,
+                                          const struct writer_id *writer);
+
 /* What to choose from: NULL or "" matches all. path: a snapshot that holds it, or something in it.
  */
 struct snapshot_filter {

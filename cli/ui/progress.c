@@ -211,3 +211,13 @@ void progress_problem(void *ctx, const char *path, const struct err *err)
         output_warning("%s: %s", path, err->text);
     pthread_mutex_unlock(&p->lock);
 }
+
+void progress_notice(void *ctx, const char *text)
+{
+    struct progress *p = ctx;
+    pthread_mutex_lock(&p->lock);
+    if (p->painting)
+        fputs(CLEAR_LINE, stderr);
+    output_warning("%s", text);
+    pthread_mutex_unlock(&p->lock);
+}

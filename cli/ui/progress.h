@@ -26,6 +26,9 @@ void progress_stop(struct progress **progress);
  * paintings; with json also a line {"problem", "error", "message"} on stdout. */
 void progress_problem(void *ctx, const char *path, const struct err *err);
 
+/* A job_report notice callback, likewise: a warning on stderr. */
+void progress_notice(void *ctx, const char *text);
+
 /* The line as it would be painted `seconds` after the start, at `rate` bytes a second; at most
  * `width` columns. Apart, so that a test can read it. */
 #define PROGRESS_LINE_MAX 512
