@@ -102,7 +102,7 @@ static void everything_is_for_the_owner_alone(void **state)
     mode_t old = umask(0);
     struct vault *vault = create(NULL);
     struct err err = ERR_INIT;
-    assert_int_equal(vault_lock(vault, &err), 0);
+    assert_int_equal(vault_lock(vault, 0, NULL, &err), 0);
     umask(old);
     assert_int_equal(nftw(folder, only_for_the_owner, 16, FTW_PHYS), 0);
     char path[HOME_PATH_MAX], dir[HOME_PATH_MAX];
@@ -168,12 +168,12 @@ static void a_second_store_is_told_to_wait(void **state)
     (void)state;
     struct vault *one = create(NULL), *two = load(NULL);
     struct err err = ERR_INIT;
-    assert_int_equal(vault_lock(one, &err), 0);
-    assert_int_equal(vault_lock(one, &err), 0);
-    assert_int_equal(vault_lock(two, &err), -1);
+    assert_int_equal(vault_lock(one, 0, NULL, &err), 0);
+    assert_int_equal(vault_lock(one, 0, NULL, &err), 0);
+    assert_int_equal(vault_lock(two, 0, NULL, &err), -1);
     assert_int_equal(err.code, ERR_BUSY);
     vault_close(&one);
-    assert_int_equal(vault_lock(two, &err), 0);
+    assert_int_equal(vault_lock(two, 0, NULL, &err), 0);
     vault_close(&two);
 }
 
@@ -188,7 +188,7 @@ static void no_record_number_is_given_twice(void **state)
     struct err err = ERR_INIT;
     struct vault *vault = create(NULL);
     assert_int_equal(vault_reserve(vault, &number, &previous, &err), -1); /* not locked */
-    assert_int_equal(vault_lock(vault, &err), 0);
+    assert_int_equal(vault_lock(vault, 0, NULL, &err), 0);
     assert_int_equal(vault_last_record(vault, &number, &bytes, &size, &err), -1);
     assert_int_equal(err.code, ERR_NOT_FOUND);
     for (uint64_t i = 1; i <= 2; i++) { /* each store is killed before its record */
@@ -197,7 +197,7 @@ static void no_record_number_is_given_twice(void **state)
         assert_memory_equal(previous.bytes, zeros.bytes, ID_SIZE);
         vault_close(&vault);
         vault = load(NULL);
-        assert_int_equal(vault_lock(vault, &err), 0);
+        assert_int_equal(vault_lock(vault, 0, NULL, &err), 0);
     }
     assert_int_equal(vault_reserve(vault, &number, &previous, &err), 0);
     assert_true(number == 3);
@@ -213,7 +213,7 @@ static void no_record_number_is_given_twice(void **state)
     assert_int_equal(vault_last_record(vault, &number, &bytes, &size, &err), 0);
     assert_true(number == 3 && size == 10 && memcmp(bytes, "record one", 10) == 0);
     free(bytes);
-    assert_int_equal(vault_lock(vault, &err), 0);
+    assert_int_equal(vault_lock(vault, 0, NULL, &err), 0);
     assert_int_equal(vault_reserve(vault, &number, &previous, &err), 0);
     assert_true(number == 4);
     assert_memory_equal(previous.bytes, hash_one.bytes, ID_SIZE);
@@ -231,7 +231,7 @@ static void a_folder_that_was_set_back_goes_on_from_the_newest_record(void **sta
     bool was_behind = false;
     struct err err = ERR_INIT;
     struct vault *vault = create(NULL);
-    assert_int_equal(vault_lock(vault, &err), 0);
+    assert_int_equal(vault_lock(vault, 0, NULL, &err), 0);
     for (int i = 0; i < 2; i++) { /* it is said once */
         assert_int_equal(vault_catch_up(vault, 7, (const uint8_t *)"record seven", 12, &newest,
                                         &was_behind, &err),
@@ -270,7 +270,7 @@ static void every_flipped_byte_of_a_key_file_is_an_error(void **state)
     static const char *const names[] = {"vault.key", "writer.key", "sequence"};
     struct vault *vault = create(NULL);
     struct err err = ERR_INIT;
-    assert_int_equal(vault_lock(vault, &err), 0);
+    assert_int_equal(vault_lock(vault, 0, NULL, &err), 0);
     for (size_t i = 0; i < 3; i++)
         for (long at = 0; flip(vault, names[i], at); at++) {
             struct vault *damaged = NULL;

@@ -24,6 +24,7 @@
 #ifndef ECBAK_CLI_HOME_HOME_H
 #define ECBAK_CLI_HOME_HOME_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -57,8 +58,10 @@ int vault_create(struct vault **vault, const uint8_t *secret, struct err *err) M
 /* name: hex prefix of the vault id, or NULL ($ECBAK_VAULT, or the only one). */
 int vault_load(struct vault **vault, const char *name, struct err *err) MUST_CHECK;
 void vault_close(struct vault **vault);
-/* Until vault_close, or the process ends. */
-int vault_lock(struct vault *vault, struct err *err) MUST_CHECK;
+/* Until vault_close, or the process ends. ERR_BUSY when another store holds it for wait_ms more;
+ * ERR_CANCELLED once *cancel is true (NULL: never). */
+int vault_lock(struct vault *vault, uint64_t wait_ms, const _Atomic bool *cancel,
+               struct err *err) MUST_CHECK;
 /* Reserves a record number durably (before the first upload), of a locked vault. None is ever given
  * twice, also when its record is never saved. previous is the hash of the last record, zeros when
  * there is none. */

@@ -64,13 +64,24 @@ static void estimate(struct store_run *run)
     }
 }
 
+static int lock_vault(struct pipeline *pipeline, struct err *err)
+{
+    const struct store_options *options = pipeline->options;
+    if (vault_lock(pipeline->vault, 0, NULL, err) == 0)
+        return 0;
+    if (err->code != ERR_BUSY || options->wait_ms == 0)
+        return -1;
+    job_notice(pipeline->report, "another store into this vault is running: waiting for its end");
+    return vault_lock(pipeline->vault, options->wait_ms, &pipeline->progress->cancel, err);
+}
+
 static int prepare(struct store_run *run, struct err *err)
 {
     struct pipeline *pipeline = &run->pipeline;
     const struct store_options *options = pipeline->options;
     if (walk_targets(&run->targets, &run->target_count, options->paths, options->path_count,
                      report_target, pipeline, err) != 0 ||
-        vault_lock(pipeline->vault, err) != 0 || ask_node(run, err) != 0 ||
+        lock_vault(pipeline, err) != 0 || ask_node(run, err) != 0 ||
         snapshot_list_load(&run->list, pipeline->vault, run->client, err) != 0)
         return -1;
     estimate(run);
