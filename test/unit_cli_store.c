@@ -252,6 +252,46 @@ static void what_would_be_lost_with_this_machine_is_no_snapshot(void **state)
     assert_same_file("a");
 }
 
+/* What happens while a store waits. */
+static struct vault *holder;
+
+static void end_the_other(void *ctx, const char *text)
+{
+    (void)ctx;
+    (void)text;
+    notices++;
+    vault_close(&holder);
+}
+
+static int store_waiting(uint64_t wait_ms, bool cancel, struct err *err)
+{
+    const char *const paths[] = {source};
+    struct store_options options = {.paths = paths, .path_count = 1, .wait_ms = wait_ms};
+    struct job_progress progress = {.cancel = cancel};
+    struct store_result result;
+    const struct job_report to = {.notice = cancel ? on_notice : end_the_other};
+    restart();
+    return store_run(vault, &options, &progress, &to, &result, err);
+}
+
+static void a_store_waits_for_another_to_end_if_it_is_told_to(void **state)
+{
+    (void)state;
+    struct err err = ERR_INIT;
+    make_file("a", 100, 1);
+    assert_int_equal(vault_load(&holder, NULL, &err), 0);
+    assert_int_equal(vault_lock(holder, 0, NULL, &err), 0);
+    assert_int_equal(store_waiting(0, false, &err), -1);
+    assert_int_equal(err.code, ERR_BUSY);
+    assert_int_equal(store_waiting(60 * 60 * 1000, true, &err), -1); /* ctrl-C */
+    assert_int_equal(err.code, ERR_CANCELLED);
+    assert_non_null(holder);
+    notices = 0;
+    assert_int_equal(store_waiting(60 * 60 * 1000, false, &err), 0);
+    assert_int_equal(notices, 1);
+    assert_int_equal(fake.record_count, 1);
+}
+
 static void a_dry_run_sends_nothing(void **state)
 {
     (void)state;
@@ -281,6 +321,7 @@ int main(void)
         TEST(a_record_that_was_not_sent_is_sent_by_the_next_store),
         TEST(fewer_nodes_than_meant_is_said),
         TEST(what_would_be_lost_with_this_machine_is_no_snapshot),
+        TEST(a_store_waits_for_another_to_end_if_it_is_told_to),
         TEST(a_dry_run_sends_nothing),
     };
     return cmocka_run_group_tests(tests, set_up_all, NULL);

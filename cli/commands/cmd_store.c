@@ -169,6 +169,8 @@ int cmd_store(int argc, char **argv)
         {0, "profile", OPTION_PROFILE, NULL, "NAME",
          "options and paths from /etc/ecbak/store.d/NAME.conf,\na line each, as "
          "ecbak-store@.service(8) has it"},
+        {'w', "wait", OPTION_DURATION, &c.options.wait_ms, "TIME",
+         "for another store into this vault to end: '30m'\n(default: do not wait)"},
         {0, "compression", OPTION_NUMBER, &c.level, "LEVEL", "of zstd, 1 to 19 (default 3)"},
         {0},
     };

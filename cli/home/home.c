@@ -208,16 +208,17 @@ static void clear_leftovers(const struct vault *vault)
         durable_clear_leftovers(path, NULL);
 }
 
-int vault_lock(struct vault *vault, struct err *err)
+int vault_lock(struct vault *vault, uint64_t wait_ms, const _Atomic bool *cancel, struct err *err)
 {
     char path[HOME_PATH_MAX];
     if (vault->lock >= 0)
         return 0;
     if (home_join(path, vault->dir, "lock", err) != 0)
         return -1;
-    if (lock_take(&vault->lock, path, 0, NULL, err) != 0)
+    if (lock_take(&vault->lock, path, wait_ms, cancel, err) != 0)
         return err->code == ERR_BUSY
-                   ? err_set(err, ERR_BUSY, "another store into this vault is running")
+                   ? err_set(err, ERR_BUSY,
+                             "another store into this vault is running (--wait TIME waits for it)")
                    : -1;
     clear_leftovers(vault);
     return 0;

@@ -24,6 +24,8 @@
 #ifndef ECBAK_CLI_HOME_HOME_H
 #define ECBAK_CLI_HOME_HOME_H
 
+#include <stdatomic.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -59,11 +61,13 @@ int vault_create(struct vault **vault, const uint8_t *secret,
 /* name: hex prefix of the vault id, or NULL ($ECBAK_VAULT, or the only one). */
 int vault_load(struct vault **vault, const char *name, struct err *err) MUST_CHECK;
 void vault_close(struct vault **vault);
-/* Until vault_close, or the process ends. */
-int vault_lock(struct vault *vault, struct err *err) MUST_CHECK;
-/* Reserves the next record number durably (before the first upload), of a locked vault. A number
- * whose record was never saved is given again: numbers have no gaps. previous is the hash of the
- * last record, zeros when there is none. */
+/* Until vault_close, or the process ends. ERR_BUSY when another store holds it for wait_ms more;
+ * ERR_CANCELLED once *cancel is true (NULL: never). */
+int vault_lock(struct vault *vault, uint64_t wait_ms, const _Atomic bool *cancel,
+               struct err *err) MUST_CHECK;
+/* Reserves a record number durably (before the first upload), of a locked vault. None is ever given
+ * twice, also when its record is never saved. previous is the hash of the last record, zeros when
+ * there is none. */
 int vault_reserve(struct vault *vault, uint64_t *number, struct record_id *previous,
                   struct err *err) MUST_CHECK;
 /* Saves a signed record durably (before it is sent) as the newest of this writer; number is the one
@@ -73,5 +77,10 @@ int vault_save_record(struct vault *vault, uint64_t number, const uint8_t *bytes
 /* The newest own record, to be re-sent unchanged (ERR_NOT_FOUND: none). */
 int vault_last_record(struct vault *vault, uint64_t *number, uint8_t **bytes, size_t *size,
                       struct err *err) MUST_CHECK;
+/* Of a locked vault: when the record (this writer's newest that the cluster has) is not known here,
+ * the vault's folder is an older copy, or another machine uses one; then the writer goes on from that
+ * record, with numbers that no store can have used since. */
+int vault_catch_up(struct vault *vault, uint64_t number, const uint8_t *bytes, size_t size,
+                   const struct record_id *hash, bool *was_behind, struct err *err) MUST_CHECK;
 
 #endif

@@ -2,8 +2,9 @@
  *
  * Records only merge by union, so a list is as complete as the nodes that answered. Each record is
  * checked (signature, writer certificate, vault, seal) before it is believed; then each writer's
- * chain is: a number missing in the middle, two records of one number (a fork), or an end older
- * than what this machine has seen before (a roll-back) are findings, shown to the user, not errors.
+ * chain is: records missing in the middle, two records of one number (a fork), or an end older than
+ * what this machine has seen before (a roll-back) are findings, shown to the user, not errors. A fork
+ * is history, and no finding any more, once the writer has gone on from one of its ends.
  *
  *   Memory   snapshot_list_release
  *   Threads  any, one at a time for one vault
@@ -36,11 +37,20 @@ struct finding {
     char text[160]; /* a sentence for people */
 };
 
+/* A record of any kind, as signed; bytes NULL: there is none. */
+struct own_record {
+    uint64_t number;
+    struct record_id hash;
+    uint8_t *bytes;
+    size_t size;
+};
+
 struct snapshot_list {
     struct snapshot *snapshots; /* oldest first */
     size_t count;
     struct finding *findings;
     size_t finding_count;
+    struct own_record newest; /* of this machine's writer */
     uint32_t nodes_asked, nodes_answered;
 };
 

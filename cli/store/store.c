@@ -2,7 +2,7 @@
  *
  *   1. lock the vault, ask the node who and how many we are
  *   2. read the vault's records and what of their index the cache does not know yet
- *   3. send the last own record if it never went out
+ *   3. send the last own record if it never went out; go on from the newest one that the cluster has
  *   4. reserve this snapshot's number: everything that is pinned from here on is pinned for it
  *   5. are the packs that the last store left still whole? what is not is read again
  *   6. walk, read, pack, send; then the index
@@ -65,13 +65,24 @@ static void estimate(struct store_run *run)
     }
 }
 
+static int lock_vault(struct pipeline *pipeline, struct err *err)
+{
+    const struct store_options *options = pipeline->options;
+    if (vault_lock(pipeline->vault, 0, NULL, err) == 0)
+        return 0;
+    if (err->code != ERR_BUSY || options->wait_ms == 0)
+        return -1;
+    job_notice(pipeline->report, "another store into this vault is running: waiting for its end");
+    return vault_lock(pipeline->vault, options->wait_ms, &pipeline->progress->cancel, err);
+}
+
 static int prepare(struct store_run *run, struct err *err)
 {
     struct pipeline *pipeline = &run->pipeline;
     const struct store_options *options = pipeline->options;
     if (walk_targets(&run->targets, &run->target_count, options->paths, options->path_count,
                      report_target, pipeline, err) != 0 ||
-        vault_lock(pipeline->vault, err) != 0 || ask_node(run, err) != 0 ||
+        lock_vault(pipeline, err) != 0 || ask_node(run, err) != 0 ||
         snapshot_list_load(&run->list, pipeline->vault, run->client, err) != 0)
         return -1;
     estimate(run);
@@ -82,6 +93,8 @@ static int prepare(struct store_run *run, struct err *err)
             index_packs_load(run->cache, pipeline->vault->keys, run->client, &run->list, NULL, err);
     if (result == 0 && !options->dry_run)
         result = publish_pending(run, err);
+    if (result == 0 && !options->dry_run)
+        result = catch_up(run, err);
     if (result == 0 && !options->dry_run)
         result = vault_reserve(pipeline->vault, &run->pin.number, &run->previous, err);
     run->pin.vault = pipeline->vault->keys->vault;
@@ -250,7 +263,8 @@ static void release(struct store_run *run)
     work_queue_release(&pipeline->queue);
 }
 
-/* One attempt. *again: it met a cache that cannot be read, which is made anew by the next. */
+/* One attempt. *again: it met a cache that cannot be read, which is made anew by the next (and was by
+ * the one before). */
 static int attempt(struct vault *vault, const struct store_options *options,
                    struct job_progress *progress, const struct job_report *report, bool *again,
                    struct store_result *result, struct err *err)
@@ -259,6 +273,7 @@ static int attempt(struct vault *vault, const struct store_options *options,
     struct pipeline *pipeline = &run->pipeline;
     *result = (struct store_result){0};
     run->result = result;
+    run->again = *again;
     pipeline->options = options;
     pipeline->vault = vault;
     pipeline->progress = progress;
@@ -281,7 +296,7 @@ int store_run(struct vault *vault, const struct store_options *options,
               struct store_result *result, struct err *err)
 {
     int64_t begin_ms = monotonic_ms();
-    bool again;
+    bool again = false;
     job_allow_open_files();
     int status = attempt(vault, options, progress, report, &again, result, err);
     if (again) {

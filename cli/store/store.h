@@ -11,7 +11,7 @@
  *            so far are used by the next store. What would be lost with this machine is no snapshot:
  *            it is not published either
  *   Errors   ERR_TOO_FEW the cluster has too few members; ERR_FULL they have no space; ERR_BUSY another store of this vault runs
- *            here; ERR_CANCELLED; those of the node. A file that cannot be read is not an error: it
+ *            here, also after the wait; ERR_CANCELLED; those of the node. A file that cannot be read is not an error: it
  *            is reported, and the outcome is JOB_INCOMPLETE
  *   Memory   below 200 MB whatever the size of the tree
  *   Threads  makes its own; call from one thread
@@ -45,6 +45,7 @@ struct store_options {
     uint32_t data, parity;         /* k and m; both 0: by the size of the cluster */
     unsigned threads;              /* 0: one per core, at least 2; at most 4 */
     unsigned zstd_level;           /* 0: the default, 3 */
+    uint64_t wait_ms;              /* for another store into the vault to end */
 };
 
 struct store_result {

@@ -60,7 +60,7 @@ int open_caches(struct store_run *run, struct err *err)
     char folder[HOME_PATH_MAX];
     if (home_caches(folder, pipeline->vault, err) != 0 || cache_open(&run->cache, folder, err) != 0)
         return -1;
-    bool expected = snapshot_newest_of(&run->list, &pipeline->vault->writer) != NULL;
+    bool expected = !run->again && snapshot_newest_of(&run->list, &pipeline->vault->writer) != NULL;
     job_notice(pipeline->report, cache_notice(run->cache, expected));
     char *states = alloc_format("%s/state", folder);
     struct err ignored = ERR_INIT;

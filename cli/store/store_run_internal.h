@@ -12,6 +12,7 @@ struct store_run {
     struct client *client;
     struct node_status status;
     struct cache *cache;
+    bool again; /* after an attempt that met a damaged cache */
     struct snapshot_list list;
     struct pin pin;
     struct record_id previous;
@@ -50,6 +51,8 @@ void remember(struct store_run *run);
 /* Sends the newest own record when the nodes do not have it (an earlier store was stopped between
  * saving and sending it). */
 int publish_pending(struct store_run *run, struct err *err) MUST_CHECK;
+/* Goes on from the newest own record that the nodes have, where this folder knows an older one. */
+int catch_up(struct store_run *run, struct err *err) MUST_CHECK;
 /* Seals, saves and sends the snapshot's record. */
 int publish_snapshot(struct store_run *run, struct err *err) MUST_CHECK;
 
