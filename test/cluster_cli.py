@@ -25,7 +25,7 @@ MEMBER_KEYS = ["id", "name", "state", "address", "zone", "incarnation", "rtt_ms"
                "version", "protocol_min", "protocol_max", "since"]
 EVENT_KEYS = ["number", "time_ms", "event", "id", "name", "address", "detail"]
 STORE_KEYS = ["snapshot", "files", "bytes", "bytes_new", "bytes_sent", "objects", "data", "parity", "survives",
-              "seconds"]
+              "grown", "seconds"]
 
 
 class World:
