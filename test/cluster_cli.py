@@ -389,6 +389,9 @@ def a_store_and_a_recovery_speak_json(world):
     source.mkdir()
     (source / "plain").write_bytes(os.urandom(70000))
     (source / "odd\033[2J\nname").write_text("x")
+    dry = world.run("store", "--dry-run", "--json", source, world.folder / "missing")
+    answer = json.loads(dry.stdout.splitlines()[-1])
+    assert dry.returncode == 3 and (answer["snapshot"], answer["survives"]) == (None, None), (dry, answer)
     answer = json.loads(world.done("store", "--json", "--tag", "test", source).splitlines()[-1])
     assert list(answer) == STORE_KEYS, answer
     assert (answer["files"], answer["data"], answer["parity"]) == (2, 1, 2) and answer["bytes"] == 70001, answer

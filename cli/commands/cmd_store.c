@@ -50,7 +50,7 @@ static int read_excludes(struct exclude *exclude, const struct store_command *c,
     return 0;
 }
 
-static void print_json(const struct store_result *r)
+static void print_json(const struct store_result *r, bool dry_run)
 {
     json_t *object = json_object();
     json_object_set_new(object, "snapshot",
@@ -62,7 +62,7 @@ static void print_json(const struct store_result *r)
     json_object_set_new(object, "objects", json_integer((json_int_t)r->objects));
     json_object_set_new(object, "data", json_integer(r->data));
     json_object_set_new(object, "parity", json_integer(r->parity));
-    json_object_set_new(object, "survives", json_integer(r->survives));
+    json_object_set_new(object, "survives", dry_run ? json_null() : json_integer(r->survives));
     json_object_set_new(object, "grown", json_integer((json_int_t)r->grown));
     json_object_set_new(object, "seconds", json_figure(r->seconds));
     output_json(object);
@@ -126,7 +126,7 @@ static int run(const struct command_line *line, struct vault *vault, struct stor
     if (status != 0)
         return -1;
     if (line->json)
-        print_json(&result);
+        print_json(&result, options->dry_run);
     else if (!line->quiet)
         print_text(&result, options->dry_run);
     if (result.note[0] != '\0')

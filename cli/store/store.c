@@ -258,8 +258,10 @@ static int run_store(struct store_run *run, struct err *err)
     run->result->bytes = pipeline->bytes;
     run->result->grown = pipeline->grown;
     run->result->problems = pipeline->progress->problems;
-    if (pipeline->options->dry_run)
+    if (pipeline->options->dry_run) {
+        judge_problems(run);
         return 0;
+    }
     if (run->result->survives != STORE_LOST_WITH_US) {
         set_phase(run, JOB_PUBLISHING);
         if (publish_snapshot(run, err) != 0)
