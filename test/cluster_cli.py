@@ -405,6 +405,9 @@ def a_store_and_a_recovery_speak_json(world):
     back = world.folder / "back"
     world.done("recover", "latest", "--to", back)
     compare(source, f"{back}{source}")
+    world.done("recover", "latest", "--to", back)  # what is there is what it should be
+    for name in os.listdir(source):
+        (back / str(source)[1:] / name).write_text("mine")
     again = world.run("recover", listed[0]["short_id"], "--to", back)
     assert again.returncode == 3 and again.stdout == "", again
     assert "\033" not in again.stderr and "\\x1b[2J\\x0aname" in again.stderr, again.stderr

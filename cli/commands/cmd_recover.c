@@ -113,7 +113,10 @@ static const char about[] =
     "/home/ann/work comes to DIR/home/ann/work. SNAPSHOT is the beginning of an id, or 'latest'.\n"
     "Nothing that is there is replaced without --overwrite; a file appears only once every byte "
     "of\n"
-    "it was checked. Exit status 3 when some files could not be brought back.";
+    "it was checked. A run that was stopped is finished by another: what is there with its size "
+    "and\n"
+    "time is not fetched again, unless --verify or --overwrite says so. Exit status 3 when some "
+    "files could not be brought back.";
 
 int cmd_recover(int argc, char **argv)
 {
