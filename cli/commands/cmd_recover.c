@@ -115,8 +115,10 @@ static const char about[] =
     "of\n"
     "it was checked. A run that was stopped is finished by another: what is there with its size "
     "and\n"
-    "time is not fetched again, unless --verify or --overwrite says so. Exit status 3 when some "
-    "files could not be brought back.";
+    "time is not fetched again, unless --verify or --overwrite says so.\n"
+    "Exit status 3 when some files could not be brought back whole, or others are in their place;\n"
+    "whatever else came back, 4 when too few members are there for all of it, 5 when data is\n"
+    "damaged, 6 when there is no space here; 1 when nothing came back.";
 
 int cmd_recover(int argc, char **argv)
 {
@@ -158,8 +160,6 @@ int cmd_recover(int argc, char **argv)
         paths[i] = whole_path(line.operands[i + 1]);
     recover.paths = (const char *const *)paths;
     int status = choose_and_run(&line, &recover, &filter, &err);
-    if (err.code == ERR_TOO_FEW) /* of fragments; the exit status for it speaks of members */
-        err.code = ERR_NOT_FOUND;
     for (size_t i = 0; i < recover.path_count; i++)
         free(paths[i]);
     free(paths);

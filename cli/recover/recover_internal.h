@@ -87,7 +87,9 @@ struct recover {
     uint64_t run; /* random: part of temporary names */
     _Atomic uint64_t numbers;
     _Atomic uint64_t files, directories, bytes;
-    _Atomic bool damaged, lost;
+    _Atomic bool damaged, full, too_few, refused; /* what kinds of trouble there were */
+    struct err missing;     /* an index that could not be read; ERR_NONE: none */
+    uint64_t index_corrupt; /* damaged fragments of indexes */
 
     pthread_mutex_t link_lock;
     struct id_map link_numbers;
