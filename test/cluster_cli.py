@@ -25,7 +25,7 @@ MEMBER_KEYS = ["id", "name", "state", "address", "zone", "incarnation", "rtt_ms"
                "version", "protocol_min", "protocol_max", "trouble", "since"]
 EVENT_KEYS = ["number", "time_ms", "event", "id", "name", "address", "detail"]
 STORE_KEYS = ["snapshot", "files", "bytes", "bytes_new", "bytes_sent", "objects", "data", "parity", "survives",
-              "seconds"]
+              "grown", "seconds"]
 
 
 class World:
@@ -441,6 +441,9 @@ def a_store_and_a_recovery_speak_json(world):
     source.mkdir()
     (source / "plain").write_bytes(os.urandom(70000))
     (source / "odd\033[2J\nname").write_text("x")
+    dry = world.run("store", "--dry-run", "--json", source, world.folder / "missing")
+    answer = json.loads(dry.stdout.splitlines()[-1])
+    assert dry.returncode == 3 and (answer["snapshot"], answer["survives"]) == (None, None), (dry, answer)
     answer = json.loads(world.done("store", "--json", "--tag", "test", source).splitlines()[-1])
     assert list(answer) == STORE_KEYS, answer
     assert (answer["files"], answer["data"], answer["parity"]) == (2, 1, 2) and answer["bytes"] == 70001, answer
@@ -454,6 +457,9 @@ def a_store_and_a_recovery_speak_json(world):
     back = world.folder / "back"
     world.done("recover", "latest", "--to", back)
     compare(source, f"{back}{source}")
+    world.done("recover", "latest", "--to", back)  # what is there is what it should be
+    for name in os.listdir(source):
+        (back / str(source)[1:] / name).write_text("mine")
     again = world.run("recover", listed[0]["short_id"], "--to", back)
     assert again.returncode == 3 and again.stdout == "", again
     assert "\033" not in again.stderr and "\\x1b[2J\\x0aname" in again.stderr, again.stderr

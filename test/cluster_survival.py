@@ -88,7 +88,7 @@ def one_loss_too_many_is_a_clear_error_and_leaves_nothing_half_written():
         lab.ecbak("store", "--code", "4+2", tree).expect(DONE)
         lab.kill("node-2", "node-3", "node-4")
         to = f"{lab.root}/to"
-        result = lab.ecbak("recover", "latest", "--to", to).expect(FAILED)
+        result = lab.ecbak("recover", "latest", "--to", to).expect(TOO_FEW)
         # A small pack has three fragments only: where all three were lost, that is what is said.
         assert re.search("object [0-9a-f]+.*needs 4|pack [0-9a-f]+: no fragment of it", result.err), result.err
         for folder, _, names in os.walk(to):

@@ -36,6 +36,7 @@ static struct {
     uint64_t fail_puts_after; /* 0: never; else puts beyond so many fail */
     bool fail_record;
     void (*before_answer)(void); /* NULL: nothing happens before client_next answers */
+    bool damage;                 /* what is missing is so because it is damaged */
     uint64_t biggest_pack;
 } fake = {.lock = PTHREAD_MUTEX_INITIALIZER, .members = FAKE_MEMBERS};
 
@@ -81,7 +82,7 @@ static inline void fake_reset(void)
     fake.record_sizes = NULL;
     fake.pack_count = fake.record_count = 0;
     fake.puts = fake.gets = fake.fail_puts_after = fake.biggest_pack = 0;
-    fake.fail_record = false;
+    fake.fail_record = fake.damage = false;
     fake.before_answer = NULL;
     fake.members = FAKE_MEMBERS;
 }
@@ -207,7 +208,9 @@ int client_get_pack_start(struct client *client, uint64_t *call, const struct pa
     fake.gets++;
     const struct fake_pack *found = fake_find(pack);
     if (found == NULL || found->nodes < FAKE_DATA) {
-        err_set(&answer->err, ERR_TOO_FEW, "1 of 4 fragments is missing");
+        err_set(&answer->err, fake.damage ? ERR_DAMAGED : ERR_TOO_FEW,
+                "1 of 4 fragments is missing");
+        answer->corrupt = fake.damage;
     } else {
         answer->pack = alloc_copy(found->bytes, found->size);
         answer->pack_size = found->size;

@@ -303,8 +303,28 @@ static void a_dry_run_sends_nothing(void **state)
     struct job_progress progress = {0};
     assert_int_equal(store_run(vault, &options, &progress, &report, &result, &err), 0);
     assert_int_equal(result.bytes_new, 5 * 1000 * 1000);
+    assert_int_equal(result.outcome, JOB_DONE);
+    assert_false(result.published);
     assert_int_equal(fake.puts, 0);
     assert_int_equal(fake.record_count, 0);
+}
+
+static void a_dry_run_ends_as_the_real_one_would(void **state)
+{
+    (void)state;
+    struct err err = ERR_INIT;
+    struct store_result result;
+    make_file("a", 1000, 1);
+    char *missing = alloc_format("%s/missing", source);
+    const char *const paths[] = {source, missing};
+    for (int dry = 1; dry >= 0; dry--) {
+        struct store_options options = {.paths = paths, .path_count = 2, .dry_run = dry == 1};
+        struct job_progress progress = {0};
+        assert_int_equal(store_run(vault, &options, &progress, &report, &result, &err), 0);
+        assert_int_equal(result.outcome, JOB_INCOMPLETE);
+        assert_non_null(strstr(result.note, "1 file could not"));
+    }
+    free(missing);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -323,6 +343,7 @@ int main(void)
         TEST(what_would_be_lost_with_this_machine_is_no_snapshot),
         TEST(a_store_waits_for_another_to_end_if_it_is_told_to),
         TEST(a_dry_run_sends_nothing),
+        TEST(a_dry_run_ends_as_the_real_one_would),
     };
     return cmocka_run_group_tests(tests, set_up_all, NULL);
 }

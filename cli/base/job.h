@@ -62,9 +62,10 @@ void job_allow_open_files(void);
 /* How a job ended: the command's exit code (exit_code.h). */
 enum job_outcome {
     JOB_DONE = 0,
-    JOB_FAILED = 1,
+    JOB_FAILED = 1,     /* nothing came back */
     JOB_INCOMPLETE = 3, /* files missing, or fewer losses survived than asked for */
-    JOB_TOO_FEW = 4,    /* members: what is stored would be lost with this machine */
+    JOB_TOO_FEW = 4,    /* members: what is stored would be lost with this machine; what is
+                         * recovered is not all there */
     JOB_DAMAGED = 5,    /* wrong key, or damaged data was met */
     JOB_FULL = 6,       /* no space */
 };

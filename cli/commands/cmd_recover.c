@@ -100,7 +100,12 @@ static const char about[] =
     "/home/ann/work comes to DIR/home/ann/work. SNAPSHOT is the beginning of an id, or 'latest'.\n"
     "Nothing that is there is replaced without --overwrite; a file appears only once every byte "
     "of\n"
-    "it was checked. Exit status 3 when some files could not be brought back.";
+    "it was checked. A run that was stopped is finished by another: what is there with its size "
+    "and\n"
+    "time is not fetched again, unless --verify or --overwrite says so.\n"
+    "Exit status 3 when some files could not be brought back whole, or others are in their place;\n"
+    "whatever else came back, 4 when too few members are there for all of it, 5 when data is\n"
+    "damaged, 6 when there is no space here; 1 when nothing came back.";
 
 int cmd_recover(int argc, char **argv)
 {
@@ -154,8 +159,6 @@ int cmd_recover(int argc, char **argv)
     filter.path = filter_path;
     int status = choose_and_run(&line, &recover, &filter, &err);
     free(filter_path);
-    if (err.code == ERR_TOO_FEW) /* of fragments; the exit status for it speaks of members */
-        err.code = ERR_NOT_FOUND;
     for (size_t i = 0; i < recover.path_count; i++)
         free(paths[i]);
     free(paths);

@@ -63,7 +63,7 @@ static int read_excludes(struct exclude *exclude, const struct store_command *c,
     return 0;
 }
 
-static void print_json(const struct store_result *r)
+static void print_json(const struct store_result *r, bool dry_run)
 {
     json_t *object = json_object();
     json_object_set_new(object, "snapshot",
@@ -75,9 +75,20 @@ static void print_json(const struct store_result *r)
     json_object_set_new(object, "objects", json_integer((json_int_t)r->objects));
     json_object_set_new(object, "data", json_integer(r->data));
     json_object_set_new(object, "parity", json_integer(r->parity));
-    json_object_set_new(object, "survives", json_integer(r->survives));
+    json_object_set_new(object, "survives", dry_run ? json_null() : json_integer(r->survives));
+    json_object_set_new(object, "grown", json_integer((json_int_t)r->grown));
     json_object_set_new(object, "seconds", json_figure(r->seconds));
     output_json(object);
+}
+
+/* No reason to worry: logs always do. */
+static void print_grown(const struct store_result *r)
+{
+    char count[TEXT_SHORT_MAX];
+    if (r->grown > 0)
+        printf("%s file%s grew meanwhile: stored as of when %s opened\n",
+               text_count(count, r->grown), r->grown == 1 ? "" : "s",
+               r->grown == 1 ? "it was" : "they were");
 }
 
 static void print_text(const struct store_result *r, bool dry_run)
@@ -98,6 +109,7 @@ static void print_text(const struct store_result *r, bool dry_run)
     printf("%s new, %s sent; %s object%s of %u data and %u parity fragments\n",
            text_bytes(a, r->bytes_new), text_bytes(b, r->bytes_sent), text_count(c, r->objects),
            r->objects == 1 ? "" : "s", r->data, r->parity);
+    print_grown(r);
     enum style style = r->survives <= 0         ? STYLE_BAD
                        : r->outcome == JOB_DONE ? STYLE_GOOD
                                                 : STYLE_WARN;
@@ -128,7 +140,7 @@ static int run(const struct command_line *line, struct vault *vault, struct stor
     if (status != 0)
         return -1;
     if (line->json)
-        print_json(&result);
+        print_json(&result, options->dry_run);
     else if (!line->quiet)
         print_text(&result, options->dry_run);
     if (result.note[0] != '\0')
@@ -142,11 +154,11 @@ static const char about[] =
     "With --profile, what else would stand on the command line stands in a file; a timer can "
     "store\n"
     "that regularly.\n"
-    "Exit status 3 when some files could not be read, or fewer losses are survived than meant;\n"
-    "4 when too few members are there: what would be lost with this machine is no snapshot, and "
-    "not\n"
-    "listed (with --json: \"snapshot\": null, \"survives\": -1); the next store completes it;\n"
-    "6 when the members have no space.";
+    "A file that grows meanwhile is stored as of when it was opened.\n"
+    "Exit status 3 when some files could not be read, or changed while they were, or when fewer\n"
+    "losses are survived than meant; 4 when too few members are there: what would be lost with\n"
+    "this machine is no snapshot, and not listed (--json: snapshot null, survives -1), and the\n"
+    "next store completes it; 6 when the members have no space.";
 
 int cmd_store(int argc, char **argv)
 {

@@ -28,17 +28,24 @@ void recover_problem(struct recover *recover, const struct dest *dest, const cha
     char *path = name != NULL ? alloc_format("%s/%.*s", folder, (int)name_size, name)
                               : alloc_text(folder[0] != '\0' ? folder : "/");
     pthread_mutex_lock(&recover->report_lock);
-    switch (err->code) {
+    bool unnamed = err->code == ERR_NOT_FOUND && recover->missing.code != ERR_NONE;
+    switch (unnamed ? recover->missing.code : err->code) {
     case ERR_DAMAGED:
     case ERR_KEY:
     case ERR_FORMAT:
     case ERR_FOREIGN:
         recover->damaged = true;
         break;
+    case ERR_FULL:
+        recover->full = true;
+        break;
+    case ERR_TOO_FEW:
+        recover->too_few = true;
+        break;
     case ERR_EXISTS:
         break;
     default:
-        recover->lost = true;
+        recover->refused = true;
     }
     job_problem(recover->progress, recover->report, path, err);
     pthread_mutex_unlock(&recover->report_lock);
@@ -142,8 +149,9 @@ static int open_cache(struct recover *recover, struct err *err)
 static int load_index(struct recover *recover, struct err *err)
 {
     struct client *client = NULL;
-    struct err missing = ERR_INIT;
-    const struct index_report report = {.missing = note_missing, .ctx = &missing};
+    const struct err *missing = &recover->missing;
+    const struct index_report report = {
+        .missing = note_missing, .ctx = &recover->missing, .corrupt = &recover->index_corrupt};
     int result = open_cache(recover, err);
     if (result == 0)
         result = client_open_patient(&client, recover->options->endpoint, CLIENT_PATIENCE_MS, err);
@@ -162,8 +170,8 @@ static int load_index(struct recover *recover, struct err *err)
         if (cache_find(recover->cache, &recover->snapshot->root[i], &location, err) == 0)
             continue;
         result = -1;
-        if (missing.code != ERR_NONE)
-            *err = missing;
+        if (missing->code != ERR_NONE)
+            *err = *missing;
     }
     return result;
 }
@@ -178,10 +186,14 @@ static void judge(struct recover *recover)
     result->bytes = recover->bytes;
     result->problems = recover->progress->problems;
     result->bytes_fetched = fetcher_bytes(recover->fetcher);
-    result->corrupt = fetcher_corrupt(recover->fetcher);
+    result->corrupt = fetcher_corrupt(recover->fetcher) + recover->index_corrupt;
     recover->progress->bytes_sent = result->bytes_fetched;
+    /* Nothing at all came back: not incomplete, but failed. */
+    bool failed = recover->refused && result->files == 0 && recover->snapshot->files > 0;
     result->outcome = recover->damaged       ? JOB_DAMAGED
-                      : recover->lost        ? JOB_FAILED
+                      : recover->full        ? JOB_FULL
+                      : recover->too_few     ? JOB_TOO_FEW
+                      : failed               ? JOB_FAILED
                       : result->problems > 0 ? JOB_INCOMPLETE
                                              : JOB_DONE;
     if (result->problems > 0)
@@ -265,6 +277,8 @@ int recover_run(struct vault *vault, const struct recover_options *options,
     pthread_mutex_init(&recover->link_lock, NULL);
     writers_init(recover, job_threads(options->threads, RECOVER_THREADS_MAX));
     int status = run(recover, err);
+    if (status != 0 && (err->code == ERR_FORMAT || err->code == ERR_FOREIGN))
+        err->code = ERR_DAMAGED; /* what the cluster gave, which nobody may have changed */
     result->seconds = (double)(monotonic_ms() - begin_ms) / 1000;
     progress->phase = JOB_ENDED;
     release(recover);

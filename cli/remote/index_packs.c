@@ -63,6 +63,8 @@ static int open_answer(struct pack_reader **pack, const struct vault_keys *keys,
 {
     if (answer->err.code != ERR_NONE) {
         *err = answer->err;
+        if (err->code == ERR_NOT_FOUND) /* on those that answered: more of them might have it */
+            err->code = ERR_TOO_FEW;
         return -1;
     }
     struct pack_id found;
@@ -126,6 +128,8 @@ static void take_in_turn(struct loading *loading, struct client_answer *answer)
         free(answer->pack);
         return;
     }
+    if (loading->report != NULL && loading->report->corrupt != NULL)
+        *loading->report->corrupt += answer->corrupt;
     asked[which].answer = *answer;
     asked[which].answered = true;
     while (loading->waiting > 0 && asked[0].answered) {

@@ -158,7 +158,7 @@ static int read_and_send(struct store_run *run, struct err *err)
 {
     struct pipeline *pipeline = &run->pipeline;
     set_phase(run, JOB_RUNNING);
-    pipeline->files = pipeline->bytes = 0;
+    pipeline->files = pipeline->bytes = pipeline->grown = 0;
     pipeline->progress->files = pipeline->progress->bytes = 0;
     if (start_packs(run, err) != 0)
         return -1;
@@ -226,9 +226,12 @@ static int run_store(struct store_run *run, struct err *err)
     }
     run->result->files = pipeline->files;
     run->result->bytes = pipeline->bytes;
+    run->result->grown = pipeline->grown;
     run->result->problems = pipeline->progress->problems;
-    if (pipeline->options->dry_run)
+    if (pipeline->options->dry_run) {
+        judge_problems(run);
         return 0;
+    }
     if (run->result->survives != STORE_LOST_WITH_US) {
         set_phase(run, JOB_PUBLISHING);
         if (publish_snapshot(run, err) != 0)

@@ -62,6 +62,7 @@ struct store_result {
     int32_t survives;
     double seconds;
     uint64_t problems;      /* files reported */
+    uint64_t grown;         /* files appended to meanwhile: stored as of when they were opened */
     uint64_t objects_short; /* objects on fewer nodes than data + parity */
     bool full;              /* some of these because nodes have no space */
     uint32_t record_others; /* other nodes that have the record */

@@ -138,6 +138,17 @@ int check_after(struct store_run *run, bool *again, struct err *err)
     return status;
 }
 
+bool judge_problems(struct store_run *run)
+{
+    struct store_result *result = run->result;
+    if (result->problems == 0)
+        return false;
+    result->outcome = JOB_INCOMPLETE;
+    snprintf(result->note, sizeof(result->note), "%llu file%s could not be stored whole",
+             (unsigned long long)result->problems, result->problems == 1 ? "" : "s");
+    return true;
+}
+
 void judge_outcome(struct store_run *run)
 {
     struct store_result *result = run->result;
@@ -154,18 +165,14 @@ void judge_outcome(struct store_run *run)
                  result->full ? "have no space for" : "hold too little of",
                  (unsigned long long)result->objects_short, (unsigned long long)result->objects,
                  result->full ? "they have (see ecbak members)" : "more of them are alive");
-    } else if (result->problems > 0) {
-        result->outcome = JOB_INCOMPLETE;
-        snprintf(note, room, "%llu file%s could not be stored whole",
-                 (unsigned long long)result->problems, result->problems == 1 ? "" : "s");
-    } else if (result->objects_short > 0) {
+    } else if (!judge_problems(run) && result->objects_short > 0) {
         result->outcome = JOB_INCOMPLETE;
         snprintf(note, room,
                  "%llu of %llu objects are on fewer nodes than meant; the next store completes "
                  "them when more members %s",
                  (unsigned long long)result->objects_short, (unsigned long long)result->objects,
                  result->full ? "have space for them (see ecbak members)" : "are alive");
-    } else if (result->record_others < wanted) {
+    } else if (result->problems == 0 && result->record_others < wanted) {
         result->outcome = JOB_INCOMPLETE;
         snprintf(note, room, "the snapshot's record is on %u other nodes, not on %u",
                  result->record_others, wanted);

@@ -31,6 +31,8 @@ int check_before(struct store_run *run, struct err *err) MUST_CHECK;
 /* Asks for every pack that this snapshot relies on, and fills the result. *again when some are
  * lost: what is in them must be read once more. */
 int check_after(struct store_run *run, bool *again, struct err *err) MUST_CHECK;
+/* What could not be stored whole, for the outcome: true when there is any. */
+bool judge_problems(struct store_run *run);
 /* What the figures mean for the outcome. */
 void judge_outcome(struct store_run *run);
 

@@ -160,7 +160,7 @@ struct client_answer {
     struct redundancy held; /* of a put */
     uint8_t *pack;          /* of a get; malloc'd, the caller's */
     size_t pack_size;
-    uint32_t corrupt; /* of a get: damaged fragments met on the way */
+    uint32_t corrupt; /* of a get, also one that failed: damaged fragments met on the way */
 };
 /* The next answer to a started call, in any order. -1: none came in time, none is under way, or the
  * socket is broken. */

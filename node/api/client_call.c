@@ -154,6 +154,8 @@ static void client_take(struct client *client, zmq_msg_t *header, zmq_msg_t *pay
     call_forget_request(call);
     if (reply->error != ERR_NONE) {
         wire_error(&call->err, reply->error, reply->error_text);
+        if (reply->body_case == ECBAK__CLIENT_REPLY__BODY_GET_PACK)
+            call->corrupt = reply->get_pack->corrupt;
         wire_free(reply);
         return;
     }

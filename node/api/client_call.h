@@ -38,6 +38,7 @@ struct client_call {
     zmq_msg_t payload;
     struct err err;            /* of an answer: ERR_NONE when it was done */
     Ecbak__ClientReply *reply; /* of an answer without error */
+    uint32_t corrupt;          /* of an answer with one: damaged fragments met */
     bool has_reply_payload;
     zmq_msg_t reply_payload;
 };

@@ -99,16 +99,17 @@ int serve_get_pack(struct service *service, const struct question *question,
     struct pack_id pack;
     uint8_t *bytes;
     size_t size;
-    uint32_t corrupt;
+    uint32_t corrupt = 0;
     if (!wire_take(pack.bytes, ID_SIZE, body->pack))
         return err_set(err, ERR_FORMAT, "no pack id");
-    if (get_pack(&service->peers, &pack, &bytes, &size, &answer->object, &corrupt, err) != 0)
-        return -1;
-    answer->payload = (struct payload){bytes, size, free_payload, NULL};
+    int result = get_pack(&service->peers, &pack, &bytes, &size, &answer->object, &corrupt, err);
     ecbak__get_pack_reply__init(&answer->get_pack);
-    answer->get_pack.object = wire_view(answer->object.bytes, ID_SIZE);
     answer->get_pack.corrupt = corrupt;
     answer->reply.body_case = ECBAK__CLIENT_REPLY__BODY_GET_PACK;
     answer->reply.get_pack = &answer->get_pack;
+    if (result != 0)
+        return -1;
+    answer->payload = (struct payload){bytes, size, free_payload, NULL};
+    answer->get_pack.object = wire_view(answer->object.bytes, ID_SIZE);
     return 0;
 }
