@@ -95,6 +95,18 @@ int store_look(struct store *store, struct err *err)
     return 0;
 }
 
+int64_t store_waits_ms(struct store *store)
+{
+    (void)store;
+    return 0;
+}
+
+int store_state(struct store *store, struct err *err)
+{
+    (void)store, (void)err;
+    return 0;
+}
+
 struct member_table *membership_table(struct membership *membership)
 {
     (void)membership;

@@ -31,7 +31,9 @@ const char *member_state_name(enum member_state state)
 char *member_trouble(char to[MEMBER_TROUBLE_MAX], const struct member *member)
 {
     to[0] = '\0';
-    if (member->storage != STORAGE_SERVES)
+    if (member->storage == STORAGE_HANGS)
+        snprintf(to, MEMBER_TROUBLE_MAX, "its disk hangs");
+    else if (member->storage != STORAGE_SERVES)
         snprintf(to, MEMBER_TROUBLE_MAX, "its storage is out of service");
     else if (member->fragments_lost > 0)
         snprintf(to, MEMBER_TROUBLE_MAX, "%u fragment%s gone from its disk", member->fragments_lost,

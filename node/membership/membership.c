@@ -161,7 +161,7 @@ static int turn(struct membership *m, int64_t wait_ms)
     if (m->changed || boottime_ms() - m->published_ms >= PUBLISH_MS)
         membership_publish(m);
     if (boottime_ms() - m->remembered_ms >= REMEMBER_MS && membership_in_company(m))
-        membership_persist_or_complain(m);
+        membership_remember(m);
     return 0;
 }
 
@@ -192,7 +192,9 @@ void *membership_run(void *argument)
         if (!leaving)
             continue;
         m->notes.left_serial = m->serial; /* known here before it is told, or it could be undone */
-        membership_persist_or_complain(m);
+        membership_remember(m);
+        if (!member_keeper_flush(m->keeper, LEAVE_MS / 2))
+            log_error("membership: the disk does not take down that this node leaves for good");
         swim_leave(m->swim, (uint64_t)boottime_ms());
         membership_carry_out(m);
         turn_for(m, LEAVE_MS);
@@ -206,7 +208,7 @@ void *membership_run(void *argument)
         swim_away(m->swim, (uint64_t)boottime_ms(), AWAY_MS);
         membership_carry_out(m);
         turn_for(m, FAREWELL_MS);
-        membership_persist_or_complain(m);
+        membership_remember(m);
     }
     pthread_mutex_lock(&m->lock);
     m->left = true;
@@ -236,6 +238,7 @@ void membership_destroy(struct membership **membership)
         wake(m);
         pthread_join(m->thread, NULL);
     }
+    member_keeper_destroy(&m->keeper);
     link_destroy(&m->link);
     swim_destroy(&m->swim);
     member_table_release(&m->table);
@@ -293,6 +296,11 @@ void membership_leave(struct membership *m)
     while (!m->left && pthread_cond_timedwait(&m->left_cond, &m->lock, &until) != ETIMEDOUT)
         continue;
     pthread_mutex_unlock(&m->lock);
+}
+
+int64_t membership_disk_waits_ms(struct membership *m)
+{
+    return member_keeper_waits_ms(m->keeper);
 }
 
 struct heartbeat *membership_heart(struct membership *m)

@@ -37,7 +37,8 @@ enum member_state {
 /* What a node says of its storage. Numbers travel: append only. */
 enum storage_state {
     STORAGE_SERVES = 0,
-    STORAGE_AWAY = 1, /* its data directory is not there, or not its own */
+    STORAGE_AWAY = 1,  /* its data directory is not there, or not its own */
+    STORAGE_HANGS = 2, /* its disk does not answer */
 };
 
 struct member {
@@ -105,6 +106,9 @@ void membership_leave(struct membership *membership);
  * MEMBER_EVENTS_MAX. *newest is the number to go on after. Returns how many. */
 size_t membership_events(struct membership *membership, uint64_t after, size_t max,
                          struct member_event *to, uint64_t *newest);
+
+/* For how long the disk has kept membership's notes waiting (membership itself waits for none). */
+int64_t membership_disk_waits_ms(struct membership *membership);
 
 /* Beats at least once a second while the thread turns. */
 struct heartbeat *membership_heart(struct membership *membership);

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "coding/base/alloc.h"
+#include "node/chores/announce.h"
 #include "node/common/wire.h"
 #include "node/peers/nodes.h"
 
@@ -95,6 +96,24 @@ static void add_troubles(struct report *report, struct service *service)
                     (unsigned long long)lost, lost == 1 ? " is" : "s are");
 }
 
+/* Waits for no disk, so that it is told also when the disk hangs. */
+static char *state_of(struct report *report, struct service *service)
+{
+    struct store *store = service->peers.local.store;
+    int64_t store_ms = store_waits_ms(store);
+    int64_t notes_ms = membership_disk_waits_ms(service->peers.membership);
+    int64_t waited_ms = store_ms > notes_ms ? store_ms : notes_ms;
+    if (waited_ms >= DISK_HANGS_MS)
+        err_set(
+            &report->state, ERR_IO,
+            "the disk hangs: something has waited for it for %lld s, and nothing is stored here "
+            "until it answers",
+            (long long)(waited_ms / 1000));
+    else if (store_state(store, &report->state) == 0)
+        return (char *)"serving";
+    return report->state.text;
+}
+
 void report_status(struct report *report, struct service *service, Ecbak__ClientReply *reply)
 {
     Ecbak__StatusReply *status = &report->status;
@@ -115,8 +134,7 @@ void report_status(struct report *report, struct service *service, Ecbak__Client
     status->capacity_bytes = service->config->capacity_bytes;
     store_usage(service->peers.local.store, &status->used_bytes, &status->fragments,
                 &status->records);
-    bool serving = store_check(service->peers.local.store, &report->state) == 0;
-    status->state = serving ? (char *)"serving" : report->state.text;
+    status->state = state_of(report, service);
     status->certificate_until_s = service->cert->not_after_s;
     reach_read(service->reach, &report->reachable);
     status->reach_asked = report->reachable.asked;

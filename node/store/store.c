@@ -121,7 +121,7 @@ static int take_sentinel(struct store *store, struct err *err)
     return 0;
 }
 
-int store_check(struct store *store, struct err *err)
+static int look_at_sentinel(struct store *store, struct err *err)
 {
     char path[DURABLE_PATH_MAX];
     struct stat status;
@@ -151,6 +151,54 @@ int store_check(struct store *store, struct err *err)
         pthread_mutex_unlock(&store->lock);
     }
     return result;
+}
+
+int store_check(struct store *store, struct err *err)
+{
+    struct err found = ERR_INIT;
+    int result = look_at_sentinel(store, &found);
+    pthread_mutex_lock(&store->state_lock);
+    store->state = found;
+    pthread_mutex_unlock(&store->state_lock);
+    return result == 0 ? 0 : err_copy(err, &found);
+}
+
+int store_state(struct store *store, struct err *err)
+{
+    pthread_mutex_lock(&store->state_lock);
+    struct err state = store->state;
+    pthread_mutex_unlock(&store->state_lock);
+    return state.code == ERR_NONE ? 0 : err_copy(err, &state);
+}
+
+/* ---- how long the disk keeps us waiting ---- */
+
+int store_begin(struct store *store)
+{
+    int64_t now = monotonic_ms() + 1; /* never 0 */
+    for (int i = 0; i < STORE_UNDER_WAY; i++) {
+        int64_t free_place = 0;
+        if (atomic_compare_exchange_strong(&store->under_way_ms[i], &free_place, now))
+            return i;
+    }
+    return -1;
+}
+
+void store_end(struct store *store, int place)
+{
+    if (place >= 0)
+        atomic_store(&store->under_way_ms[place], 0);
+}
+
+int64_t store_waits_ms(struct store *store)
+{
+    int64_t longest = 0, now = monotonic_ms() + 1;
+    for (int i = 0; i < STORE_UNDER_WAY; i++) {
+        int64_t since = atomic_load(&store->under_way_ms[i]);
+        if (since != 0 && now - since > longest)
+            longest = now - since;
+    }
+    return longest;
 }
 
 /* ---- life cycle ---- */
@@ -213,6 +261,7 @@ int store_open(struct store **store, const char *dir, const struct node_id *node
     s->node = *node;
     s->cluster = *cluster;
     pthread_mutex_init(&s->lock, NULL);
+    pthread_mutex_init(&s->state_lock, NULL);
     for (size_t i = 0; i < STORE_STRIPES; i++)
         pthread_mutex_init(&s->stripes[i], NULL);
     *store = NULL;
@@ -243,6 +292,7 @@ void store_close(struct store **store)
         close(s->sentinel);
     for (size_t i = 0; i < STORE_STRIPES; i++)
         pthread_mutex_destroy(&s->stripes[i]);
+    pthread_mutex_destroy(&s->state_lock);
     pthread_mutex_destroy(&s->lock);
     free(s);
     *store = NULL;
@@ -257,19 +307,14 @@ uint64_t store_epoch(const struct store *store)
 
 void store_usage(struct store *store, uint64_t *used_bytes, uint64_t *fragments, uint64_t *records)
 {
-    pthread_mutex_lock(&store->lock);
     *used_bytes = store->used_bytes;
     *fragments = store->fragments;
     *records = store->records;
-    pthread_mutex_unlock(&store->lock);
 }
 
 uint64_t store_lost(struct store *store)
 {
-    pthread_mutex_lock(&store->lock);
-    uint64_t lost = store->lost;
-    pthread_mutex_unlock(&store->lock);
-    return lost;
+    return store->lost;
 }
 
 void store_count_lost(struct store *store, const struct object_id *object, uint64_t count)

@@ -181,8 +181,8 @@ static int check_grant(const struct store *store, const struct fragment *fragmen
     return 0;
 }
 
-int store_put_fragment(struct store *store, const struct fragment_to_put *put,
-                       const struct grant *opened, struct err *err)
+static int do_put_fragment(struct store *store, const struct fragment_to_put *put,
+                           const struct grant *opened, struct err *err)
 {
     struct fragment view;
     struct fragment_info info;
@@ -209,10 +209,19 @@ int store_put_fragment(struct store *store, const struct fragment_to_put *put,
     return result;
 }
 
+int store_put_fragment(struct store *store, const struct fragment_to_put *put,
+                       const struct grant *opened, struct err *err)
+{
+    int place = store_begin(store);
+    int result = do_put_fragment(store, put, opened, err);
+    store_end(store, place);
+    return result;
+}
+
 /* ---- get ---- */
 
-int store_get_fragment(struct store *store, const struct object_id *object, uint32_t index,
-                       uint8_t **bytes, size_t *size, struct err *err)
+static int do_get_fragment(struct store *store, const struct object_id *object, uint32_t index,
+                           uint8_t **bytes, size_t *size, struct err *err)
 {
     *bytes = NULL;
     if (store_check(store, err) != 0)
@@ -224,6 +233,15 @@ int store_get_fragment(struct store *store, const struct object_id *object, uint
         *size = file->size;
     }
     free(file);
+    return result;
+}
+
+int store_get_fragment(struct store *store, const struct object_id *object, uint32_t index,
+                       uint8_t **bytes, size_t *size, struct err *err)
+{
+    int place = store_begin(store);
+    int result = do_get_fragment(store, object, index, bytes, size, err);
+    store_end(store, place);
     return result;
 }
 
@@ -333,8 +351,8 @@ static int pin_pack(struct store *store, const struct pack_id *pack, const struc
     return *held > 0 ? catalogue_pin(store->catalogue, pack, pin, err) : 0;
 }
 
-int store_pin_packs(struct store *store, const struct pack_id *packs, size_t count,
-                    const struct pin *pin, uint32_t *held, struct err *err)
+static int do_pin_packs(struct store *store, const struct pack_id *packs, size_t count,
+                        const struct pin *pin, uint32_t *held, struct err *err)
 {
     struct gone gone = {0, 0};
     int result = 0;
@@ -359,5 +377,14 @@ int store_pin_packs(struct store *store, const struct pack_id *packs, size_t cou
     }
     pthread_mutex_unlock(&store->lock);
     free(infos);
+    return result;
+}
+
+int store_pin_packs(struct store *store, const struct pack_id *packs, size_t count,
+                    const struct pin *pin, uint32_t *held, struct err *err)
+{
+    int place = store_begin(store);
+    int result = do_pin_packs(store, packs, count, pin, held, err);
+    store_end(store, place);
     return result;
 }

@@ -14,6 +14,7 @@
 #define ECBAK_NODE_STORE_STORE_INTERNAL_H
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -24,7 +25,8 @@
 #include "node/store/fragment_file.h"
 #include "node/store/store.h"
 
-#define STORE_STRIPES 64
+#define STORE_STRIPES   64
+#define STORE_UNDER_WAY 128 /* calls whose time is taken; of more, some are not watched */
 /* Damaged files that are kept for whoever wants to look at them; later ones are removed. */
 #define STORE_DAMAGED_KEPT 64
 
@@ -45,15 +47,20 @@ struct store {
     int sentinel; /* open and locked */
     dev_t device; /* of the sentinel */
     ino_t inode;
+    _Atomic int64_t under_way_ms[STORE_UNDER_WAY]; /* calls: since when; 0: a free place */
+    pthread_mutex_t state_lock;                    /* never held while a disk is waited for */
+    struct err state;                              /* what store_check said last */
+
     pthread_mutex_t stripes[STORE_STRIPES];
 
     pthread_mutex_t lock; /* guards what follows */
     struct catalogue *catalogue;
-    uint64_t used_bytes;     /* files, and what is reserved */
+    /* Read without the lock too, by whoever must not wait for a disk. */
+    _Atomic uint64_t used_bytes; /* files, and what is reserved */
+    _Atomic uint64_t fragments, records;
+    _Atomic uint64_t lost;   /* fragments whose file is gone, and did not come back */
     uint64_t reserved_bytes; /* for files that have no row yet */
-    uint64_t fragments, records;
     uint64_t damaged, damaged_kept;
-    uint64_t lost; /* fragments whose file is gone, and did not come back */
     struct folder_seen seen[256];
     int64_t read_ms; /* when the sentinel's content was read last */
     uint8_t digest[256][8];
@@ -64,6 +71,10 @@ struct store {
     unsigned next_folder;
     uint64_t lost_said; /* in the log */
 };
+
+/* Around a call that works with the disk: for store_waits_ms. -1: no place was free. */
+int store_begin(struct store *store);
+void store_end(struct store *store, int place);
 
 pthread_mutex_t *store_stripe(struct store *store, const uint8_t id[ID_SIZE]);
 

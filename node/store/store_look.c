@@ -228,6 +228,7 @@ static int take_files(struct store *store, const char *dir,
 static int look_into(struct store *store, unsigned first, const char *path, struct err *err)
 {
     struct object_id any = {{(uint8_t)first}};
+    int place = store_begin(store);
     pthread_mutex_t *stripe = store_stripe(store, any.bytes);
     pthread_mutex_lock(stripe);
     struct folder_seen now = store_see_folder(path);
@@ -240,6 +241,7 @@ static int look_into(struct store *store, unsigned first, const char *path, stru
         pthread_mutex_unlock(&store->lock);
     }
     pthread_mutex_unlock(stripe);
+    store_end(store, place);
     return result;
 }
 
@@ -358,10 +360,16 @@ static void say_lost(struct store *store)
 
 int store_look(struct store *store, struct err *err)
 {
-    if (store_check(store, err) != 0 || store_make_folders(store, err) != 0 ||
-        look_at_catalogue(store, err) != 0)
+    int place = store_begin(store);
+    int result = store_check(store, err);
+    if (result == 0)
+        result = store_make_folders(store, err);
+    if (result == 0)
+        result = look_at_catalogue(store, err);
+    store_end(store, place);
+    if (result != 0)
         return -1;
-    int result = look_at_fragments(store, err);
+    result = look_at_fragments(store, err);
     if (result == 0)
         result = look_at_records(store, err);
     say_lost(store);

@@ -302,6 +302,11 @@ int store_reconcile(struct store *store, struct err *err)
     }
     if (walk_records(store, err) != 0 || sum_records(store, err) != 0)
         return -1;
-    return catalogue_totals(store->catalogue, &store->used_bytes, &store->fragments,
-                            &store->records, err);
+    uint64_t bytes, fragments, records;
+    if (catalogue_totals(store->catalogue, &bytes, &fragments, &records, err) != 0)
+        return -1;
+    store->used_bytes = bytes;
+    store->fragments = fragments;
+    store->records = records;
+    return 0;
 }
