@@ -103,6 +103,8 @@ static char *state_of(struct report *report, struct service *service)
     int64_t store_ms = store_waits_ms(store);
     int64_t notes_ms = membership_disk_waits_ms(service->peers.membership);
     int64_t waited_ms = store_ms > notes_ms ? store_ms : notes_ms;
+    if (service_check_member(service, &report->state) != 0)
+        return report->state.text;
     if (waited_ms >= DISK_HANGS_MS)
         err_set(
             &report->state, ERR_IO,
