@@ -173,7 +173,8 @@ static void add_members(struct report *report, struct service *service)
         message->rtt_ms = member->rtt_ms;
         message->rtt_estimated = member->rtt_estimated;
         message->capacity_bytes = member->capacity_bytes;
-        message->used_bytes = member->used_bytes;
+        message->used_bytes =
+            heard_now(service->peers.heard, &member->cert.node, member->used_bytes);
         if (member->self) /* of ourselves we know it as it is now */
             store_usage(service->peers.local.store, &message->used_bytes, &fragments, &records);
         message->trouble = member_trouble(report->member_troubles[i], member);

@@ -213,6 +213,8 @@ int service_new(struct service **service, const struct config *config,
         (struct local){.store = store, .keys = credentials->keys, .counters = &s->counters};
     cluster_id(&s->peers.local.cluster, credentials->authority_public);
     health_new(&s->peers.health);
+    heard_init(&s->heard);
+    s->peers.heard = &s->heard;
     reach_new(&s->reach, &s->peers, config);
     make_queues(s);
     if (start(s, credentials, err) != 0) {
@@ -252,6 +254,7 @@ void service_destroy(struct service **service)
         log_error("the revocations are not on disk: %s", err.text);
     revocations_close(&peers->revocations);
     health_destroy(&peers->health);
+    heard_release(&s->heard);
     if (s->left_fd >= 0)
         close(s->left_fd);
     free(s);

@@ -19,6 +19,7 @@ struct service {
     const struct config *config;
     const struct cert *cert;
     struct counters counters;
+    struct heard heard;
     struct peers peers;
     struct reach *reach;
     struct responder responder;
