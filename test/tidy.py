@@ -240,7 +240,7 @@ TABLES = {
     "node/serve/client_requests.c": (r'\{\{KIND\(\w+\), "(\w+)", QUEUE_(\w+), COST_(\w+)\}',
                                      r"^\| (\w+) \| (quick|client) \| (\w+) \|$"),
     "node/chores/chores.c": (r'\{"([^"]+)", THREAD_(\w+), WAITS_(\w+), (\d+), \d+, \w+\}',
-                             r"^\| ([^|]+) \| (house|watch|ask|records) \| (\w+) \| (\d+ \w+)"),
+                             r"^\| ([^|]+) \| (watch|house|ask|records) \| (\w+) \| (\d+ \w+)"),
 }
 
 

@@ -76,6 +76,41 @@ static void a_pack_lies_on_six_nodes_and_comes_back_from_each(void **state)
     free(pack.bytes);
 }
 
+static uint64_t used_at(size_t by, size_t of)
+{
+    struct err err = ERR_INIT;
+    struct member_list list;
+    uint64_t used = 0;
+    lab_ok(client_members(lab_client(&lab, by), &list, &err));
+    for (size_t i = 0; i < list.count; i++)
+        if (strcmp(list.members[i].name, lab.nodes[of].config.name) == 0)
+            used = list.members[i].used_bytes;
+    member_list_release(&list);
+    return used;
+}
+
+static void what_was_stored_shows_at_once_here_and_soon_everywhere(void **state)
+{
+    (void)state;
+    struct lab_pack pack = lab_pack(PACK_BYTES);
+    uint64_t before[LAB_NODES_MAX];
+    for (size_t i = 0; i < lab.count; i++)
+        before[i] = used_at(i, i);
+    assert_puts(0, &pack, 6);
+    for (size_t i = 0; i < lab.count; i++) {
+        assert_true(used_at(i, i) > before[i]);
+        assert_true(used_at(0, i) == used_at(i, i));
+    }
+    int64_t end_ms = monotonic_ms() + LAB_WAIT_MS;
+    for (size_t i = 0; i < lab.count; i++)
+        while (used_at(1, i) != used_at(i, i)) {
+            assert_true(monotonic_ms() < end_ms);
+            usleep(20000);
+        }
+    assert_true(used_at(0, 3) == used_at(3, 3)); /* gossip has not brought back an older figure */
+    free(pack.bytes);
+}
+
 static void packs_of_every_size_come_back(void **state)
 {
     (void)state;
@@ -511,6 +546,7 @@ int main(int argc, char **argv)
         return 1;
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_pack_lies_on_six_nodes_and_comes_back_from_each),
+        cmocka_unit_test(what_was_stored_shows_at_once_here_and_soon_everywhere),
         cmocka_unit_test(packs_of_every_size_come_back),
         cmocka_unit_test(automatic_shape_follows_the_members_known),
         cmocka_unit_test(records_reach_every_node_also_one_that_was_down),

@@ -46,6 +46,11 @@ void announce(struct announced *announced, struct store *store, uint64_t capacit
                  : offer.storage == STORAGE_AWAY ? "out of service: its data directory is not ours"
                                                  : "in service again");
     announced->storage = offer.storage;
+    /* Who holds more than a moment ago tells it when it has come to rest, however little it is. */
+    bool rests = offer.used_bytes == announced->used_bytes;
+    announced->used_bytes = offer.used_bytes;
+    if (rests && offer.used_bytes != announced->told.used_bytes)
+        announced->told.used_bytes = UINT64_MAX;
     if (offer.capacity_bytes == announced->told.capacity_bytes &&
         offer.storage == announced->told.storage &&
         offer.fragments_lost == announced->told.fragments_lost &&

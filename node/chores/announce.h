@@ -15,6 +15,7 @@
 
 struct announced {
     struct membership_offer told; /* to the others, last */
+    uint64_t used_bytes;          /* at the last look */
     uint32_t storage;             /* as the log was told */
 };
 

@@ -82,6 +82,19 @@ void membership_publish(struct membership *m)
     m->published_ms = boottime_ms();
 }
 
+/* We may be out ourselves: whoever looks after this machine must know. */
+static void say_if_revoked(struct membership *m)
+{
+    struct err why = ERR_INIT;
+    if (m->revoked_said || revocations_check(m->trust.revocations, &m->trust.keys->node,
+                                             m->trust.keys->curve_public, m->serial, &why) == 0)
+        return;
+    m->revoked_said = true;
+    log_error("this node is a member no more: %s. The others refuse it, and nothing is stored "
+              "through it",
+              why.text);
+}
+
 /* Whom the revocations are about is expelled; where its bulk socket is stays known, for what it holds. */
 static void expel_revoked(struct membership *m)
 {
@@ -90,6 +103,7 @@ static void expel_revoked(struct membership *m)
         return;
     m->expelled = now;
     m->changed = true;
+    say_if_revoked(m);
     for (size_t i = 1; i < swim_member_count(m->swim); i++) {
         struct swim_member found;
         struct member member;
@@ -179,6 +193,7 @@ static void turn_for(struct membership *m, int64_t duration_ms)
 void *membership_run(void *argument)
 {
     struct membership *m = argument;
+    say_if_revoked(m);
     membership_carry_out(m);
     membership_publish(m);
     bool left = false, stopping = false;

@@ -74,6 +74,7 @@ struct membership {
     struct protocol protocol; /* what we speak */
     struct incompatible incompatible;
     struct revocation_digest expelled; /* whom these are about was expelled */
+    bool revoked_said;                 /* that we are out ourselves */
     bool changed;                      /* the table is behind the core */
     int64_t published_ms, offered_ms, remembered_ms, complained_ms;
     uint64_t generation;

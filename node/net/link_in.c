@@ -70,6 +70,31 @@ static void send_refusal(struct link *link, const struct route *route, uint64_t 
         count(link, COUNT_DROPPED);
 }
 
+/* Who is out is told so in the authority's own words: else it would go on as if it were not. */
+static void refuse_revoked(struct link *link, const struct route *route, uint64_t call,
+                           const struct revocation *revocation, const struct err *why)
+{
+    char text[LINK_TEXT_MAX];
+    uint8_t bytes[REVOCATION_BYTES];
+    Ecbak__LinkRefusal refusal = ECBAK__LINK_REFUSAL__INIT;
+    snprintf(text, sizeof(text), "%.*s", (int)sizeof(text) - 1, why->text);
+    count(link, COUNT_REVOKED);
+    refusal.error = ERR_DENIED;
+    refusal.text = text;
+    if (revocation_encode(revocation, bytes, NULL) == 0) {
+        refusal.revocation.data = bytes;
+        refusal.revocation.len = sizeof(bytes);
+    }
+    send_refusal(link, route, call, &refusal);
+}
+
+static bool is_revoked(struct link *link, const struct node_id *node, const uint8_t curve[32],
+                       uint64_t serial, struct revocation *which, struct err *why)
+{
+    return revocations_check(link->revocations, node, curve, serial, why) != 0 &&
+           revocations_cover(link->revocations, node, curve, serial, which);
+}
+
 static void refuse_hello(struct link *link, const struct route *route, const uint8_t curve[32],
                          const struct err *why)
 {
@@ -106,9 +131,10 @@ static void take_hello(struct link *link, const struct route *route, const uint8
         refuse_hello(link, route, curve, &err);
         return;
     }
-    if (revocations_check(link->revocations, &cert.node, cert.curve, cert.serial, &err) != 0) {
-        count(link, COUNT_REVOKED);
-        refuse_hello(link, route, curve, &err);
+    struct revocation which;
+    if (is_revoked(link, &cert.node, cert.curve, cert.serial, &which, &err)) {
+        zap_deny(link->zap, curve, monotonic_ms() + LINK_DENY_MS);
+        refuse_revoked(link, route, 0, &which, &err);
         return;
     }
     struct protocol theirs = protocol_of(hello->version_min, hello->version_max);
@@ -163,9 +189,9 @@ static void take_message(struct link *link, struct frames *frames, const uint8_t
         return;
     }
     struct err err = ERR_INIT;
-    if (revocations_check(link->revocations, &session->node, curve, session->serial, &err) != 0) {
-        count(link, COUNT_REVOKED);
-        link_refuse(link, &frames->route, envelope->call, ERR_DENIED, err.text);
+    struct revocation which;
+    if (is_revoked(link, &session->node, curve, session->serial, &which, &err)) {
+        refuse_revoked(link, &frames->route, envelope->call, &which, &err);
         return;
     }
     session->heard_ms = monotonic_ms();

@@ -258,11 +258,21 @@ static void hello_refused(struct link *link, struct pooled *pooled,
         link->ops.incompatible(link->ops.ctx, &cert, theirs, endpoint + strlen("tcp://"));
 }
 
+/* Whoever passes it on, the authority's word counts; what does not prove itself says nothing. */
+static void take_revocation(struct link *link, const Ecbak__LinkRefusal *refusal)
+{
+    bool added;
+    if (link->revocations != NULL && refusal->revocation.len > 0)
+        (void)!revocations_add(link->revocations, refusal->revocation.data, refusal->revocation.len,
+                               NULL, date_s(), &added, NULL);
+}
+
 static void take_refusal(struct link *link, struct pooled *pooled, struct frames *frames,
                          const Ecbak__LinkEnvelope *envelope)
 {
     char text[LINK_TEXT_MAX];
     refusal_text(text, envelope->refusal);
+    take_revocation(link, envelope->refusal);
     if (envelope->call == 0) { /* of our HELLO */
         hello_refused(link, pooled, envelope->refusal, text);
         return;

@@ -36,6 +36,8 @@ static int put_record(struct service *service, const struct question *question,
 {
     const Ecbak__PutRecordRequest *body = request->put_record;
     ecbak__put_record_reply__init(&answer->put_record);
+    if (service_check_member(service, err) != 0)
+        return -1;
     if (records_put(&service->peers, question->payload, question->payload_size, body->others_wanted,
                     &answer->put_record.others, err) != 0)
         return -1;

@@ -103,6 +103,8 @@ static char *state_of(struct report *report, struct service *service)
     int64_t store_ms = store_waits_ms(store);
     int64_t notes_ms = membership_disk_waits_ms(service->peers.membership);
     int64_t waited_ms = store_ms > notes_ms ? store_ms : notes_ms;
+    if (service_check_member(service, &report->state) != 0)
+        return report->state.text;
     if (waited_ms >= DISK_HANGS_MS)
         err_set(
             &report->state, ERR_IO,
@@ -171,7 +173,8 @@ static void add_members(struct report *report, struct service *service)
         message->rtt_ms = member->rtt_ms;
         message->rtt_estimated = member->rtt_estimated;
         message->capacity_bytes = member->capacity_bytes;
-        message->used_bytes = member->used_bytes;
+        message->used_bytes =
+            heard_now(service->peers.heard, &member->cert.node, member->used_bytes);
         if (member->self) /* of ourselves we know it as it is now */
             store_usage(service->peers.local.store, &message->used_bytes, &fragments, &records);
         message->trouble = member_trouble(report->member_troubles[i], member);

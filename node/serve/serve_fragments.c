@@ -16,6 +16,7 @@ int answer_put_fragment(const struct responder *responder, const struct question
                         struct err *err)
 {
     const Ecbak__PutFragment *put = request->put_fragment;
+    uint64_t used, fragments, records;
     struct pin pin;
     parts->holders = alloc_zero(1, sizeof(*parts->holders));
     if (pin_from_wire(&pin, put->pin, err) != 0 ||
@@ -40,6 +41,8 @@ int answer_put_fragment(const struct responder *responder, const struct question
         return -1;
     ecbak__put_fragment_reply__init(&parts->put);
     parts->put.receipt = wire_view(parts->bytes, receipt_size);
+    store_usage(responder->local->store, &used, &fragments, &records);
+    parts->put.used_bytes = used;
     parts->reply.body_case = ECBAK__PEER_REPLY__BODY_PUT_FRAGMENT;
     parts->reply.put_fragment = &parts->put;
     return 0;

@@ -33,7 +33,7 @@ int serve_put_pack(struct service *service, const struct question *question,
 {
     const Ecbak__PutPackRequest *body = request->put_pack;
     struct pin pin;
-    if (pin_from_wire(&pin, body->pin, err) != 0)
+    if (service_check_member(service, err) != 0 || pin_from_wire(&pin, body->pin, err) != 0)
         return -1;
     if (question->payload_size == 0 || question->payload_size > PACK_SIZE_MAX)
         return err_set(err, ERR_INVALID, "a pack of %zu bytes; 1 to %zu can be stored",
@@ -60,7 +60,7 @@ int serve_pin_packs(struct service *service, const struct question *question,
     const Ecbak__PinPacksRequest *body = request->pin_packs;
     struct pin pin;
     size_t count = body->n_packs;
-    if (pin_from_wire(&pin, body->pin, err) != 0)
+    if (service_check_member(service, err) != 0 || pin_from_wire(&pin, body->pin, err) != 0)
         return -1;
     if (count == 0 || count > CLIENT_PIN_MAX)
         return err_set(err, ERR_INVALID, "%zu packs to pin; 1 to %d at a time", count,

@@ -148,6 +148,15 @@ static void make_queues(struct service *s)
     }
 }
 
+int service_check_member(struct service *service, struct err *err)
+{
+    const struct cert *cert = service->cert;
+    if (revocations_check(service->peers.revocations, &cert->node, cert->curve, cert->serial,
+                          err) == 0)
+        return 0;
+    return err_context(err, "this machine is no member of the cluster any more");
+}
+
 void service_leave(struct service *service)
 {
     uint64_t one = 1;
@@ -202,6 +211,8 @@ int service_new(struct service **service, const struct config *config,
         (struct local){.store = store, .keys = credentials->keys, .counters = &s->counters};
     cluster_id(&s->peers.local.cluster, credentials->authority_public);
     health_new(&s->peers.health);
+    heard_init(&s->heard);
+    s->peers.heard = &s->heard;
     reach_new(&s->reach, &s->peers, config);
     make_queues(s);
     if (start(s, credentials, err) != 0) {
@@ -234,8 +245,14 @@ void service_destroy(struct service **service)
         jobs_destroy(&s->queues[i]);
     if (peers->membership != NULL)
         membership_destroy(&peers->membership);
+    struct err err =
+        ERR_INIT; /* what was learnt a moment ago; a folder that is not ours has said so */
+    if (peers->revocations != NULL && store_check(peers->local.store, &err) == 0 &&
+        revocations_save(peers->revocations, &err) != 0)
+        log_error("the revocations are not on disk: %s", err.text);
     revocations_close(&peers->revocations);
     health_destroy(&peers->health);
+    heard_release(&s->heard);
     if (s->left_fd >= 0)
         close(s->left_fd);
     free(s);

@@ -19,6 +19,7 @@ struct service {
     const struct config *config;
     const struct cert *cert;
     struct counters counters;
+    struct heard heard;
     struct peers peers;
     struct reach *reach;
     struct responder responder;
@@ -27,6 +28,8 @@ struct service {
     int left_fd;
 };
 
+/* Is this node still a member? ERR_DENIED: it was revoked; the text says why. */
+int service_check_member(struct service *service, struct err *err) MUST_CHECK;
 /* Leaves the cluster for good, and tells the daemon (service_left_fd). */
 void service_leave(struct service *service);
 

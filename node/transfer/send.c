@@ -120,6 +120,7 @@ static int check_receipt(struct loop *loop, const struct slot *slot, const struc
     if (reply == NULL)
         return -1;
     ProtobufCBinaryData bytes = reply->put_fragment->receipt;
+    uint64_t used_bytes = reply->put_fragment->used_bytes;
     int result = receipt_open(&receipt, bytes.data, bytes.len, err);
     wire_free(reply);
     if (result == 0 &&
@@ -130,6 +131,9 @@ static int check_receipt(struct loop *loop, const struct slot *slot, const struc
         result = err_set(err, ERR_FOREIGN, "a receipt for something else");
     if (result != 0)
         count_one(loop->nodes->peers->local.counters, COUNTED_BAD_RECEIPTS);
+    else if (used_bytes > 0)
+        heard_used(loop->nodes->peers->heard, &receipt.holder, used_bytes,
+                   loop->nodes->table->members[flight->node].used_bytes);
     return result;
 }
 
