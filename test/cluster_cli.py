@@ -485,6 +485,32 @@ def paths_are_taken_from_the_folder_one_is_in(world):
     world.fails(1, "recover", "latest", "--path", "work/none", "--to", world.folder / "back", cwd=world.folder)
 
 
+def what_is_said_of_trouble_names_it_once_and_whole(world):
+    said = world.fails(1, "store", world.folder / "none")  # there is no vault, which is said first
+    world.done("init", "-q")
+    said = world.fails(1, "store", world.folder / "none")
+    assert said.count("No such file") == 1, said
+    said = world.fails(1, "store", world.folder / "none", world.folder / "neither")
+    assert said.count("No such file") == 2 and "none of the 2 paths" in said, said
+    world.lab(2)
+    deep = world.folder / "deep"
+    deep.mkdir()
+    names = ["d" * 200 for _ in range(6)]  # longer than 1 KiB
+    folder = os.open(deep, os.O_RDONLY)
+    for name in names:
+        os.mkdir(name, dir_fd=folder)
+        below = os.open(name, os.O_RDONLY, dir_fd=folder)
+        os.close(folder)
+        folder = below
+    os.mkfifo("pipe", dir_fd=folder)
+    os.close(folder)
+    world.done("store", "-q", deep)
+    back = world.folder / "back"
+    world.done("recover", "latest", "-q", "--to", back)
+    again = world.run("recover", "latest", "--to", back)
+    assert again.returncode == 3 and "/pipe" in again.stderr and "is there" in again.stderr, again.stderr
+
+
 def nothing_waits_in_silence(world):
     """A node that hangs, and one that goes away in a store."""
     world.lab(3)
@@ -543,6 +569,7 @@ TESTS = [
     one_member_is_too_few_to_store,
     a_store_and_a_recovery_speak_json,
     paths_are_taken_from_the_folder_one_is_in,
+    what_is_said_of_trouble_names_it_once_and_whole,
     nothing_waits_in_silence,
 ]
 

@@ -306,6 +306,7 @@ bool command_line_read(struct command_line *line, int argc, char **argv, int *ex
 
 int command_end(struct command_line *line, int status, const struct err *err)
 {
+    output_end();
     if (status < 0) {
         output_error(err);
         status = (int)exit_code_of(err);

@@ -7,6 +7,7 @@
 #include <langinfo.h>
 #include <locale.h>
 #include <math.h>
+#include <pthread.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -70,16 +71,56 @@ void output_error(const struct err *err)
     fprintf(stderr, "%secbak:%s %s\n", style_on(stderr, STYLE_BAD), style_off(stderr), safe);
 }
 
+/* The newest warning, and how often it came again since it was printed. */
+static struct {
+    pthread_mutex_t lock;
+    char *text;
+    uint64_t more;
+} warned = {.lock = PTHREAD_MUTEX_INITIALIZER};
+
+/* With the lock held. */
+static void say_repeats(void)
+{
+    char count[TEXT_SHORT_MAX];
+    if (warned.more > 0)
+        fprintf(stderr, "ecbak: ... and the same %s time%s more\n", text_count(count, warned.more),
+                warned.more == 1 ? "" : "s");
+    warned.more = 0;
+}
+
 void output_warning(const char *format, ...)
 {
-    char text[2 * ERR_TEXT_MAX], safe[4 * sizeof(text)];
-    va_list args;
+    va_list args, again;
     va_start(args, format);
-    vsnprintf(text, sizeof(text), format, args);
+    va_copy(again, args);
+    int size = vsnprintf(NULL, 0, format, again);
+    va_end(again);
+    char *text = alloc_zero((size_t)size + 1, 1), *safe = alloc_zero(4 * (size_t)size + 1, 1);
+    vsnprintf(text, (size_t)size + 1, format, args);
     va_end(args);
-    text_safe(safe, sizeof(safe), text, strlen(text));
-    fprintf(stderr, "%secbak: warning:%s %s\n", style_on(stderr, STYLE_WARN), style_off(stderr),
-            safe);
+    text_safe(safe, 4 * (size_t)size + 1, text, (size_t)size);
+    pthread_mutex_lock(&warned.lock);
+    if (warned.text != NULL && strcmp(warned.text, safe) == 0) {
+        warned.more++;
+        free(safe);
+    } else {
+        say_repeats();
+        fprintf(stderr, "%secbak: warning:%s %s\n", style_on(stderr, STYLE_WARN), style_off(stderr),
+                safe);
+        free(warned.text);
+        warned.text = safe;
+    }
+    pthread_mutex_unlock(&warned.lock);
+    free(text);
+}
+
+void output_end(void)
+{
+    pthread_mutex_lock(&warned.lock);
+    say_repeats();
+    free(warned.text);
+    warned.text = NULL;
+    pthread_mutex_unlock(&warned.lock);
 }
 
 void output_note(const char *text)

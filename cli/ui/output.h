@@ -36,9 +36,12 @@ const char *style_off(FILE *stream);
 
 /* "ecbak: text" on stderr, also with --json: programs go by the exit status. */
 void output_error(const struct err *err);
-/* "ecbak: warning: text" on stderr; control characters are escaped. */
+/* "ecbak: warning: text" on stderr, however long; control characters are escaped. The same one again
+ * is counted, and the count said before the next one or by output_end. */
 void output_warning(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
+/* After the last warning. */
+void output_end(void);
 /* "ecbak: text" on stderr, of what goes on. */
 void output_note(const char *text);
 

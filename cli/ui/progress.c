@@ -17,6 +17,7 @@
 #include "coding/base/alloc.h"
 
 #define PAINT_MS      200
+#define NAMED_SIZE    100
 #define RATE_WINDOW_S 3.0 /* the rate shown is a mean that forgets with this time constant */
 #define CLEAR_LINE    "\r\033[K"
 
@@ -230,8 +231,9 @@ void progress_problem(void *ctx, const char *path, const struct err *err)
                               err_name(err->code), "message", json_text(err->text)));
     if (p->painting)
         fputs(CLEAR_LINE, stderr);
-    /* Most messages name the path already. */
-    if (strstr(err->text, path) != NULL)
+    /* Most messages name the path already, or, of a long one, its beginning. */
+    size_t size = strlen(path);
+    if (memmem(err->text, strlen(err->text), path, size < NAMED_SIZE ? size : NAMED_SIZE) != NULL)
         output_warning("%s", err->text);
     else
         output_warning("%s: %s", path, err->text);
