@@ -268,12 +268,38 @@ static void progress_tells_what_is_known_and_fits_the_line(void **state)
     assert_string_equal(line, "storing  1 234 files  1.0 MiB");
     atomic_store(&job.bytes_all, 4 << 20);
     progress_line(line, "storing", &job, 2, 1 << 20, 200);
-    assert_non_null(strstr(line, "25 %  1.0 MiB of 4.0 MiB  1.0 MiB/s  3.0 s left"));
+    assert_non_null(strstr(line, "25 %  1 234 files  1.0 MiB of 4.0 MiB  1.0 MiB/s  3.0 s left"));
+    progress_line(line, "storing", &job, 2, 1 << 20, 79);
+    assert_string_equal(line,
+                        "storing  25 %  1 234 files  1.0 MiB of 4.0 MiB  1.0 MiB/s  3.0 s left");
+    progress_line(line, "storing", &job, 2, 1 << 20, 39);
+    assert_string_equal(line, "storing  25 %  3.0 s left");
     progress_line(line, "storing", &job, 2, 1 << 20, 10);
-    assert_string_equal(line, "storing  1");
+    assert_string_equal(line, "storing");
+    atomic_store(&job.files, 1);
+    atomic_store(&job.problems, 1);
+    progress_line(line, "storing", &job, 2, 1 << 20, 200);
+    assert_non_null(strstr(line, "  1 file  "));
+    assert_non_null(strstr(line, "  1 problem"));
+    assert_null(strstr(line, "problems"));
+    atomic_store(&job.files, 1234);
+    atomic_store(&job.problems, 0);
     atomic_store(&job.bytes, 9 << 20); /* the estimate was too low: it is not shown */
     progress_line(line, "storing", &job, 2, 0, 80);
     assert_string_equal(line, "storing  1 234 files  9.0 MiB");
+    progress_now_line(line, &job, 79);
+    assert_string_equal(line, "");
+    job_now(&job, "/home/ann", "thes\x1b", 5);
+    progress_now_line(line, &job, 79);
+    assert_string_equal(line, "/home/ann/thes\\x1b");
+    progress_now_line(line, &job, 12);
+    assert_string_equal(line, ".../thes\\x1b");
+    char deep[2 * JOB_NOW_MAX];
+    memset(deep, 'd', sizeof(deep) - 1);
+    deep[sizeof(deep) - 1] = '\0';
+    job_now(&job, deep, "name", 4);
+    progress_now_line(line, &job, 20);
+    assert_string_equal(line, "...dddddddddddd/name");
 }
 
 static void trouble_has_the_same_status_everywhere(void **state)
