@@ -160,6 +160,14 @@ def the_words_of_other_tools_lead_to_what_is_here(world):
     assert "did you mean --to" in world.fails(2, "recover", "latest", "--target", "x")
 
 
+def what_the_readme_says_is_not_there_is_not_there(world):
+    section = (HERE.parent / "README.md").read_text().split("## What is not there yet")[1].split("\n## ")[0]
+    missing = {word for line in re.findall(r"^\| (`.*?) \|", section, re.MULTILINE) for word in re.findall(r"`([a-z]+)`", line)}
+    assert not missing & set(commands_of(world)), missing & set(commands_of(world))
+    for word in missing:
+        assert "not there yet" in world.fails(2, word), word
+
+
 def what_the_command_says_of_hostile_words_is_escaped(world):
     said = world.fails(2, "\033[2Jboom")
     assert "\033" not in said and "\\x1b" in said, said
@@ -580,6 +588,7 @@ TESTS = [
     what_is_installed_is_what_the_readme_counts_on,
     a_near_miss_is_answered_with_what_was_meant,
     the_words_of_other_tools_lead_to_what_is_here,
+    what_the_readme_says_is_not_there_is_not_there,
     what_the_command_says_of_hostile_words_is_escaped,
     without_a_node_the_command_says_how_to_start_one,
     colours_are_for_terminals_only,
