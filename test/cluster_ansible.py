@@ -145,7 +145,7 @@ def what_is_wrong_with_a_host_is_a_sentence_each():
 
 
 def a_node_never_begins_with_nothing_because_its_data_dir_is_said_anew():
-    member = {"certificate": {"name": "here", "zone": "a", "node": "5e", "not_after": 2**40}}
+    member = {"certificate": {"name": "here", "zone": "a", "node": "5e", "not_after": "2999-01-01T00:00:00Z"}}
     elsewhere = {"ecbak_data_dir": "/srv/new/ecbak", "ecbak_name": "here"}
     refuses("systemctl stop ecbakd && mkdir -p /srv/new && mv -T /var/lib/ecbak/data /srv/new/ecbak",
             seen={"node": {**member, "data_of": "", "has_data": False}}, **elsewhere)
@@ -281,7 +281,7 @@ def a_host_that_gets_no_certificate_is_told_why():
     assert certificates.refusal("it is taken: --replace", "h10", False, False).endswith(". Taking its place is what replace.yml -e host=h10 does.")
     assert "not this authority's" in certificates.refusal("", "h1", True, True)
     assert "--print-request" in certificates.refusal("", "h1", False, True) and certificates.refusal("", "h1", False, False) == ""
-    said, good = {"name": "h1", "zone": ""}, {"name": "h1", "zone": "a", "not_after": 31 * 86400}
+    said, good = {"name": "h1", "zone": ""}, {"name": "h1", "zone": "a", "not_after": "1970-02-01T00:00:00Z"}
     assert not certificates.wants_certificate(good, said, False, 0, 30)
     for certificate, more, now_s in (({}, {}, 0), (good, {"name": "h2"}, 0), (good, {"zone": "b"}, 0), (good, {}, 86400.9 * 2)):
         assert certificates.wants_certificate(certificate, {**said, **more}, False, now_s, 30), (certificate, more)

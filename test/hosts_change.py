@@ -81,7 +81,7 @@ def an_upgrade_rolls_through_while_hosts_store(cluster):
         storing.join()
     version = run("dpkg-deb", "--field", next_package(), "Version").stdout.strip()
     for host in cluster.members:
-        assert cluster.ecbak(host, "status", "--json").expect(DONE).json["version"] == version, host.name
+        assert cluster.ecbak(host, "status", "--json").expect(DONE).json["software"] == version, host.name
     ended = [result.code for _, result in results]
     assert set(ended) <= {DONE, INCOMPLETE}, "\n".join([str(ended), *(r.err for _, r in results if r.code not in (DONE, INCOMPLETE))])
     for path, result in results:

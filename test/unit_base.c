@@ -43,6 +43,19 @@ static void a_long_error_is_cut_not_overrun(void **state)
     memset(big, 'a', sizeof(big) - 1);
     big[sizeof(big) - 1] = '\0';
     assert_int_equal(err_set(&err, ERR_IO, "%s", big), -1);
+    char path[4097];
+    memset(path, 'p', sizeof(path) - 1);
+    path[sizeof(path) - 1] = '\0';
+    errno = EACCES;
+    assert_int_equal(err_errno(&err, "opening %s", path), -1);
+    assert_int_equal(strncmp(err.text, "opening ppp", 11), 0);
+    assert_non_null(strstr(err.text, "...ppp"));
+    assert_non_null(strstr(err.text, ": Permission denied"));
+    assert_int_equal(err_context(&err, "storing %s", path), -1);
+    assert_int_equal(strncmp(err.text, "storing ppp", 11), 0);
+    assert_non_null(strstr(err.text, ": Permission denied"));
+    assert_int_equal(err_set(&err, ERR_INVALID, "%s: is odd", path), -1);
+    assert_string_equal(err.text + strlen(err.text) - 8, ": is odd");
     assert_int_equal(err_context(&err, "%s", big), -1);
     assert_int_equal(strlen(err.text), ERR_TEXT_MAX - 1);
 }

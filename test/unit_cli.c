@@ -14,6 +14,7 @@
 #include "cli/base/text.h"
 #include "cli/ui/exit_code.h"
 #include "cli/ui/options.h"
+#include "cli/ui/output.h"
 #include "cli/ui/progress.h"
 #include "cli/ui/suggest.h"
 
@@ -104,6 +105,35 @@ static void a_name_too_long_is_cut_before_a_whole_character(void **state)
     assert_int_equal(text_safe(small, sizeof(small), "a\033", 2), 1);
     assert_int_equal(text_safe(small, 0, "a", 1), 0);
     assert_int_equal(text_width("gr\xc3\xbc\xc3\x9f"), 4);
+}
+
+static void a_warning_that_comes_again_is_counted(void **state)
+{
+    (void)state;
+    char path[] = "/tmp/ecbak-warnings-XXXXXX", text[8192] = "", longer[3000];
+    int file = mkstemp(path), before = dup(STDERR_FILENO);
+    assert_true(file >= 0 && before >= 0);
+    fflush(stderr);
+    dup2(file, STDERR_FILENO);
+    for (int i = 0; i < 20; i++)
+        output_warning("pack %d is missing", 7);
+    output_warning("another");
+    memset(longer, 'l', sizeof(longer) - 1);
+    longer[sizeof(longer) - 1] = '\0';
+    output_warning("%s: why", longer);
+    output_warning("%s: why", longer);
+    output_end();
+    fflush(stderr);
+    dup2(before, STDERR_FILENO);
+    ssize_t size = pread(file, text, sizeof(text) - 1, 0);
+    close(before);
+    close(file);
+    unlink(path);
+    assert_true(size > 0);
+    assert_ptr_equal(strstr(text, "pack 7 is missing"), text + strlen("ecbak: warning: "));
+    assert_null(strstr(strstr(text, "pack 7") + 1, "pack 7"));
+    assert_non_null(strstr(text, "the same 19 times more\necbak: warning: another\n"));
+    assert_non_null(strstr(text, "l: why\necbak: ... and the same 1 time more\n"));
 }
 
 static void a_near_word_is_suggested_and_a_far_one_is_not(void **state)
@@ -238,12 +268,38 @@ static void progress_tells_what_is_known_and_fits_the_line(void **state)
     assert_string_equal(line, "storing  1 234 files  1.0 MiB");
     atomic_store(&job.bytes_all, 4 << 20);
     progress_line(line, "storing", &job, 2, 1 << 20, 200);
-    assert_non_null(strstr(line, "25 %  1.0 MiB of 4.0 MiB  1.0 MiB/s  3.0 s left"));
+    assert_non_null(strstr(line, "25 %  1 234 files  1.0 MiB of 4.0 MiB  1.0 MiB/s  3.0 s left"));
+    progress_line(line, "storing", &job, 2, 1 << 20, 79);
+    assert_string_equal(line,
+                        "storing  25 %  1 234 files  1.0 MiB of 4.0 MiB  1.0 MiB/s  3.0 s left");
+    progress_line(line, "storing", &job, 2, 1 << 20, 39);
+    assert_string_equal(line, "storing  25 %  3.0 s left");
     progress_line(line, "storing", &job, 2, 1 << 20, 10);
-    assert_string_equal(line, "storing  1");
+    assert_string_equal(line, "storing");
+    atomic_store(&job.files, 1);
+    atomic_store(&job.problems, 1);
+    progress_line(line, "storing", &job, 2, 1 << 20, 200);
+    assert_non_null(strstr(line, "  1 file  "));
+    assert_non_null(strstr(line, "  1 problem"));
+    assert_null(strstr(line, "problems"));
+    atomic_store(&job.files, 1234);
+    atomic_store(&job.problems, 0);
     atomic_store(&job.bytes, 9 << 20); /* the estimate was too low: it is not shown */
     progress_line(line, "storing", &job, 2, 0, 80);
     assert_string_equal(line, "storing  1 234 files  9.0 MiB");
+    progress_now_line(line, &job, 79);
+    assert_string_equal(line, "");
+    job_now(&job, "/home/ann", "thes\x1b", 5);
+    progress_now_line(line, &job, 79);
+    assert_string_equal(line, "/home/ann/thes\\x1b");
+    progress_now_line(line, &job, 12);
+    assert_string_equal(line, ".../thes\\x1b");
+    char deep[2 * JOB_NOW_MAX];
+    memset(deep, 'd', sizeof(deep) - 1);
+    deep[sizeof(deep) - 1] = '\0';
+    job_now(&job, deep, "name", 4);
+    progress_now_line(line, &job, 20);
+    assert_string_equal(line, "...dddddddddddd/name");
 }
 
 static void trouble_has_the_same_status_everywhere(void **state)
@@ -270,6 +326,7 @@ int main(void)
         cmocka_unit_test(nonsense_is_never_taken_for_a_number),
         cmocka_unit_test(a_hostile_name_cannot_move_the_cursor),
         cmocka_unit_test(a_name_too_long_is_cut_before_a_whole_character),
+        cmocka_unit_test(a_warning_that_comes_again_is_counted),
         cmocka_unit_test(a_near_word_is_suggested_and_a_far_one_is_not),
         cmocka_unit_test(options_and_operands_may_be_mixed),
         cmocka_unit_test(two_dashes_end_the_options),

@@ -4,9 +4,14 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "coding/base/bytes.h"
 #include "node/common/durable.h"
+
+/* Where the package has a node's key. A machine without that folder (no package, no root) has the key
+ * beside the certificate. */
+#define KEY_FOLDER_USUAL "/var/lib/ecbak"
 
 int join_path(char path[JOIN_PATH_MAX], const char *config, const char *file, struct err *err)
 {
@@ -47,7 +52,10 @@ static int print_setting(FILE *out, const char *setting, struct err *err)
 static int print_all(FILE *out, const struct join_options *o, const char *advertise,
                      const Ecbak__JoinReply *seeds, struct err *err)
 {
-    char certificate[JOIN_PATH_MAX], authority[JOIN_PATH_MAX];
+    char certificate[JOIN_PATH_MAX], authority[JOIN_PATH_MAX], node_key[JOIN_PATH_MAX];
+    bool own_key = access(KEY_FOLDER_USUAL, F_OK) != 0;
+    for (size_t i = 0; i < o->setting_count; i++)
+        own_key = own_key && strncmp(o->settings[i], "key_file=", strlen("key_file=")) != 0;
     const char *name = o->ticket->name[0] != '\0' ? o->ticket->name : o->name;
     const char *zone = o->ticket->zone[0] != '\0' ? o->ticket->zone : o->zone;
     const struct {
@@ -56,10 +64,12 @@ static int print_all(FILE *out, const struct join_options *o, const char *advert
                   {"zone", zone},
                   {"data_dir", o->data_dir},
                   {"capacity", o->capacity},
+                  {"key_file", own_key ? node_key : NULL},
                   {"certificate_file", certificate},
                   {"authority_file", authority},
                   {"advertise_address", advertise}};
-    if (join_path(certificate, o->config, "node.cert", err) != 0 ||
+    if (join_path(node_key, o->config, "node.key", err) != 0 ||
+        join_path(certificate, o->config, "node.cert", err) != 0 ||
         join_path(authority, o->config, "authority.pub", err) != 0)
         return -1;
     fprintf(out, JOIN_CONFIG_MARK

@@ -5,13 +5,14 @@
  * meanwhile); files_all and bytes_all are set once they are known. The others only grow.
  *
  *   Units    bytes of file contents unless named otherwise
- *   Threads  any: every field is an atomic; the problem callback is called by one thread at a time
+ *   Threads  any: every field is an atomic, or has functions; the problem callback is called by one thread at a time
  */
 #ifndef ECBAK_CLI_BASE_JOB_H
 #define ECBAK_CLI_BASE_JOB_H
 
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "coding/base/err.h"
@@ -25,6 +26,8 @@ enum job_phase {
     JOB_ENDED = 6,
 };
 
+#define JOB_NOW_MAX 512
+
 struct job_progress {
     _Atomic int phase;          /* enum job_phase */
     _Atomic uint64_t files;     /* done: stored or found unchanged; written */
@@ -34,6 +37,8 @@ struct job_progress {
     _Atomic uint64_t
         bytes_sent;            /* store: over the network, all fragments; recover: packs fetched */
     _Atomic uint64_t problems; /* calls of the problem callback so far */
+    _Atomic bool naming;       /* somebody writes or reads `now` */
+    char now[JOB_NOW_MAX];     /* the file that was begun last: job_now, job_now_read */
     _Atomic bool cancel;       /* set by the caller: the job ends soon with ERR_CANCELLED */
 };
 
@@ -45,6 +50,12 @@ struct job_report {
     void (*notice)(void *ctx, const char *text);
     void *ctx;
 };
+
+/* Says which file is in work; the last folders of a path that is too long. Costs next to nothing: when
+ * two threads say it at once, one of them is not heard. */
+void job_now(struct job_progress *progress, const char *folder, const char *name, size_t name_size);
+/* "" when there is none yet. Any byte but NUL may be in it. False: it is being written; try later. */
+bool job_now_read(struct job_progress *progress, char to[JOB_NOW_MAX]) MUST_CHECK;
 
 /* Counts a problem and tells of it. Of several threads one at a time. */
 void job_problem(struct job_progress *progress, const struct job_report *report, const char *path,

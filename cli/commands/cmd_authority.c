@@ -62,8 +62,8 @@ static json_t *cert_json(const struct cert *c, const char *armor)
     json_object_set_new(object, "cluster", json_hex(c->cluster.bytes, ID_SIZE));
     json_object_set_new(object, "curve", json_hex(c->curve, sizeof(c->curve)));
     json_object_set_new(object, "serial", json_integer((json_int_t)c->serial));
-    json_object_set_new(object, "not_before", json_integer((json_int_t)c->not_before_s));
-    json_object_set_new(object, "not_after", json_integer((json_int_t)c->not_after_s));
+    json_object_set_new(object, "not_before", json_time(c->not_before_s, 0, 0));
+    json_object_set_new(object, "not_after", json_time(c->not_after_s, 0, 0));
     json_object_set_new(object, "certificate", json_text(armor));
     return object;
 }

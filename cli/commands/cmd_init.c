@@ -31,8 +31,8 @@ static int refuse_second(struct err *err)
 static int show_json(const struct vault_keys *keys, const char *phrase, struct err *err)
 {
     char id[2 * ID_SIZE + 1], line[PHRASE_TEXT_MAX + 256];
-    snprintf(line, sizeof(line), "{\"vault\":\"%s\",\"phrase\":\"%s\"}\n",
-             hex_encode(id, keys->vault.bytes, ID_SIZE), phrase);
+    snprintf(line, sizeof(line), "{\"version\":%d,\"vault\":\"%s\",\"phrase\":\"%s\"}\n",
+             OUTPUT_JSON_VERSION, hex_encode(id, keys->vault.bytes, ID_SIZE), phrase);
     int status = secret_print(line, err);
     sodium_memzero(line, sizeof(line));
     return status;

@@ -98,12 +98,15 @@ static bool is_stopped(int fd)
 static int show_ticket(const struct command_line *line, const struct ticket *ticket,
                        const char *armor, struct err *err)
 {
-    char until[TEXT_SHORT_MAX], text[TICKET_ARMOR_MAX + 64];
-    if (line->json)
-        snprintf(text, sizeof(text), "{\"ticket\":\"%s\",\"expires\":%lld}\n", armor,
-                 (long long)ticket->expires_s);
-    else
+    char until[TEXT_SHORT_MAX], text[TICKET_ARMOR_MAX + 128];
+    if (line->json) {
+        json_t *expires = json_time(ticket->expires_s, 0, 0);
+        snprintf(text, sizeof(text), "{\"version\":%d,\"ticket\":\"%s\",\"expires\":\"%s\"}\n",
+                 OUTPUT_JSON_VERSION, armor, json_string_value(expires));
+        json_decref(expires);
+    } else {
         snprintf(text, sizeof(text), "%s\n", armor);
+    }
     if (!line->json && !line->quiet)
         fprintf(stderr,
                 "On the machine that is to join (one machine, until %s), run\n"

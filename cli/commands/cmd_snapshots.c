@@ -24,24 +24,12 @@ static json_t *texts_json(char *const *texts, size_t count)
     return array;
 }
 
-static json_t *time_json(const struct snapshot *s)
-{
-    char text[64], zoned[96];
-    time_t when = (time_t)s->time_s;
-    struct tm parts;
-    if (gmtime_r(&when, &parts) == NULL ||
-        strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S", &parts) == 0)
-        return json_null();
-    snprintf(zoned, sizeof(zoned), "%s.%09uZ", text, s->time_ns);
-    return json_string(zoned);
-}
-
 static json_t *snapshot_json(const struct snapshot *s)
 {
     json_t *object = json_object();
     json_object_set_new(object, "id", json_hex(s->id.bytes, ID_SIZE));
     json_object_set_new(object, "short_id", json_hex(s->id.bytes, ID_SHOWN / 2));
-    json_object_set_new(object, "time", time_json(s));
+    json_object_set_new(object, "time", json_time(s->time_s, s->time_ns, 9));
     json_object_set_new(object, "host", json_text(s->host));
     json_object_set_new(object, "user", json_text(s->user));
     json_object_set_new(object, "paths", texts_json(s->paths, s->path_count));

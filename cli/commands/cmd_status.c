@@ -31,7 +31,7 @@ static void print_json(const struct node_status *s)
     json_object_set_new(object, "cluster", json_hex(s->cluster.bytes, ID_SIZE));
     json_object_set_new(object, "node", json_hex(s->node.bytes, ID_SIZE));
     json_object_set_new(object, "name", json_text(s->name));
-    json_object_set_new(object, "version", json_text(s->version));
+    json_object_set_new(object, "software", json_text(s->version));
     json_object_set_new(object, "protocol_min", json_integer(s->protocol.lowest));
     json_object_set_new(object, "protocol_max", json_integer(s->protocol.highest));
     json_object_set_new(object, "state", json_text(s->state));
@@ -43,8 +43,7 @@ static void print_json(const struct node_status *s)
     json_object_set_new(object, "used_bytes", json_integer((json_int_t)s->used_bytes));
     json_object_set_new(object, "fragments", json_integer((json_int_t)s->fragments));
     json_object_set_new(object, "records", json_integer((json_int_t)s->records));
-    json_object_set_new(object, "certificate_until",
-                        json_integer((json_int_t)s->certificate_until_s));
+    json_object_set_new(object, "certificate_until", json_time(s->certificate_until_s, 0, 0));
     json_object_set_new(object, "reachable",
                         s->reach_asked == 0 ? json_null() : json_boolean(s->reach_failed == 0));
     json_object_set_new(object, "reach_asked", json_integer(s->reach_asked));

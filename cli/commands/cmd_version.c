@@ -1,18 +1,24 @@
 /* `ecbak version`. */
 #include <stdio.h>
-#include <string.h>
 
 #include "cli/commands/commands.h"
-#include "cli/ui/exit_code.h"
+#include "cli/ui/options.h"
+#include "cli/ui/output.h"
 
 int cmd_version(int argc, char **argv)
 {
-    if (argc > 1 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0))
-        printf(
-            "Usage: ecbak version [--json]\n\nShows the version.\n\nExamples\n  ecbak version\n");
-    else if (argc > 1 && strcmp(argv[1], "--json") == 0)
-        printf("{\"version\":\"%s\"}\n", ECBAK_VERSION);
+    struct command_line line = {
+        .name = "ecbak version",
+        .synopsis = "[OPTION]...",
+        .about = "Shows the version.",
+        .examples = "  ecbak version",
+    };
+    int code;
+    if (!command_line_read(&line, argc, argv, &code))
+        return code;
+    if (line.json)
+        output_json(json_pack("{s:s}", "software", ECBAK_VERSION));
     else
         printf("ecbak %s\n", ECBAK_VERSION);
-    return EXIT_DONE;
+    return command_end(&line, 0, NULL);
 }

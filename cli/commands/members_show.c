@@ -57,11 +57,11 @@ static json_t *member_json(const struct member_info *m)
     json_object_set_new(object, "rtt_estimated", json_boolean(m->rtt_estimated));
     json_object_set_new(object, "capacity_bytes", json_integer((json_int_t)m->capacity_bytes));
     json_object_set_new(object, "used_bytes", json_integer((json_int_t)m->used_bytes));
-    json_object_set_new(object, "version", json_text(m->version));
+    json_object_set_new(object, "software", json_text(m->version));
     json_object_set_new(object, "protocol_min", json_integer(m->protocol.lowest));
     json_object_set_new(object, "protocol_max", json_integer(m->protocol.highest));
     json_object_set_new(object, "trouble", json_text(m->trouble));
-    json_object_set_new(object, "since", json_integer((json_int_t)m->since_s));
+    json_object_set_new(object, "since", json_time(m->since_s, 0, 0));
     return object;
 }
 
@@ -69,7 +69,9 @@ json_t *member_event_json(const struct member_event_info *event)
 {
     json_t *object = json_object();
     json_object_set_new(object, "number", json_integer((json_int_t)event->number));
-    json_object_set_new(object, "time_ms", json_integer((json_int_t)event->time_ms));
+    json_object_set_new(
+        object, "time",
+        json_time(event->time_ms / 1000, (uint32_t)(event->time_ms % 1000) * 1000000u, 3));
     json_object_set_new(object, "event", json_text(event->kind));
     json_object_set_new(object, "id", json_hex(event->id.bytes, ID_SIZE));
     json_object_set_new(object, "name", json_text(event->name));

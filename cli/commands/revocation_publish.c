@@ -19,7 +19,7 @@ json_t *revocation_json(const struct revocation *r, const char *armor)
     json_object_set_new(object, "node", json_hex(r->node.bytes, ID_SIZE));
     json_object_set_new(object, "cluster", json_hex(r->cluster.bytes, ID_SIZE));
     json_object_set_new(object, "serial", json_integer((json_int_t)r->serial));
-    json_object_set_new(object, "at", json_integer((json_int_t)r->at_s));
+    json_object_set_new(object, "at", json_time(r->at_s, 0, 0));
     json_object_set_new(object, "reason", json_text(r->reason));
     if (armor != NULL)
         json_object_set_new(object, "revocation", json_text(armor));

@@ -67,11 +67,16 @@ int walk_targets(char ***targets, size_t *count, const char *const *paths, size_
             continue;
         }
         err_errno(err, "finding %s", paths[i]);
-        problem(ctx, paths[i], err);
+        if (path_count > 1) /* a single one is the error that this returns */
+            problem(ctx, paths[i], err);
     }
     if (found == 0) {
         free(list);
-        return path_count > 0 ? -1 : err_set(err, ERR_USAGE, "no path was given");
+        if (path_count == 0)
+            return err_set(err, ERR_USAGE, "no path was given");
+        return path_count == 1
+                   ? -1
+                   : err_set(err, ERR_NOT_FOUND, "none of the %zu paths can be stored", path_count);
     }
     qsort(list, found, sizeof(list[0]), path_order);
     for (size_t i = 0; i < found; i++) {

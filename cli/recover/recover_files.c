@@ -106,6 +106,7 @@ static int begin_file(struct recover *recover, struct output_file *output, struc
     const struct tree_entry *entry = output->entry;
     bool own = entry->uid == recover->uid && entry->gid == recover->gid;
     temporary_name(recover, output->temporary);
+    job_now(recover->progress, output->dest->path, entry->name, entry->name_size);
     output->fd = openat(output->dest->fd, output->temporary,
                         O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
                         own ? (entry->mode & 0777) | 0600 : 0600);

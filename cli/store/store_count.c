@@ -55,9 +55,9 @@ static void *count_all(void *argument)
 {
     struct store_count *count = argument;
     count_folder(count, NULL);
-    while (count->scan_count > 0 && !count->stop)
+    while (count->scan_count > 0 && !count->stop && !atomic_load(&count->progress->cancel))
         count_folder(count, &count->scans[--count->scan_count]);
-    if (!count->stop) {
+    if (count->scan_count == 0) {
         atomic_store(&count->progress->files_all, count->files);
         atomic_store(&count->progress->bytes_all, count->bytes);
     }
@@ -83,13 +83,14 @@ void store_count_start(struct store_count **count, const struct walk_options *op
     *count = made;
 }
 
-void store_count_stop(struct store_count **count)
+void store_count_stop(struct store_count **count, bool now)
 {
     struct store_count *old = *count;
     *count = NULL;
     if (old == NULL)
         return;
-    old->stop = true;
+    if (now)
+        old->stop = true;
     pthread_join(old->thread, NULL);
     while (old->scan_count > 0)
         walk_skip(old->walk, &old->scans[--old->scan_count]);

@@ -18,6 +18,8 @@ struct store_count;
  * until store_count_stop. */
 void store_count_start(struct store_count **count, const struct walk_options *options,
                        struct job_progress *progress);
-void store_count_stop(struct store_count **count);
+/* Waits until all is counted, unless `now`: of few files the walk that stores sees the last one long
+ * before they are read. A cancelled job is not counted to its end. */
+void store_count_stop(struct store_count **count, bool now);
 
 #endif

@@ -81,6 +81,7 @@ void file_store(struct store_worker *worker, struct slice *slice, size_t index)
     struct folder *folder = dir_folder(slice->dir);
     struct err err = ERR_INIT;
     if (!failure_met(&pipeline->failure)) {
+        job_now(pipeline->progress, folder->path, name, strlen(name));
         int flags = O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC;
         int fd = openat(folder->fd, name, flags | O_NOATIME);
         if (fd < 0 && errno == EPERM)

@@ -183,7 +183,7 @@ int store_walk(struct pipeline *pipeline, char *const *targets, size_t target_co
     while (walker.depth > 0)
         step(&walker);
     give_batch(&walker);
-    store_count_stop(&count);
+    store_count_stop(&count, failure_met(&pipeline->failure));
     int result = packing_flush(walker.worker.packing, err);
     store_worker_release(&walker.worker);
     free(walker.frames);

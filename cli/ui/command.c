@@ -74,6 +74,9 @@ int command_group_run(const struct command_group *group, int argc, char **argv)
     struct err err = ERR_INIT;
     (void)refuse(group, name, near.word, &err);
     output_error(&err);
+    for (int i = 2; i < argc; i++)
+        if (strcmp(argv[i], "--json") == 0)
+            output_json_error(&err, EXIT_USAGE);
     fprintf(stderr, "Try '%s --help'.\n", group->name);
     return EXIT_USAGE;
 }

@@ -283,6 +283,15 @@ static int read_all(struct command_line *line, struct parser *parser, struct err
     return 0;
 }
 
+/* Whoever asked for JSON gets it, also when the command line is wrong before that. */
+static bool wants_json(int argc, char **argv)
+{
+    for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++)
+        if (strcmp(argv[i], "--json") == 0)
+            return true;
+    return false;
+}
+
 bool command_line_read(struct command_line *line, int argc, char **argv, int *exit_code)
 {
     bool help = false;
@@ -300,15 +309,19 @@ bool command_line_read(struct command_line *line, int argc, char **argv, int *ex
         status = EXIT_DONE;
     }
     err.code = ERR_USAGE; /* also of a profile that cannot be read */
+    line->json = line->json || wants_json(argc, argv);
     *exit_code = command_end(line, status, &err);
     return false;
 }
 
 int command_end(struct command_line *line, int status, const struct err *err)
 {
+    output_end();
     if (status < 0) {
         output_error(err);
         status = (int)exit_code_of(err);
+        if (line->json)
+            output_json_error(err, status);
         if (status == EXIT_USAGE)
             fprintf(stderr, "Try '%s --help'.\n", line->name);
     }

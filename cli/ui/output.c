@@ -7,14 +7,20 @@
 #include <langinfo.h>
 #include <locale.h>
 #include <math.h>
+#include <pthread.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
+
+#include <sodium.h>
 
 #include "cli/base/text.h"
 #include "coding/base/alloc.h"
 #include "coding/base/bytes.h"
+
+#define BASE64 sodium_base64_VARIANT_ORIGINAL
 
 static struct {
     bool unicode;
@@ -70,16 +76,56 @@ void output_error(const struct err *err)
     fprintf(stderr, "%secbak:%s %s\n", style_on(stderr, STYLE_BAD), style_off(stderr), safe);
 }
 
+/* The newest warning, and how often it came again since it was printed. */
+static struct {
+    pthread_mutex_t lock;
+    char *text;
+    uint64_t more;
+} warned = {.lock = PTHREAD_MUTEX_INITIALIZER};
+
+/* With the lock held. */
+static void say_repeats(void)
+{
+    char count[TEXT_SHORT_MAX];
+    if (warned.more > 0)
+        fprintf(stderr, "ecbak: ... and the same %s time%s more\n", text_count(count, warned.more),
+                warned.more == 1 ? "" : "s");
+    warned.more = 0;
+}
+
 void output_warning(const char *format, ...)
 {
-    char text[2 * ERR_TEXT_MAX], safe[4 * sizeof(text)];
-    va_list args;
+    va_list args, again;
     va_start(args, format);
-    vsnprintf(text, sizeof(text), format, args);
+    va_copy(again, args);
+    int size = vsnprintf(NULL, 0, format, again);
+    va_end(again);
+    char *text = alloc_zero((size_t)size + 1, 1), *safe = alloc_zero(4 * (size_t)size + 1, 1);
+    vsnprintf(text, (size_t)size + 1, format, args);
     va_end(args);
-    text_safe(safe, sizeof(safe), text, strlen(text));
-    fprintf(stderr, "%secbak: warning:%s %s\n", style_on(stderr, STYLE_WARN), style_off(stderr),
-            safe);
+    text_safe(safe, 4 * (size_t)size + 1, text, (size_t)size);
+    pthread_mutex_lock(&warned.lock);
+    if (warned.text != NULL && strcmp(warned.text, safe) == 0) {
+        warned.more++;
+        free(safe);
+    } else {
+        say_repeats();
+        fprintf(stderr, "%secbak: warning:%s %s\n", style_on(stderr, STYLE_WARN), style_off(stderr),
+                safe);
+        free(warned.text);
+        warned.text = safe;
+    }
+    pthread_mutex_unlock(&warned.lock);
+    free(text);
+}
+
+void output_end(void)
+{
+    pthread_mutex_lock(&warned.lock);
+    say_repeats();
+    free(warned.text);
+    warned.text = NULL;
+    pthread_mutex_unlock(&warned.lock);
 }
 
 void output_note(const char *text)
@@ -89,8 +135,22 @@ void output_note(const char *text)
     fprintf(stderr, "%secbak: %s%s\n", style_on(stderr, STYLE_DIM), safe, style_off(stderr));
 }
 
+/* The object with the version before its own fields. */
+static json_t *versioned(json_t *object)
+{
+    json_t *whole = json_pack("{s:i}", "version", OUTPUT_JSON_VERSION);
+    assert(json_object_get(object, "version") == NULL);
+    json_object_update(whole, object);
+    json_decref(object);
+    return whole;
+}
+
 void output_json(json_t *value)
 {
+    for (size_t i = 0; i < json_array_size(value); i++)
+        json_array_set_new(value, i, versioned(json_incref(json_array_get(value, i))));
+    if (json_is_object(value))
+        value = versioned(value);
     json_dumpf(value, stdout, JSON_COMPACT | JSON_ENCODE_ANY | JSON_REAL_PRECISION(15));
     fputc('\n', stdout);
     json_decref(value);
@@ -109,12 +169,32 @@ json_t *json_text(const char *text)
     json_t *value = json_string(text);
     if (value != NULL)
         return value;
-    size_t room = 4 * strlen(text) + 1;
-    char *safe = alloc_zero(1, room);
-    text_safe(safe, room, text, strlen(text));
-    value = json_string(safe);
-    free(safe);
+    size_t size = strlen(text), room = sodium_base64_encoded_len(size, BASE64);
+    char *coded = alloc_zero(1, room);
+    value = json_pack("{s:s}", "base64",
+                      sodium_bin2base64(coded, room, (const unsigned char *)text, size, BASE64));
+    free(coded);
     return value;
+}
+
+json_t *json_time(int64_t time_s, uint32_t ns, int digits)
+{
+    char text[64], fraction[16] = "", zoned[96];
+    time_t when = (time_t)time_s;
+    struct tm parts;
+    if (time_s <= 0 || gmtime_r(&when, &parts) == NULL ||
+        strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S", &parts) == 0)
+        return json_null();
+    if (digits > 0)
+        snprintf(fraction, sizeof(fraction), ".%09u", ns % 1000000000u);
+    snprintf(zoned, sizeof(zoned), "%s%.*sZ", text, digits > 0 ? digits + 1 : 0, fraction);
+    return json_string(zoned);
+}
+
+void output_json_error(const struct err *err, int exit_code)
+{
+    output_json(json_pack("{s:s, s:o, s:i}", "error", err_name(err->code), "message",
+                          json_text(err->text), "exit", exit_code));
 }
 
 json_t *json_figure(double value)

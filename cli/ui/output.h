@@ -34,19 +34,31 @@ void output_setup(void);
 const char *style_on(FILE *stream, enum style style);
 const char *style_off(FILE *stream);
 
-/* "ecbak: text" on stderr, also with --json: programs go by the exit status. */
+/* "ecbak: text" on stderr, also with --json. */
 void output_error(const struct err *err);
-/* "ecbak: warning: text" on stderr; control characters are escaped. */
+/* "ecbak: warning: text" on stderr, however long; control characters are escaped. The same one again
+ * is counted, and the count said before the next one or by output_end. */
 void output_warning(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
+/* After the last warning. */
+void output_end(void);
 /* "ecbak: text" on stderr, of what goes on. */
 void output_note(const char *text);
 
-/* One line of JSON on stdout. Takes value over. */
+/* One line of JSON on stdout: an object, or a list of objects, each with the schema's "version" put
+ * first. What fields there are, the table in ecbak(1) says; cluster_json.py compares. Takes value
+ * over. */
+#define OUTPUT_JSON_VERSION 1
 void output_json(json_t *value);
+/* An error that ended the command, as an object on stdout. */
+void output_json_error(const struct err *err, int exit_code);
 json_t *json_hex(const uint8_t *bytes, size_t size);
-/* Any bytes as a JSON string: what is not UTF-8 comes out as \xNN text. */
+/* A JSON string; of bytes that are not UTF-8 the object {"base64": "..."}, which no name can be taken
+ * for. */
 json_t *json_text(const char *text);
+/* RFC 3339, in UTC: "2026-11-23T13:37:00Z", with a fraction when digits > 0. null for what is not
+ * known (time_s <= 0). */
+json_t *json_time(int64_t time_s, uint32_t ns, int digits);
 /* Rounded to three digits after the point; null for what is not known (< 0). */
 json_t *json_figure(double value);
 

@@ -1,6 +1,7 @@
 /* A painter thread that wakes five times a second; the job's threads only count. */
 #include "cli/ui/progress.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <pthread.h>
 #include <signal.h>
@@ -17,8 +18,9 @@
 #include "node/common/clock.h"
 
 #define PAINT_MS      200
+#define NAMED_SIZE    100
 #define RATE_WINDOW_S 3.0 /* the rate shown is a mean that forgets with this time constant */
-#define CLEAR_LINE    "\r\033[K"
+#define CLEAR_LINE    "\r\033[J"
 
 struct progress {
     const char *verb;
@@ -66,32 +68,83 @@ static const char *phase_text(int phase, const char *verb)
     }
 }
 
-void progress_line(char to[PROGRESS_LINE_MAX], const char *verb, struct job_progress *job,
-                   double seconds, double rate, unsigned width)
+/* A piece of the line. Of those that do not fit, the ones with the highest rank go first. */
+struct piece {
+    int rank;
+    char text[64];
+};
+#define PIECES_MAX 8
+
+static size_t pieces_width(const struct piece *pieces, size_t count, int rank_max)
+{
+    size_t width = 0;
+    for (size_t i = 0; i < count; i++)
+        if (pieces[i].rank <= rank_max)
+            width += text_width(pieces[i].text) + (width > 0 ? 2 : 0);
+    return width;
+}
+
+static size_t make_pieces(struct piece pieces[PIECES_MAX], const char *verb,
+                          struct job_progress *job, double seconds, double rate)
 {
     char a[TEXT_SHORT_MAX], b[TEXT_SHORT_MAX], bar[BAR_TEXT_MAX];
     uint64_t bytes = atomic_load(&job->bytes), all = atomic_load(&job->bytes_all);
-    size_t used = 0;
-#define ADD(...)                                                                                   \
-    (used += (size_t)snprintf(to + used, used < PROGRESS_LINE_MAX ? PROGRESS_LINE_MAX - used : 0,  \
-                              __VA_ARGS__))
-    ADD("%s", atomic_load(&job->cancel) ? "stopping" : phase_text(atomic_load(&job->phase), verb));
-    ADD("  %s files", text_count(a, atomic_load(&job->files)));
-    if (all > 0 && all >= bytes) {
-        double share = (double)bytes / (double)all;
-        ADD("  %s  %2.0f %%", output_bar(bar, 16, bytes, all), share * 100);
-        ADD("  %s of %s", text_bytes(a, bytes), text_bytes(b, all));
-    } else {
-        ADD("  %s", text_bytes(a, bytes));
+    uint64_t files = atomic_load(&job->files), problems = atomic_load(&job->problems);
+    bool has_share = all > 0 && all >= bytes;
+    size_t count = 0;
+#define ADD(rank_, ...)                                                                            \
+    (pieces[count].rank = (rank_),                                                                 \
+     snprintf(pieces[count].text, sizeof(pieces[count].text), __VA_ARGS__), count++)
+    ADD(0, "%s",
+        atomic_load(&job->cancel) ? "stopping" : phase_text(atomic_load(&job->phase), verb));
+    if (has_share) {
+        ADD(7, "%s", output_bar(bar, 16, bytes, all));
+        ADD(1, "%.0f %%", (double)bytes / (double)all * 100);
     }
-    if (rate >= 1) {
-        ADD("  %s/s", text_bytes(a, (uint64_t)rate));
-        if (all > bytes && seconds > 1)
-            ADD("  %s left", text_duration(a, (double)(all - bytes) / rate));
-    }
-    if (atomic_load(&job->problems) > 0)
-        ADD("  %s problems", text_count(a, atomic_load(&job->problems)));
+    ADD(5, "%s file%s", text_count(a, files), files == 1 ? "" : "s");
+    if (has_share)
+        ADD(4, "%s of %s", text_bytes(a, bytes), text_bytes(b, all));
+    else
+        ADD(1, "%s", text_bytes(a, bytes));
+    if (rate >= 1)
+        ADD(6, "%s/s", text_bytes(a, (uint64_t)rate));
+    if (rate >= 1 && has_share && all > bytes && seconds > 1)
+        ADD(2, "%s left", text_duration(a, (double)(all - bytes) / rate));
+    if (problems > 0)
+        ADD(3, "%s problem%s", text_count(a, problems), problems == 1 ? "" : "s");
 #undef ADD
+    return count;
+}
+
+void progress_line(char to[PROGRESS_LINE_MAX], const char *verb, struct job_progress *job,
+                   double seconds, double rate, unsigned width)
+{
+    struct piece pieces[PIECES_MAX];
+    size_t count = make_pieces(pieces, verb, job, seconds, rate), used = 0;
+    int rank_max = PIECES_MAX;
+    assert(count <= PIECES_MAX);
+    while (rank_max > 0 && pieces_width(pieces, count, rank_max) > width)
+        rank_max--;
+    to[0] = '\0';
+    for (size_t i = 0; i < count; i++)
+        if (pieces[i].rank <= rank_max)
+            used += (size_t)snprintf(to + used, PROGRESS_LINE_MAX - used, "%s%s",
+                                     used > 0 ? "  " : "", pieces[i].text);
+    to[text_fit(to, width)] = '\0';
+}
+
+void progress_now_line(char to[PROGRESS_LINE_MAX], struct job_progress *job, unsigned width)
+{
+    char now[JOB_NOW_MAX], safe[4 * JOB_NOW_MAX];
+    to[0] = '\0';
+    if (width <= 5 || !job_now_read(job, now))
+        return;
+    text_safe(safe, sizeof(safe), now, strlen(now));
+    const char *at = safe;
+    if (text_width(at) > width) /* its end says more than its beginning */
+        for (at += 1; text_width(at) > width - 3 || ((unsigned char)*at & 0xc0) == 0x80;)
+            at++;
+    snprintf(to, PROGRESS_LINE_MAX, "%s%s", at == safe ? "" : "...", at);
     to[text_fit(to, width)] = '\0';
 }
 
@@ -111,9 +164,12 @@ static void paint(struct progress *p)
     unsigned width = 80;
     if (ioctl(STDERR_FILENO, TIOCGWINSZ, &window) == 0 && window.ws_col > 1)
         width = window.ws_col;
-    char line[PROGRESS_LINE_MAX];
+    char line[PROGRESS_LINE_MAX], file[PROGRESS_LINE_MAX];
     progress_line(line, p->verb, p->job, now - p->start_s, p->rate, width - 1);
-    fprintf(stderr, "\r%s%s%s\033[K", style_on(stderr, STYLE_DIM), line, style_off(stderr));
+    progress_now_line(file, p->job, width - 1);
+    /* The cursor stays at the beginning of the first line: whatever is printed takes its place. */
+    fprintf(stderr, "\r%s%s\033[K\n%s\033[K%s\r\033[A", style_on(stderr, STYLE_DIM), line, file,
+            style_off(stderr));
     fflush(stderr);
 }
 
@@ -230,8 +286,9 @@ void progress_problem(void *ctx, const char *path, const struct err *err)
                               err_name(err->code), "message", json_text(err->text)));
     if (p->painting)
         fputs(CLEAR_LINE, stderr);
-    /* Most messages name the path already. */
-    if (strstr(err->text, path) != NULL)
+    /* Most messages name the path already, or, of a long one, its beginning. */
+    size_t size = strlen(path);
+    if (memmem(err->text, strlen(err->text), path, size < NAMED_SIZE ? size : NAMED_SIZE) != NULL)
         output_warning("%s", err->text);
     else
         output_warning("%s: %s", path, err->text);

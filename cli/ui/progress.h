@@ -1,6 +1,6 @@
-/* progress.h - a long job seen by the person: one repainted line, its problems, and ctrl-C.
+/* progress.h - a long job seen by the person: two repainted lines, its problems, and ctrl-C.
  *
- * The line is painted on stderr, only on a terminal and not when quiet; without one, the rest works
+ * The first says how far it is, the second which file it is at. They are painted on stderr, only on a terminal and not when quiet; without one, the rest works
  * all the same. The first ctrl-C asks the job to end, the second ends the program.
  *
  *   Threads  one job at a time in a process; progress_problem from any thread
@@ -32,10 +32,12 @@ void progress_problem(void *ctx, const char *path, const struct err *err);
 /* A job_report notice callback, likewise: a warning on stderr. */
 void progress_notice(void *ctx, const char *text);
 
-/* The line as it would be painted `seconds` after the start, at `rate` bytes a second; at most
- * `width` columns. Apart, so that a test can read it. */
-#define PROGRESS_LINE_MAX 512
+/* The lines as they would be painted `seconds` after the start, at `rate` bytes a second; at most
+ * `width` columns. What there is no room for is left out, not cut; of a file's path the beginning is.
+ * Apart, so that a test can read them. */
+#define PROGRESS_LINE_MAX (4 * JOB_NOW_MAX + 8)
 void progress_line(char to[PROGRESS_LINE_MAX], const char *verb, struct job_progress *job,
                    double seconds, double rate, unsigned width);
+void progress_now_line(char to[PROGRESS_LINE_MAX], struct job_progress *job, unsigned width);
 
 #endif

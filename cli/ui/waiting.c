@@ -12,6 +12,7 @@
 #include "node/common/clock.h"
 
 #define TEXT_MAX 512
+#define AGAIN_MS 60000
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct {
@@ -32,7 +33,7 @@ void waiting_say(const char *what)
     size_t size = strcspn(what, ",");
     pthread_mutex_lock(&lock);
     bool again = strncmp(state.last, what, size) == 0 && state.last[size] == '\0' &&
-                 now_ms - state.said_ms < WAITING_SILENCE_MS;
+                 now_ms - state.said_ms < AGAIN_MS;
     if (!state.silent && !again && size < sizeof(state.last)) {
         memcpy(state.last, what, size);
         state.last[size] = '\0';

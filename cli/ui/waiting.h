@@ -1,7 +1,7 @@
 /* waiting.h - nothing waits in silence: what takes longer than WAITING_SILENCE_MS says for what.
  *
- * On stderr, between two paintings of a progress line; not with --json. The same words are said
- * once: several threads may wait for the same.
+ * On stderr, between two paintings of a progress line; not with --json. The same words are
+ * said once a minute: several threads may wait for the same, and a slow network for each pack.
  *
  *   Threads  waiting_say any; the others one
  */

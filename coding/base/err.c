@@ -10,6 +10,34 @@
 #include <stdio.h>
 #include <string.h>
 
+#define WHOLE_MAX 8192 /* the longest path, and words around it */
+#define HEAD_SIZE 200
+
+/* "whole", or "its beginning...its end". */
+static void take(struct err *err, const char *whole)
+{
+    static const char gap[] = "...";
+    size_t size = strlen(whole), tail = sizeof(err->text) - HEAD_SIZE - sizeof(gap);
+    if (size < sizeof(err->text)) {
+        memcpy(err->text, whole, size + 1);
+        return;
+    }
+    memcpy(err->text, whole, HEAD_SIZE);
+    memcpy(err->text + HEAD_SIZE, gap, sizeof(gap) - 1);
+    memcpy(err->text + HEAD_SIZE + sizeof(gap) - 1, whole + size - tail, tail + 1);
+}
+
+/* The text of format and args, and `more` after it, whatever the length of the first. */
+static void put(struct err *err, const char *more, const char *format, va_list args)
+{
+    char whole[WHOLE_MAX];
+    size_t room = sizeof(whole) - strlen(more);
+    vsnprintf(whole, room, format, args);
+    size_t used = strlen(whole);
+    memcpy(whole + used, more, strlen(more) + 1);
+    take(err, whole);
+}
+
 int err_set(struct err *err, enum err_code code, const char *format, ...)
 {
     if (err == NULL)
@@ -17,7 +45,7 @@ int err_set(struct err *err, enum err_code code, const char *format, ...)
     va_list args;
     va_start(args, format);
     err->code = code;
-    vsnprintf(err->text, sizeof(err->text), format, args);
+    put(err, "", format, args);
     va_end(args);
     return -1;
 }
@@ -40,13 +68,13 @@ int err_errno(struct err *err, const char *format, ...)
     int number = errno;
     if (err == NULL)
         return -1;
+    char why[128];
+    snprintf(why, sizeof(why), ": %s", strerror(number));
     va_list args;
     va_start(args, format);
     err->code = code_of_errno(number);
-    vsnprintf(err->text, sizeof(err->text), format, args);
+    put(err, why, format, args);
     va_end(args);
-    size_t used = strlen(err->text);
-    snprintf(err->text + used, sizeof(err->text) - used, ": %s", strerror(number));
     return -1;
 }
 
@@ -54,14 +82,12 @@ int err_context(struct err *err, const char *format, ...)
 {
     if (err == NULL)
         return -1;
-    char tail[ERR_TEXT_MAX];
-    memcpy(tail, err->text, sizeof(tail));
+    char tail[ERR_TEXT_MAX + 2];
+    snprintf(tail, sizeof(tail), ": %s", err->text);
     va_list args;
     va_start(args, format);
-    vsnprintf(err->text, sizeof(err->text), format, args);
+    put(err, tail, format, args);
     va_end(args);
-    size_t used = strlen(err->text);
-    snprintf(err->text + used, sizeof(err->text) - used, ": %s", tail);
     return -1;
 }
 

@@ -3,7 +3,8 @@
  * The caller owns a struct err; a fallible function takes it last, returns 0 or -1, and fills it
  * only when it returns -1. The text says what failed, on what, and what to do next.
  *
- *   Limits   text at most ERR_TEXT_MAX - 1 bytes, cut at the end when longer
+ *   Limits   text at most ERR_TEXT_MAX - 1 bytes; of a longer one the middle is left out: what failed
+ *            stands at its beginning, why at its end, and a long path between them
  *   Threads  any; no global state
  */
 #ifndef ECBAK_CODING_BASE_ERR_H

@@ -34,7 +34,7 @@ static int look_at_folder(const char *path, struct stat *st, struct err *err)
         return err_set(err, ERR_INVALID, "%s is not in a folder", path);
     memcpy(folder, path, length);
     folder[length] = '\0';
-    return stat(folder, st) == 0 ? 0 : err_errno(err, "looking at %s", folder);
+    return stat(folder, st) == 0 ? 0 : err_errno(err, "the folder of %s", path);
 }
 
 int owner_become(const char *key_file, const char *data_dir, struct err *err)

@@ -37,9 +37,10 @@ def text(path):
 
 def as_json(status_and_text):
     try:
-        return json.loads(status_and_text[1])
+        answer = json.loads(status_and_text[1])
     except ValueError:
         return None
+    return None if "error" in answer else answer
 
 
 def operating_system():
@@ -144,7 +145,7 @@ def node():
             "request": run("ecbakd", "--print-request")[1] if key else "",
             "certificate": certificate, "authority": text("/etc/ecbak/authority.pub").strip(), "seeds": seeds(),
             "members": members(status),
-            "status": {name: status.get(name) for name in ("name", "node", "state", "version", "used_bytes")},
+            "status": {name: status.get(name) for name in ("name", "node", "state", "software", "used_bytes")},
             "failing": run("systemctl", "show", "--property=SubState", "--value", "ecbakd")[1] == "auto-restart",
             "active": run("systemctl", "is-active", "ecbakd")[1] == "active",
             "enabled": run("systemctl", "is-enabled", "ecbakd")[1] == "enabled"}

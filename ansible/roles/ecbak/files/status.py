@@ -17,9 +17,10 @@ def run(*command):
 
 def as_json(text):
     try:
-        return json.loads(text)
+        answer = json.loads(text)
     except ValueError:
         return {}
+    return {} if "error" in answer else answer
 
 
 def timer(name):
@@ -44,9 +45,9 @@ for member in members:
 with_problem = [f"{m['name']} {m['state']}" for m in members if m["state"] not in ("alive", "left", "revoked")]
 print(json.dumps({
     "node": status.get("name", "-"), "state": status.get("state") or run("systemctl", "is-active", "ecbakd") or "not there",
-    "version": status.get("version", "-"), "sees": ", ".join(f"{count} {state}" for state, count in sorted(states.items())) or "-",
+    "version": status.get("software", "-"), "sees": ", ".join(f"{count} {state}" for state, count in sorted(states.items())) or "-",
     "not_alive": with_problem, "reach": status.get("reach", "") if status.get("reach_failed") else "", "used_bytes": status.get("used_bytes", 0), "capacity_bytes": status.get("capacity_bytes", 0),
     "free_bytes": shutil.disk_usage("/var/lib/ecbak" if glob.glob("/var/lib/ecbak") else "/").free,
-    "certificate_days": int((certificate["not_after"] - time.time()) / 86400) if certificate else None,
+    "certificate_days": int((datetime.datetime.fromisoformat(certificate["not_after"].replace("Z", "+00:00")).timestamp() - time.time()) / 86400) if certificate else None,
     "timers": [timer(re.sub(r".*/|\.conf$", "", path)) for path in sorted(glob.glob("/etc/ecbak/store.d/*.conf"))],
     "time": datetime.datetime.now(datetime.timezone.utc).strftime("%F %T")}))

@@ -17,7 +17,7 @@ def ecbak(*words):
     """What the command answers in JSON, or {}: the node may be starting still."""
     done = subprocess.run(["ecbak", *words, "--json"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=False)
     try:
-        return json.loads(done.stdout)
+        return json.loads(done.stdout) if done.returncode == 0 else {}
     except ValueError:
         return {}
 

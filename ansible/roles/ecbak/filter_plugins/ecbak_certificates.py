@@ -1,4 +1,5 @@
 """What is asked of the authority for a host, and what came of it."""
+import datetime
 import json
 import re
 
@@ -14,11 +15,16 @@ def request(node, rotated, made):
     return last_line(rotated) or last_line(made) or node["request"]
 
 
+def seconds(time):
+    """Since 1970, of a time as the command's JSON has it."""
+    return datetime.datetime.strptime(time, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=datetime.timezone.utc).timestamp()
+
+
 def wants_certificate(certificate, said, rotate, now_s, renew_days):
     """Where there is none, where it ends soon, and where the inventory says another name or zone."""
     return bool(rotate or certificate == {} or certificate["name"] != said["name"]
                 or (said["zone"] != "" and certificate["zone"] != said["zone"])
-                or certificate["not_after"] < int(now_s) + int(renew_days) * DAY_S)
+                or seconds(certificate["not_after"]) < int(now_s) + int(renew_days) * DAY_S)
 
 
 def signed(lines, host):

@@ -26,7 +26,8 @@ def unstored(results):
 def takeover(results, said, own_id):
     """What others said of the name that a new machine is to take over: who else is alive, whom to revoke, and why not to."""
     name = said["name"]
-    asked = [json.loads(result["stdout"])["members"] for result in results if result.get("stdout", "").startswith("{")]
+    answers = [json.loads(result["stdout"]) for result in results if result.get("stdout", "").startswith("{")]
+    asked = [answer["members"] for answer in answers if "members" in answer]
     bearers = [member for seen in asked for member in seen if member["name"] == name]
     # A member that is alive elsewhere; at this very address it is one that is remembered only.
     alive = [member for member in bearers if member["state"] in ("alive", "incompatible")
