@@ -2,7 +2,6 @@
 #include <errno.h>
 #include <getopt.h>
 #include <stdio.h>
-#include <string.h>
 
 #include <sodium.h>
 
@@ -10,7 +9,7 @@
 #include "node/config/config.h"
 #include "node/daemon.h"
 
-enum exit_code {
+enum daemon_exit {
     EXIT_DONE = 0,
     EXIT_FAILED = 1,
     EXIT_USAGE = 2,

@@ -38,6 +38,12 @@ bool job_now_read(struct job_progress *progress, char to[JOB_NOW_MAX])
     return true;
 }
 
+void job_notice(const struct job_report *report, const char *text)
+{
+    if (text != NULL && report->notice != NULL)
+        report->notice(report->ctx, text);
+}
+
 unsigned job_threads(unsigned wanted, unsigned max)
 {
     long cores = sysconf(_SC_NPROCESSORS_ONLN);

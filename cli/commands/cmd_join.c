@@ -10,7 +10,6 @@
 #include <sodium.h>
 
 #include "cli/admit/join.h"
-#include "cli/base/text.h"
 #include "cli/commands/commands.h"
 #include "cli/ui/exit_code.h"
 #include "cli/ui/options.h"

@@ -58,7 +58,8 @@ static int run(const struct command_line *line, struct vault *vault,
     struct job_progress job = {0};
     struct recover_result result = {0};
     struct progress *progress = progress_start("recovering", &job, line->json, line->quiet);
-    struct job_report report = {.problem = progress_problem, .ctx = progress};
+    struct job_report report = {
+        .problem = progress_problem, .notice = progress_notice, .ctx = progress};
     int status = recover_run(vault, options, &job, &report, &result, err);
     progress_stop(&progress);
     if (status != 0)

@@ -45,7 +45,8 @@ static json_t *snapshot_json(const struct snapshot *s)
 static void print_json(const struct snapshot_list *list, const struct vault *vault,
                        const struct snapshot_filter *filter)
 {
-    static const char *const kinds[] = {"", "gap", "fork", "rollback", "unreadable", "newer"};
+    static const char *const kinds[] = {"",           "gap",   "fork",     "rollback",
+                                        "unreadable", "newer", "forgetful"};
     json_t *snapshots = json_array(), *findings = json_array();
     for (size_t i = 0; i < list->count; i++)
         if (snapshot_matches(&list->snapshots[i], filter))

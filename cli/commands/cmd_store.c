@@ -63,11 +63,11 @@ static int read_excludes(struct exclude *exclude, const struct store_command *c,
     return 0;
 }
 
-static void print_json(const struct store_result *r, bool dry_run)
+static void print_json(const struct store_result *r)
 {
     json_t *object = json_object();
     json_object_set_new(object, "snapshot",
-                        dry_run ? json_null() : json_hex(r->snapshot.bytes, ID_SIZE));
+                        r->published ? json_hex(r->snapshot.bytes, ID_SIZE) : json_null());
     json_object_set_new(object, "files", json_integer((json_int_t)r->files));
     json_object_set_new(object, "bytes", json_integer((json_int_t)r->bytes));
     json_object_set_new(object, "bytes_new", json_integer((json_int_t)r->bytes_new));
@@ -89,20 +89,26 @@ static void print_text(const struct store_result *r, bool dry_run)
                r->files == 1 ? "" : "s", text_bytes(b, r->bytes), text_bytes(c, r->bytes_new));
         return;
     }
-    printf("Snapshot %s%.8s%s: %s file%s, %s, in %s\n", style_on(stdout, STYLE_BOLD), id,
-           style_off(stdout), text_count(a, r->files), r->files == 1 ? "" : "s",
+    if (r->published)
+        printf("Snapshot %s%.8s%s", style_on(stdout, STYLE_BOLD), id, style_off(stdout));
+    else
+        printf("%sNo snapshot%s", style_on(stdout, STYLE_BAD), style_off(stdout));
+    printf(": %s file%s, %s, in %s\n", text_count(a, r->files), r->files == 1 ? "" : "s",
            text_bytes(b, r->bytes), text_duration(c, r->seconds));
     printf("%s new, %s sent; %s object%s of %u data and %u parity fragments\n",
            text_bytes(a, r->bytes_new), text_bytes(b, r->bytes_sent), text_count(c, r->objects),
            r->objects == 1 ? "" : "s", r->data, r->parity);
-    enum style style = r->survives == 0         ? STYLE_BAD
+    enum style style = r->survives <= 0         ? STYLE_BAD
                        : r->outcome == JOB_DONE ? STYLE_GOOD
                                                 : STYLE_WARN;
-    if (r->survives == 0)
+    if (r->survives == STORE_LOST_WITH_US)
+        printf("%sLost with this machine: survives no loss at all%s\n", style_on(stdout, style),
+               style_off(stdout));
+    else if (r->survives == 0)
         printf("%sSurvives no loss beyond that of this machine%s\n", style_on(stdout, style),
                style_off(stdout));
     else
-        printf("%sSurvives the loss of this machine and of any %u other%s%s\n",
+        printf("%sSurvives the loss of this machine and of any %d other%s%s\n",
                style_on(stdout, style), r->survives, r->survives == 1 ? "" : "s",
                style_off(stdout));
 }
@@ -114,14 +120,15 @@ static int run(const struct command_line *line, struct vault *vault, struct stor
     struct job_progress job = {0};
     struct store_result result = {0};
     struct progress *progress = progress_start("storing", &job, line->json, line->quiet);
-    struct job_report report = {.problem = progress_problem, .ctx = progress};
+    struct job_report report = {
+        .problem = progress_problem, .notice = progress_notice, .ctx = progress};
     options->count_ahead = progress_is_shown(progress);
     int status = store_run(vault, options, &job, &report, &result, err);
     progress_stop(&progress);
     if (status != 0)
         return -1;
     if (line->json)
-        print_json(&result, options->dry_run);
+        print_json(&result);
     else if (!line->quiet)
         print_text(&result, options->dry_run);
     if (result.note[0] != '\0')
@@ -136,7 +143,10 @@ static const char about[] =
     "store\n"
     "that regularly.\n"
     "Exit status 3 when some files could not be read, or fewer losses are survived than meant;\n"
-    "4 when the cluster has too few members to survive any.";
+    "4 when too few members are there: what would be lost with this machine is no snapshot, and "
+    "not\n"
+    "listed (with --json: \"snapshot\": null, \"survives\": -1); the next store completes it;\n"
+    "6 when the members have no space.";
 
 int cmd_store(int argc, char **argv)
 {
@@ -159,6 +169,8 @@ int cmd_store(int argc, char **argv)
         {0, "profile", OPTION_PROFILE, NULL, "NAME",
          "options and paths from /etc/ecbak/store.d/NAME.conf,\na line each, as "
          "ecbak-store@.service(8) has it"},
+        {'w', "wait", OPTION_DURATION, &c.options.wait_ms, "TIME",
+         "for another store into this vault to end: '30m'\n(default: do not wait)"},
         {0, "compression", OPTION_NUMBER, &c.level, "LEVEL", "of zstd, 1 to 19 (default 3)"},
         {0},
     };

@@ -18,7 +18,7 @@
 
 #define BOOT_ID_SIZE 37
 
-struct identity {
+struct process_identity {
     int64_t pid;
     uint64_t start; /* clock ticks after boot, from /proc/PID/stat */
 };
@@ -57,7 +57,7 @@ static bool start_time(uint64_t *start, int64_t pid)
     return errno == 0;
 }
 
-static bool read_identity(struct identity *identity, const struct lab *lab,
+static bool read_identity(struct process_identity *identity, const struct lab *lab,
                           const struct lab_node *node)
 {
     char path[LAB_PATH_MAX], text[128] = "", boot[BOOT_ID_SIZE], *at = text;
@@ -95,7 +95,7 @@ static int write_identity(const struct lab *lab, const struct lab_node *node, pi
 /* A descriptor of the running process, -1 when it does not run. */
 static int open_process(const struct lab *lab, const struct lab_node *node, pid_t *pid)
 {
-    struct identity identity;
+    struct process_identity identity;
     uint64_t start;
     if (!read_identity(&identity, lab, node))
         return -1;

@@ -14,10 +14,10 @@
 #include <sodium.h>
 
 #include "cli/base/path.h"
-#include "cli/base/steady_clock.h"
 #include "cli/recover/recover_internal.h"
 #include "cli/remote/index_packs.h"
 #include "coding/base/alloc.h"
+#include "node/common/clock.h"
 
 /* ---- what the parts share -------------------------------------------------------------------- */
 
@@ -124,12 +124,27 @@ static void note_missing(void *ctx, const struct pack_id *pack, const struct err
     *(struct err *)ctx = *err;
 }
 
+/* A file that cannot be read is made anew now: later, each file that it leads to would be lost. */
+static int open_cache(struct recover *recover, struct err *err)
+{
+    char folder[HOME_PATH_MAX];
+    const struct vault *vault = recover->vault;
+    if (home_caches(folder, vault, err) != 0 || cache_open(&recover->cache, folder, err) != 0)
+        return -1;
+    bool expected = snapshot_newest_of(recover->options->list, &vault->writer) != NULL;
+    job_notice(recover->report, cache_notice(recover->cache, expected));
+    if (cache_is_whole(recover->cache))
+        return 0;
+    job_notice(recover->report, "this vault's cache is damaged: it is made anew");
+    return cache_renew(&recover->cache, err);
+}
+
 static int load_index(struct recover *recover, struct err *err)
 {
     struct client *client = NULL;
     struct err missing = ERR_INIT;
     const struct index_report report = {.missing = note_missing, .ctx = &missing};
-    int result = cache_open_in(&recover->cache, recover->vault->dir, err);
+    int result = open_cache(recover, err);
     if (result == 0)
         result = client_open_patient(&client, recover->options->endpoint, CLIENT_PATIENCE_MS, err);
     /* What a store found lost, and forgot, may be held again. */
@@ -228,7 +243,7 @@ int recover_run(struct vault *vault, const struct recover_options *options,
                 struct job_progress *progress, const struct job_report *report,
                 struct recover_result *result, struct err *err)
 {
-    double begin = steady_clock_s();
+    int64_t begin_ms = monotonic_ms();
     bound_memory();
     job_allow_open_files();
     *result = (struct recover_result){0};
@@ -250,7 +265,7 @@ int recover_run(struct vault *vault, const struct recover_options *options,
     pthread_mutex_init(&recover->link_lock, NULL);
     writers_init(recover, job_threads(options->threads, RECOVER_THREADS_MAX));
     int status = run(recover, err);
-    result->seconds = steady_clock_s() - begin;
+    result->seconds = (double)(monotonic_ms() - begin_ms) / 1000;
     progress->phase = JOB_ENDED;
     release(recover);
     free(recover);

@@ -12,10 +12,10 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "cli/base/steady_clock.h"
 #include "cli/base/text.h"
 #include "cli/ui/output.h"
 #include "coding/base/alloc.h"
+#include "node/common/clock.h"
 
 #define PAINT_MS      200
 #define NAMED_SIZE    100
@@ -151,7 +151,7 @@ void progress_now_line(char to[PROGRESS_LINE_MAX], struct job_progress *job, uns
 /* With the lock held. */
 static void paint(struct progress *p)
 {
-    double now = steady_clock_s(), passed = now - p->last_s;
+    double now = (double)monotonic_ms() / 1000, passed = now - p->last_s;
     uint64_t bytes = atomic_load(&p->job->bytes);
     if (passed > 0) {
         double fresh = (double)(bytes - p->last_bytes) / passed;
@@ -219,7 +219,7 @@ struct progress *progress_start(const char *verb, struct job_progress *job, bool
     p->job = job;
     p->json = json;
     p->quiet = quiet;
-    p->start_s = p->last_s = steady_clock_s();
+    p->start_s = p->last_s = (double)monotonic_ms() / 1000;
     pthread_mutex_init(&p->lock, NULL);
     pthread_condattr_t clock;
     pthread_condattr_init(&clock);
@@ -292,5 +292,15 @@ void progress_problem(void *ctx, const char *path, const struct err *err)
         output_warning("%s", err->text);
     else
         output_warning("%s: %s", path, err->text);
+    pthread_mutex_unlock(&p->lock);
+}
+
+void progress_notice(void *ctx, const char *text)
+{
+    struct progress *p = ctx;
+    pthread_mutex_lock(&p->lock);
+    if (p->painting)
+        fputs(CLEAR_LINE, stderr);
+    output_warning("%s", text);
     pthread_mutex_unlock(&p->lock);
 }

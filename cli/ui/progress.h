@@ -29,6 +29,9 @@ void progress_note(const char *text);
  * paintings; with json also a line {"problem", "error", "message"} on stdout. */
 void progress_problem(void *ctx, const char *path, const struct err *err);
 
+/* A job_report notice callback, likewise: a warning on stderr. */
+void progress_notice(void *ctx, const char *text);
+
 /* The lines as they would be painted `seconds` after the start, at `rate` bytes a second; at most
  * `width` columns. What there is no room for is left out, not cut; of a file's path the beginning is.
  * Apart, so that a test can read them. */

@@ -7,9 +7,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "cli/base/steady_clock.h"
 #include "cli/ui/progress.h"
 #include "node/api/client.h"
+#include "node/common/clock.h"
 
 #define TEXT_MAX 512
 #define AGAIN_MS 60000
@@ -29,7 +29,7 @@ void waiting_start(bool silent)
 
 void waiting_say(const char *what)
 {
-    int64_t now_ms = steady_clock_ms();
+    int64_t now_ms = monotonic_ms();
     size_t size = strcspn(what, ",");
     pthread_mutex_lock(&lock);
     bool again = strncmp(state.last, what, size) == 0 && state.last[size] == '\0' &&
@@ -45,13 +45,13 @@ void waiting_say(const char *what)
 
 void waiting_init(struct waiting *waiting)
 {
-    *waiting = (struct waiting){.start_ms = steady_clock_ms()};
+    *waiting = (struct waiting){.start_ms = monotonic_ms()};
 }
 
 void waiting_tell(struct waiting *waiting, const char *format, ...)
 {
     char text[TEXT_MAX];
-    if (waiting->said || steady_clock_ms() - waiting->start_ms < WAITING_SILENCE_MS)
+    if (waiting->said || monotonic_ms() - waiting->start_ms < WAITING_SILENCE_MS)
         return;
     waiting->said = true;
     va_list args;

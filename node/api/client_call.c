@@ -8,8 +8,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
+#include "node/common/clock.h"
 #include "node/common/wire.h"
 
 #define BUSY_FIRST_MS 20
@@ -17,13 +17,6 @@
 #define SLICE_MS      1000
 #define KNOCK_MS      250
 #define WAIT_TEXT_MAX 512
-
-static int64_t now_ms(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
 
 static int call_send(struct client *client, struct client_call *call, struct err *err)
 {
@@ -47,7 +40,7 @@ static int call_send(struct client *client, struct client_call *call, struct err
 /* Until the node is back: client_pump knocks, and sends it again. */
 static void call_put_off(struct client *client, struct client_call *call)
 {
-    int64_t now = now_ms();
+    int64_t now = monotonic_ms();
     assert(!call->answered);
     if (client->gone_ms == 0) {
         client->gone_ms = now;
@@ -153,7 +146,7 @@ static void client_take(struct client *client, zmq_msg_t *header, zmq_msg_t *pay
     if (reply->error == ERR_BUSY) {
         int wait_ms = BUSY_FIRST_MS << (call->tries < 5 ? call->tries : 5);
         call->tries++;
-        call->again_ms = now_ms() + (wait_ms < BUSY_MOST_MS ? wait_ms : BUSY_MOST_MS);
+        call->again_ms = monotonic_ms() + (wait_ms < BUSY_MOST_MS ? wait_ms : BUSY_MOST_MS);
         wire_free(reply);
         return;
     }
@@ -198,7 +191,7 @@ static void client_lost(struct client *client)
 {
     client->lost = true;
     bool wait = client->patience_ms > 0 &&
-                (client->gone_ms == 0 || now_ms() - client->gone_ms < client->patience_ms);
+                (client->gone_ms == 0 || monotonic_ms() - client->gone_ms < client->patience_ms);
     for (size_t i = 0; i < CLIENT_CALLS_MAX; i++) {
         struct client_call *call = &client->calls[i];
         if (call->number == 0 || call->answered)
@@ -243,7 +236,7 @@ static void client_event(struct client *client)
 /* Sends again what is due, waits for something to happen (at most wait_ms), and takes it. */
 static int client_pump(struct client *client, int64_t wait_ms, struct err *err)
 {
-    int64_t now = now_ms();
+    int64_t now = monotonic_ms();
     for (size_t i = 0; i < CLIENT_CALLS_MAX; i++) {
         struct client_call *call = &client->calls[i];
         if (call->number == 0 || call->answered || call->again_ms == 0)
@@ -300,7 +293,7 @@ static void client_tell(struct client *client, int64_t now, int64_t left_ms)
 struct client_call *client_call_wait(struct client *client, struct client_call *call,
                                      struct err *err)
 {
-    int64_t start = now_ms();
+    int64_t start = monotonic_ms();
     assert(call == NULL || call->number != 0); /* else it would be waited for in vain */
     for (;;) {
         bool any = call != NULL;
@@ -315,12 +308,12 @@ struct client_call *client_call_wait(struct client *client, struct client_call *
             err_set(err, ERR_INVALID, "no call is under way");
             return NULL;
         }
-        int64_t left = SLICE_MS, now = now_ms();
+        int64_t left = SLICE_MS, now = monotonic_ms();
         if (!client->told && now - start >= CLIENT_SILENCE_MS)
             client_tell(client, now,
                         client->timeout_ms > 0 ? start + client->timeout_ms - now : -1);
         if (client->timeout_ms > 0) {
-            left = start + client->timeout_ms - now_ms();
+            left = start + client->timeout_ms - monotonic_ms();
             if (left <= 0) {
                 if (client->met)
                     client_mute(client, err);

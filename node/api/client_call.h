@@ -2,8 +2,8 @@
  * client.h share.
  *
  * A call keeps its request (the pack shared with the socket, not copied) until it is answered: a
- * node whose queue is full says ERR_BUSY, and the call is sent again a little later, so commands
- * never see it.
+ * node that has too much under way says ERR_BUSY, and the call is sent again a little later, so
+ * commands never see it.
  *
  *   Threads  one at a time for one struct client
  */
