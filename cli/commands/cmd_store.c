@@ -201,9 +201,7 @@ int cmd_store(int argc, char **argv)
     else if (c.code != NULL)
         status = read_code(&c.options, c.code, &err);
     if (status == 0)
-        status = check_words(&c, &err);
-    if (status == 0)
-        status = read_excludes(exclude, &c, &err);
+        status = check_words(&c, &err) == 0 ? read_excludes(exclude, &c, &err) : -1;
     if (status == 0)
         status = vault_load(&vault, line.vault, &err);
     if (status == 0) {
