@@ -63,7 +63,7 @@ static int read_excludes(struct exclude *exclude, const struct store_command *c,
     return 0;
 }
 
-static void print_json(const struct store_result *r, bool dry_run)
+static void print_json(const struct store_result *r)
 {
     json_t *object = json_object();
     json_object_set_new(object, "snapshot",
@@ -140,7 +140,7 @@ static int run(const struct command_line *line, struct vault *vault, struct stor
     if (status != 0)
         return -1;
     if (line->json)
-        print_json(&result, options->dry_run);
+        print_json(&result);
     else if (!line->quiet)
         print_text(&result, options->dry_run);
     if (result.note[0] != '\0')
@@ -213,9 +213,7 @@ int cmd_store(int argc, char **argv)
     else if (c.code != NULL)
         status = read_code(&c.options, c.code, &err);
     if (status == 0)
-        status = check_words(&c, &err);
-    if (status == 0)
-        status = read_excludes(exclude, &c, &err);
+        status = check_words(&c, &err) == 0 ? read_excludes(exclude, &c, &err) : -1;
     if (status == 0)
         status = vault_load(&vault, line.vault, &err);
     if (status == 0) {
