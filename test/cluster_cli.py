@@ -555,6 +555,9 @@ def what_is_said_of_trouble_names_it_once_and_whole(world):
     world.done("store", "-q", deep)
     back = world.folder / "back"
     world.done("recover", "latest", "-q", "--to", back)
+    found = [path for path in back.rglob("pipe")]
+    assert len(found) == 1
+    found[0].write_text("another")
     again = world.run("recover", "latest", "--to", back)
     assert again.returncode == 3 and "/pipe" in again.stderr and "is there" in again.stderr, (again.returncode, again.stderr)
 

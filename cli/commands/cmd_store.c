@@ -63,7 +63,7 @@ static int read_excludes(struct exclude *exclude, const struct store_command *c,
     return 0;
 }
 
-static void print_json(const struct store_result *r)
+static void print_json(const struct store_result *r, bool dry_run)
 {
     json_t *object = json_object();
     json_object_set_new(object, "snapshot",
@@ -140,7 +140,7 @@ static int run(const struct command_line *line, struct vault *vault, struct stor
     if (status != 0)
         return -1;
     if (line->json)
-        print_json(&result);
+        print_json(&result, options->dry_run);
     else if (!line->quiet)
         print_text(&result, options->dry_run);
     if (result.note[0] != '\0')
