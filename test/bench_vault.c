@@ -1,16 +1,13 @@
 /* What the vault's steps cost on one core: cutting, naming, compressing, sealing, opening, and the
  * cache. In processor time, since other work on the machine says nothing about ours. Data in memory;
  * real files are those of /usr/include. */
-#include <dirent.h>
 #include <fcntl.h>
 #include <ftw.h>
 #include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "cli/home/cache.h"

@@ -228,7 +228,7 @@ int client_next(struct client *client, struct client_answer *answer, struct err 
 }
 
 int client_pin_packs(struct client *client, const struct pin *pin, const struct pack_id *packs,
-                     size_t count, bool heal, struct redundancy *held, struct err *err)
+                     size_t count, bool repair, struct redundancy *held, struct err *err)
 {
     (void)client;
     (void)pin;
@@ -236,7 +236,7 @@ int client_pin_packs(struct client *client, const struct pin *pin, const struct 
     pthread_mutex_lock(&fake.lock);
     for (size_t i = 0; i < count; i++) {
         struct fake_pack *pack = fake_find(&packs[i]);
-        if (heal && pack != NULL && pack->nodes >= FAKE_DATA && pack->nodes < fake.members)
+        if (repair && pack != NULL && pack->nodes >= FAKE_DATA && pack->nodes < fake.members)
             pack->nodes = fake.members;
         fake_held(&held[i], &packs[i]);
     }

@@ -21,7 +21,7 @@ from common import BUILD, HERE, SLOW
 
 ECBAK = str(BUILD / "ecbak")
 
-DONE, FAILED, USAGE, INCOMPLETE, TOO_FEW, DAMAGED = range(6)
+DONE, FAILED, USAGE, INCOMPLETE, TOO_FEW, DAMAGED, FULL = range(7)
 
 
 class Result:

@@ -2,7 +2,7 @@
 """Holds the sources to the house rules; `make tidy` runs it. Each finding is one line; any one fails.
 
   layers   an include points only to layers below (LAYERS)
-  pure     coding/, gossip/ and cli/vault/ touch no file, socket, clock or terminal
+  pure     coding/, gossip/, node/placement/ and cli/vault/ touch no file, socket, clock or terminal
   banned   functions that overrun, keep hidden state or start shells
   sizes    functions, files and folders that a reader can take in
   dead     every function is called by something else than tests, or is among EXCEPTIONS
@@ -240,7 +240,7 @@ TABLES = {
     "node/serve/client_requests.c": (r'\{\{KIND\(\w+\), "(\w+)", QUEUE_(\w+), COST_(\w+)\}',
                                      r"^\| (\w+) \| (quick|client) \| (\w+) \|$"),
     "node/chores/chores.c": (r'\{"([^"]+)", THREAD_(\w+), WAITS_(\w+), (\d+), \d+, \w+\}',
-                             r"^\| ([^|]+) \| (house|ask|records) \| (\w+) \| (\d+ \w+)"),
+                             r"^\| ([^|]+) \| (house|watch|ask|records) \| (\w+) \| (\d+ \w+)"),
 }
 
 

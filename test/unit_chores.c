@@ -10,7 +10,6 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 
-#include "coding/base/alloc.h"
 #include "node/base/date_file.h"
 #include "node/chores/announce.h"
 #include "node/chores/chores.h"
@@ -71,7 +70,7 @@ void follow_release(struct follow *follow)
     (void)follow;
 }
 
-void follow_greet(struct follow *follow, struct peers *peers)
+void follow_pull_new(struct follow *follow, struct peers *peers)
 {
     (void)follow, (void)peers;
     atomic_fetch_add(&greeted, 1);
@@ -87,6 +86,24 @@ void store_usage(struct store *store, uint64_t *used_bytes, uint64_t *fragments,
 {
     (void)store;
     *used_bytes = *fragments = *records = 0;
+}
+
+int store_look(struct store *store, struct err *err)
+{
+    (void)store, (void)err;
+    return 0;
+}
+
+int64_t store_waits_ms(struct store *store)
+{
+    (void)store;
+    return 0;
+}
+
+int store_state(struct store *store, struct err *err)
+{
+    (void)store, (void)err;
+    return 0;
 }
 
 struct member_table *membership_table(struct membership *membership)

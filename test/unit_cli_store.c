@@ -266,6 +266,32 @@ static void a_store_waits_for_another_to_end_if_it_is_told_to(void **state)
     assert_int_equal(fake.record_count, 1);
 }
 
+static void what_would_be_lost_with_this_machine_is_no_snapshot(void **state)
+{
+    (void)state;
+    struct store_result result;
+    struct recover_result recovered;
+    make_file("a", 3 * 1000 * 1000, 1);
+    fake.members = FAKE_DATA; /* one of them is this machine, and FAKE_DATA are needed */
+    store_well(&result);
+    assert_int_equal(result.outcome, JOB_TOO_FEW);
+    assert_int_equal(result.survives, STORE_LOST_WITH_US);
+    assert_false(result.published);
+    assert_int_equal(fake.record_count, 0);
+    assert_non_null(strstr(result.note, "lost with this machine"));
+    uint64_t puts = fake.puts;
+    assert_true(puts > 0);
+    fake.members = FAKE_MEMBERS;
+    restart();
+    store_well(&result);
+    assert_int_equal(result.outcome, JOB_DONE);
+    assert_true(result.published);
+    assert_int_equal(result.bytes_new, 0);
+    assert_int_equal(fake.record_count, 1);
+    recover_well("latest", &recovered);
+    assert_same_file("a");
+}
+
 static void a_dry_run_sends_nothing(void **state)
 {
     (void)state;
@@ -295,6 +321,7 @@ int main(void)
         TEST(a_record_that_was_not_sent_is_sent_by_the_next_store),
         TEST(fewer_nodes_than_meant_is_said),
         TEST(a_store_waits_for_another_to_end_if_it_is_told_to),
+        TEST(what_would_be_lost_with_this_machine_is_no_snapshot),
         TEST(a_dry_run_sends_nothing),
     };
     return cmocka_run_group_tests(tests, set_up_all, NULL);

@@ -45,7 +45,7 @@ static struct vault *create(const uint8_t *secret)
 {
     struct vault *vault = NULL;
     struct err err = ERR_INIT;
-    if (vault_create(&vault, secret, &err) != 0)
+    if (vault_create(&vault, secret, NULL, NULL, &err) != 0)
         fail_msg("%s", err.text);
     return vault;
 }
@@ -126,7 +126,7 @@ static void opening_with_the_secret_makes_another_writer(void **state)
     memcpy(secret, vault->keys->secret, sizeof(secret));
     writer = vault->writer;
     struct vault *again = NULL;
-    assert_int_equal(vault_create(&again, secret, &err), -1);
+    assert_int_equal(vault_create(&again, secret, NULL, NULL, &err), -1);
     assert_int_equal(err.code, ERR_EXISTS);
     assert_null(again);
     vault_close(&vault);

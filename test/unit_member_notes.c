@@ -21,7 +21,7 @@ static void notes_are_whole_or_refused(void **state)
     char folder[] = "/tmp/ecbak-notes-XXXXXX", path[64];
     assert_non_null(mkdtemp(folder));
     snprintf(path, sizeof(path), "%s/notes", folder);
-    struct member_notes notes = {.incarnation = 77, .count = 2}, got;
+    struct member_notes notes = {.incarnation = 77, .left_serial = 5, .count = 2}, got;
     randombytes_buf(notes.members[0].curve, 32);
     snprintf(notes.members[1].address, sizeof(notes.members[1].address), "host:1");
     assert_int_equal(member_notes_load(&got, path, &err), -1);
@@ -33,10 +33,10 @@ static void notes_are_whole_or_refused(void **state)
     uint8_t *bytes;
     size_t size;
     assert_int_equal(durable_read(path, 10000, &bytes, &size, &err), 0);
-    assert_int_equal(size, 24 + 2 * 96 + 32);
-    assert_memory_equal(bytes, "ecbakmbr\1\0\2\0\0\0\0\0\x4d\0\0\0\0\0\0\0", 24);
-    assert_memory_equal(bytes + 24, notes.members[0].curve, 32);
-    assert_memory_equal(bytes + 24 + 96 + 32, "host:1\0", 8);
+    assert_int_equal(size, 32 + 2 * 96 + 32);
+    assert_memory_equal(bytes, "ecbakmbr\2\0\2\0\0\0\0\0\x4d\0\0\0\0\0\0\0\5\0\0\0\0\0\0\0", 32);
+    assert_memory_equal(bytes + 32, notes.members[0].curve, 32);
+    assert_memory_equal(bytes + 32 + 96 + 32, "host:1\0", 8);
     for (size_t i = 0; i < size; i++) {
         struct durable_piece piece = {bytes, size};
         bytes[i] ^= 0x10;

@@ -180,12 +180,38 @@ static void round_trips_are_measured(void **state)
     node_free(b);
 }
 
+static void a_node_that_left_comes_back_only_with_a_newer_certificate(void **state)
+{
+    (void)state;
+    struct err err = ERR_INIT;
+    const struct membership_offer offer = {.capacity_bytes = 1000};
+    struct node *a = node_started(NULL), *b = node_started(a);
+    const struct credentials credentials = {b->keys, &b->cert, authority_public};
+    until(a, b, is_alive);
+    membership_leave(b->membership);
+    membership_destroy(&b->membership);
+    assert_int_equal(membership_new(&b->membership, &b->config, &credentials, NULL, &offer, &err),
+                     -1);
+    assert_int_equal(err.code, ERR_DENIED);
+    assert_non_null(strstr(err.text, "left the cluster for good"));
+    b->cert.serial++;
+    assert_int_equal(cert_sign(&b->cert, authority_secret, &err), 0);
+    node_up(b);
+    until(a, b, is_alive);
+    membership_destroy(&b->membership);
+    node_up(b); /* the mark is gone */
+    until(a, b, is_alive);
+    node_free(b);
+    node_free(a);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(nodes_find_each_other_through_one_seed),
         cmocka_unit_test(the_order_of_starting_does_not_matter),
         cmocka_unit_test(what_a_node_offers_is_told_to_the_others),
+        cmocka_unit_test(a_node_that_left_comes_back_only_with_a_newer_certificate),
         cmocka_unit_test(a_stopping_node_says_that_it_is_away),
         cmocka_unit_test(a_leaving_node_is_gone_for_good),
         cmocka_unit_test(a_node_comes_back_without_seeds_and_with_a_newer_incarnation),

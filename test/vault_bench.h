@@ -83,7 +83,7 @@ static inline int set_up(void **state)
     source = alloc_format("%s/source", base);
     target = alloc_format("%s/target", base);
     problems = 0;
-    return mkdir(source, 0755) == 0 ? vault_create(&vault, secret, &err) : -1;
+    return mkdir(source, 0755) == 0 ? vault_create(&vault, secret, NULL, NULL, &err) : -1;
 }
 
 static inline int tear_down(void **state)

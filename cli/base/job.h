@@ -64,8 +64,9 @@ enum job_outcome {
     JOB_DONE = 0,
     JOB_FAILED = 1,
     JOB_INCOMPLETE = 3, /* files missing, or fewer losses survived than asked for */
-    JOB_TOO_FEW = 4,    /* stored, but no loss of a node is survived; or refused for that */
+    JOB_TOO_FEW = 4,    /* members: what is stored would be lost with this machine */
     JOB_DAMAGED = 5,    /* wrong key, or damaged data was met */
+    JOB_FULL = 6,       /* no space */
 };
 
 #endif

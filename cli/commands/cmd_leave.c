@@ -46,11 +46,13 @@ int cmd_leave(int argc, char **argv)
     struct command_line line = {
         .name = "ecbak leave",
         .synopsis = "[OPTION]...",
-        .about =
-            "Tells the cluster that this machine's node is gone for good. The others stop "
-            "counting\n"
-            "on what it holds. A machine that is only switched off for a while needs nothing: its\n"
-            "node says by itself that it is away.",
+        .about = "Tells the cluster that this machine's node is gone for good. The others stop "
+                 "counting\n"
+                 "on what it holds. It does not start again with the same certificate: to come "
+                 "back, its\n"
+                 "request is signed anew. A machine that is only switched off for a while needs "
+                 "nothing: its\n"
+                 "node says by itself that it is away.",
         .examples = "  ecbak leave\n"
                     "  ecbak leave --yes",
         .options = options,

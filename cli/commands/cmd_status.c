@@ -24,6 +24,9 @@ static void print_json(const struct node_status *s)
     json_t *incompatible = json_array();
     for (size_t i = 0; i < s->incompatible_count; i++)
         json_array_append_new(incompatible, json_text(s->incompatible[i]));
+    json_t *troubles = json_array();
+    for (size_t i = 0; i < s->trouble_count; i++)
+        json_array_append_new(troubles, json_text(s->troubles[i]));
     json_t *object = json_object();
     json_object_set_new(object, "cluster", json_hex(s->cluster.bytes, ID_SIZE));
     json_object_set_new(object, "node", json_hex(s->node.bytes, ID_SIZE));
@@ -48,6 +51,7 @@ static void print_json(const struct node_status *s)
     json_object_set_new(object, "reach_failed", json_integer(s->reach_failed));
     json_object_set_new(object, "reach", json_text(s->reach));
     json_object_set_new(object, "incompatible", incompatible);
+    json_object_set_new(object, "troubles", troubles);
     json_object_set_new(object, "counters", counters);
     output_json(object);
 }
@@ -125,6 +129,10 @@ static void print_text(const struct node_status *s)
     for (size_t i = 0; i < s->incompatible_count; i++) {
         table_add(&table, STYLE_DIM, "incompatible");
         table_add(&table, STYLE_BAD, "%s", s->incompatible[i]);
+    }
+    for (size_t i = 0; i < s->trouble_count; i++) {
+        table_add(&table, STYLE_DIM, "trouble");
+        table_add(&table, STYLE_BAD, "%s", s->troubles[i]);
     }
     add_certificate(&table, s);
     add_reach(&table, s);

@@ -1,7 +1,6 @@
 /* One table for the plain list and the watched one; the latter leaves out what does not fit. */
 #include "cli/commands/members_show.h"
 
-#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -61,6 +60,7 @@ static json_t *member_json(const struct member_info *m)
     json_object_set_new(object, "version", json_text(m->version));
     json_object_set_new(object, "protocol_min", json_integer(m->protocol.lowest));
     json_object_set_new(object, "protocol_max", json_integer(m->protocol.highest));
+    json_object_set_new(object, "trouble", json_text(m->trouble));
     json_object_set_new(object, "since", json_integer((json_int_t)m->since_s));
     return object;
 }
@@ -209,6 +209,10 @@ static void print_advice(const struct member_list *list)
         if (is_incompatible(list->members[i].state))
             printf("%s %s\n", list->members[i].name,
                    protocol_advice(advice, list->members[i].protocol, ours));
+    for (size_t i = 0; i < list->count; i++)
+        if (list->members[i].trouble[0] != '\0')
+            printf("%s%s: %s%s\n", style_on(stdout, STYLE_BAD), list->members[i].name,
+                   list->members[i].trouble, style_off(stdout));
 }
 
 void members_print(const struct member_list *list)

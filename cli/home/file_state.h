@@ -42,7 +42,7 @@ struct file_state_entry {
     bool trusted; /* false: looked at too soon after a change; read it again */
     const uint8_t *encoded;
     size_t encoded_size;
-    const uint8_t *places; /* u32 each: see state_place */
+    const uint8_t *places; /* u32 each: see file_state_place */
     size_t place_count;
 };
 

@@ -3,6 +3,10 @@
  * A text file `heads` in the vault's folder, a line each: writer, number, hash. Without it a
  * roll-back is not noticed; nothing else depends on it. Any number of commands may read and write it
  * at the same time.
+ *
+ *   Errors   ERR_IO, and those of node/common/durable.h
+ *   Memory   heads_release
+ *   Threads  one at a time for one vault
  */
 #ifndef ECBAK_CLI_HOME_HEADS_H
 #define ECBAK_CLI_HOME_HEADS_H

@@ -266,8 +266,10 @@ static void remove_folder(const char *dir)
     rmdir(dir);
 }
 
-/* Fills a temporary folder and gives it its name. */
-static int publish(const struct vault *v, const char *home, const char *dir, struct err *err)
+/* Fills a temporary folder and, once the phrase was shown, gives it its name. */
+static int publish(const struct vault *v, const char *home,
+                   int (*show)(void *ctx, const struct vault_keys *keys, struct err *err),
+                   void *ctx, struct err *err)
 {
     char temporary[HOME_PATH_MAX];
     if (home_join(temporary, home, ".new-XXXXXX", err) != 0)
@@ -275,10 +277,12 @@ static int publish(const struct vault *v, const char *home, const char *dir, str
     if (mkdtemp(temporary) == NULL)
         return err_errno(err, "making a folder in %s", home);
     int result = fill_folder(v, temporary, err);
-    if (result == 0 && rename(temporary, dir) != 0)
+    if (result == 0 && show != NULL)
+        result = show(ctx, v->keys, err);
+    if (result == 0 && rename(temporary, v->dir) != 0)
         result = errno == EEXIST || errno == ENOTEMPTY
-                     ? err_set(err, ERR_EXISTS, "%s is there already", dir)
-                     : err_errno(err, "making %s", dir);
+                     ? err_set(err, ERR_EXISTS, "%s is there already", v->dir)
+                     : err_errno(err, "making %s", v->dir);
     if (result != 0) {
         remove_folder(temporary);
         return -1;
@@ -286,7 +290,9 @@ static int publish(const struct vault *v, const char *home, const char *dir, str
     return durable_sync_dir(home, err);
 }
 
-int vault_create(struct vault **vault, const uint8_t *secret, struct err *err)
+int vault_create(struct vault **vault, const uint8_t *secret,
+                 int (*show)(void *ctx, const struct vault_keys *keys, struct err *err), void *ctx,
+                 struct err *err)
 {
     char home[HOME_PATH_MAX], id[2 * ID_SIZE + 1], folder[FOLDER_DIGITS + 1];
     struct stat status;
@@ -310,7 +316,7 @@ int vault_create(struct vault **vault, const uint8_t *secret, struct err *err)
     if (result == 0)
         result = make_writer(v, err);
     if (result == 0)
-        result = publish(v, home, v->dir, err);
+        result = publish(v, home, show, ctx, err);
     if (result == 0)
         result = vault_load(vault, id, err);
 done:

@@ -5,7 +5,7 @@
  *       writer.key      this machine's writer: id, Ed25519 secret, certificate
  *       sequence        last reserved and last saved record number, hash of the last record
  *       records/        own records as signed, saved before they are sent
- *       heads           see heads.h
+ *       heads           see heads.h: the newest records seen (without it a roll-back is not noticed)
  *       lock            one store at a time
  *
  * Every file is 0600; a vault whose folder or keys others may touch is refused. All of it is written
@@ -53,8 +53,11 @@ int home_caches(char path[HOME_PATH_MAX], const struct vault *vault, struct err 
 /* mkdir -p, durable and private. */
 int home_make_dirs(const char *path, struct err *err) MUST_CHECK;
 /* Makes the vault's folder with keys and a new writer. secret NULL: a new vault. ERR_EXISTS if it
- * is there. */
-int vault_create(struct vault **vault, const uint8_t *secret, struct err *err) MUST_CHECK;
+ * is there. show (or NULL) is called when all of it is on disk but its name: when it fails there is
+ * no vault, so none is ever used whose phrase nobody saw. */
+int vault_create(struct vault **vault, const uint8_t *secret,
+                 int (*show)(void *ctx, const struct vault_keys *keys, struct err *err), void *ctx,
+                 struct err *err) MUST_CHECK;
 /* name: hex prefix of the vault id, or NULL ($ECBAK_VAULT, or the only one). */
 int vault_load(struct vault **vault, const char *name, struct err *err) MUST_CHECK;
 void vault_close(struct vault **vault);

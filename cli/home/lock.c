@@ -8,22 +8,24 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "cli/base/steady_clock.h"
+#include "node/common/clock.h"
 
-#define PAUSE_MS_MIN 2
-#define PAUSE_MS_MAX 200
+#define PAUSE_MS_MIN     2
+#define PAUSE_MS_MAX     200
+#define LOCK_WAIT_MAX_MS ((uint64_t)1 << 50) /* for ever, and no overflow */
 
 static int take(int fd, const char *path, uint64_t wait_ms, const _Atomic bool *cancel,
                 struct err *err)
 {
-    const double end_s = steady_clock_s() + (double)wait_ms / 1000;
+    const int64_t end_ms =
+        monotonic_ms() + (int64_t)(wait_ms < LOCK_WAIT_MAX_MS ? wait_ms : LOCK_WAIT_MAX_MS);
     long pause_ms = PAUSE_MS_MIN;
     while (flock(fd, LOCK_EX | LOCK_NB) != 0) {
         if (errno != EWOULDBLOCK && errno != EINTR)
             return err_errno(err, "locking %s", path);
         if (cancel != NULL && *cancel)
             return err_set(err, ERR_CANCELLED, "stopped on request");
-        if (steady_clock_s() >= end_s)
+        if (monotonic_ms() >= end_ms)
             return err_set(err, ERR_BUSY, "another command holds %s", path);
         nanosleep(&(struct timespec){.tv_nsec = pause_ms * 1000000}, NULL);
         pause_ms = 2 * pause_ms < PAUSE_MS_MAX ? 2 * pause_ms : PAUSE_MS_MAX;

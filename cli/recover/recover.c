@@ -14,10 +14,10 @@
 #include <sodium.h>
 
 #include "cli/base/path.h"
-#include "cli/base/steady_clock.h"
 #include "cli/recover/recover_internal.h"
 #include "cli/remote/index_packs.h"
 #include "coding/base/alloc.h"
+#include "node/common/clock.h"
 
 /* ---- what the parts share -------------------------------------------------------------------- */
 
@@ -243,7 +243,7 @@ int recover_run(struct vault *vault, const struct recover_options *options,
                 struct job_progress *progress, const struct job_report *report,
                 struct recover_result *result, struct err *err)
 {
-    double begin = steady_clock_s();
+    int64_t begin_ms = monotonic_ms();
     bound_memory();
     job_allow_open_files();
     *result = (struct recover_result){0};
@@ -265,7 +265,7 @@ int recover_run(struct vault *vault, const struct recover_options *options,
     pthread_mutex_init(&recover->link_lock, NULL);
     writers_init(recover, job_threads(options->threads, RECOVER_THREADS_MAX));
     int status = run(recover, err);
-    result->seconds = steady_clock_s() - begin;
+    result->seconds = (double)(monotonic_ms() - begin_ms) / 1000;
     progress->phase = JOB_ENDED;
     release(recover);
     free(recover);

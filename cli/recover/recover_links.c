@@ -3,7 +3,6 @@
  * files that happen to have one number do not become one.
  */
 #include <assert.h>
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>

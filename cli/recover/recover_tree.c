@@ -1,7 +1,6 @@
 /* Depth first, with a stack of its own. Folders are made as they are met; files are handed to the
  * writers; everything else is made here.
  */
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 

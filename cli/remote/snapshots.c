@@ -174,9 +174,12 @@ static void judge_chains(struct snapshot_list *list, struct chain *chain, struct
         judge_head(list, chain, &heads->heads[i]);
     if (chain->count > 1)
         qsort(chain->links, chain->count, sizeof(chain->links[0]), link_order);
+    uint64_t settled = 0;
     for (size_t i = 0; i < chain->count; i++) {
         const struct chain_link *link = &chain->links[i];
-        judge_link(list, chain->links, i, link->number < settled_before(chain, i));
+        if (i == 0 || !id_equal(&link[-1].writer, &link->writer))
+            settled = settled_before(chain, i);
+        judge_link(list, chain->links, i, link->number < settled);
         struct head head = {.number = link->number};
         head.writer = link->writer;
         head.hash = link->hash;
@@ -278,17 +281,34 @@ bool snapshot_matches(const struct snapshot *snapshot, const struct snapshot_fil
 {
     if (filter == NULL)
         return true;
-    if (filter->host != NULL && filter->host[0] != '\0' &&
-        strcmp(filter->host, snapshot->host) != 0)
+    if (filter->host != NULL && strcmp(filter->host, snapshot->host) != 0)
         return false;
-    bool path = filter->path == NULL || filter->path[0] == '\0';
+    bool path = filter->path == NULL;
     for (size_t i = 0; i < snapshot->path_count && !path; i++)
-        path = path_is_inside(filter->path, snapshot->paths[i]) ||
-               path_is_inside(snapshot->paths[i], filter->path);
-    bool tag = filter->tag == NULL || filter->tag[0] == '\0';
+        path = path_is_inside(snapshot->paths[i], filter->path);
+    bool tag = filter->tag == NULL;
     for (size_t i = 0; i < snapshot->tag_count && !tag; i++)
         tag = strcmp(filter->tag, snapshot->tags[i]) == 0;
     return path && tag;
+}
+
+int snapshot_explain(const struct snapshot_list *list, const struct snapshot_filter *filter,
+                     struct err *err)
+{
+    const char *above = NULL;
+    if (list->count == 0)
+        return err_set(err, ERR_NOT_FOUND, "the vault has no snapshot yet");
+    for (size_t i = list->count; i-- > 0 && filter != NULL && filter->path != NULL;)
+        for (size_t j = 0; j < list->snapshots[i].path_count && above == NULL; j++)
+            if (path_is_inside(filter->path, list->snapshots[i].paths[j]))
+                above = list->snapshots[i].paths[j];
+    if (above != NULL)
+        return err_set(
+            err, ERR_NOT_FOUND,
+            "no snapshot was made of %s itself; of the folder above it there are: --path "
+            "%s",
+            filter->path, above[0] != '\0' ? above : "/");
+    return err_set(err, ERR_NOT_FOUND, "no snapshot matches; `ecbak snapshots` lists them");
 }
 
 static int select_latest(const struct snapshot **snapshot, const struct snapshot_list *list,
@@ -300,9 +320,7 @@ static int select_latest(const struct snapshot **snapshot, const struct snapshot
             return 0;
         }
     }
-    return err_set(err, ERR_NOT_FOUND,
-                   list->count == 0 ? "the vault has no snapshot yet"
-                                    : "no snapshot matches; `ecbak snapshots` lists them");
+    return snapshot_explain(list, filter, err);
 }
 
 int snapshot_select(const struct snapshot **snapshot, const struct snapshot_list *list,

@@ -63,14 +63,17 @@ void snapshot_list_release(struct snapshot_list *list);
 const struct snapshot *snapshot_newest_of(const struct snapshot_list *list,
                                           const struct writer_id *writer);
 
-/* What to choose from: NULL or "" matches all. path: a snapshot that holds it, or something in it.
- */
+/* What to choose from: NULL matches all. path: clean and absolute; a snapshot that was made of it, or
+ * of something in it. What is inside of what a snapshot was made of, only its tree knows. */
 struct snapshot_filter {
     const char *host;
     const char *path;
     const char *tag;
 };
 bool snapshot_matches(const struct snapshot *snapshot, const struct snapshot_filter *filter);
+/* ERR_NOT_FOUND: that none matches, and which folders above the path there are snapshots of. */
+int snapshot_explain(const struct snapshot_list *list, const struct snapshot_filter *filter,
+                     struct err *err) MUST_CHECK;
 
 /* name: "latest" (the newest that matches; filter may be NULL) or at least 4 hex digits that begin
  * exactly one id. ERR_NOT_FOUND, or ERR_USAGE when several begin so. */

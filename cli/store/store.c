@@ -7,7 +7,8 @@
  *   5. are the packs that the last store left still whole? what is not is read again
  *   6. walk, read, pack, send; then the index
  *   7. once more, for everything that this snapshot relies on; if some of it was lost: 5 again
- *   8. sign, save, send the record. Only then may the cache and the state file call it published
+ *   8. sign, save, send the record, unless this machine's loss alone would make it worthless. Only
+ *      then may the cache and the state file call it published
  *
  * Killed before 8, a store leaves packs that the cache knows and the next one uses.
  */
@@ -16,9 +17,9 @@
 #include <assert.h>
 #include <stdlib.h>
 
-#include "cli/base/steady_clock.h"
 #include "cli/store/store_run_internal.h"
 #include "coding/base/alloc.h"
+#include "node/common/clock.h"
 
 #define PASSES_MAX         3
 #define ZSTD_LEVEL_DEFAULT 3
@@ -228,10 +229,13 @@ static int run_store(struct store_run *run, struct err *err)
     run->result->problems = pipeline->progress->problems;
     if (pipeline->options->dry_run)
         return 0;
-    set_phase(run, JOB_PUBLISHING);
-    if (publish_snapshot(run, err) != 0)
-        return -1;
-    remember(run);
+    if (run->result->survives != STORE_LOST_WITH_US) {
+        set_phase(run, JOB_PUBLISHING);
+        if (publish_snapshot(run, err) != 0)
+            return -1;
+        run->result->published = true;
+        remember(run);
+    }
     judge_outcome(run);
     return 0;
 }
@@ -291,7 +295,7 @@ int store_run(struct vault *vault, const struct store_options *options,
               struct job_progress *progress, const struct job_report *report,
               struct store_result *result, struct err *err)
 {
-    double begin = steady_clock_s();
+    int64_t begin_ms = monotonic_ms();
     bool again = false;
     job_allow_open_files();
     int status = attempt(vault, options, progress, report, &again, result, err);
@@ -302,7 +306,7 @@ int store_run(struct vault *vault, const struct store_options *options,
         status = attempt(vault, options, progress, report, &again, result, err);
     }
     result->bytes_sent = progress->bytes_sent;
-    result->seconds = steady_clock_s() - begin;
+    result->seconds = (double)(monotonic_ms() - begin_ms) / 1000;
     progress->phase = JOB_ENDED;
     return status;
 }

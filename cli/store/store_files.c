@@ -25,7 +25,7 @@
 /* ---- reading --------------------------------------------------------------------------------- */
 
 /* The data of a file, hole by hole left out, as one stream. */
-struct source {
+struct file_source {
     int fd;
     const struct tree_extent *extents;
     size_t extent_count, at;
@@ -34,7 +34,7 @@ struct source {
 };
 
 /* Fills up to `want` bytes; fewer only at the end. */
-static int source_read(struct source *source, uint8_t *to, size_t want, size_t *got,
+static int source_read(struct file_source *source, uint8_t *to, size_t want, size_t *got,
                        struct err *err)
 {
     *got = 0;
@@ -80,7 +80,7 @@ static int add_chunk(struct store_worker *worker, const uint8_t *bytes, size_t s
 }
 
 /* Cuts the whole source into chunks; *size gets the number of bytes. */
-static int read_chunks(struct store_worker *worker, struct source *source, uint64_t *size,
+static int read_chunks(struct store_worker *worker, struct file_source *source, uint64_t *size,
                        struct err *err)
 {
     size_t filled = 0, got;
@@ -136,7 +136,7 @@ static int read_contents(struct store_worker *worker, int fd, const struct walk_
                          struct tree_entry *entry, struct err *err)
 {
     struct tree_extent all = {0, stat->size};
-    struct source source = {.fd = fd, .extents = &all, .extent_count = stat->size > 0 ? 1 : 0};
+    struct file_source source = {.fd = fd, .extents = &all, .extent_count = stat->size > 0 ? 1 : 0};
     worker->ids.size = worker->places.size = 0;
     entry->extents = NULL;
     entry->extent_count = 0;
@@ -145,7 +145,7 @@ static int read_contents(struct store_worker *worker, int fd, const struct walk_
         size_t count = find_extents(worker, fd, stat->size);
         bool whole = count == 1 && worker->extents[0].size == stat->size;
         if (!whole) {
-            source = (struct source){
+            source = (struct file_source){
                 .fd = fd, .extents = worker->extents, .extent_count = count, .exact = true};
             entry->extents = worker->extents;
             entry->extent_count = count;

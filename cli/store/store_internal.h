@@ -1,14 +1,16 @@
 /* store_internal.h - what the parts of a running store share.
  *
- *   store.c        the order of things, from the first question to the published record
- *   store_walk.c   one thread goes through the tree and gives out work
- *   store_count.c  another counts ahead of it, for the progress line
- *   store_files.c  worker threads read files and cut them into chunks
- *   store_tree.c   finished files become folders, finished folders entries of their parents
- *   store_check.c, store_publish.c  are the packs held, and the record that makes them a snapshot:
- *                                   these see
- *                  the whole run (store_run_internal.h), the others the pipeline alone
- *   packing/       chunks become packs and go to the node
+ *   store.c          the order of things, from the first question to the published record
+ *   store_walk.c     one thread goes through the tree and gives out work
+ *   store_count.c    another counts ahead of it, for the progress line
+ *   store_files.c    worker threads read files and cut them into chunks
+ *   store_tree.c     finished files become folders, finished folders entries of their parents
+ *   store_check.c    do the nodes hold the packs
+ *   store_publish.c  the record that makes them a snapshot
+ *   packing/         chunks become packs and go to the node
+ *
+ * store.c, store_check.c and store_publish.c see the whole run (store_run_internal.h), the others the
+ * pipeline alone.
  */
 #ifndef ECBAK_CLI_STORE_STORE_INTERNAL_H
 #define ECBAK_CLI_STORE_STORE_INTERNAL_H

@@ -4,9 +4,7 @@
  * cluster knows newer records of this writer than the folder does, and those count.
  */
 #include <pwd.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <time.h>
 #include <unistd.h>
 

@@ -20,7 +20,6 @@ struct store_run {
     size_t target_count;
     char *state_path;
     struct id_list index_packs; /* that this store adds */
-    uint32_t margin;            /* nodes, this one included, that the worst object can lose */
     struct store_result *result;
 };
 

@@ -22,6 +22,9 @@ bool progress_is_shown(const struct progress *progress);
 /* Removes the line and gives the signals back. */
 void progress_stop(struct progress **progress);
 
+/* A line of text on stderr, between two paintings when a job's line is painted. */
+void progress_note(const char *text);
+
 /* A job_report problem callback; ctx is the struct progress. A warning on stderr, between two
  * paintings; with json also a line {"problem", "error", "message"} on stdout. */
 void progress_problem(void *ctx, const char *path, const struct err *err);

@@ -23,6 +23,7 @@ bool client_read_redundancy(struct redundancy *held, const Ecbak__Redundancy *fr
     held->nodes = from->nodes;
     held->others = from->others;
     held->sent_bytes = from->sent_bytes;
+    held->full = from->full;
     return true;
 }
 

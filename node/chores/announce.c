@@ -5,14 +5,21 @@
 
 #define TOLD_BYTES_MIN ((uint64_t)1 << 20)
 
-void announce_offer(struct store *store, uint64_t capacity_bytes, struct membership_offer *offer)
+void announce_offer(struct store *store, uint64_t capacity_bytes, int64_t waited_ms,
+                    struct membership_offer *offer)
 {
     uint64_t fragments, records;
     struct err err = ERR_INIT;
     *offer = (struct membership_offer){.capacity_bytes = capacity_bytes,
                                        .store_epoch = store_epoch(store)};
     store_usage(store, &offer->used_bytes, &fragments, &records);
-    if (store_check(store, &err) != 0)
+    uint64_t lost = store_lost(store);
+    offer->fragments_lost = lost < UINT32_MAX ? (uint32_t)lost : UINT32_MAX;
+    if (waited_ms >= DISK_HANGS_MS)
+        offer->storage = STORAGE_HANGS;
+    else if (store_state(store, &err) != 0)
+        offer->storage = STORAGE_AWAY;
+    if (offer->storage != STORAGE_SERVES)
         offer->capacity_bytes = 0;
 }
 
@@ -30,13 +37,18 @@ void announce(struct announced *announced, struct store *store, uint64_t capacit
               struct membership *membership)
 {
     struct membership_offer offer;
-    announce_offer(store, capacity_bytes, &offer);
-    bool out_of_service = offer.capacity_bytes == 0 && capacity_bytes > 0;
-    if (out_of_service != announced->out_of_service)
-        log_warn("storage is %s", out_of_service ? "out of service: its data directory is not ours"
+    int64_t store_ms = store_waits_ms(store), notes_ms = membership_disk_waits_ms(membership);
+    announce_offer(store, capacity_bytes, store_ms > notes_ms ? store_ms : notes_ms, &offer);
+    if (offer.storage != announced->storage)
+        log_warn("storage is %s",
+                 offer.storage == STORAGE_HANGS
+                     ? "out of service: the disk hangs, something has waited for it for 10 s"
+                 : offer.storage == STORAGE_AWAY ? "out of service: its data directory is not ours"
                                                  : "in service again");
-    announced->out_of_service = out_of_service;
+    announced->storage = offer.storage;
     if (offer.capacity_bytes == announced->told.capacity_bytes &&
+        offer.storage == announced->told.storage &&
+        offer.fragments_lost == announced->told.fragments_lost &&
         !worth_telling(offer.used_bytes, announced->told.used_bytes, offer.capacity_bytes))
         return;
     membership_update(membership, &offer);

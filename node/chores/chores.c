@@ -12,6 +12,7 @@
 
 #include "coding/base/alloc.h"
 #include "node/base/date_file.h"
+#include "node/base/log.h"
 #include "node/base/notify.h"
 #include "node/chores/announce.h"
 #include "node/chores/dates.h"
@@ -23,7 +24,8 @@
 #define STATUS_MAX       160
 
 enum chore_thread {
-    THREAD_HOUSE,   /* this machine only */
+    THREAD_WATCH,   /* what waits for nothing */
+    THREAD_HOUSE,   /* the disk of this machine */
     THREAD_ASK,     /* short questions to other members */
     THREAD_RECORDS, /* a member that brings records slowly may hold it for PULL_IDLE_MS */
     THREAD_COUNT,
@@ -39,8 +41,10 @@ enum chore_waits {
 struct chores {
     struct chores_options options;
     /* THREAD_HOUSE */
-    struct announced announced;
+    struct err looked; /* what was wrong last */
     struct date_floor floor;
+    /* THREAD_WATCH */
+    struct announced announced;
     uint64_t moved_bytes, trimmed_bytes; /* of peers->moved_bytes: last time, at the last trim */
     char status[STATUS_MAX];             /* told to systemd, last */
     /* THREAD_ASK */
@@ -89,10 +93,20 @@ static void describe(struct chores *c)
     member_table_release(&table);
     snprintf(text, sizeof(text), "STATUS=%u of %u members alive, %.1f of %.1f GiB used%s", alive,
              known, (double)used / gib, (double)c->options.config->capacity_bytes / gib,
-             c->announced.out_of_service ? "; storage is out of service" : "");
+             c->announced.storage != STORAGE_SERVES ? "; storage is out of service" : "");
     if (strcmp(text, c->status) != 0)
         notify(text);
     memcpy(c->status, text, sizeof(text));
+}
+
+/* The same trouble is said once. */
+static void look(struct chores *c)
+{
+    struct err err = ERR_INIT;
+    if (store_look(c->options.peers->local.store, &err) != 0 &&
+        strcmp(err.text, c->looked.text) != 0)
+        log_error("what lies on disk: %s", err.text);
+    c->looked = err;
 }
 
 static void write_date_down(struct chores *c)
@@ -116,9 +130,9 @@ static void ask_reach(struct chores *c)
     reach_tick(c->options.reach);
 }
 
-static void greet(struct chores *c)
+static void pull_new_records(struct chores *c)
 {
-    follow_greet(&c->follow, c->options.peers);
+    follow_pull_new(&c->follow, c->options.peers);
 }
 
 static void pull_records(struct chores *c)
@@ -134,20 +148,22 @@ static const struct chore {
     int32_t jitter_ms; /* up to so much more, at random, so that members do not keep step */
     void (*run)(struct chores *chores);
 } table[] = {
-    {"give memory back", THREAD_HOUSE, WAITS_NOTHING, 1000, 0, rest},
-    {"tell what is offered", THREAD_HOUSE, WAITS_DISK, 5000, 0, tell_offer},
-    {"tell systemd", THREAD_HOUSE, WAITS_NOTHING, 30000, 0, describe},
+    {"give memory back", THREAD_WATCH, WAITS_NOTHING, 1000, 0, rest},
+    {"look at the disk", THREAD_HOUSE, WAITS_DISK, 1000, 0, look},
+    {"tell what is offered", THREAD_WATCH, WAITS_NOTHING, 1000, 0, tell_offer},
+    {"tell systemd", THREAD_WATCH, WAITS_NOTHING, 30000, 0, describe},
     {"write the date down", THREAD_HOUSE, WAITS_DISK, 10000, 0, write_date_down},
-    {"warn of expiry", THREAD_HOUSE, WAITS_NOTHING, 86400000, 0, warn_of_expiry},
+    {"warn of expiry", THREAD_WATCH, WAITS_NOTHING, 86400000, 0, warn_of_expiry},
     {"pull revocations", THREAD_ASK, WAITS_PEERS, 1000, 0, pull_revocations},
     {"ask whether we are reached", THREAD_ASK, WAITS_PEERS, 1000, 0, ask_reach},
-    {"pull records of new members", THREAD_RECORDS, WAITS_PEERS, 1000, 0, greet},
+    {"pull records of new members", THREAD_RECORDS, WAITS_PEERS, 1000, 0, pull_new_records},
     {"pull records", THREAD_RECORDS, WAITS_PEERS, 10000, 2500, pull_records},
 };
 
 #define CHORES (sizeof(table) / sizeof(table[0]))
 
-static const char *const thread_names[THREAD_COUNT] = {"ecbak-house", "ecbak-ask", "ecbak-records"};
+static const char *const thread_names[THREAD_COUNT] = {"ecbak-watch", "ecbak-house", "ecbak-ask",
+                                                       "ecbak-records"};
 
 static bool stopped(struct chores *c)
 {
@@ -195,7 +211,10 @@ static void *run(void *arg)
 static void check_table(void)
 {
     for (size_t i = 0; i < CHORES; i++)
-        assert((table[i].thread == THREAD_HOUSE) == (table[i].waits < WAITS_PEERS));
+        assert(table[i].thread == (table[i].waits == WAITS_NOTHING ? THREAD_WATCH
+                                   : table[i].waits == WAITS_DISK  ? THREAD_HOUSE
+                                                                   : table[i].thread) &&
+               (table[i].thread >= THREAD_ASK) == (table[i].waits == WAITS_PEERS));
 }
 
 int chores_new(struct chores **chores, const struct chores_options *options, struct err *err)

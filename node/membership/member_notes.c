@@ -9,9 +9,9 @@
 #include "node/common/durable.h"
 
 #define MAGIC       "ecbakmbr"
-#define VERSION     1
+#define VERSION     2
 #define PURPOSE     "ecbak members"
-#define HEADER_SIZE 24
+#define HEADER_SIZE 32
 #define MEMBER_SIZE 96
 #define BYTES_MAX   (HEADER_SIZE + MEMBER_NOTES_MAX * MEMBER_SIZE + HASH_SIZE)
 
@@ -26,6 +26,7 @@ int member_notes_save(const struct member_notes *notes, const char *path, struct
     write_u16(&w, (uint16_t)notes->count);
     write_zero(&w, 4);
     write_u64(&w, notes->incarnation);
+    write_u64(&w, notes->left_serial);
     for (size_t i = 0; i < notes->count; i++) {
         const struct remembered *member = &notes->members[i];
         size_t length = strnlen(member->address, sizeof(member->address) - 1);
@@ -57,6 +58,7 @@ int member_notes_decode(struct member_notes *notes, const uint8_t *bytes, size_t
     notes->count = read_u16(&r);
     read_zero(&r, 4);
     notes->incarnation = read_u64(&r);
+    notes->left_serial = read_u64(&r);
     if (r.failed || notes->count > MEMBER_NOTES_MAX ||
         size != HEADER_SIZE + notes->count * MEMBER_SIZE + HASH_SIZE)
         return err_set(err, ERR_FORMAT, "its size is wrong");

@@ -6,11 +6,12 @@
  *
  *   offset  size  field
  *   0       8     magic "ecbakmbr"
- *   8       2     version, 1
+ *   8       2     version, 2
  *   10      2     members, at most MEMBER_NOTES_MAX
  *   12      4     zero
  *   16      8     incarnation
- *   24      96    for each member: CURVE key (32), address as text, zero-filled (64)
+ *   24      8     serial of the certificate with which this node left for good; 0: it did not
+ *   32      96    for each member: CURVE key (32), address as text, zero-filled (64)
  *   end     32    BLAKE2b-256 of all before
  *
  *   Errors   ERR_NOT_FOUND no file; ERR_FORMAT, ERR_VERSION, ERR_DAMAGED; those of node/common/durable.h
@@ -35,6 +36,7 @@ struct remembered {
 
 struct member_notes {
     uint64_t incarnation;
+    uint64_t left_serial;
     size_t count;
     struct remembered members[MEMBER_NOTES_MAX];
 };

@@ -28,6 +28,19 @@ const char *member_state_name(enum member_state state)
     return "unknown";
 }
 
+char *member_trouble(char to[MEMBER_TROUBLE_MAX], const struct member *member)
+{
+    to[0] = '\0';
+    if (member->storage == STORAGE_HANGS)
+        snprintf(to, MEMBER_TROUBLE_MAX, "its disk hangs");
+    else if (member->storage != STORAGE_SERVES)
+        snprintf(to, MEMBER_TROUBLE_MAX, "its storage is out of service");
+    else if (member->fragments_lost > 0)
+        snprintf(to, MEMBER_TROUBLE_MAX, "%u fragment%s gone from its disk", member->fragments_lost,
+                 member->fragments_lost == 1 ? " is" : "s are");
+    return to;
+}
+
 static enum member_state state_of(enum swim_state state)
 {
     switch (state) {
@@ -62,6 +75,8 @@ int member_describe(struct member *to, const struct swim_member *from, int64_t n
     to->capacity_bytes = meta.offer.capacity_bytes;
     to->used_bytes = meta.offer.used_bytes;
     to->store_epoch = meta.offer.store_epoch;
+    to->storage = meta.offer.storage;
+    to->fragments_lost = meta.offer.fragments_lost;
     to->revocations = meta.revocations;
     memcpy(to->version, meta.version, sizeof(to->version));
     to->protocol = from->protocol;

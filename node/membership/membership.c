@@ -83,12 +83,12 @@ void membership_publish(struct membership *m)
 }
 
 /* Whom the revocations are about is expelled; where its bulk socket is stays known, for what it holds. */
-static void heed_revocations(struct membership *m)
+static void expel_revoked(struct membership *m)
 {
     struct revocation_digest now = revocations_digest(m->trust.revocations);
-    if (now.digest == m->heeded.digest && now.count == m->heeded.count)
+    if (now.digest == m->expelled.digest && now.count == m->expelled.count)
         return;
-    m->heeded = now;
+    m->expelled = now;
     m->changed = true;
     for (size_t i = 1; i < swim_member_count(m->swim); i++) {
         struct swim_member found;
@@ -112,12 +112,14 @@ static void tell_offer(struct membership *m)
     struct membership_offer offer = m->offer;
     bool told = !m->offer_changed;
     bool urgent = offer.store_epoch != m->meta.offer.store_epoch ||
-                  offer.capacity_bytes != m->meta.offer.capacity_bytes;
-    bool heeded = m->meta.revocations.digest != m->heeded.digest ||
-                  m->meta.revocations.count != m->heeded.count;
-    if (heeded)
+                  offer.capacity_bytes != m->meta.offer.capacity_bytes ||
+                  offer.storage != m->meta.offer.storage ||
+                  offer.fragments_lost != m->meta.offer.fragments_lost;
+    bool changed = m->meta.revocations.digest != m->expelled.digest ||
+                   m->meta.revocations.count != m->expelled.count;
+    if (changed)
         told = false;
-    if (!told && !urgent && !heeded && boottime_ms() - m->offered_ms < OFFER_MS)
+    if (!told && !urgent && !changed && boottime_ms() - m->offered_ms < OFFER_MS)
         told = true; /* later */
     else
         m->offer_changed = false;
@@ -128,7 +130,7 @@ static void tell_offer(struct membership *m)
     size_t size;
     struct err err = ERR_INIT;
     m->meta.offer = offer;
-    m->meta.revocations = m->heeded;
+    m->meta.revocations = m->expelled;
     m->offered_ms = boottime_ms();
     if (meta_encode(&m->meta, bytes, &size, &err) != 0 ||
         swim_update(m->swim, (uint64_t)boottime_ms(), NULL, bytes, size, &err) != 0)
@@ -151,7 +153,7 @@ static int turn(struct membership *m, int64_t wait_ms)
         return -1;
     heartbeat_beat(&m->heart);
     link_process(m->link);
-    heed_revocations(m);
+    expel_revoked(m);
     tell_offer(m);
     swim_tick(m->swim, (uint64_t)boottime_ms());
     membership_carry_out(m);
@@ -159,7 +161,7 @@ static int turn(struct membership *m, int64_t wait_ms)
     if (m->changed || boottime_ms() - m->published_ms >= PUBLISH_MS)
         membership_publish(m);
     if (boottime_ms() - m->remembered_ms >= REMEMBER_MS && membership_in_company(m))
-        membership_persist_or_complain(m);
+        membership_remember(m);
     return 0;
 }
 
@@ -189,6 +191,10 @@ void *membership_run(void *argument)
         pthread_mutex_unlock(&m->lock);
         if (!leaving)
             continue;
+        m->notes.left_serial = m->serial; /* known here before it is told, or it could be undone */
+        membership_remember(m);
+        if (!member_keeper_flush(m->keeper, LEAVE_MS / 2))
+            log_error("membership: the disk does not take down that this node leaves for good");
         swim_leave(m->swim, (uint64_t)boottime_ms());
         membership_carry_out(m);
         turn_for(m, LEAVE_MS);
@@ -202,7 +208,7 @@ void *membership_run(void *argument)
         swim_away(m->swim, (uint64_t)boottime_ms(), AWAY_MS);
         membership_carry_out(m);
         turn_for(m, FAREWELL_MS);
-        membership_persist_or_complain(m);
+        membership_remember(m);
     }
     pthread_mutex_lock(&m->lock);
     m->left = true;
@@ -232,6 +238,7 @@ void membership_destroy(struct membership **membership)
         wake(m);
         pthread_join(m->thread, NULL);
     }
+    member_keeper_destroy(&m->keeper);
     link_destroy(&m->link);
     swim_destroy(&m->swim);
     member_table_release(&m->table);
@@ -273,7 +280,7 @@ void membership_update(struct membership *m, const struct membership_offer *offe
     wake(m);
 }
 
-void membership_heed(struct membership *m)
+void membership_revocations_changed(struct membership *m)
 {
     wake(m);
 }
@@ -289,6 +296,11 @@ void membership_leave(struct membership *m)
     while (!m->left && pthread_cond_timedwait(&m->left_cond, &m->lock, &until) != ETIMEDOUT)
         continue;
     pthread_mutex_unlock(&m->lock);
+}
+
+int64_t membership_disk_waits_ms(struct membership *m)
+{
+    return member_keeper_waits_ms(m->keeper);
 }
 
 struct heartbeat *membership_heart(struct membership *m)

@@ -3,9 +3,10 @@
  * Feeds the core with time and messages, sends what it orders, writes down what it wants persisted,
  * and publishes an immutable table of members that every thread may look at.
  *
- *   Durable  data_dir/membership.state: this node's incarnation, and some members to join through
- *            at the next start
- *   Errors   ERR_INVALID an address that others cannot reach
+ *   Durable  data_dir/membership.state: this node's incarnation, some members to join through
+ *            at the next start, and that it left for good
+ *   Errors   ERR_INVALID an address that others cannot reach; ERR_DENIED this node left for good,
+ *            and has no newer certificate
  *   Threads  any, but for new and destroy
  *   Trust    every connection CURVE behind a ZAP handler of this context; a peer's proven key is
  *            bound to its certificate before anything it says reaches the core (node/net/link.h), and
@@ -33,6 +34,13 @@ enum member_state {
     MEMBER_INCOMPATIBLE, /* speaks none of our protocol versions: it may be asked nothing */
 };
 
+/* What a node says of its storage. Numbers travel: append only. */
+enum storage_state {
+    STORAGE_SERVES = 0,
+    STORAGE_AWAY = 1,  /* its data directory is not there, or not its own */
+    STORAGE_HANGS = 2, /* its disk does not answer */
+};
+
 struct member {
     struct cert cert; /* id, name, zone, CURVE key */
     enum member_state state;
@@ -42,6 +50,8 @@ struct member {
     char address[64];       /* host:port, membership */
     char bulk_endpoint[80]; /* tcp://host:port */
     uint64_t capacity_bytes, used_bytes, store_epoch;
+    uint32_t storage; /* enum storage_state; a number that we do not know is some trouble */
+    uint32_t fragments_lost;
     char version[32];
     struct protocol protocol;             /* the versions that it speaks; {0, 0}: not known */
     struct revocation_digest revocations; /* that it knows */
@@ -63,6 +73,8 @@ struct membership;
 /* What this node offers, told to the others. */
 struct membership_offer {
     uint64_t capacity_bytes, used_bytes, store_epoch;
+    uint32_t storage;        /* enum storage_state */
+    uint32_t fragments_lost; /* whose files are gone from its disk, since it started */
 };
 
 /* Borrows credentials' parts and revocations (NULL: none). */
@@ -80,10 +92,13 @@ const struct member *member_find(const struct member_table *table, const struct 
  * that answer and are not away. */
 void member_table_count(const struct member_table *table, uint32_t *known, uint32_t *alive);
 const char *member_state_name(enum member_state state);
+/* What is wrong with a member beside its state, for people: "" when nothing is. */
+#define MEMBER_TROUBLE_MAX 128
+char *member_trouble(char to[MEMBER_TROUBLE_MAX], const struct member *member);
 
 void membership_update(struct membership *membership, const struct membership_offer *offer);
 /* The revocations have changed: whom they are about is expelled, and the others are told what is known. */
-void membership_heed(struct membership *membership);
+void membership_revocations_changed(struct membership *membership);
 /* Leaves for good: the others are told. Returns when that was sent to some, or after a bound of time. */
 void membership_leave(struct membership *membership);
 
@@ -91,6 +106,9 @@ void membership_leave(struct membership *membership);
  * MEMBER_EVENTS_MAX. *newest is the number to go on after. Returns how many. */
 size_t membership_events(struct membership *membership, uint64_t after, size_t max,
                          struct member_event *to, uint64_t *newest);
+
+/* For how long the disk has kept membership's notes waiting (membership itself waits for none). */
+int64_t membership_disk_waits_ms(struct membership *membership);
 
 /* Beats at least once a second while the thread turns. */
 struct heartbeat *membership_heart(struct membership *membership);

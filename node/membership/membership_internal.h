@@ -17,6 +17,7 @@
 #include "node/base/heartbeat.h"
 #include "node/membership/incompatible.h"
 #include "node/membership/member_events.h"
+#include "node/membership/member_keeper.h"
 #include "node/membership/member_notes.h"
 #include "node/membership/membership.h"
 #include "node/membership/meta.h"
@@ -40,7 +41,7 @@ void trust_release(struct trust *trust);
 /* The core's questions; context is a struct trust. */
 void trust_fill_ops(struct trust *trust, struct swim_ops *ops);
 
-struct seed {
+struct known_seed {
     char name[16]; /* what the core calls it */
     struct link_peer peer;
 };
@@ -64,14 +65,16 @@ struct membership {
     struct swim *swim;
     struct trust trust;
     struct node_meta meta;
+    uint64_t serial; /* of our certificate */
     struct member_notes notes;
+    struct member_keeper *keeper; /* who writes them down */
     char notes_path[1100];
-    struct seed seeds[SWIM_SEEDS_MAX];
+    struct known_seed seeds[SWIM_SEEDS_MAX];
     size_t seed_count;
     struct protocol protocol; /* what we speak */
     struct incompatible incompatible;
-    struct revocation_digest heeded; /* whom these are about was expelled */
-    bool changed;                    /* the table is behind the core */
+    struct revocation_digest expelled; /* whom these are about was expelled */
+    bool changed;                      /* the table is behind the core */
     int64_t published_ms, offered_ms, remembered_ms, complained_ms;
     uint64_t generation;
     _Atomic uint64_t malformed;
@@ -88,8 +91,8 @@ void membership_note(struct membership *m, const struct swim_order *order);
 void membership_note_incompatible(struct membership *m, const struct member *member);
 /* Others are there: they are worth remembering, instead of those that were remembered. */
 bool membership_in_company(const struct membership *m);
-int membership_persist(struct membership *m, struct err *err) MUST_CHECK;
-void membership_persist_or_complain(struct membership *m);
+/* Has what is known now written down, without waiting for it. */
+void membership_remember(struct membership *m);
 /* [thread] link's: a message came; a connection is gone. */
 void membership_received(void *ctx, struct link_message *message);
 void membership_lost(void *ctx, const uint8_t curve[32], const struct err *why);

@@ -118,18 +118,11 @@ bool membership_in_company(const struct membership *m)
     return swim_count(m->swim, SWIM_ALIVE) + swim_count(m->swim, SWIM_AWAY) > 1;
 }
 
-int membership_persist(struct membership *m, struct err *err)
+void membership_remember(struct membership *m)
 {
     if (membership_in_company(m))
         remember_members(m);
-    return member_notes_save(&m->notes, m->notes_path, err);
-}
-
-void membership_persist_or_complain(struct membership *m)
-{
-    struct err err = ERR_INIT;
-    if (membership_persist(m, &err) != 0)
-        log_error("membership: %s", err.text);
+    member_keeper_give(m->keeper, &m->notes);
 }
 
 void membership_carry_out(struct membership *m)
@@ -146,7 +139,7 @@ void membership_carry_out(struct membership *m)
         case SWIM_PERSIST:
             assert(order.persist.incarnation >= m->notes.incarnation); /* it only rises */
             m->notes.incarnation = order.persist.incarnation;
-            membership_persist_or_complain(m);
+            member_keeper_use(m->keeper, m->notes.incarnation);
             m->changed = true;
             break;
         }

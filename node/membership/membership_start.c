@@ -26,8 +26,8 @@ static void add_seed(struct membership *m, const char *address, const uint8_t cu
 {
     if (m->seed_count == SWIM_SEEDS_MAX || memcmp(curve, m->trust.keys->curve_public, 32) == 0)
         return;
-    struct seed *seed = &m->seeds[m->seed_count];
-    *seed = (struct seed){0};
+    struct known_seed *seed = &m->seeds[m->seed_count];
+    *seed = (struct known_seed){0};
     snprintf(seed->peer.endpoint, sizeof(seed->peer.endpoint), "tcp://%s", address);
     memcpy(seed->peer.curve, curve, 32);
     for (size_t i = 0; i < m->seed_count; i++)
@@ -37,7 +37,8 @@ static void add_seed(struct membership *m, const char *address, const uint8_t cu
     snprintf(seed->name, sizeof(seed->name), "seed %zu", m->seed_count++);
 }
 
-static int load_notes(struct membership *m, const struct config *config, struct err *err)
+static int load_notes(struct membership *m, const struct config *config, uint64_t serial,
+                      struct err *err)
 {
     snprintf(m->notes_path, sizeof(m->notes_path), "%s/membership.state", config->data_dir);
     for (size_t i = 0; i < config->seed_count; i++)
@@ -48,6 +49,12 @@ static int load_notes(struct membership *m, const struct config *config, struct 
         if (err->code != ERR_NOT_FOUND) /* the others know our incarnation, and tell it */
             log_warn("starting without what was remembered of the members: %s", err->text);
     }
+    if (m->notes.left_serial >= serial && m->notes.left_serial != 0)
+        return err_set(err, ERR_DENIED,
+                       "this node left the cluster for good, and does not come back with the same "
+                       "certificate: have the request that `ecbakd --print-request` prints signed, "
+                       "put the answer in its place, and start anew");
+    m->notes.left_serial = 0;
     for (size_t i = 0; i < m->notes.count; i++)
         add_seed(m, m->notes.members[i].address, m->notes.members[i].curve);
     return 0;
@@ -83,8 +90,9 @@ static int start_core(struct membership *m, const struct config *config, const s
     snprintf(m->meta.bulk, sizeof(m->meta.bulk), "%s:%u", config->advertise_address,
              (unsigned)config->bulk_port);
     snprintf(m->meta.version, sizeof(m->meta.version), "%s", ECBAK_VERSION);
+    m->serial = cert->serial;
     m->meta.offer = m->offer;
-    m->meta.revocations = m->heeded = revocations_digest(m->trust.revocations);
+    m->meta.revocations = m->expelled = revocations_digest(m->trust.revocations);
     if (strlen(address) >= sizeof(((struct member *)0)->address))
         return err_set(err, ERR_INVALID, "the address %s is too long", address);
     if (cert_encode(cert, m->meta.certificate, &m->meta.certificate_size, err) != 0 ||
@@ -112,7 +120,8 @@ static int start(struct membership *m, const struct config *config,
     m->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
     if (m->wake_fd < 0)
         return err_errno(err, "making an eventfd");
-    if (load_notes(m, config, err) != 0 || start_core(m, config, credentials->cert, err) != 0)
+    if (load_notes(m, config, credentials->cert->serial, err) != 0 ||
+        start_core(m, config, credentials->cert, err) != 0)
         return -1;
     char bind[LINK_ENDPOINT_MAX];
     snprintf(bind, sizeof(bind), "tcp://%s:%u", config->listen_address,
@@ -136,7 +145,7 @@ static int start(struct membership *m, const struct config *config,
     if (link_new(&m->link, &options, &ops, err) != 0)
         return -1;
     /* A folder that cannot be written stops us here, not in the middle of something. */
-    if (membership_persist(m, err) != 0)
+    if (member_keeper_new(&m->keeper, &m->notes, m->notes_path, err) != 0)
         return -1;
     membership_publish(m);
     int error = pthread_create(&m->thread, NULL, membership_run, m);

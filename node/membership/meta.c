@@ -17,6 +17,8 @@ int meta_encode(const struct node_meta *meta, uint8_t bytes[META_BYTES_MAX], siz
     message.capacity_bytes = meta->offer.capacity_bytes;
     message.used_bytes = meta->offer.used_bytes;
     message.store_epoch = meta->offer.store_epoch;
+    message.storage = meta->offer.storage;
+    message.fragments_lost = meta->offer.fragments_lost;
     message.version = (char *)meta->version;
     message.revocations = meta->revocations.digest;
     message.revocation_count = meta->revocations.count;
@@ -60,6 +62,8 @@ int meta_decode(struct node_meta *meta, const uint8_t *bytes, size_t size, struc
         meta->offer.capacity_bytes = message->capacity_bytes;
         meta->offer.used_bytes = message->used_bytes;
         meta->offer.store_epoch = message->store_epoch;
+        meta->offer.storage = message->storage;
+        meta->offer.fragments_lost = message->fragments_lost;
         meta->revocations.digest = message->revocations;
         meta->revocations.count = message->revocation_count;
     }

@@ -1,10 +1,12 @@
 /* Borrows from the member table, the configuration and the certificate while it is packed. */
 #include "node/serve/report.h"
 
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "coding/base/alloc.h"
+#include "node/chores/announce.h"
 #include "node/common/wire.h"
 #include "node/peers/nodes.h"
 
@@ -24,7 +26,7 @@ static void add_counters(struct report *report, struct service *service)
 {
     static const char *const names[COUNTED_COUNT] = {
         [COUNTED_CORRUPT] = "fragments_corrupt",     [COUNTED_REPLACED] = "holders_replaced",
-        [COUNTED_HEALED] = "fragments_healed",       [COUNTED_BAD_RECEIPTS] = "receipts_refused",
+        [COUNTED_REPAIRED] = "fragments_repaired",   [COUNTED_BAD_RECEIPTS] = "receipts_refused",
         [COUNTED_GRANTS_REFUSED] = "grants_refused", [COUNTED_RECORDS_REFUSED] = "records_refused",
         [COUNTED_MALFORMED] = "requests_malformed",  [COUNTED_BUSY] = "requests_busy",
     };
@@ -68,6 +70,50 @@ static void add_incompatible(struct report *report, const struct member_table *t
     }
 }
 
+__attribute__((format(printf, 2, 3))) static void add_trouble(struct report *report,
+                                                              const char *format, ...)
+{
+    size_t at = report->status.n_troubles;
+    va_list args;
+    if (at == REPORT_TROUBLES_MAX)
+        return;
+    va_start(args, format);
+    vsnprintf(report->troubles[at], sizeof(report->troubles[at]), format, args);
+    va_end(args);
+    report->trouble_list[at] = report->troubles[at];
+    report->status.n_troubles++;
+    report->status.troubles = report->trouble_list;
+}
+
+/* What somebody should look after, beside what the other lines say. */
+static void add_troubles(struct report *report, struct service *service)
+{
+    uint64_t lost = store_lost(service->peers.local.store);
+    if (lost > 0)
+        add_trouble(report,
+                    "%llu fragment%s gone from its disk since it started: the next store of their "
+                    "owners makes them anew",
+                    (unsigned long long)lost, lost == 1 ? " is" : "s are");
+}
+
+/* Waits for no disk, so that it is told also when the disk hangs. */
+static char *state_of(struct report *report, struct service *service)
+{
+    struct store *store = service->peers.local.store;
+    int64_t store_ms = store_waits_ms(store);
+    int64_t notes_ms = membership_disk_waits_ms(service->peers.membership);
+    int64_t waited_ms = store_ms > notes_ms ? store_ms : notes_ms;
+    if (waited_ms >= DISK_HANGS_MS)
+        err_set(
+            &report->state, ERR_IO,
+            "the disk hangs: something has waited for it for %lld s, and nothing is stored here "
+            "until it answers",
+            (long long)(waited_ms / 1000));
+    else if (store_state(store, &report->state) == 0)
+        return (char *)"serving";
+    return report->state.text;
+}
+
 void report_status(struct report *report, struct service *service, Ecbak__ClientReply *reply)
 {
     Ecbak__StatusReply *status = &report->status;
@@ -88,13 +134,13 @@ void report_status(struct report *report, struct service *service, Ecbak__Client
     status->capacity_bytes = service->config->capacity_bytes;
     store_usage(service->peers.local.store, &status->used_bytes, &status->fragments,
                 &status->records);
-    bool serving = store_check(service->peers.local.store, &report->state) == 0;
-    status->state = serving ? (char *)"serving" : report->state.text;
+    status->state = state_of(report, service);
     status->certificate_until_s = service->cert->not_after_s;
     reach_read(service->reach, &report->reachable);
     status->reach_asked = report->reachable.asked;
     status->reach_failed = report->reachable.failed;
     status->reach = report->reachable.text;
+    add_troubles(report, service);
     add_counters(report, service);
     status->counters = report->counter_list;
     reply->body_case = ECBAK__CLIENT_REPLY__BODY_STATUS;
@@ -107,6 +153,7 @@ static void add_members(struct report *report, struct service *service)
     size_t count = report->table->count;
     uint64_t fragments, records;
     report->member_messages = alloc_zero(count, sizeof(*report->member_messages));
+    report->member_troubles = alloc_zero(count, sizeof(*report->member_troubles));
     report->member_list = alloc_zero(count, sizeof(struct Ecbak__Member *));
     for (size_t i = 0; i < count; i++) {
         struct member *member = &report->table->members[i];
@@ -127,6 +174,7 @@ static void add_members(struct report *report, struct service *service)
         message->used_bytes = member->used_bytes;
         if (member->self) /* of ourselves we know it as it is now */
             store_usage(service->peers.local.store, &message->used_bytes, &fragments, &records);
+        message->trouble = member_trouble(report->member_troubles[i], member);
         message->version = member->version;
         message->protocol_min = member->protocol.lowest;
         message->protocol_max = member->protocol.highest;
@@ -182,6 +230,7 @@ void report_release(struct report *report)
     if (report->table != NULL)
         member_table_release(&report->table);
     free(report->member_messages);
+    free(report->member_troubles);
     free(report->member_list);
     free(report->events);
     free(report->event_messages);

@@ -11,6 +11,7 @@
 #include "node/serve/service_internal.h"
 
 #define REPORT_COUNTERS_MAX 32
+#define REPORT_TROUBLES_MAX 8
 
 struct report {
     Ecbak__StatusReply status;
@@ -20,7 +21,10 @@ struct report {
     Ecbak__Counter *counter_list[REPORT_COUNTERS_MAX];
     char incompatible[INCOMPATIBLE_MAX][CERT_NAME_MAX + 1 + PROTOCOL_ADVICE_MAX];
     char *incompatible_list[INCOMPATIBLE_MAX];
+    char troubles[REPORT_TROUBLES_MAX][256];
+    char *trouble_list[REPORT_TROUBLES_MAX];
     struct member_table *table;
+    char (*member_troubles)[MEMBER_TROUBLE_MAX];
     Ecbak__Member *member_messages;
     Ecbak__Member **member_list;
     struct member_event *events;

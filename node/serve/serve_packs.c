@@ -1,6 +1,5 @@
 /* What commands ask about packs: put, pinned and counted, got. */
 #include <stdlib.h>
-#include <string.h>
 
 #include "coding/base/alloc.h"
 #include "coding/pack_id.h"
@@ -26,6 +25,7 @@ static void fill_held(Ecbak__Redundancy *message, struct redundancy *held)
     message->nodes = held->nodes;
     message->others = held->others;
     message->sent_bytes = held->sent_bytes;
+    message->full = held->full;
 }
 
 int serve_put_pack(struct service *service, const struct question *question,
@@ -73,7 +73,7 @@ int serve_pin_packs(struct service *service, const struct question *question,
     }
     answer->held = alloc_zero(count, sizeof(*answer->held));
     if (result == 0)
-        result = pin_packs(&service->peers, &pin, packs, count, body->heal, answer->held, err);
+        result = pin_packs(&service->peers, &pin, packs, count, body->repair, answer->held, err);
     free(packs);
     if (result != 0)
         return -1;

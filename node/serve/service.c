@@ -7,8 +7,6 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-#include <sodium.h>
-
 #include "coding/base/alloc.h"
 #include "node/api/client.pb-c.h"
 #include "node/base/heartbeat.h"
@@ -181,7 +179,7 @@ static int start(struct service *s, const struct credentials *credentials, struc
     if (revoke_open(peers, s->config->data_dir, credentials->authority_public, err) != 0)
         return -1;
     s->responder = (struct responder){&peers->local, peers->revocations, s->reach};
-    announce_offer(peers->local.store, s->config->capacity_bytes, &offer);
+    announce_offer(peers->local.store, s->config->capacity_bytes, 0, &offer);
     if (membership_new(&peers->membership, s->config, credentials, peers->revocations, &offer,
                        err) != 0)
         return err_context(err, "membership");

@@ -137,14 +137,50 @@ int catalogue_open(struct catalogue **catalogue, const char *path, uint64_t epoc
     return 0;
 }
 
+static void close_connection(struct catalogue *c)
+{
+    for (size_t i = 0; i < SQL_QUERIES; i++) {
+        sqlite3_finalize(c->statements[i]);
+        c->statements[i] = NULL;
+    }
+    sqlite3_close(c->db);
+    c->db = NULL;
+}
+
+/* SQLite deletes its log by name when it closes: so the old one is closed before the new one opens.
+ * Without a connection, every call fails until this one succeeds. */
+int catalogue_restore(struct catalogue *c, const char *path, uint64_t epoch, struct err *err)
+{
+    char copy[DURABLE_PATH_MAX], dir[DURABLE_PATH_MAX];
+    snprintf(copy, sizeof(copy), "%s" DURABLE_TEMPORARY, path);
+    snprintf(dir, sizeof(dir), "%.*s", (int)(strrchr(path, '/') - path), path);
+    if (c->db != NULL) {
+        catalogue_remove(copy);
+        char *text = sqlite3_mprintf("VACUUM INTO %Q", copy);
+        int result = run_text(c->db, text, err);
+        sqlite3_free(text);
+        if (result != 0)
+            return -1;
+        close_connection(c);
+        catalogue_remove(path);
+        if (rename(copy, path) != 0)
+            return err_errno(err, "renaming to %s", path);
+        if (durable_sync_dir(dir, err) != 0)
+            return -1;
+    }
+    struct err reason = ERR_INIT;
+    c->durable = false;
+    if (open_once(&c->db, path, epoch, &reason) != 0)
+        return err_set(err, reason.code, "%s: %s", path, reason.text);
+    return 0;
+}
+
 void catalogue_close(struct catalogue **catalogue)
 {
     struct catalogue *c = *catalogue;
     if (c == NULL)
         return;
-    for (size_t i = 0; i < SQL_QUERIES; i++)
-        sqlite3_finalize(c->statements[i]);
-    sqlite3_close(c->db);
+    close_connection(c);
     free(c);
     *catalogue = NULL;
 }

@@ -26,6 +26,10 @@ struct catalogue;
 int catalogue_open(struct catalogue **catalogue, const char *path, uint64_t epoch,
                    struct err *err) MUST_CHECK;
 void catalogue_close(struct catalogue **catalogue);
+/* Its file was removed or replaced while it was open: writes what it has to that path again, durable
+ * pins and all, and goes on with it. Fails without harm: then it is asked again. */
+int catalogue_restore(struct catalogue *catalogue, const char *path, uint64_t epoch,
+                      struct err *err) MUST_CHECK;
 /* Removes the file, and what SQLite keeps beside it; not while it is open. */
 void catalogue_remove(const char *path);
 

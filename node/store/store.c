@@ -121,7 +121,7 @@ static int take_sentinel(struct store *store, struct err *err)
     return 0;
 }
 
-int store_check(struct store *store, struct err *err)
+static int look_at_sentinel(struct store *store, struct err *err)
 {
     char path[DURABLE_PATH_MAX];
     struct stat status;
@@ -153,19 +153,84 @@ int store_check(struct store *store, struct err *err)
     return result;
 }
 
+int store_check(struct store *store, struct err *err)
+{
+    struct err found = ERR_INIT;
+    int result = look_at_sentinel(store, &found);
+    pthread_mutex_lock(&store->state_lock);
+    store->state = found;
+    pthread_mutex_unlock(&store->state_lock);
+    return result == 0 ? 0 : err_copy(err, &found);
+}
+
+int store_state(struct store *store, struct err *err)
+{
+    pthread_mutex_lock(&store->state_lock);
+    struct err state = store->state;
+    pthread_mutex_unlock(&store->state_lock);
+    return state.code == ERR_NONE ? 0 : err_copy(err, &state);
+}
+
+/* ---- how long the disk keeps us waiting ---- */
+
+int store_begin(struct store *store)
+{
+    int64_t now = monotonic_ms() + 1; /* never 0 */
+    for (int i = 0; i < STORE_UNDER_WAY; i++) {
+        int64_t free_place = 0;
+        if (atomic_compare_exchange_strong(&store->under_way_ms[i], &free_place, now))
+            return i;
+    }
+    return -1;
+}
+
+void store_end(struct store *store, int place)
+{
+    if (place >= 0)
+        atomic_store(&store->under_way_ms[place], 0);
+}
+
+int64_t store_waits_ms(struct store *store)
+{
+    int64_t longest = 0, now = monotonic_ms() + 1;
+    for (int i = 0; i < STORE_UNDER_WAY; i++) {
+        int64_t since = atomic_load(&store->under_way_ms[i]);
+        if (since != 0 && now - since > longest)
+            longest = now - since;
+    }
+    return longest;
+}
+
 /* ---- life cycle ---- */
+
+int store_make_folders(const struct store *store, struct err *err)
+{
+    char path[DURABLE_PATH_MAX];
+    struct stat status;
+    for (size_t i = 0; i < sizeof(folders) / sizeof(folders[0]); i++) {
+        if (join(path, store->dir, folders[i], err) != 0)
+            return -1;
+        if (lstat(path, &status) == 0 || errno != ENOENT)
+            continue;
+        if (durable_make_dir(path, 0700, err) != 0)
+            return -1;
+        log_error("%s was gone, with all that was in it: it is made anew, empty", path);
+    }
+    return 0;
+}
 
 /* A process that was killed may have made a folder in one of these and not have synced its name. */
 static int sync_folders(const struct store *store, struct err *err)
 {
     char path[DURABLE_PATH_MAX];
-    if (join(path, store->dir, "fragments", err) != 0 || durable_sync_dir(path, err) != 0 ||
-        join(path, store->dir, "records", err) != 0 || durable_sync_dir(path, err) != 0)
+    if (store_make_folders(store, err) != 0 || join(path, store->dir, "fragments", err) != 0 ||
+        durable_sync_dir(path, err) != 0 || join(path, store->dir, "records", err) != 0 ||
+        durable_sync_dir(path, err) != 0)
         return -1;
     return durable_sync_dir(store->dir, err);
 }
 
-/* An index with rows that cannot be is as good as none: it is made anew from the files, once. */
+/* A catalogue with rows that cannot be is as good as none: it is made anew from the files, once. */
 static int open_catalogue(struct store *s, const char *path, struct err *err)
 {
     struct err why = ERR_INIT;
@@ -180,6 +245,7 @@ static int open_catalogue(struct store *s, const char *path, struct err *err)
     catalogue_remove(path);
     memset(s->digest, 0, sizeof(s->digest));
     s->damaged_kept = 0;
+    s->lost = 0; /* the files that are there are found again */
     if (catalogue_open(&s->catalogue, path, s->epoch, err) != 0)
         return -1;
     return store_reconcile(s, err);
@@ -195,6 +261,7 @@ int store_open(struct store **store, const char *dir, const struct node_id *node
     s->node = *node;
     s->cluster = *cluster;
     pthread_mutex_init(&s->lock, NULL);
+    pthread_mutex_init(&s->state_lock, NULL);
     for (size_t i = 0; i < STORE_STRIPES; i++)
         pthread_mutex_init(&s->stripes[i], NULL);
     *store = NULL;
@@ -204,6 +271,9 @@ int store_open(struct store **store, const char *dir, const struct node_id *node
     if (take_sentinel(s, err) != 0 || sync_folders(s, err) != 0 ||
         open_catalogue(s, path, err) != 0)
         goto fail;
+    s->catalogue_inode = store_catalogue_inode(s);
+    snprintf(path, sizeof(path), "%s/fragments", dir);
+    s->fragments_seen = store_see_folder(path);
     *store = s;
     return 0;
 fail:
@@ -222,6 +292,7 @@ void store_close(struct store **store)
         close(s->sentinel);
     for (size_t i = 0; i < STORE_STRIPES; i++)
         pthread_mutex_destroy(&s->stripes[i]);
+    pthread_mutex_destroy(&s->state_lock);
     pthread_mutex_destroy(&s->lock);
     free(s);
     *store = NULL;
@@ -236,11 +307,20 @@ uint64_t store_epoch(const struct store *store)
 
 void store_usage(struct store *store, uint64_t *used_bytes, uint64_t *fragments, uint64_t *records)
 {
-    pthread_mutex_lock(&store->lock);
     *used_bytes = store->used_bytes;
     *fragments = store->fragments;
     *records = store->records;
-    pthread_mutex_unlock(&store->lock);
+}
+
+uint64_t store_lost(struct store *store)
+{
+    return store->lost;
+}
+
+void store_count_lost(struct store *store, const struct object_id *object, uint64_t count)
+{
+    store->lost += count;
+    store->seen[object->bytes[0]].known = false;
 }
 
 uint64_t store_damaged(struct store *store)
@@ -260,10 +340,12 @@ int store_reserve(struct store *store, uint64_t bytes, struct err *err)
 {
     int result = 0;
     pthread_mutex_lock(&store->lock);
-    if (store->used_bytes > store->capacity_bytes ||
-        bytes > store->capacity_bytes - store->used_bytes)
-        result = err_set(err, ERR_FULL, "this node's capacity of %llu bytes is used up",
-                         (unsigned long long)store->capacity_bytes);
+    uint64_t capacity = store->capacity_bytes, used = store->used_bytes;
+    if (used > capacity || bytes > capacity - used)
+        result = err_set(err, ERR_FULL,
+                         "%.1f MB of its capacity of %.1f MB are used: %.1f MB too little",
+                         (double)used / 1e6, (double)capacity / 1e6,
+                         ((double)bytes + (double)used - (double)capacity) / 1e6);
     if (result == 0) {
         store->used_bytes += bytes;
         store->reserved_bytes += bytes;

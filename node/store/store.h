@@ -45,9 +45,20 @@ void store_close(struct store **store);
 uint64_t store_epoch(const struct store *store);
 /* 0 while the sentinel is still ours; else storage is out of service and every other call refuses. */
 int store_check(struct store *store, struct err *err) MUST_CHECK;
+/* What store_check said last, without a look at the disk; these four never wait for one. */
+int store_state(struct store *store, struct err *err) MUST_CHECK;
+/* How long the disk has kept the call waiting that waits longest; 0: none is under way. */
+int64_t store_waits_ms(struct store *store);
 void store_usage(struct store *store, uint64_t *used_bytes, uint64_t *fragments, uint64_t *records);
 /* Files that did not prove themselves and were moved aside, since store_open. */
 uint64_t store_damaged(struct store *store);
+
+/* Fragments whose files are gone from the disk and did not come back, since store_open. */
+uint64_t store_lost(struct store *store);
+/* Makes anew what vanished of the folders and the catalogue, takes the rows away whose files are gone,
+ * and knows files again that came back. Cheap while nothing changed: call it about once a second, on
+ * one thread. */
+int store_look(struct store *store, struct err *err) MUST_CHECK;
 
 /* A fragment that is to be kept, with what lies beside it. Borrows all. */
 struct fragment_to_put {

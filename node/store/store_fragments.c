@@ -3,7 +3,6 @@
  * again, since disks forget. */
 #include <assert.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -44,6 +43,7 @@ static void drop(struct store *store, const struct object_id *object, uint32_t i
             assert(store->fragments > 0);
             store->used_bytes -= info.file_bytes;
             store->fragments--;
+            store_count_lost(store, object, !there);
         }
     }
     pthread_mutex_unlock(&store->lock);
@@ -101,6 +101,7 @@ static int add_rows(struct store *store, const struct fragment_info *info,
     if (result == 0) {
         store_settle(store, info->file_bytes);
         store->fragments++;
+        store->seen[info->object.bytes[0]].known = false; /* else its folder may look as it did */
     }
     pthread_mutex_unlock(&store->lock);
     return result;
@@ -129,6 +130,19 @@ static int is_here(struct store *store, const struct object_id *object, uint32_t
     return result;
 }
 
+/* A folder for fragments; when the one above it is gone too, as store_look would make it. */
+static int make_dir(const struct store *store, const char *dir, struct err *err)
+{
+    struct err reason = ERR_INIT;
+    if (durable_make_dir(dir, 0700, &reason) == 0)
+        return 0;
+    if (reason.code != ERR_NOT_FOUND)
+        return err_copy(err, &reason);
+    if (store_make_folders(store, err) != 0)
+        return -1;
+    return durable_make_dir(dir, 0700, err);
+}
+
 static int write_new(struct store *store, const uint8_t *bytes, struct fragment_info *info,
                      const struct trailer *trailer, struct err *err)
 {
@@ -144,7 +158,7 @@ static int write_new(struct store *store, const uint8_t *bytes, struct fragment_
     store_fragment_dir(store, dir, info->object.bytes[0]);
     store_fragment_path(store, path, &info->object, info->index);
     /* Whatever has the name has no row: replacing it is right. */
-    if (durable_make_dir(dir, 0700, err) == 0 &&
+    if (make_dir(store, dir, err) == 0 &&
         durable_write(path, pieces, 2, 0600, DURABLE_REPLACE, err) == 0 &&
         add_rows(store, info, &trailer->holders, &trailer->pin, err) == 0)
         return 0;
@@ -166,8 +180,8 @@ static int check_grant(const struct store *store, const struct fragment *fragmen
     return 0;
 }
 
-int store_put_fragment(struct store *store, const struct fragment_to_put *put,
-                       const struct grant *opened, struct err *err)
+static int do_put_fragment(struct store *store, const struct fragment_to_put *put,
+                           const struct grant *opened, struct err *err)
 {
     struct fragment view;
     struct fragment_info info;
@@ -194,10 +208,19 @@ int store_put_fragment(struct store *store, const struct fragment_to_put *put,
     return result;
 }
 
+int store_put_fragment(struct store *store, const struct fragment_to_put *put,
+                       const struct grant *opened, struct err *err)
+{
+    int place = store_begin(store);
+    int result = do_put_fragment(store, put, opened, err);
+    store_end(store, place);
+    return result;
+}
+
 /* ---- get ---- */
 
-int store_get_fragment(struct store *store, const struct object_id *object, uint32_t index,
-                       uint8_t **bytes, size_t *size, struct err *err)
+static int do_get_fragment(struct store *store, const struct object_id *object, uint32_t index,
+                           uint8_t **bytes, size_t *size, struct err *err)
 {
     *bytes = NULL;
     if (store_check(store, err) != 0)
@@ -209,6 +232,15 @@ int store_get_fragment(struct store *store, const struct object_id *object, uint
         *size = file->size;
     }
     free(file);
+    return result;
+}
+
+int store_get_fragment(struct store *store, const struct object_id *object, uint32_t index,
+                       uint8_t **bytes, size_t *size, struct err *err)
+{
+    int place = store_begin(store);
+    int result = do_get_fragment(store, object, index, bytes, size, err);
+    store_end(store, place);
     return result;
 }
 
@@ -310,14 +342,16 @@ static int pin_pack(struct store *store, const struct pack_id *pack, const struc
             return -1;
         if (there)
             store_set_aside(store, path);
+        else
+            store_count_lost(store, &infos[i].object, 1);
         gone->fragments++;
         gone->bytes += infos[i].file_bytes;
     }
     return *held > 0 ? catalogue_pin(store->catalogue, pack, pin, err) : 0;
 }
 
-int store_pin_packs(struct store *store, const struct pack_id *packs, size_t count,
-                    const struct pin *pin, uint32_t *held, struct err *err)
+static int do_pin_packs(struct store *store, const struct pack_id *packs, size_t count,
+                        const struct pin *pin, uint32_t *held, struct err *err)
 {
     struct gone gone = {0, 0};
     int result = 0;
@@ -342,5 +376,14 @@ int store_pin_packs(struct store *store, const struct pack_id *packs, size_t cou
     }
     pthread_mutex_unlock(&store->lock);
     free(infos);
+    return result;
+}
+
+int store_pin_packs(struct store *store, const struct pack_id *packs, size_t count,
+                    const struct pin *pin, uint32_t *held, struct err *err)
+{
+    int place = store_begin(store);
+    int result = do_pin_packs(store, packs, count, pin, held, err);
+    store_end(store, place);
     return result;
 }

@@ -2,6 +2,7 @@
  *
  *   store.c            creating, opening, the sentinel, accounting
  *   store_reconcile.c  making catalogue and files agree at start
+ *   store_look.c       the same while it runs: what vanished, what is back
  *   store_fragments.c  fragments and pins
  *   store_records.c    records
  *
@@ -13,17 +14,29 @@
 #define ECBAK_NODE_STORE_STORE_INTERNAL_H
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
+#include <time.h>
 
 #include "node/common/durable.h"
 #include "node/store/catalogue.h"
+#include "node/store/fragment_file.h"
 #include "node/store/store.h"
 
-#define STORE_STRIPES 64
+#define STORE_STRIPES   64
+#define STORE_UNDER_WAY 128 /* calls whose time is taken; of more, some are not watched */
 /* Damaged files that are kept for whoever wants to look at them; later ones are removed. */
 #define STORE_DAMAGED_KEPT 64
+
+/* A folder of fragments as it was when its files and its rows agreed. */
+struct folder_seen {
+    bool known;
+    dev_t device;
+    ino_t inode; /* 0: it was not there */
+    struct timespec changed;
+};
 
 struct store {
     char dir[DURABLE_PATH_MAX / 2];
@@ -34,17 +47,34 @@ struct store {
     int sentinel; /* open and locked */
     dev_t device; /* of the sentinel */
     ino_t inode;
+    _Atomic int64_t under_way_ms[STORE_UNDER_WAY]; /* calls: since when; 0: a free place */
+    pthread_mutex_t state_lock;                    /* never held while a disk is waited for */
+    struct err state;                              /* what store_check said last */
+
     pthread_mutex_t stripes[STORE_STRIPES];
 
     pthread_mutex_t lock; /* guards what follows */
     struct catalogue *catalogue;
-    uint64_t used_bytes;     /* files, and what is reserved */
+    /* Read without the lock too, by whoever must not wait for a disk. */
+    _Atomic uint64_t used_bytes; /* files, and what is reserved */
+    _Atomic uint64_t fragments, records;
+    _Atomic uint64_t lost;   /* fragments whose file is gone, and did not come back */
     uint64_t reserved_bytes; /* for files that have no row yet */
-    uint64_t fragments, records;
     uint64_t damaged, damaged_kept;
+    struct folder_seen seen[256];
     int64_t read_ms; /* when the sentinel's content was read last */
     uint8_t digest[256][8];
+
+    /* Of the one thread that looks (store_look.c). */
+    struct folder_seen fragments_seen, records_seen;
+    ino_t catalogue_inode;
+    unsigned next_folder;
+    uint64_t lost_said; /* in the log */
 };
+
+/* Around a call that works with the disk: for store_waits_ms. -1: no place was free. */
+int store_begin(struct store *store);
+void store_end(struct store *store, int place);
 
 pthread_mutex_t *store_stripe(struct store *store, const uint8_t id[ID_SIZE]);
 
@@ -68,6 +98,26 @@ void store_set_aside(struct store *store, const char *path);
 /* Does an error say that the file itself is bad? (ERR_IO does not: it may be a lack of file
  * descriptors, or of rights.) */
 bool store_is_damage(enum err_code code);
+
+/* Counts fragments whose files are gone, and has their folder looked at again. With the lock held, or
+ * before the store is shared. */
+void store_count_lost(struct store *store, const struct object_id *object, uint64_t count);
+/* "OBJECT-HEX.INDEX", as store_fragment_path writes it. */
+bool store_parse_fragment_name(const char *name, struct object_id *object, uint32_t *index);
+/* Does a file without a row prove itself as this fragment, and is its grant for it? */
+int store_prove_fragment(const struct store *store, const char *path,
+                         const struct object_id *object, uint32_t index, struct fragment_file *file,
+                         struct fragment_info *info, struct err *err) MUST_CHECK;
+/* Does a file without a row prove itself as the record of its name, in its vault's folder? */
+int store_prove_record(const struct store *store, const char *path, struct record_row *row,
+                       struct err *err) MUST_CHECK;
+bool store_has_size(const char *path, uint64_t size);
+/* Makes the folders that are missing, and says so. */
+int store_make_folders(const struct store *store, struct err *err) MUST_CHECK;
+/* What a folder is like now; before its files are looked at. */
+struct folder_seen store_see_folder(const char *path);
+/* What the catalogue's file is now; 0: it is not there. */
+ino_t store_catalogue_inode(const struct store *store);
 
 /* Adds a record's hash to the digest, or takes it out again. With the lock held, or before the store is
  * shared. */

@@ -17,7 +17,7 @@
 
 #define PAGE_ROWS 128
 
-static bool has_size(const char *path, uint64_t size)
+bool store_has_size(const char *path, uint64_t size)
 {
     struct stat status;
     return lstat(path, &status) == 0 && S_ISREG(status.st_mode) && (uint64_t)status.st_size == size;
@@ -36,9 +36,11 @@ static int check_fragment_rows(struct store *store, struct err *err)
                                           &count, err);
         for (size_t i = 0; result == 0 && i < count; i++) {
             store_fragment_path(store, path, &rows[i].object, rows[i].index);
-            if (!has_size(path, rows[i].file_bytes))
-                result = catalogue_remove_fragment(store->catalogue, &rows[i].object, rows[i].index,
-                                                   err);
+            if (store_has_size(path, rows[i].file_bytes))
+                continue;
+            result =
+                catalogue_remove_fragment(store->catalogue, &rows[i].object, rows[i].index, err);
+            store_count_lost(store, &rows[i].object, 1);
         }
         if (result == 0 && count > 0)
             last = rows[count - 1];
@@ -59,7 +61,7 @@ static int check_record_rows(struct store *store, struct err *err)
                                         PAGE_ROWS, &count, err);
         for (size_t i = 0; result == 0 && i < count; i++) {
             store_record_path(store, path, &rows[i].vault, &rows[i].hash);
-            if (!has_size(path, rows[i].file_bytes))
+            if (!store_has_size(path, rows[i].file_bytes))
                 result = catalogue_remove_record(store->catalogue, &rows[i].hash, err);
         }
         if (result == 0 && count > 0)
@@ -76,8 +78,7 @@ static bool ends_with(const char *name, const char *end)
     return length >= end_length && strcmp(name + length - end_length, end) == 0;
 }
 
-/* "OBJECT-HEX.INDEX", as store_fragment_path writes it. */
-static bool parse_fragment_name(const char *name, struct object_id *object, uint32_t *index)
+bool store_parse_fragment_name(const char *name, struct object_id *object, uint32_t *index)
 {
     char hex[2 * ID_SIZE + 1], again[16];
     if (strlen(name) < sizeof(hex) + 1 || name[2 * ID_SIZE] != '.')
@@ -93,10 +94,9 @@ static bool parse_fragment_name(const char *name, struct object_id *object, uint
     return strcmp(again, name + sizeof(hex)) == 0;
 }
 
-/* Does a file without a row prove itself as this fragment, and is its grant for it? */
-static int prove_fragment(struct store *store, const char *path, const struct object_id *object,
-                          uint32_t index, struct fragment_file *file, struct fragment_info *info,
-                          struct err *err)
+int store_prove_fragment(const struct store *store, const char *path,
+                         const struct object_id *object, uint32_t index, struct fragment_file *file,
+                         struct fragment_info *info, struct err *err)
 {
     struct grant grant;
     struct writer_cert writer;
@@ -129,7 +129,7 @@ static int visit_fragment(struct store *store, const char *path, const char *nam
     bool found;
     struct fragment_info info;
     struct err reason = ERR_INIT;
-    if (!parse_fragment_name(name, &object, &index))
+    if (!store_parse_fragment_name(name, &object, &index))
         return 0; /* not ours: left alone */
     if (catalogue_find_fragment(store->catalogue, &object, index, NULL, NULL, &found, err) != 0)
         return -1;
@@ -137,7 +137,7 @@ static int visit_fragment(struct store *store, const char *path, const char *nam
         return 0;
     struct fragment_file *file = alloc_zero(1, sizeof(*file));
     int result;
-    if (prove_fragment(store, path, &object, index, file, &info, &reason) != 0)
+    if (store_prove_fragment(store, path, &object, index, file, &info, &reason) != 0)
         result = refuse(store, path, &reason, err);
     else
         result =
@@ -150,9 +150,8 @@ static int visit_fragment(struct store *store, const char *path, const char *nam
     return result;
 }
 
-/* Does a file without a row prove itself as the record of its name, in its vault's folder? */
-static int prove_record(struct store *store, const char *path, struct record_row *row,
-                        struct err *err)
+int store_prove_record(const struct store *store, const char *path, struct record_row *row,
+                       struct err *err)
 {
     struct record record;
     struct writer_cert writer;
@@ -187,7 +186,7 @@ static int visit_record(struct store *store, const char *path, const char *name,
         return -1;
     if (found)
         return 0;
-    if (prove_record(store, path, &row, &reason) != 0)
+    if (store_prove_record(store, path, &row, &reason) != 0)
         return refuse(store, path, &reason, err);
     return catalogue_add_record(store->catalogue, &row, err);
 }
@@ -297,11 +296,17 @@ int store_reconcile(struct store *store, struct err *err)
         return -1;
     for (unsigned first = 0; first < 256; first++) {
         store_fragment_dir(store, path, (uint8_t)first);
+        store->seen[first] = store_see_folder(path);
         if (walk_files(store, path, visit_fragment, err) != 0)
             return -1;
     }
     if (walk_records(store, err) != 0 || sum_records(store, err) != 0)
         return -1;
-    return catalogue_totals(store->catalogue, &store->used_bytes, &store->fragments,
-                            &store->records, err);
+    uint64_t bytes, fragments, records;
+    if (catalogue_totals(store->catalogue, &bytes, &fragments, &records, err) != 0)
+        return -1;
+    store->used_bytes = bytes;
+    store->fragments = fragments;
+    store->records = records;
+    return 0;
 }

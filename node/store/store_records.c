@@ -3,10 +3,8 @@
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
-#include "coding/base/alloc.h"
 #include "node/store/store_internal.h"
 
 #define PAGE_ROWS 64
@@ -109,8 +107,8 @@ static int write_new(struct store *store, const uint8_t *bytes, size_t size,
     return -1;
 }
 
-int store_put_record(struct store *store, const uint8_t *bytes, size_t size,
-                     const struct record *opened, struct err *err)
+static int do_put_record(struct store *store, const uint8_t *bytes, size_t size,
+                         const struct record *opened, struct err *err)
 {
     struct record_row row;
     bool found = false;
@@ -139,8 +137,17 @@ int store_put_record(struct store *store, const uint8_t *bytes, size_t size,
     return result;
 }
 
-int store_get_record(struct store *store, const struct record_id *hash, uint8_t **bytes,
-                     size_t *size, struct err *err)
+int store_put_record(struct store *store, const uint8_t *bytes, size_t size,
+                     const struct record *opened, struct err *err)
+{
+    int place = store_begin(store);
+    int result = do_put_record(store, bytes, size, opened, err);
+    store_end(store, place);
+    return result;
+}
+
+static int do_get_record(struct store *store, const struct record_id *hash, uint8_t **bytes,
+                         size_t *size, struct err *err)
 {
     struct record_row row;
     bool found = false;
@@ -154,6 +161,15 @@ int store_get_record(struct store *store, const struct record_id *hash, uint8_t 
         result = found ? read_row(store, &row, bytes, size, err)
                        : err_set(err, ERR_NOT_FOUND, "this record is not here");
     pthread_mutex_unlock(stripe);
+    return result;
+}
+
+int store_get_record(struct store *store, const struct record_id *hash, uint8_t **bytes,
+                     size_t *size, struct err *err)
+{
+    int place = store_begin(store);
+    int result = do_get_record(store, hash, bytes, size, err);
+    store_end(store, place);
     return result;
 }
 
