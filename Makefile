@@ -180,6 +180,7 @@ figures: $(SIM)
 KILLS ?= 500
 torture: all
 	ECBAK_BUILD=$(BUILD) ECBAK_KILLS=$(KILLS) $(PYTHON) test/cluster_kills.py
+	ECBAK_BUILD=$(BUILD) ECBAK_HOMES=$(KILLS) $(PYTHON) test/cluster_homes.py
 
 bench: $(BENCH)
 	@for b in $(BENCH); do $$b || exit 1; done

@@ -148,6 +148,17 @@ static int run(const struct command_line *line, struct vault *vault, struct stor
     return (int)result.outcome;
 }
 
+static int check_options(struct store_command *c, struct err *err)
+{
+    if (c->level > LEVEL_MAX)
+        return err_set(err, ERR_USAGE, "--compression takes 1 to %d", LEVEL_MAX);
+    if (c->tags.count > SNAPSHOT_TAGS_MAX)
+        return err_set(err, ERR_USAGE, "at most %d tags", SNAPSHOT_TAGS_MAX);
+    if (c->code != NULL && read_code(&c->options, c->code, err) != 0)
+        return -1;
+    return check_words(c, err);
+}
+
 static const char about[] =
     "Stores files and directories in the cluster, as one snapshot of the vault. What an earlier\n"
     "snapshot holds is not sent again. Everything is encrypted before it leaves this program.\n"
@@ -205,13 +216,7 @@ int cmd_store(int argc, char **argv)
     struct err err = ERR_INIT;
     struct vault *vault = NULL;
     struct exclude *exclude = exclude_new();
-    int status = 0;
-    if (c.level > LEVEL_MAX)
-        status = err_set(&err, ERR_USAGE, "--compression takes 1 to %d", LEVEL_MAX);
-    else if (c.tags.count > SNAPSHOT_TAGS_MAX)
-        status = err_set(&err, ERR_USAGE, "at most %d tags", SNAPSHOT_TAGS_MAX);
-    else if (c.code != NULL)
-        status = read_code(&c.options, c.code, &err);
+    int status = check_options(&c, &err);
     if (status == 0)
         status = check_words(&c, &err) == 0 ? read_excludes(exclude, &c, &err) : -1;
     if (status == 0)

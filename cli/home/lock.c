@@ -1,13 +1,14 @@
 /* A lock that is waited for is asked for again and again: flock() alone would wait for ever, and a
  * time limit by a signal would be the whole process's. */
 #include "cli/home/lock.h"
-#include "node/common/clock.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/file.h>
 #include <time.h>
 #include <unistd.h>
+
+#include "node/common/clock.h"
 
 #define PAUSE_MS_MIN     2
 #define PAUSE_MS_MAX     200

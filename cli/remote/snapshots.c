@@ -174,9 +174,12 @@ static void judge_chains(struct snapshot_list *list, struct chain *chain, struct
         judge_head(list, chain, &heads->heads[i]);
     if (chain->count > 1)
         qsort(chain->links, chain->count, sizeof(chain->links[0]), link_order);
+    uint64_t settled = 0;
     for (size_t i = 0; i < chain->count; i++) {
         const struct chain_link *link = &chain->links[i];
-        judge_link(list, chain->links, i, link->number < settled_before(chain, i));
+        if (i == 0 || !id_equal(&link[-1].writer, &link->writer))
+            settled = settled_before(chain, i);
+        judge_link(list, chain->links, i, link->number < settled);
         struct head head = {.number = link->number};
         head.writer = link->writer;
         head.hash = link->hash;

@@ -10,8 +10,9 @@
  *   Safety   may be killed at any moment: a snapshot is listed and whole, or not listed; packs sent
  *            so far are used by the next store. What would be lost with this machine is no snapshot:
  *            it is not published either
- *   Errors   ERR_TOO_FEW the cluster has too few members; ERR_FULL they have no space; ERR_BUSY another store of this vault runs
- *            here, also after the wait; ERR_CANCELLED; those of the node. A file that cannot be read is not an error: it
+ *   Errors   ERR_TOO_FEW the cluster has too few members; ERR_FULL they have no space; ERR_BUSY
+ *            another store of this vault runs here, also after the wait; ERR_CANCELLED; those of the
+ *            node. A file that cannot be read is not an error: it
  *            is reported, and the outcome is JOB_INCOMPLETE
  *   Memory   below 200 MB whatever the size of the tree
  *   Threads  makes its own; call from one thread
