@@ -3,7 +3,6 @@
  * when their encoder's memory was: then each row of the set is left out in turn. */
 #include "coding/object.h"
 
-#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 

@@ -1,7 +1,7 @@
 /* ecbakd - a node of a backup cluster: the command line; node/daemon.c is what it runs. */
+#include <errno.h>
 #include <getopt.h>
 #include <stdio.h>
-#include <string.h>
 
 #include <sodium.h>
 
@@ -9,7 +9,7 @@
 #include "node/config/config.h"
 #include "node/daemon.h"
 
-enum exit_code {
+enum daemon_exit {
     EXIT_DONE = 0,
     EXIT_FAILED = 1,
     EXIT_USAGE = 2,
@@ -86,6 +86,15 @@ static int act(enum action action, const char *path, struct err *err)
     }
 }
 
+/* What could not be written (a full disk, a closed output) was not given. */
+static int end_printing(void)
+{
+    if (fflush(stdout) == 0 && ferror(stdout) == 0)
+        return EXIT_DONE;
+    log_error("writing to standard output: %s", strerror(errno));
+    return EXIT_FAILED;
+}
+
 int main(int argc, char **argv)
 {
     static const struct option options[] = {
@@ -122,12 +131,12 @@ int main(int argc, char **argv)
     }
     if (action == ACTION_HELP) {
         fputs(usage, stdout);
-        return EXIT_DONE;
+        return end_printing();
     }
     if (action == ACTION_VERSION) {
         char range[PROTOCOL_TEXT_MAX];
         printf("ecbakd %s, protocol %s\n", ECBAK_VERSION, protocol_text(range, PROTOCOL_OURS));
-        return EXIT_DONE;
+        return end_printing();
     }
     if (sodium_init() < 0) {
         fprintf(stderr, "libsodium does not start: no source of randomness?\n");
@@ -135,11 +144,11 @@ int main(int argc, char **argv)
     }
     if (action == ACTION_PRINT_CONFIG) {
         config_print_sample(stdout);
-        return EXIT_DONE;
+        return end_printing();
     }
     struct err err = ERR_INIT;
     if (act(action, path, &err) == 0)
-        return EXIT_DONE;
+        return end_printing();
     log_error("%s", err.text);
     return EXIT_FAILED;
 }

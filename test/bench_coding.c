@@ -8,12 +8,10 @@
  *   bench_coding [turns]    more turns, steadier figures (default 15) */
 #include <isa-l/erasure_code.h>
 #include <sodium.h>
-#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "coding/base/alloc.h"
 #include "coding/fragment_set.h"

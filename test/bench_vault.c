@@ -1,22 +1,20 @@
 /* What the vault's steps cost on one core: cutting, naming, compressing, sealing, opening, and the
  * cache. In processor time, since other work on the machine says nothing about ours. Data in memory;
  * real files are those of /usr/include. */
-#include <dirent.h>
 #include <fcntl.h>
 #include <ftw.h>
 #include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "cli/home/cache.h"
 #include "cli/vault/pack.h"
 #include "coding/base/alloc.h"
 #include "test/bench_base.h"
+#include "test/remove_tree.h"
 
 #define DATA_MAX    (128u * 1024 * 1024)
 #define FILES_MAX   100000
@@ -164,13 +162,12 @@ static void number_id(uint8_t id[32], uint32_t number)
 
 static void bench_cache(void)
 {
-    char folder[] = "/tmp/ecbak-bench-cache-XXXXXX", path[64];
+    char folder[] = "/tmp/ecbak-bench-cache-XXXXXX";
     struct cache *cache;
     struct err err = ERR_INIT;
     struct pack_entry *entries = alloc_zero(CACHE_ROWS, sizeof(*entries));
     if (mkdtemp(folder) == NULL)
         exit(1);
-    snprintf(path, sizeof(path), "%s/cache.db", folder);
     for (uint32_t i = 0; i < CACHE_ROWS; i++) {
         number_id(entries[i].id.bytes, i);
         entries[i].kind = CHUNK_DATA;
@@ -178,7 +175,7 @@ static void bench_cache(void)
         entries[i].offset = i % PACK_CHUNKS % 32 * 1000;
         entries[i].size = 1000;
     }
-    must(cache_open(&cache, path, &err), &err);
+    must(cache_open(&cache, folder, &err), &err);
     for (uint32_t rows = 100000; rows <= CACHE_ROWS; rows *= 10) {
         double start = now();
         must(cache_begin(cache, &err), &err);
@@ -209,8 +206,7 @@ static void bench_cache(void)
     }
     cache_close(&cache);
     free(entries);
-    unlink(path);
-    rmdir(folder);
+    remove_tree(folder);
 }
 
 int main(void)

@@ -15,7 +15,7 @@ import tempfile
 import termios
 import time
 
-from common import BUILD, HERE, run_tests
+from common import BUILD, HERE, SLOW, run_tests
 from lab import compare
 
 PHRASE_WORDS = 25
@@ -25,7 +25,7 @@ MEMBER_KEYS = ["id", "name", "state", "address", "zone", "incarnation", "rtt_ms"
                "version", "protocol_min", "protocol_max", "trouble", "since"]
 EVENT_KEYS = ["number", "time_ms", "event", "id", "name", "address", "detail"]
 STORE_KEYS = ["snapshot", "files", "bytes", "bytes_new", "bytes_sent", "objects", "data", "parity", "survives",
-              "seconds"]
+              "grown", "seconds"]
 
 
 class World:
@@ -34,11 +34,12 @@ class World:
     def __init__(self, folder):
         self.folder = pathlib.Path(folder)
         self.env = {key: value for key, value in os.environ.items() if not key.startswith("ECBAK_")}
-        self.env.update(ECBAK_HOME=str(self.folder / "home"), ECBAK_LAB=str(self.folder / "lab"),
+        self.env.update(ECBAK_HOME=str(self.folder / "home"), ECBAK_CACHE=str(self.folder / "cache"),
+                        ECBAK_LAB=str(self.folder / "lab"),
                         ECBAK_SOCKET=f"ipc://{self.folder}/none.sock", PATH=f"{BUILD}:{os.environ['PATH']}")
 
-    def run(self, *words, text=None, program="ecbak"):
-        return subprocess.run([str(BUILD / program), *map(str, words)], env=self.env, input=text or "",
+    def run(self, *words, text=None, program="ecbak", cwd=None):
+        return subprocess.run([str(BUILD / program), *map(str, words)], env=self.env, input=text or "", cwd=cwd,
                               capture_output=True, text=True, errors="surrogateescape", timeout=120, check=False)
 
     def done(self, *words, **more):
@@ -94,7 +95,13 @@ def wrong_command_lines_end_with_2_and_say_where_help_is(world):
                   ["authority", "init"], ["authority", "sign", "--days", "0", "x"], ["open", "some", "words"],
                   ["store", "--code", "4", "x"], ["store", "--code", "4+0", "x"],
                   ["store", "--code", "200+100", "x"], ["store", "--compression", "99", "x"],
-                  ["lab", "up", "--profile", "moon"]):
+                  ["lab", "up", "--profile", "moon"], ["lab", "up", "--nodes=0"], ["lab", "up", "-c", "0"],
+                  ["lab", "up", "-z0"], ["store", "--host", "", "x"], ["store", "--host=", "x"], ["store", ""],
+                  ["store", "--tag", "", "x"], ["store", "--host", "h" * 300, "x"], ["store", "--tag", "t" * 300, "x"],
+                  ["store", "--compression", "0", "x"], ["store", "--exclude", "", "x"], ["store", "--exclude", "!", "x"],
+                  ["recover", "", "--to", "x"], ["recover", "latest", "", "--to", "x"], ["recover", "latest", "--to", ""],
+                  ["recover", "abcd", "--to", "x", "--host", "h"], ["recover", "abcd", "--to", "x", "--tag=t"],
+                  ["snapshots", "--host", ""], ["snapshots", "--vault", ""], ["status", "--socket", ""]):
         said = world.fails(2, *words)
         assert "help" in said or "Usage: ecbak" in said, f"{words}: {said}"
 
@@ -130,6 +137,28 @@ def a_near_miss_is_answered_with_what_was_meant(world):
     assert "did you mean --exclude" in world.fails(2, "store", "--exlude", "x", "y")
 
 
+def the_words_of_other_tools_lead_to_what_is_here(world):
+    here = set(commands_of(world))
+    table = (HERE.parent / "cli" / "commands" / "commands.c").read_text()
+    words = re.findall(r'^    \{"([a-z-]+)", ', table.split("hints[] = {")[1], re.MULTILINE)
+    assert len(words) > 50, words
+    for word in words:
+        if word in here:
+            continue
+        said = world.fails(2, word, "x").splitlines()[0]
+        named = set(re.findall(r"'ecbak ([a-z-]+)", said))
+        assert named <= here, f"{word}: {said}"
+        assert "did you mean" not in said and (named or ":" in said or "need" in said or "ecbakd" in said), said
+        assert len(said) < 160, said
+    for word, meant in (("restore", "recover"), ("extract", "recover"), ("backup", "store"), ("list", "snapshots"),
+                        ("monitor", "members"), ("force-leave", "authority")):
+        said = world.fails(2, word, "x")
+        assert f"'ecbak {meant}" in said and "'ecbak store" not in said.replace(f"'ecbak {meant}", ""), said
+    for word in {"ls", "check", "prune", "forget", "mount", "diff"} - here:
+        assert "not there yet" in world.fails(2, word), word
+    assert "did you mean --to" in world.fails(2, "recover", "latest", "--target", "x")
+
+
 def what_the_command_says_of_hostile_words_is_escaped(world):
     said = world.fails(2, "\033[2Jboom")
     assert "\033" not in said and "\\x1b" in said, said
@@ -158,6 +187,29 @@ def init_makes_one_vault_and_shows_its_phrase_once(world):
         if path.is_file():
             text = path.read_bytes()
             assert phrase.encode() not in text and answer["phrase"].encode() not in text, path
+
+
+def a_phrase_or_ticket_that_cannot_be_written_is_not_in_force(world):
+    authority = world.folder / "authority"
+    world.done("authority", "init", "-q", authority)
+    admit = ["invite", "-d", authority, "-l", "127.0.0.1:0", "-a", "127.0.0.1"]
+    for words in (["init"], ["init", "--json"], ["init", "-q"], admit, [*admit, "--json"]):
+        for way in ("", "> /dev/full", ">&-", "1>&- 2>&- <&-"):
+            reader, writer = os.pipe()
+            os.close(reader)  # nobody is going to read it
+            done = subprocess.run(["bash", "-c", f'exec "$@" {way}', "-", str(BUILD / "ecbak"), *map(str, words)],
+                                  env=world.env, stdin=subprocess.DEVNULL, stdout=writer, stderr=subprocess.PIPE,
+                                  text=True, timeout=20, check=False)
+            os.close(writer)
+            assert "standard output" in done.stderr or "2>&-" in way, f"{words} {way}: {done.stderr}"
+            assert done.returncode == 1, f"{words} {way}: {done.returncode} {done.stderr}"
+            assert not list((world.folder / "home").glob("*")), f"{words} {way}: there is a vault"
+    for program, words in (("ecbak", ["help"]), ("ecbak", ["--version"]), ("ecbakd", ["--print-config"])):
+        with open("/dev/full", "w", encoding="ascii") as full:
+            done = subprocess.run([str(BUILD / program), *words], env=world.env, stdout=full, stderr=subprocess.PIPE,
+                                  text=True, check=False)
+        assert done.returncode == 1 and "standard output: No space left" in done.stderr, f"{program} {words}: {done.stderr}"
+    world.done("init")
 
 
 def a_phrase_with_a_mistake_ends_with_5(world):
@@ -389,6 +441,9 @@ def a_store_and_a_recovery_speak_json(world):
     source.mkdir()
     (source / "plain").write_bytes(os.urandom(70000))
     (source / "odd\033[2J\nname").write_text("x")
+    dry = world.run("store", "--dry-run", "--json", source, world.folder / "missing")
+    answer = json.loads(dry.stdout.splitlines()[-1])
+    assert dry.returncode == 3 and (answer["snapshot"], answer["survives"]) == (None, None), (dry, answer)
     answer = json.loads(world.done("store", "--json", "--tag", "test", source).splitlines()[-1])
     assert list(answer) == STORE_KEYS, answer
     assert (answer["files"], answer["data"], answer["parity"]) == (2, 1, 2) and answer["bytes"] == 70001, answer
@@ -402,11 +457,69 @@ def a_store_and_a_recovery_speak_json(world):
     back = world.folder / "back"
     world.done("recover", "latest", "--to", back)
     compare(source, f"{back}{source}")
+    world.done("recover", "latest", "--to", back)  # what is there is what it should be
+    for name in os.listdir(source):
+        (back / str(source)[1:] / name).write_text("mine")
     again = world.run("recover", listed[0]["short_id"], "--to", back)
     assert again.returncode == 3 and again.stdout == "", again
     assert "\033" not in again.stderr and "\\x1b[2J\\x0aname" in again.stderr, again.stderr
     world.fails(1, "recover", "ffffffff", "--to", back)
     world.fails(1, "recover", "latest", "/not/there", "--to", back)
+
+
+def paths_are_taken_from_the_folder_one_is_in(world):
+    world.lab(2)
+    world.done("init", "-q")
+    (world.folder / "work" / "inner").mkdir(parents=True)
+    (world.folder / "work" / "inner" / "file").write_text("x")
+    (world.folder / "other").write_text("y")
+    world.done("store", "-q", "inner", cwd=world.folder / "work")
+    world.done("store", "-q", "other", cwd=world.folder)
+    first, second = (entry["id"] for entry in world.json("snapshots")["snapshots"])
+
+    def listed(path, folder):
+        out = world.done("snapshots", "--json", "--path", path, cwd=world.folder / folder)
+        return [entry["id"] for entry in json.loads(out)["snapshots"]]
+    for path, folder, expected in (("inner", "work", [first]), (".", "work", [first]), ("work", "", [first]),
+                                   ("./other/", "", [second]), ("../other", "work", [second]),
+                                   (world.folder / "work" / "inner", "", [first]), ("/", "", [first, second]),
+                                   ("work/inner/none", "", []), ("wor", "", []), ("/not/there", "", [])):
+        assert listed(path, folder) == expected, (path, folder)
+    said = world.run("snapshots", "--path", "file", cwd=world.folder / "work" / "inner").stderr
+    assert f"--path {world.folder}/work/inner\n" in said, said
+    world.done("recover", "latest", "-q", "--path", ".", "--to", world.folder / "back", cwd=world.folder / "work")
+    assert os.listdir(f"{world.folder}/back{world.folder}") == ["work"]
+    world.fails(1, "recover", "latest", "--path", "work/none", "--to", world.folder / "back", cwd=world.folder)
+
+
+def nothing_waits_in_silence(world):
+    """A node that hangs, and one that goes away in a store."""
+    world.lab(3)
+    world.done("init", "-q")
+    (world.folder / "file").write_bytes(os.urandom(1000))
+    node = world.json("lab", "status")["nodes"][0]
+
+    def says(command, text):
+        began = time.monotonic()
+        with subprocess.Popen([str(BUILD / "ecbak"), *map(str, command)], env=world.env, stdout=subprocess.DEVNULL,
+                              stderr=subprocess.PIPE, text=True) as running:
+            try:
+                said = running.stderr.readline()
+                assert text in said, said
+                assert time.monotonic() - began < 10 * SLOW, said
+            finally:
+                running.kill()
+    os.kill(node["pid"], signal.SIGSTOP)
+    try:
+        for command in (["status"], ["members"], ["snapshots"], ["store", "-q", world.folder / "file"],
+                        ["members", "--wait-for", "9=alive"]):
+            says(command, "waiting for ")
+    finally:
+        os.kill(node["pid"], signal.SIGCONT)
+    says(["members", "--wait-for", "9=alive"], "waiting for 9 members to be alive")
+    for endpoint in ("inproc://x", "/run/x.sock", "nonsense"):
+        said = world.fails(2, "status", "--socket", endpoint)
+        assert "ipc://PATH" in said, said
 
 
 TESTS = [
@@ -415,10 +528,12 @@ TESTS = [
     the_man_page_knows_every_command_and_option,
     what_is_installed_is_what_the_readme_counts_on,
     a_near_miss_is_answered_with_what_was_meant,
+    the_words_of_other_tools_lead_to_what_is_here,
     what_the_command_says_of_hostile_words_is_escaped,
     without_a_node_the_command_says_how_to_start_one,
     colours_are_for_terminals_only,
     init_makes_one_vault_and_shows_its_phrase_once,
+    a_phrase_or_ticket_that_cannot_be_written_is_not_in_force,
     a_phrase_with_a_mistake_ends_with_5,
     a_phrase_opens_its_vault_again,
     a_phrase_of_another_vault_is_told_from_a_wrong_one,
@@ -434,6 +549,8 @@ TESTS = [
     on_a_terminal_the_members_are_kept_up_to_date_in_place,
     one_member_is_too_few_to_store,
     a_store_and_a_recovery_speak_json,
+    paths_are_taken_from_the_folder_one_is_in,
+    nothing_waits_in_silence,
 ]
 
 

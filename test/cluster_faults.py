@@ -11,7 +11,7 @@ import sys
 import time
 
 from common import HERE, SLOW, run_tests, wait_until
-from lab import DONE, FAILED, INCOMPLETE, Lab, compare, make_tree
+from lab import DONE, FAILED, FULL, INCOMPLETE, Lab, compare, make_tree
 
 
 def a_holder_with_a_full_disk_is_passed_over():
@@ -40,6 +40,68 @@ def a_holder_with_a_full_disk_is_passed_over():
         finally:
             lab.kill("node-6")
             subprocess.run(["umount", data], check=True)
+
+
+def a_cluster_without_space_says_who_lacks_how_much_and_still_gives_back():
+    with Lab(3, options=("--capacity", "16M")) as lab:
+        lab.init()
+        first = make_tree(f"{lab.root}/first", seed=21, megabytes=4)
+        lab.ecbak("store", "--code", "2+1", first).expect(DONE)
+        full = make_tree(f"{lab.root}/full", seed=22, files=5, megabytes=60)
+        result = lab.ecbak("store", "--code", "2+1", full).expect(FULL)
+        assert re.search(r"no space for \d more fragments? of \d+\.\d MB, of 2\+1: node node-\d: .*\d\.\d MB too little",
+                         result.err), result.err
+        result = lab.ecbak("store", "--code", "1+1", full).expect(FULL)
+        assert "no space for" in result.err, result.err
+        # All else goes on.
+        assert len(lab.snapshots()) == 1
+        used = [member["used_bytes"] / member["capacity_bytes"] for member in lab.members()]
+        assert max(used) > 0.5, used
+        lab.ecbak("status").expect(DONE)
+        lab.recover(f"{lab.root}/to", node="node-2").expect(DONE)
+        compare(first, f"{lab.root}/to{first}")
+
+
+def disks_without_space_or_inodes_are_named_so_and_still_give_back():
+    if os.geteuid() != 0:
+        print("(needs root to mount small file systems; passed over)")
+        return
+    for size, lack in (("size=8m", r"\d\.\d MB are left on the disk"), ("size=64m,nr_inodes=600", "no inode is left on the disk")):
+        with Lab(3) as lab, contextlib.ExitStack() as mounts:
+            lab.kill(*lab.names())
+            for name in lab.names():
+                data, kept = str(lab.data(name)), f"{lab.root}/kept-{name}"
+                shutil.copytree(data, kept)
+                subprocess.run(["mount", "-t", "tmpfs", "-o", size, "tmpfs", data], check=True)
+                mounts.callback(subprocess.run, ["umount", data], check=True)
+                shutil.copytree(kept, data, dirs_exist_ok=True)
+            mounts.callback(lab.kill, *lab.names())
+            lab.start(*lab.names())
+            lab.wait_all_alive()
+            lab.init()
+            first = make_tree(f"{lab.root}/first", seed=23, files=5, megabytes=2)
+            lab.ecbak("store", "--code", "2+1", first).expect(DONE)
+            for name in lab.names():
+                fill_up(lab.data(name), "inodes" in size)
+            full = make_tree(f"{lab.root}/full", seed=24, files=5, megabytes=24)
+            result = lab.ecbak("store", "--code", "2+1", full).expect(FULL)
+            assert re.search(lack, result.err), result.err
+            assert len(lab.snapshots()) == 1
+            lab.recover(f"{lab.root}/to", node="node-2").expect(DONE)
+            compare(first, f"{lab.root}/to{first}")
+
+
+def fill_up(folder, inodes):
+    """Takes what a file system has left: of one kind."""
+    for number in range(100_000):
+        try:
+            with open(folder / f"filler-{number}", "wb") as file:
+                if not inodes:
+                    while True:
+                        file.write(bytes(65536))
+                        file.flush()
+        except OSError:
+            return
 
 
 def a_frozen_holder_does_not_hold_up_a_recovery():
@@ -167,6 +229,8 @@ if __name__ == "__main__":
     sys.exit(run_tests(
         a_scheduled_store_waits_for_its_node_and_a_person_is_told_at_once,
         a_holder_with_a_full_disk_is_passed_over,
+        a_cluster_without_space_says_who_lacks_how_much_and_still_gives_back,
+        disks_without_space_or_inodes_are_named_so_and_still_give_back,
         a_frozen_holder_does_not_hold_up_a_recovery,
         a_frozen_holder_does_not_stop_a_store,
         a_vanished_data_directory_takes_the_storage_out_of_service_not_the_node,

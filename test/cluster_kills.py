@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""kill -9 at random moments of a store: of the command, of its node, of a holder.
+"""kill -9 at random moments of a store: of the command, of its node, of a holder; and of a recover.
 
 After every kill: what was a snapshot before is recovered byte for byte; a snapshot is either listed and whole or not
 listed; the next store goes on. The moments come from one seed: `cluster_kills.py --seed N` replays a run's choices.
@@ -10,7 +10,7 @@ import shutil
 import sys
 import time
 
-from common import SLOW, run_tests
+from common import SLOW, run_tests, wait_until
 from lab import DONE, INCOMPLETE, Lab, compare, make_tree
 
 ROUNDS = int(os.environ.get("ECBAK_KILLS", "54"))
@@ -73,6 +73,34 @@ def earlier_snapshots_outlive_random_kills():
             shutil.rmtree(f"{lab.root}/all")
 
 
+def a_killed_recover_is_finished_by_the_next():
+    with Lab(3) as lab:
+        tree = make_tree(f"{lab.root}/tree", seed=31, files=10, megabytes=4)
+        os.mkdir(f"{tree}/tmp")
+        with open(f"{tree}/tmp/large", "wb") as large:
+            large.write(random.Random(31).randbytes(60_000_000))
+        os.chmod(f"{tree}/tmp", 0o1777)
+        lab.init()
+        lab.ecbak("store", tree).expect(DONE)
+        to = f"{lab.root}/to"
+        for _ in range(2):
+            command = lab.start_ecbak("recover", "latest", "--to", to)
+            wait_until(lambda: command.poll() is not None or temporaries(to), 60, "the large file is begun", pause=0.001)
+            assert command.poll() is None, "it was too fast to be killed"
+            command.kill()
+            command.wait()
+            assert temporaries(to), "nothing was under way"
+        lab.recover(to).expect(DONE)
+        assert not temporaries(to), temporaries(to)
+        compare(tree, f"{to}{tree}")
+        for folder in (to + tree, os.path.dirname(to + tree)):
+            assert os.stat(folder).st_mode == os.stat(folder[len(to):]).st_mode, folder
+
+
+def temporaries(root):
+    return [name for _, _, names in os.walk(root) for name in names if name.startswith(".ecbak-")]
+
+
 def compare_contents(source, recovered):
     """Contents only: `kept` is a copy, its directory times are its own."""
     for folder, _, names in os.walk(source):
@@ -83,4 +111,4 @@ def compare_contents(source, recovered):
 
 
 if __name__ == "__main__":
-    sys.exit(run_tests(earlier_snapshots_outlive_random_kills))
+    sys.exit(run_tests(earlier_snapshots_outlive_random_kills, a_killed_recover_is_finished_by_the_next))

@@ -88,7 +88,7 @@ def one_loss_too_many_is_a_clear_error_and_leaves_nothing_half_written():
         lab.ecbak("store", "--code", "4+2", tree).expect(DONE)
         lab.kill("node-2", "node-3", "node-4")
         to = f"{lab.root}/to"
-        result = lab.ecbak("recover", "latest", "--to", to).expect(FAILED)
+        result = lab.ecbak("recover", "latest", "--to", to).expect(TOO_FEW)
         # A small pack has three fragments only: where all three were lost, that is what is said.
         assert re.search("object [0-9a-f]+.*needs 4|pack [0-9a-f]+: no fragment of it", result.err), result.err
         for folder, _, names in os.walk(to):
@@ -130,6 +130,27 @@ def too_few_members_store_nothing():
         assert lab.snapshots() == []
 
 
+def with_all_others_dead_nothing_is_called_a_snapshot():
+    with Lab(3) as lab:
+        tree = make_tree(f"{lab.root}/tree", files=5, megabytes=2)
+        lab.init()
+        lab.kill("node-2", "node-3")
+        wait_until(lambda: sum(m["state"] == "dead" for m in lab.members()) == 2, 30, "the others are seen dead")
+        result = lab.ecbak("store", tree, "--json").expect(TOO_FEW)
+        assert (result.json["survives"], result.json["snapshot"]) == (-1, None), result.json
+        text = lab.ecbak("store", tree).expect(TOO_FEW)
+        assert "Lost with this machine" in text.out and "no snapshot was made" in text.err, (text.out, text.err)
+        assert lab.snapshots() == []
+        lab.start("node-2", "node-3")
+        lab.wait_all_alive()
+        again = lab.ecbak("store", tree, "--json").expect(DONE).json
+        assert again["survives"] == 1 and again["bytes_new"] < 100_000, again
+        assert [snapshot["id"] for snapshot in lab.snapshots()] == [again["snapshot"]]
+        lab.kill("node-1")
+        lab.recover(f"{lab.root}/to", node="node-2").expect(DONE)
+        compare(tree, f"{lab.root}/to{tree}")
+
+
 if __name__ == "__main__":
     sys.exit(run_tests(
         every_choice_of_two_lost_nodes_of_six_recovers,
@@ -139,4 +160,5 @@ if __name__ == "__main__":
         one_loss_too_many_is_a_clear_error_and_leaves_nothing_half_written,
         a_corrupt_fragment_is_replaced_by_another,
         too_few_members_store_nothing,
+        with_all_others_dead_nothing_is_called_a_snapshot,
     ))

@@ -21,7 +21,7 @@ PLANTED = [
     ("layers", "node/membership/meta.c", '#include "node/peers/nodes.h"\n', "node/membership/meta.c:1"),
     ("layers", "cli/commands/cmd_store.c", '#include "node/store/store.h"\n', "cli/commands/cmd_store.c:1"),
     ("layers", "cli/store/store.c", '#include "cli/ui/output.h"\n', "cli/store/store.c:1"),
-    ("layers", "cli/home/cache.c", '#include "cli/remote/fetch.h"\n', "cli/home/cache.c:1"),
+    ("layers", "cli/home/cache.c", '#include "cli/remote/fetcher.h"\n', "cli/home/cache.c:1"),
     ("layers", "cli/vault/pack.c", '#include "cli/ui/output.h"\n', "cli/vault/pack.c:1"),
     ("pure", "coding/rs.c", "#include <unistd.h>\n", "<unistd.h>"),
     ("pure", "gossip/core/swim.c", "#include <sys/socket.h>\n", "<sys/socket.h>"),

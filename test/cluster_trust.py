@@ -18,7 +18,8 @@ def revoke(cluster, *arguments):
 
 def vault(node, *arguments, check=True):
     """An ecbak command with a home of this test's own."""
-    env = dict(os.environ, ECBAK_SOCKET=node.socket, ECBAK_HOME=str(node.cluster.dir / "home"))
+    env = dict(os.environ, ECBAK_SOCKET=node.socket, ECBAK_HOME=str(node.cluster.dir / "home"),
+               ECBAK_CACHE=str(node.cluster.dir / "cache"))
     return run("ecbak", *arguments, check=check, env=env)
 
 

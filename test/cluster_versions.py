@@ -128,7 +128,8 @@ def who_speaks_with_both_sides_holds_them_together_and_nobody_is_taken_for_dead(
 
 def ecbak(node, *arguments):
     """A command with a vault of this test's own."""
-    return run("ecbak", *arguments, env=dict(os.environ, ECBAK_SOCKET=node.socket, ECBAK_HOME=str(node.cluster.dir / "home")))
+    return run("ecbak", *arguments, env=dict(os.environ, ECBAK_SOCKET=node.socket, ECBAK_HOME=str(node.cluster.dir / "home"),
+                                             ECBAK_CACHE=str(node.cluster.dir / "cache")))
 
 
 if __name__ == "__main__":

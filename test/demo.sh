@@ -71,7 +71,7 @@ run ecbak lab kill node-2 node-3
 run ecbak members --wait-for 2=dead --timeout 60s
 
 step "5. The client forgets everything: keys, caches, state"
-run rm -rf "$ECBAK_HOME"
+run rm -rf "$ECBAK_HOME" "$ECBAK_CACHE"
 
 step "6. From the 25 words and one living node, everything comes back"
 printf '(through another node than the one that took the backup)\n'

@@ -35,6 +35,8 @@ static struct {
     uint64_t puts, gets;      /* packs sent, packs fetched */
     uint64_t fail_puts_after; /* 0: never; else puts beyond so many fail */
     bool fail_record;
+    void (*before_answer)(void); /* NULL: nothing happens before client_next answers */
+    bool damage;                 /* what is missing is so because it is damaged */
     uint64_t biggest_pack;
 } fake = {.lock = PTHREAD_MUTEX_INITIALIZER, .members = FAKE_MEMBERS};
 
@@ -80,7 +82,8 @@ static inline void fake_reset(void)
     fake.record_sizes = NULL;
     fake.pack_count = fake.record_count = 0;
     fake.puts = fake.gets = fake.fail_puts_after = fake.biggest_pack = 0;
-    fake.fail_record = false;
+    fake.fail_record = fake.damage = false;
+    fake.before_answer = NULL;
     fake.members = FAKE_MEMBERS;
 }
 
@@ -205,7 +208,9 @@ int client_get_pack_start(struct client *client, uint64_t *call, const struct pa
     fake.gets++;
     const struct fake_pack *found = fake_find(pack);
     if (found == NULL || found->nodes < FAKE_DATA) {
-        err_set(&answer->err, ERR_TOO_FEW, "1 of 4 fragments is missing");
+        err_set(&answer->err, fake.damage ? ERR_DAMAGED : ERR_TOO_FEW,
+                "1 of 4 fragments is missing");
+        answer->corrupt = fake.damage;
     } else {
         answer->pack = alloc_copy(found->bytes, found->size);
         answer->pack_size = found->size;
@@ -218,13 +223,15 @@ int client_next(struct client *client, struct client_answer *answer, struct err 
 {
     if (client->count == 0)
         return err_set(err, ERR_TIMEOUT, "nothing was asked");
+    if (fake.before_answer != NULL)
+        fake.before_answer();
     /* The latest question first: no order is promised. */
     *answer = client->answers[--client->count];
     return 0;
 }
 
 int client_pin_packs(struct client *client, const struct pin *pin, const struct pack_id *packs,
-                     size_t count, bool heal, struct redundancy *held, struct err *err)
+                     size_t count, bool repair, struct redundancy *held, struct err *err)
 {
     (void)client;
     (void)pin;
@@ -232,7 +239,7 @@ int client_pin_packs(struct client *client, const struct pin *pin, const struct 
     pthread_mutex_lock(&fake.lock);
     for (size_t i = 0; i < count; i++) {
         struct fake_pack *pack = fake_find(&packs[i]);
-        if (heal && pack != NULL && pack->nodes >= FAKE_DATA && pack->nodes < fake.members)
+        if (repair && pack != NULL && pack->nodes >= FAKE_DATA && pack->nodes < fake.members)
             pack->nodes = fake.members;
         fake_held(&held[i], &packs[i]);
     }

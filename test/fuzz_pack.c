@@ -1,6 +1,5 @@
 /* Packs of whatever bytes. The first byte chooses how deep they get: the seals stop all that a
  * fuzzer could make up, so the layers behind them are fed through seals of our own. */
-#include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
 

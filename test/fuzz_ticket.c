@@ -6,7 +6,6 @@
 #include <sodium.h>
 
 #include "cli/admit/ticket.h"
-#include "coding/base/bytes.h"
 #include "node/common/armor.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

@@ -21,7 +21,7 @@ from common import BUILD, HERE, SLOW
 
 ECBAK = str(BUILD / "ecbak")
 
-DONE, FAILED, USAGE, INCOMPLETE, TOO_FEW, DAMAGED = range(6)
+DONE, FAILED, USAGE, INCOMPLETE, TOO_FEW, DAMAGED, FULL = range(7)
 
 
 class Result:
@@ -69,6 +69,7 @@ class Lab:
         env = {key: value for key, value in os.environ.items() if not key.startswith("ECBAK_")}
         env["ECBAK_SOCKET"] = self.socket(node)
         env["ECBAK_HOME"] = home or self.home
+        env["ECBAK_CACHE"] = f"{self.root}/cache"
         return env
 
     def run(self, *args, env=None, timeout=300):

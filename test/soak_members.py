@@ -54,7 +54,8 @@ class Load:
         self.running = [self.pool.submit(self.store, node, random.Random(draw.random())) for node in nodes]
 
     def store(self, node, draw):
-        env = dict(os.environ, ECBAK_SOCKET=node.socket, ECBAK_HOME=str(self.folder / f"home-{node.number}"))
+        env = dict(os.environ, ECBAK_SOCKET=node.socket, ECBAK_HOME=str(self.folder / f"home-{node.number}"),
+                       ECBAK_CACHE=str(self.folder / f"cache-{node.number}"))
         source = self.folder / f"source-{node.number}"
         run("ecbak", "init", "--json", env=env)
         while not self.stop.is_set() and self.stored_mb < self.round_mb:

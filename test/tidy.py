@@ -2,7 +2,7 @@
 """Holds the sources to the house rules; `make tidy` runs it. Each finding is one line; any one fails.
 
   layers   an include points only to layers below (LAYERS)
-  pure     coding/, gossip/ and cli/vault/ touch no file, socket, clock or terminal
+  pure     coding/, gossip/, node/placement/ and cli/vault/ touch no file, socket, clock or terminal
   banned   functions that overrun, keep hidden state or start shells
   sizes    functions, files and folders that a reader can take in
   dead     every function is called by something else than tests, or is among EXCEPTIONS

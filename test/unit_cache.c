@@ -6,52 +6,62 @@
 
 #include <cmocka.h>
 
+#include <dirent.h>
 #include <sodium.h>
 #include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "cli/home/cache.h"
 #include "coding/base/alloc.h"
+#include "test/remove_tree.h"
 
-static char folder[] = "/tmp/ecbak-unit-cache-XXXXXX";
-static char path[64];
+static char base[] = "/tmp/ecbak-unit-cache-XXXXXX";
+static char folder[64]; /* of the caches; not there at first */
 
-static int make_folder(void **state)
+static int make_base(void **state)
 {
     (void)state;
-    if (mkdtemp(folder) == NULL)
-        return -1;
-    snprintf(path, sizeof(path), "%s/cache.db", folder);
+    snprintf(folder, sizeof(folder), "%s/caches", mkdtemp(base));
     return 0;
 }
 
-static int remove_file(void **state)
+static int remove_caches(void **state)
 {
     (void)state;
-    static const char *const ends[] = {"", "-wal", "-shm"};
-    for (size_t i = 0; i < 3; i++) {
-        char file[80];
-        snprintf(file, sizeof(file), "%s%s", path, ends[i]);
-        unlink(file);
+    return remove_tree(folder);
+}
+
+static int remove_base(void **state)
+{
+    (void)state;
+    return rmdir(base);
+}
+
+/* The cache's file; there is one. */
+static void file_of(char path[128])
+{
+    unsigned count = 0;
+    DIR *dir = opendir(folder);
+    assert_non_null(dir);
+    for (struct dirent *entry; (entry = readdir(dir)) != NULL;) {
+        size_t size = strlen(entry->d_name);
+        if (size < 3 || strcmp(entry->d_name + size - 3, ".db") != 0)
+            continue;
+        snprintf(path, 128, "%s/%.60s", folder, entry->d_name);
+        count++;
     }
-    return 0;
-}
-
-static int remove_folder(void **state)
-{
-    remove_file(state);
-    return rmdir(folder);
+    closedir(dir);
+    assert_int_equal(count, 1);
 }
 
 static struct cache *open_cache(void)
 {
     struct cache *cache = NULL;
     struct err err = ERR_INIT;
-    if (cache_open(&cache, path, &err) != 0)
+    if (cache_open(&cache, folder, &err) != 0)
         fail_msg("%s", err.text);
     return cache;
 }
@@ -299,24 +309,91 @@ static void damaged_foreign_and_later_files_are_made_anew(void **state)
     ids(id.bytes, "index", 1);
     assert_int_equal(cache_add_index(cache, &id, &err), 0);
     cache_close(&cache);
+    char path[128];
+    file_of(path);
     FILE *file = fopen(path, "r+b");
     assert_non_null(file);
     for (int i = 0; i < 5000; i++)
         fputc(i, file);
     fclose(file);
     cache = open_cache();
+    assert_non_null(cache_notice(cache, false));
     assert_int_equal(find(cache, 1, NULL), 0);
     assert_false(cache_has_index(cache, &id)); /* so that it is read again */
     add(cache, 1, 0, 10, true);
     cache_close(&cache);
 
     sqlite3 *db = NULL;
+    file_of(path);
     assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
     assert_int_equal(sqlite3_exec(db, "PRAGMA user_version=99", NULL, NULL, NULL), SQLITE_OK);
     sqlite3_close(db);
     cache = open_cache();
+    assert_non_null(cache_notice(cache, false));
     assert_int_equal(find(cache, 1, NULL), 0);
     cache_close(&cache);
+
+    file_of(path); /* of the right version, but a table of it is gone */
+    assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(db, "DROP TABLE chunk", NULL, NULL, NULL), SQLITE_OK);
+    sqlite3_close(db);
+    cache = open_cache();
+    assert_int_equal(find(cache, 1, NULL), 0);
+    cache_close(&cache);
+}
+
+static void a_cache_that_is_damaged_inside_is_noticed_and_goes(void **state)
+{
+    (void)state;
+    struct cache *cache = open_cache();
+    struct chunk_location place;
+    struct chunk_id id;
+    struct err err = ERR_INIT;
+    char path[128];
+    add(cache, 1, 0, 5000, true);
+    assert_true(cache_is_whole(cache));
+    cache_close(&cache);
+    file_of(path);
+    FILE *file = fopen(path, "r+b");
+    assert_non_null(file);
+    assert_int_equal(fseek(file, 8 * 4096, SEEK_SET), 0); /* past the tables' own pages */
+    for (int i = 0; i < 40 * 4096; i++)
+        fputc(0xee, file);
+    fclose(file);
+    cache = open_cache();
+    assert_null(cache_notice(cache, true));
+    assert_false(cache_is_whole(cache));
+    for (uint32_t chunk = 0; chunk < 5000 && !cache_is_damaged(cache); chunk++) {
+        ids(id.bytes, "chunk", chunk);
+        if (cache_find(cache, &id, &place, &err) != 0 && err.code != ERR_NOT_FOUND)
+            assert_int_equal(err.code, ERR_DAMAGED);
+    }
+    assert_true(cache_is_damaged(cache));
+    cache_close(&cache);
+    cache = open_cache();
+    assert_non_null(cache_notice(cache, true));
+    assert_null(cache_notice(cache, false));
+    assert_true(cache_is_whole(cache));
+    cache_close(&cache);
+}
+
+static void one_that_is_made_anew_is_not_harmed_by_those_who_have_the_old_one(void **state)
+{
+    (void)state;
+    struct cache *old = open_cache();
+    add(old, 1, 0, 10, true);
+    struct cache *new = open_cache();
+    struct err err = ERR_INIT;
+    assert_int_equal(cache_renew(&new, &err), 0);
+    uint32_t number = add(new, 2, 100, 10, true);
+    add(old, 3, 200, 10, true); /* it still works */
+    assert_true(find(old, 205, NULL) != 0);
+    cache_close(&old); /* and would take the log of its name with it */
+    struct cache *later = open_cache();
+    assert_int_equal(find(later, 105, NULL), number);
+    assert_int_equal(find(later, 205, NULL), 0);
+    cache_close(&later);
+    cache_close(&new);
 }
 
 static void the_file_is_for_its_owner_alone(void **state)
@@ -324,20 +401,34 @@ static void the_file_is_for_its_owner_alone(void **state)
     (void)state;
     struct cache *cache = open_cache();
     struct stat status;
-    char wal[80];
+    char path[128], wal[140];
     add(cache, 1, 0, 10, true);
+    file_of(path);
     snprintf(wal, sizeof(wal), "%s-wal", path);
     assert_int_equal(stat(path, &status), 0);
     assert_int_equal(status.st_mode & 0777, 0600);
     assert_int_equal(stat(wal, &status), 0);
     assert_int_equal(status.st_mode & 0777, 0600);
     cache_close(&cache);
+}
+
+static void where_none_can_be_kept_there_is_one_for_the_time_being(void **state)
+{
+    (void)state;
+    struct cache *cache = NULL;
     struct err err = ERR_INIT;
-    char nowhere[100];
-    snprintf(nowhere, sizeof(nowhere), "%s-none/cache.db", path);
-    assert_int_equal(cache_open(&cache, nowhere, &err), -1);
-    assert_null(cache);
-    assert_int_equal(err.code, ERR_NOT_FOUND);
+    FILE *file = fopen(folder, "w"); /* in the way of the folder */
+    assert_non_null(file);
+    fclose(file);
+    assert_int_equal(cache_open(&cache, folder, &err), 0);
+    assert_non_null(cache_notice(cache, false));
+    uint32_t number = add(cache, 1, 0, 10, true);
+    assert_int_equal(find(cache, 5, NULL), number);
+    cache_close(&cache);
+    unlink(folder);
+    cache = open_cache();
+    assert_int_equal(find(cache, 5, NULL), 0);
+    cache_close(&cache);
 }
 
 int main(void)
@@ -346,17 +437,24 @@ int main(void)
         return 1;
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_teardown(a_chunk_is_found_where_it_was_put_also_after_a_restart,
-                                  remove_file),
-        cmocka_unit_test_teardown(a_pack_added_again_keeps_its_number, remove_file),
+                                  remove_caches),
+        cmocka_unit_test_teardown(a_pack_added_again_keeps_its_number, remove_caches),
         cmocka_unit_test_teardown(a_lost_packs_chunks_are_forgotten_until_stored_again,
-                                  remove_file),
+                                  remove_caches),
         cmocka_unit_test_teardown(every_living_pack_that_has_a_chunk_is_known_the_latest_first,
-                                  remove_file),
-        cmocka_unit_test_teardown(unpublished_packs_are_listed_whole_until_published, remove_file),
-        cmocka_unit_test_teardown(indexes_are_read_once, remove_file),
-        cmocka_unit_test_teardown(a_batch_is_seen_at_once_and_kept_by_closing, remove_file),
-        cmocka_unit_test_teardown(damaged_foreign_and_later_files_are_made_anew, remove_file),
-        cmocka_unit_test_teardown(the_file_is_for_its_owner_alone, remove_file),
+                                  remove_caches),
+        cmocka_unit_test_teardown(unpublished_packs_are_listed_whole_until_published,
+                                  remove_caches),
+        cmocka_unit_test_teardown(indexes_are_read_once, remove_caches),
+        cmocka_unit_test_teardown(a_batch_is_seen_at_once_and_kept_by_closing, remove_caches),
+        cmocka_unit_test_teardown(damaged_foreign_and_later_files_are_made_anew, remove_caches),
+        cmocka_unit_test_teardown(a_cache_that_is_damaged_inside_is_noticed_and_goes,
+                                  remove_caches),
+        cmocka_unit_test_teardown(one_that_is_made_anew_is_not_harmed_by_those_who_have_the_old_one,
+                                  remove_caches),
+        cmocka_unit_test_teardown(the_file_is_for_its_owner_alone, remove_caches),
+        cmocka_unit_test_teardown(where_none_can_be_kept_there_is_one_for_the_time_being,
+                                  remove_caches),
     };
-    return cmocka_run_group_tests(tests, make_folder, remove_folder);
+    return cmocka_run_group_tests(tests, make_base, remove_base);
 }

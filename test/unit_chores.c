@@ -10,7 +10,6 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 
-#include "coding/base/alloc.h"
 #include "node/base/date_file.h"
 #include "node/chores/announce.h"
 #include "node/chores/chores.h"
@@ -71,7 +70,7 @@ void follow_release(struct follow *follow)
     (void)follow;
 }
 
-void follow_greet(struct follow *follow, struct peers *peers)
+void follow_pull_new(struct follow *follow, struct peers *peers)
 {
     (void)follow, (void)peers;
     atomic_fetch_add(&greeted, 1);

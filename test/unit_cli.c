@@ -252,8 +252,9 @@ static void trouble_has_the_same_status_everywhere(void **state)
     static const struct {
         enum err_code code;
         enum exit_code exit;
-    } cases[] = {{ERR_NONE, 0},  {ERR_IO, 1},      {ERR_TIMEOUT, 1}, {ERR_NOT_FOUND, 1},
-                 {ERR_USAGE, 2}, {ERR_TOO_FEW, 4}, {ERR_KEY, 5},     {ERR_DAMAGED, 5}};
+    } cases[] = {{ERR_NONE, 0},      {ERR_IO, 1},      {ERR_TIMEOUT, 1},
+                 {ERR_NOT_FOUND, 1}, {ERR_USAGE, 2},   {ERR_TOO_FEW, 4},
+                 {ERR_KEY, 5},       {ERR_DAMAGED, 5}, {ERR_FULL, 6}};
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         struct err err = {.code = cases[i].code};
         assert_int_equal(exit_code_of(&err), cases[i].exit);

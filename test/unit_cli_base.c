@@ -8,7 +8,6 @@
 
 #include <stdatomic.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "cli/base/id_list.h"
 #include "cli/base/path.h"

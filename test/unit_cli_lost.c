@@ -167,6 +167,115 @@ static void missing_and_forked_records_are_found(void **state)
     client_close(&client);
 }
 
+/* ---- a vault's folder that was set back ------------------------------------------------------- */
+
+/* Reads the sequence of record numbers, or puts it back as it was. */
+static void keep_sequence(uint8_t bytes[256], size_t *size, bool put_back)
+{
+    char *path = alloc_format("%s/sequence", vault->dir);
+    FILE *file = fopen(path, put_back ? "wb" : "rb");
+    assert_non_null(file);
+    if (put_back)
+        assert_int_equal(fwrite(bytes, 1, *size, file), *size);
+    else
+        *size = fread(bytes, 1, 256, file);
+    fclose(file);
+    free(path);
+}
+
+/* How many findings there are; each number must be there once, unless forks are expected. */
+static size_t findings(bool forked)
+{
+    struct err err = ERR_INIT;
+    struct client *client;
+    struct snapshot_list list;
+    assert_int_equal(client_open(&client, NULL, &err), 0);
+    assert_int_equal(snapshot_list_load(&list, vault, client, &err), 0);
+    assert_int_equal(list.count, fake.record_count);
+    for (size_t i = 0; i < list.count && !forked; i++)
+        for (size_t j = 0; j < i; j++)
+            assert_true(list.snapshots[i].number != list.snapshots[j].number);
+    size_t count = list.finding_count;
+    snapshot_list_release(&list);
+    client_close(&client);
+    return count;
+}
+
+static void a_folder_that_was_set_back_is_noticed_and_uses_no_number_twice(void **state)
+{
+    (void)state;
+    struct store_result result;
+    uint8_t sequence[256];
+    size_t size;
+    make_file("a", 100, 0);
+    store_well(&result);
+    keep_sequence(sequence, &size, false);
+    for (uint8_t i = 1; i < 4; i++) {
+        restart();
+        make_file("a", 100, i);
+        store_well(&result);
+    }
+    assert_int_equal(notices, 0);
+    keep_sequence(sequence, &size, true);
+    for (uint8_t i = 4; i < 7; i++) {
+        restart();
+        make_file("a", 100, i);
+        store_well(&result);
+        assert_int_equal(notices, 1); /* by the first of them alone */
+        assert_int_equal(findings(false), 0);
+    }
+}
+
+static void a_fork_is_history_once_its_writer_goes_on(void **state)
+{
+    (void)state;
+    struct store_result result;
+    uint8_t sequence[256];
+    size_t size;
+    make_file("a", 100, 0);
+    store_well(&result);
+    keep_sequence(sequence, &size, false);
+    restart();
+    make_file("a", 100, 1);
+    store_well(&result);
+    /* Set back, and stored while no node can be reached that has the newer record. */
+    keep_sequence(sequence, &size, true);
+    uint8_t *hidden = fake.records[1];
+    size_t hidden_size = fake.record_sizes[1];
+    fake.record_count = 1;
+    restart();
+    make_file("a", 100, 2);
+    store_well(&result);
+    fake.records = alloc_grow(fake.records, 3, sizeof(fake.records[0]));
+    fake.record_sizes = alloc_grow(fake.record_sizes, 3, sizeof(fake.record_sizes[0]));
+    fake.records[2] = hidden;
+    fake.record_sizes[2] = hidden_size;
+    fake.record_count = 3;
+    assert_true(findings(true) > 0);
+    restart();
+    make_file("a", 100, 3);
+    store_well(&result);
+    assert_int_equal(findings(true), 0);
+}
+
+static void stores_that_were_given_up_leave_no_gap(void **state)
+{
+    (void)state;
+    struct err err = ERR_INIT;
+    struct store_result result;
+    for (uint8_t i = 0; i < 3; i++) { /* also before the first snapshot */
+        make_file("a", 1000, i);
+        fake.fail_puts_after = fake.puts + 1;
+        make_file("big", 40 * 1000 * 1000, (uint8_t)(10 + i));
+        restart();
+        assert_int_equal(store(&result, &err), -1);
+        fake.fail_puts_after = 0;
+        restart();
+        store_well(&result);
+        assert_int_equal(findings(false), 0);
+    }
+}
+
 static void a_record_of_an_unknown_kind_is_told_and_hides_no_snapshot(void **state)
 {
     (void)state;
@@ -205,6 +314,31 @@ static void a_record_of_an_unknown_kind_is_told_and_hides_no_snapshot(void **sta
     free(status);
 }
 
+static void a_home_that_cannot_be_written_to_keeps_nobody_from_listing(void **state)
+{
+    (void)state;
+    struct err err = ERR_INIT;
+    struct store_result result;
+    struct client *client;
+    struct snapshot_list list;
+    make_file("a", 1000, 1);
+    store_well(&result);
+    restart();
+    char *heads = alloc_format("%s/heads", vault->dir);
+    unlink(heads);
+    assert_int_equal(mkdir(heads, 0700), 0); /* as root writes to folders that refuse others */
+    free(heads);
+    assert_int_equal(client_open(&client, NULL, &err), 0);
+    assert_int_equal(snapshot_list_load(&list, vault, client, &err), 0);
+    assert_int_equal(list.count, 1);
+    assert_int_equal(list.finding_count, 1);
+    assert_int_equal(list.findings[0].kind, FINDING_FORGETFUL);
+    snapshot_list_release(&list);
+    client_close(&client);
+    make_file("a", 1001, 1);
+    store_well(&result);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -214,7 +348,11 @@ int main(void)
         TEST(what_was_lost_for_a_while_is_recovered_when_it_is_back),
         TEST(what_a_lost_pack_had_is_taken_from_another_that_has_it_too),
         TEST(missing_and_forked_records_are_found),
+        TEST(a_folder_that_was_set_back_is_noticed_and_uses_no_number_twice),
+        TEST(a_fork_is_history_once_its_writer_goes_on),
+        TEST(stores_that_were_given_up_leave_no_gap),
         TEST(a_record_of_an_unknown_kind_is_told_and_hides_no_snapshot),
+        TEST(a_home_that_cannot_be_written_to_keeps_nobody_from_listing),
     };
     return cmocka_run_group_tests(tests, set_up_all, NULL);
 }

@@ -51,7 +51,14 @@ static void nothing_half_written_is_left_when_packs_are_missing(void **state)
     assert_true(gone > 0);
     const struct recover_options options = {.to = target};
     assert_int_equal(recover("latest", &options, &recovered, &err), 0);
-    assert_int_equal(recovered.outcome, JOB_FAILED);
+    assert_int_equal(recovered.outcome, JOB_TOO_FEW);
+    assert_int_equal(recovered.corrupt, 0);
+    assert_int_equal(remove_tree(target), 0);
+    /* The same, because what is missing is damaged. */
+    fake.damage = true;
+    assert_int_equal(recover("latest", &options, &recovered, &err), 0);
+    assert_int_equal(recovered.outcome, JOB_DAMAGED);
+    assert_true(recovered.corrupt > 0);
     assert_int_equal(recovered.problems, 1);
     assert_non_null(strstr(problem_path, "zbig"));
     char *path = alloc_format("%s%s", target, source);

@@ -284,6 +284,48 @@ static void silence_ends_with_the_time_limit(void **state)
     fake_stop(&fake);
 }
 
+static _Atomic int told;
+static char told_what[256];
+static void on_wait(const char *what)
+{
+    snprintf(told_what, sizeof(told_what), "%s", what);
+    told++;
+}
+
+static void who_waits_is_told_for_what_once(void **state)
+{
+    (void)state;
+    struct fake fake = {.answer = answer_never};
+    struct node_status status;
+    struct err err = ERR_INIT;
+    fake_start(&fake);
+    struct client *client = opened();
+    client_tell_waits(on_wait);
+    client_set_timeout(client, CLIENT_SILENCE_MS + 1500);
+    assert_int_equal(client_status(client, &status, &err), -1);
+    client_tell_waits(NULL);
+    assert_int_equal(told, 1);
+    assert_non_null(strstr(told_what, "waiting for ecbakd at ipc://"));
+    assert_non_null(strstr(told_what, "for 2 s at most"));
+    assert_non_null(strstr(err.text, "is there, but does not answer"));
+    client_close(&client);
+    fake_stop(&fake);
+}
+
+static void what_can_be_no_socket_is_refused_at_once(void **state)
+{
+    (void)state;
+    static const char *const bad[] = {"inproc://x", "pgm://x", "ipc://", "/run/ecbak/client.sock",
+                                      "x"};
+    struct err err = ERR_INIT;
+    struct client *client;
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        assert_int_equal(client_open(&client, bad[i], &err), -1);
+        assert_int_equal(err.code, ERR_USAGE);
+        assert_non_null(strstr(err.text, "ipc://PATH"));
+    }
+}
+
 static bool answer_by_going(struct fake *fake, const Ecbak__ClientRequest *request, void *router,
                             zmq_msg_t *route)
 {
@@ -558,6 +600,8 @@ int main(void)
         cmocka_unit_test(noise_is_ignored),
         cmocka_unit_test(a_busy_node_is_asked_again),
         cmocka_unit_test(silence_ends_with_the_time_limit),
+        cmocka_unit_test(who_waits_is_told_for_what_once),
+        cmocka_unit_test(what_can_be_no_socket_is_refused_at_once),
         cmocka_unit_test(a_node_that_goes_away_ends_every_call),
         cmocka_unit_test(what_is_answered_is_not_asked_again),
         cmocka_unit_test(a_patient_client_asks_again_when_its_node_is_back),

@@ -2,8 +2,6 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -60,6 +58,24 @@ static void a_final_slash_means_folders_only(void **state)
     assert_false(leaves_out("tmp/", "/a/tmp", false));
 }
 
+static void of_all_patterns_that_match_the_last_one_counts(void **state)
+{
+    (void)state;
+    struct err err = ERR_INIT;
+    struct exclude *exclude = exclude_new();
+    static const char *const patterns[] = {"*.log", "!/w/keep/*.log", "/w/keep/old.log", "\\!odd"};
+    for (size_t i = 0; i < sizeof(patterns) / sizeof(patterns[0]); i++)
+        assert_int_equal(exclude_add(exclude, patterns[i], &err), 0);
+    assert_true(exclude_matches(exclude, "/w/a.log", false));
+    assert_false(exclude_matches(exclude, "/w/keep/a.log", false));
+    assert_true(exclude_matches(exclude, "/w/keep/old.log", false));
+    assert_true(exclude_matches(exclude, "/w/!odd", false));
+    assert_false(exclude_matches(exclude, "/w/odd", false));
+    assert_int_equal(exclude_add(exclude, "!", &err), -1);
+    assert_int_equal(err.code, ERR_USAGE);
+    exclude_destroy(&exclude);
+}
+
 static void classes_and_escapes_are_understood(void **state)
 {
     (void)state;
@@ -90,7 +106,7 @@ static void a_file_of_patterns_skips_comments(void **state)
     char path[] = "/tmp/ecbak-exclude-XXXXXX";
     int fd = mkstemp(path);
     assert_true(fd >= 0);
-    const char text[] = "# comment\n\n*.tmp\r\n/x/y\n";
+    const char text[] = "\xef\xbb\xbf# comment\n\n \t\n*.tmp\r\n/x/y \r\n!keep.tmp\r\n";
     assert_int_equal(write(fd, text, sizeof(text) - 1), sizeof(text) - 1);
     close(fd);
     struct err err = ERR_INIT;
@@ -98,6 +114,7 @@ static void a_file_of_patterns_skips_comments(void **state)
     assert_int_equal(exclude_add_file(exclude, path, &err), 0);
     assert_true(exclude_matches(exclude, "/q/a.tmp", false));
     assert_true(exclude_matches(exclude, "/x/y", true));
+    assert_false(exclude_matches(exclude, "/q/keep.tmp", false));
     assert_false(exclude_matches(exclude, "/# comment", false));
     assert_int_equal(exclude_add_file(exclude, "/nonexistent/file", &err), -1);
     assert_int_equal(err.code, ERR_NOT_FOUND);
@@ -114,6 +131,7 @@ int main(void)
         cmocka_unit_test(a_leading_slash_means_the_whole_path),
         cmocka_unit_test(a_slash_inside_means_the_end_of_the_path),
         cmocka_unit_test(a_final_slash_means_folders_only),
+        cmocka_unit_test(of_all_patterns_that_match_the_last_one_counts),
         cmocka_unit_test(classes_and_escapes_are_understood),
         cmocka_unit_test(many_stars_do_not_explode),
         cmocka_unit_test(a_file_of_patterns_skips_comments),

@@ -45,7 +45,7 @@ static struct vault *create(const uint8_t *secret)
 {
     struct vault *vault = NULL;
     struct err err = ERR_INIT;
-    if (vault_create(&vault, secret, &err) != 0)
+    if (vault_create(&vault, secret, NULL, NULL, &err) != 0)
         fail_msg("%s", err.text);
     return vault;
 }
@@ -102,7 +102,7 @@ static void everything_is_for_the_owner_alone(void **state)
     mode_t old = umask(0);
     struct vault *vault = create(NULL);
     struct err err = ERR_INIT;
-    assert_int_equal(vault_lock(vault, &err), 0);
+    assert_int_equal(vault_lock(vault, 0, NULL, &err), 0);
     umask(old);
     assert_int_equal(nftw(folder, only_for_the_owner, 16, FTW_PHYS), 0);
     char path[HOME_PATH_MAX], dir[HOME_PATH_MAX];
@@ -126,7 +126,7 @@ static void opening_with_the_secret_makes_another_writer(void **state)
     memcpy(secret, vault->keys->secret, sizeof(secret));
     writer = vault->writer;
     struct vault *again = NULL;
-    assert_int_equal(vault_create(&again, secret, &err), -1);
+    assert_int_equal(vault_create(&again, secret, NULL, NULL, &err), -1);
     assert_int_equal(err.code, ERR_EXISTS);
     assert_null(again);
     vault_close(&vault);
@@ -168,16 +168,16 @@ static void a_second_store_is_told_to_wait(void **state)
     (void)state;
     struct vault *one = create(NULL), *two = load(NULL);
     struct err err = ERR_INIT;
-    assert_int_equal(vault_lock(one, &err), 0);
-    assert_int_equal(vault_lock(one, &err), 0);
-    assert_int_equal(vault_lock(two, &err), -1);
+    assert_int_equal(vault_lock(one, 0, NULL, &err), 0);
+    assert_int_equal(vault_lock(one, 0, NULL, &err), 0);
+    assert_int_equal(vault_lock(two, 0, NULL, &err), -1);
     assert_int_equal(err.code, ERR_BUSY);
     vault_close(&one);
-    assert_int_equal(vault_lock(two, &err), 0);
+    assert_int_equal(vault_lock(two, 0, NULL, &err), 0);
     vault_close(&two);
 }
 
-static void record_numbers_have_no_gaps_and_survive(void **state)
+static void no_record_number_is_given_twice(void **state)
 {
     (void)state;
     static const struct record_id zeros = {0}, hash_one = {"hash one"};
@@ -188,32 +188,62 @@ static void record_numbers_have_no_gaps_and_survive(void **state)
     struct err err = ERR_INIT;
     struct vault *vault = create(NULL);
     assert_int_equal(vault_reserve(vault, &number, &previous, &err), -1); /* not locked */
-    assert_int_equal(vault_lock(vault, &err), 0);
+    assert_int_equal(vault_lock(vault, 0, NULL, &err), 0);
     assert_int_equal(vault_last_record(vault, &number, &bytes, &size, &err), -1);
     assert_int_equal(err.code, ERR_NOT_FOUND);
-    for (int i = 0; i < 2; i++) { /* the first store is killed before its record */
+    for (uint64_t i = 1; i <= 2; i++) { /* each store is killed before its record */
         assert_int_equal(vault_reserve(vault, &number, &previous, &err), 0);
-        assert_true(number == 1);
+        assert_true(number == i);
         assert_memory_equal(previous.bytes, zeros.bytes, ID_SIZE);
         vault_close(&vault);
         vault = load(NULL);
-        assert_int_equal(vault_lock(vault, &err), 0);
+        assert_int_equal(vault_lock(vault, 0, NULL, &err), 0);
+    }
+    assert_int_equal(vault_reserve(vault, &number, &previous, &err), 0);
+    assert_true(number == 3);
+    for (uint64_t other = 1; other <= 4; other++) {
+        int saved =
+            vault_save_record(vault, other, (const uint8_t *)"record one", 10, &hash_one, &err);
+        assert_int_equal(saved, other == 3 ? 0 : -1);
     }
     assert_int_equal(
-        vault_save_record(vault, 2, (const uint8_t *)"record two", 10, &hash_one, &err), -1);
-    assert_int_equal(
-        vault_save_record(vault, 1, (const uint8_t *)"record one", 10, &hash_one, &err), 0);
-    assert_int_equal(
-        vault_save_record(vault, 1, (const uint8_t *)"record uno", 10, &hash_one, &err), -1);
+        vault_save_record(vault, 3, (const uint8_t *)"record uno", 10, &hash_one, &err), -1);
     vault_close(&vault);
     vault = load(NULL);
     assert_int_equal(vault_last_record(vault, &number, &bytes, &size, &err), 0);
-    assert_true(number == 1 && size == 10 && memcmp(bytes, "record one", 10) == 0);
+    assert_true(number == 3 && size == 10 && memcmp(bytes, "record one", 10) == 0);
     free(bytes);
-    assert_int_equal(vault_lock(vault, &err), 0);
+    assert_int_equal(vault_lock(vault, 0, NULL, &err), 0);
     assert_int_equal(vault_reserve(vault, &number, &previous, &err), 0);
-    assert_true(number == 2);
+    assert_true(number == 4);
     assert_memory_equal(previous.bytes, hash_one.bytes, ID_SIZE);
+    vault_close(&vault);
+}
+
+static void a_folder_that_was_set_back_goes_on_from_the_newest_record(void **state)
+{
+    (void)state;
+    static const struct record_id newest = {"hash of seven"};
+    struct record_id previous;
+    uint8_t *bytes = NULL;
+    uint64_t number = 0;
+    size_t size;
+    bool was_behind = false;
+    struct err err = ERR_INIT;
+    struct vault *vault = create(NULL);
+    assert_int_equal(vault_lock(vault, 0, NULL, &err), 0);
+    for (int i = 0; i < 2; i++) { /* it is said once */
+        assert_int_equal(vault_catch_up(vault, 7, (const uint8_t *)"record seven", 12, &newest,
+                                        &was_behind, &err),
+                         0);
+        assert_int_equal(was_behind, i == 0);
+    }
+    assert_int_equal(vault_last_record(vault, &number, &bytes, &size, &err), 0);
+    assert_true(number == 7 && size == 12 && memcmp(bytes, "record seven", 12) == 0);
+    free(bytes);
+    assert_int_equal(vault_reserve(vault, &number, &previous, &err), 0);
+    assert_true(number > 7 + 100); /* stores that were given up after it have used some */
+    assert_memory_equal(previous.bytes, newest.bytes, ID_SIZE);
     vault_close(&vault);
 }
 
@@ -240,7 +270,7 @@ static void every_flipped_byte_of_a_key_file_is_an_error(void **state)
     static const char *const names[] = {"vault.key", "writer.key", "sequence"};
     struct vault *vault = create(NULL);
     struct err err = ERR_INIT;
-    assert_int_equal(vault_lock(vault, &err), 0);
+    assert_int_equal(vault_lock(vault, 0, NULL, &err), 0);
     for (size_t i = 0; i < 3; i++)
         for (long at = 0; flip(vault, names[i], at); at++) {
             struct vault *damaged = NULL;
@@ -354,7 +384,8 @@ int main(void)
         TEST(opening_with_the_secret_makes_another_writer),
         TEST(one_of_several_vaults_is_named_by_its_beginning),
         TEST(a_second_store_is_told_to_wait),
-        TEST(record_numbers_have_no_gaps_and_survive),
+        TEST(no_record_number_is_given_twice),
+        TEST(a_folder_that_was_set_back_goes_on_from_the_newest_record),
         TEST(every_flipped_byte_of_a_key_file_is_an_error),
         TEST(files_of_another_vault_are_refused),
         TEST(a_writer_without_its_certificate_is_refused),

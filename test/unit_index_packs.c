@@ -61,9 +61,7 @@ static int begin(void **state)
     struct err err = ERR_INIT;
     if (set_up(state) != 0)
         return -1;
-    char *path = alloc_format("%s/cache.db", base);
-    int result = cache_open(&cache, path, &err);
-    free(path);
+    int result = cache_open(&cache, caches, &err);
     if (result != 0 || client_open(&client, NULL, &err) != 0)
         return -1;
     for (size_t i = 0; i < COUNT; i++)
@@ -201,6 +199,56 @@ static void what_is_no_index_of_ours_is_not_believed_and_makes_no_other_be_read_
     assert_int_equal(missing_count, 1);
 }
 
+/* ---- beside another command ------------------------------------------------------------------ */
+
+static struct cache *open_again(void)
+{
+    struct cache *other;
+    struct err err = ERR_INIT;
+    if (cache_open(&other, caches, &err) != 0)
+        fail_msg("%s", err.text);
+    return other;
+}
+
+/* What a store does beside it. */
+static void add_a_pack(void)
+{
+    struct err err = ERR_INIT;
+    struct cache *other = open_again();
+    const struct pack_id pack = {"of another command"};
+    if (cache_add_pack(other, &pack, NULL, 0, false, NULL, &err) != 0)
+        fail_msg("%s", err.text);
+    cache_close(&other);
+}
+
+static void while_packs_come_from_nodes_others_write_to_the_cache(void **state)
+{
+    (void)state;
+    fake.before_answer = add_a_pack;
+    assert_int_equal(load(), COUNT);
+    assert_read_in_order();
+}
+
+static void load_all_beside(void)
+{
+    struct err err = ERR_INIT;
+    struct client *own;
+    struct cache *other = open_again();
+    fake.before_answer = NULL;
+    assert_int_equal(client_open(&own, NULL, &err), 0);
+    assert_int_equal(index_packs_load(other, vault->keys, own, &list, NULL, &err), 0);
+    client_close(&own);
+    cache_close(&other);
+}
+
+static void of_two_that_read_the_same_indexes_the_slower_one_overrides_nothing(void **state)
+{
+    (void)state;
+    fake.before_answer = load_all_beside;
+    load();
+    assert_read_in_order();
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
 
 int main(void)
@@ -212,6 +260,8 @@ int main(void)
         TEST(an_index_that_stays_out_of_reach_makes_no_other_be_read_again),
         TEST(the_latest_index_alone_is_fetched_when_it_alone_is_new),
         TEST(what_is_no_index_of_ours_is_not_believed_and_makes_no_other_be_read_again),
+        TEST(while_packs_come_from_nodes_others_write_to_the_cache),
+        TEST(of_two_that_read_the_same_indexes_the_slower_one_overrides_nothing),
     };
     return cmocka_run_group_tests(tests, set_up_all, NULL);
 }

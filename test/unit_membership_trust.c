@@ -34,20 +34,18 @@ static void strangers_are_refused_and_counted(void **state)
 }
 
 /* What admit says to a claim of `id` under `name` with this certificate. */
-static bool is_admitted(struct trust *trust, const uint8_t id[32], const char *name,
+static bool is_admitted(struct trust *trust, const struct node_id *id, const char *name,
                         const struct cert *cert)
 {
     struct err err = ERR_INIT;
     struct node_meta meta = {.bulk = "127.0.0.1:1", .version = "1"};
     struct swim_ops ops;
-    struct node_id node;
     uint8_t bytes[META_BYTES_MAX];
     size_t size;
-    id_set(&node, id);
     assert_int_equal(cert_encode(cert, meta.certificate, &meta.certificate_size, &err), 0);
     assert_int_equal(meta_encode(&meta, bytes, &size, &err), 0);
     trust_fill_ops(trust, &ops);
-    return ops.admit(ops.context, &node, name, "127.0.0.1:1", bytes, size);
+    return ops.admit(ops.context, id, name, "127.0.0.1:1", bytes, size);
 }
 
 static void a_claim_needs_a_certificate_of_its_own_id_and_name(void **state)
@@ -56,19 +54,18 @@ static void a_claim_needs_a_certificate_of_its_own_id_and_name(void **state)
     struct node *a = node_made(NULL), *b = node_made(NULL);
     struct trust trust = {0};
     trust_init(&trust, a->keys, authority_public, NULL);
-    assert_true(is_admitted(&trust, a->keys->node.bytes, a->cert.name, &a->cert));
-    assert_true(
-        is_admitted(&trust, a->keys->node.bytes, a->cert.name, &a->cert)); /* from the cache */
-    assert_false(is_admitted(&trust, b->keys->node.bytes, a->cert.name, &a->cert));
-    assert_false(is_admitted(&trust, a->keys->node.bytes, b->cert.name, &a->cert));
+    assert_true(is_admitted(&trust, &a->keys->node, a->cert.name, &a->cert));
+    assert_true(is_admitted(&trust, &a->keys->node, a->cert.name, &a->cert)); /* from the cache */
+    assert_false(is_admitted(&trust, &b->keys->node, a->cert.name, &a->cert));
+    assert_false(is_admitted(&trust, &a->keys->node, b->cert.name, &a->cert));
     assert_int_equal(trust.refused_count, 2);
     certify(&b->cert, b->keys, b->config.name, wall_s() - 7200, wall_s() - 3600, authority_secret);
-    assert_false(is_admitted(&trust, b->keys->node.bytes, b->cert.name, &b->cert));
+    assert_false(is_admitted(&trust, &b->keys->node, b->cert.name, &b->cert));
     assert_int_equal(trust.expired_count, 1);
     uint8_t other_public[32], other_secret[64];
     crypto_sign_keypair(other_public, other_secret);
     certify(&b->cert, b->keys, b->config.name, wall_s() - 60, wall_s() + 3600, other_secret);
-    assert_false(is_admitted(&trust, b->keys->node.bytes, b->cert.name, &b->cert));
+    assert_false(is_admitted(&trust, &b->keys->node, b->cert.name, &b->cert));
     assert_int_equal(trust.foreign_count, 1);
     trust_release(&trust);
     node_free(a);
@@ -90,7 +87,7 @@ static struct revocations *revocations_made(struct node *of)
 static void expel(struct node *at, struct node *whom)
 {
     shut_out(at->revocations, &whom->cert, 0);
-    membership_heed(at->membership);
+    membership_revocations_changed(at->membership);
 }
 
 /* Does `by` know which revocations `of` has, there being one? */

@@ -7,7 +7,6 @@
 #include <cmocka.h>
 
 #include <galois.h>
-#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 

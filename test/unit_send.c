@@ -9,7 +9,6 @@
 
 #include <sodium.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "coding/base/alloc.h"
 #include "node/common/wire.h"
@@ -20,7 +19,7 @@
 #define NODES     3
 #define CALLS_MAX 16
 
-enum outcome { SILENT, BUSY, GOOD };
+enum outcome { SILENT, BUSY, FULL, GOOD };
 
 /* One put under way: which node was asked to take which row. */
 struct call {
@@ -34,7 +33,8 @@ static struct candidate candidates[NODES];
 static enum standing standings[NODES];
 static struct member members[NODES];
 static struct member_table table = {.count = NODES, .members = members};
-static struct peers peers;
+static struct counters counters;
+static struct peers peers = {.local = {.counters = &counters}};
 static struct nodes nodes = {&peers, &table, candidates, standings, NODES};
 static struct object_id object = {{7}};
 static struct pin pin = {.number = 1};
@@ -125,6 +125,10 @@ Ecbak__PeerReply *ask_reply(struct call *call, Ecbak__PeerReply__BodyCase expect
         err_set(err, ERR_BUSY, "too many requests wait");
         return NULL;
     }
+    if (call->outcome == FULL) {
+        err_set(err, ERR_FULL, "no inode is left on the disk");
+        return NULL;
+    }
     struct receipt receipt = {.index = call->index, .number = pin.number};
     receipt.object = object;
     receipt.holder = keys[call->node].node;
@@ -177,14 +181,12 @@ static void busy_then_overtaken(int at)
             asked[i]->outcome = GOOD;
 }
 
-static void a_busy_node_is_not_asked_again_when_another_has_the_row(void **state)
+static struct sending sending_of(const struct pack_id *pack)
 {
-    (void)state;
-    struct pack_id pack = {{1}};
     struct sending sending = {.nodes = &nodes,
-                              .pack = &pack,
+                              .pack = pack,
                               .object = &object,
-                              .grant = pack.bytes,
+                              .grant = pack->bytes,
                               .grant_size = 1,
                               .pin = &pin,
                               .data = 1,
@@ -194,6 +196,14 @@ static void a_busy_node_is_not_asked_again_when_another_has_the_row(void **state
         sending.fragments[i] = alloc_zero(1, 1);
         sending.fragments[i][0] = (uint8_t)i;
     }
+    return sending;
+}
+
+static void a_busy_node_is_not_asked_again_when_another_has_the_row(void **state)
+{
+    (void)state;
+    struct pack_id pack = {{1}};
+    struct sending sending = sending_of(&pack);
     script = busy_then_overtaken;
     send_fragments(&sending);
     assert_int_equal(asked_count, 3);
@@ -201,11 +211,40 @@ static void a_busy_node_is_not_asked_again_when_another_has_the_row(void **state
     assert_memory_not_equal(sending.holders.node[0].bytes, sending.holders.node[1].bytes, ID_SIZE);
 }
 
+static void all_say_that_they_are_full(int at)
+{
+    (void)at;
+    for (size_t i = 0; i < asked_count; i++)
+        if (asked[i] != NULL)
+            asked[i]->outcome = FULL;
+}
+
+static void who_has_no_space_is_named_with_what_is_missing(void **state)
+{
+    (void)state;
+    struct pack_id pack = {{1}};
+    struct sending sending = sending_of(&pack);
+    sending.fragment_size = 2500 * 1000;
+    for (size_t i = 0; i < NODES; i++) {
+        snprintf(members[i].cert.name, sizeof(members[i].cert.name), "n%zu", i);
+        candidates[i].free_bytes = i == 0 ? 1000 * 1000 : 10 * 1000 * 1000;
+    }
+    assert_int_equal(send_room(&sending), NODES - 1);
+    assert_int_equal(sending.full, 1);
+    assert_string_equal(sending.lacks, "node n0: 1.5 MB too little");
+    script = all_say_that_they_are_full;
+    send_fragments(&sending);
+    assert_int_equal(sending.placed, 0);
+    assert_int_equal(sending.full, NODES);
+    assert_non_null(strstr(sending.lacks, "node n2: no inode is left on the disk"));
+}
+
 int main(void)
 {
     if (sodium_init() < 0)
         return 1;
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup(who_has_no_space_is_named_with_what_is_missing, set_up),
         cmocka_unit_test_setup(a_busy_node_is_not_asked_again_when_another_has_the_row, set_up),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

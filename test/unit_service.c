@@ -49,11 +49,11 @@ static uint64_t counter_of(size_t node, const char *name)
     return 0;
 }
 
-static struct redundancy pinned(size_t node, const struct pack_id *pack, bool heal)
+static struct redundancy pinned(size_t node, const struct pack_id *pack, bool repair)
 {
     struct err err = ERR_INIT;
     struct redundancy held;
-    lab_ok(client_pin_packs(lab_client(&lab, node), &lab.pin, pack, 1, heal, &held, &err));
+    lab_ok(client_pin_packs(lab_client(&lab, node), &lab.pin, pack, 1, repair, &held, &err));
     return held;
 }
 

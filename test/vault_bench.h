@@ -28,10 +28,13 @@
 
 static char base[sizeof(PATH_TEMPLATE)];
 static char *source, *target; /* what is stored, where it is recovered to */
+static char *caches;          /* the folder of the vault's caches is in it */
 static struct vault *vault;
 static uint8_t secret[32]; /* the vault's: where files are cut into chunks follows from it */
 static unsigned problems;
 static char problem_path[4096];
+static unsigned notices;
+static char notice[1024];
 
 static inline void on_problem(void *ctx, const char *path, const struct err *err)
 {
@@ -41,7 +44,14 @@ static inline void on_problem(void *ctx, const char *path, const struct err *err
     snprintf(problem_path, sizeof(problem_path), "%s", path);
 }
 
-static const struct job_report report = {.problem = on_problem};
+static inline void on_notice(void *ctx, const char *text)
+{
+    (void)ctx;
+    notices++;
+    snprintf(notice, sizeof(notice), "%s", text);
+}
+
+static const struct job_report report = {.problem = on_problem, .notice = on_notice};
 
 static inline int set_up_all(void **state)
 {
@@ -67,10 +77,13 @@ static inline int set_up(void **state)
     char *home = alloc_format("%s/home", base);
     setenv("ECBAK_HOME", home, 1);
     free(home);
+    caches = alloc_format("%s/caches", base);
+    setenv("ECBAK_CACHE", caches, 1);
+    notices = 0;
     source = alloc_format("%s/source", base);
     target = alloc_format("%s/target", base);
     problems = 0;
-    return mkdir(source, 0755) == 0 ? vault_create(&vault, secret, &err) : -1;
+    return mkdir(source, 0755) == 0 ? vault_create(&vault, secret, NULL, NULL, &err) : -1;
 }
 
 static inline int tear_down(void **state)
@@ -80,6 +93,7 @@ static inline int tear_down(void **state)
     fake_reset();
     free(source);
     free(target);
+    free(caches);
     return remove_tree(base);
 }
 
@@ -138,9 +152,7 @@ static inline void restart(void)
 
 static inline void forget_cache(void)
 {
-    char *path = alloc_format("%s/cache.db", vault->dir);
-    unlink(path);
-    free(path);
+    assert_int_equal(remove_tree(caches), 0);
 }
 
 static inline int recover(const char *name, const struct recover_options *options,

@@ -25,6 +25,7 @@
 #define REPLY_MAX    65536
 #define REPLY_BUDGET (256 * 1024)
 #define ANSWER_MS    10000 /* of one address */
+#define SILENCE_MS   3000  /* of it, before somebody is told */
 #define SEEDS_MAX    16    /* that a configuration may name */
 
 /* ---- the inviter --------------------------------------------------------------------------- */
@@ -74,11 +75,20 @@ static bool is_usable(const Ecbak__JoinReply *reply)
 }
 
 /* NULL: no answer, or none that makes sense. */
-static Ecbak__JoinReply *wait_reply(void *socket, struct err *err)
+static Ecbak__JoinReply *wait_reply(void *socket, const struct join_options *o, const char *address,
+                                    struct err *err)
 {
     zmq_pollitem_t item = {.socket = socket, .events = ZMQ_POLLIN};
     Ecbak__JoinReply *reply = NULL;
-    if (zmq_poll(&item, 1, ANSWER_MS) <= 0) {
+    char text[TICKET_ADDRESS_SIZE + 64];
+    int ready = zmq_poll(&item, 1, SILENCE_MS);
+    if (ready <= 0) {
+        snprintf(text, sizeof(text), "waiting for the inviter at %s, for %d s at most", address,
+                 (ANSWER_MS - SILENCE_MS) / 1000);
+        o->tell(text);
+        ready = zmq_poll(&item, 1, ANSWER_MS - SILENCE_MS);
+    }
+    if (ready <= 0) {
         err_set(err, ERR_TIMEOUT, "no answer");
         return NULL;
     }
@@ -97,9 +107,10 @@ static Ecbak__JoinReply *wait_reply(void *socket, struct err *err)
 }
 
 /* Asks at one address after the other. *socket stays open for "done". */
-static Ecbak__JoinReply *ask(void *context, const struct ticket *ticket, const char *request,
+static Ecbak__JoinReply *ask(void *context, const struct join_options *o, const char *request,
                              void **socket, struct err *err)
 {
+    const struct ticket *ticket = o->ticket;
     char tried[TICKET_ADDRESSES_MAX * TICKET_ADDRESS_SIZE + 8] = "";
     *socket = NULL;
     for (size_t i = 0; i < ticket->address_count; i++) {
@@ -110,7 +121,7 @@ static Ecbak__JoinReply *ask(void *context, const struct ticket *ticket, const c
         if (*socket == NULL)
             continue;
         send_request(*socket, ticket, request, false);
-        Ecbak__JoinReply *reply = wait_reply(*socket, err);
+        Ecbak__JoinReply *reply = wait_reply(*socket, o, ticket->addresses[i], err);
         if (reply != NULL && reply->error == 0)
             return reply;
         if (reply != NULL) {
@@ -290,7 +301,7 @@ int join_cluster(const struct join_options *o, struct joined *joined, struct err
     context = zmq_ctx_new();
     if (context == NULL)
         return err_set(err, ERR_IO, "starting ZeroMQ: %s", zmq_strerror(zmq_errno()));
-    reply = ask(context, o->ticket, request, &socket, err);
+    reply = ask(context, o, request, &socket, err);
     if (reply == NULL ||
         check_certificate(o->ticket, request, reply->certificate, &joined->cert, err) != 0 ||
         install(o, joined->advertise, reply, err) != 0)
@@ -298,7 +309,7 @@ int join_cluster(const struct join_options *o, struct joined *joined, struct err
     joined->seed_count = reply->n_seeds;
     send_request(socket, o->ticket, request, true);
     struct err ignored = ERR_INIT; /* the join is complete, whether it was heard or not */
-    wire_free(wait_reply(socket, &ignored));
+    wire_free(wait_reply(socket, o, "the other end", &ignored));
     result = 0;
 done:
     wire_free(reply);

@@ -26,6 +26,7 @@ struct join_options {
     const char *const *settings;                               /* KEY=VALUE for the configuration */
     size_t setting_count;
     bool force;
+    void (*tell)(const char *what); /* told what takes longer than a moment */
 };
 
 struct joined {

@@ -18,7 +18,6 @@
 
 #include <assert.h>
 #include <sodium.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "coding/base/bytes.h"

@@ -1,4 +1,8 @@
-/* buffer.h - bytes that grow at their end. */
+/* buffer.h - bytes that grow at their end.
+ *
+ *   Memory   zero-initialise; buffer_release. Growing may move the bytes
+ *   Threads  one at a time for one buffer
+ */
 #ifndef ECBAK_CLI_BASE_BUFFER_H
 #define ECBAK_CLI_BASE_BUFFER_H
 

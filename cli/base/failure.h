@@ -1,4 +1,8 @@
-/* failure.h - the first error of many threads; the others see it and stop. */
+/* failure.h - the first error of many threads; the others see it and stop.
+ *
+ *   Memory   borrows `cancel`
+ *   Threads  any: locked inside; init and release one
+ */
 #ifndef ECBAK_CLI_BASE_FAILURE_H
 #define ECBAK_CLI_BASE_FAILURE_H
 

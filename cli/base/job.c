@@ -11,6 +11,12 @@ void job_problem(struct job_progress *progress, const struct job_report *report,
         report->problem(report->ctx, path, err);
 }
 
+void job_notice(const struct job_report *report, const char *text)
+{
+    if (text != NULL && report->notice != NULL)
+        report->notice(report->ctx, text);
+}
+
 unsigned job_threads(unsigned wanted, unsigned max)
 {
     long cores = sysconf(_SC_NPROCESSORS_ONLN);

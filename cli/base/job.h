@@ -37,16 +37,21 @@ struct job_progress {
     _Atomic bool cancel;       /* set by the caller: the job ends soon with ERR_CANCELLED */
 };
 
-/* Told of each file that could not be stored or recovered whole; the job goes on. path is NUL
- * terminated and may hold any byte but NUL: escape it before a terminal sees it. */
+/* problem: told of each file that could not be stored or recovered whole; the job goes on. path is
+ * NUL terminated and may hold any byte but NUL: escape it before a terminal sees it. notice: told of
+ * what a person should know and what costs nothing but time; one sentence. Each may be NULL. */
 struct job_report {
     void (*problem)(void *ctx, const char *path, const struct err *err);
+    void (*notice)(void *ctx, const char *text);
     void *ctx;
 };
 
 /* Counts a problem and tells of it. Of several threads one at a time. */
 void job_problem(struct job_progress *progress, const struct job_report *report, const char *path,
                  const struct err *err);
+
+/* text NULL: nothing is to be said. */
+void job_notice(const struct job_report *report, const char *text);
 
 /* How many threads a job runs: as many as are wanted (0: one per core, at least 2), at most max. */
 unsigned job_threads(unsigned wanted, unsigned max);
@@ -57,10 +62,12 @@ void job_allow_open_files(void);
 /* How a job ended: the command's exit code (exit_code.h). */
 enum job_outcome {
     JOB_DONE = 0,
-    JOB_FAILED = 1,
+    JOB_FAILED = 1,     /* nothing came back */
     JOB_INCOMPLETE = 3, /* files missing, or fewer losses survived than asked for */
-    JOB_TOO_FEW = 4,    /* stored, but no loss of a node is survived; or refused for that */
+    JOB_TOO_FEW = 4,    /* members: what is stored would be lost with this machine; what is
+                         * recovered is not all there */
     JOB_DAMAGED = 5,    /* wrong key, or damaged data was met */
+    JOB_FULL = 6,       /* no space */
 };
 
 #endif

@@ -1,7 +1,9 @@
 #include "cli/base/path.h"
 
 #include <assert.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "coding/base/alloc.h"
 
@@ -25,6 +27,16 @@ char *path_clean(const char *path)
     assert(used < room);
     clean[used] = '\0';
     return clean;
+}
+
+char *path_whole(const char *path)
+{
+    char *here = path[0] != '/' ? getcwd(NULL, 0) : NULL;
+    char *from = alloc_format("%s/%s", here != NULL ? here : "", path);
+    char *whole = path_clean(from);
+    free(from);
+    free(here);
+    return whole;
 }
 
 static size_t size_of(const char *path)

@@ -1,7 +1,6 @@
 /* ecbak authority - the operator's key: who may be a member of the cluster. */
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "cli/admit/issuer.h"
 #include "cli/base/text.h"

@@ -1,6 +1,5 @@
 /* ecbak authority revoke - signs that a machine is a member no more. */
 #include <stdio.h>
-#include <string.h>
 #include <unistd.h>
 
 #include "cli/admit/issuer.h"

@@ -28,11 +28,11 @@ static int refuse_second(struct err *err)
     return 0;
 }
 
-static int show_json(const struct vault *vault, const char *phrase, struct err *err)
+static int show_json(const struct vault_keys *keys, const char *phrase, struct err *err)
 {
     char id[2 * ID_SIZE + 1], line[PHRASE_TEXT_MAX + 256];
     snprintf(line, sizeof(line), "{\"vault\":\"%s\",\"phrase\":\"%s\"}\n",
-             hex_encode(id, vault->keys->vault.bytes, ID_SIZE), phrase);
+             hex_encode(id, keys->vault.bytes, ID_SIZE), phrase);
     int status = secret_print(line, err);
     sodium_memzero(line, sizeof(line));
     return status;
@@ -43,11 +43,11 @@ static const char advice[] =
     "once. Whoever has it can read every backup; without it, and without this machine,\n"
     "nobody can, and no operator can help. On a blank machine 'ecbak open' asks for it.\n";
 
-static int show_text(const struct vault *vault, const char *phrase, bool quiet, struct err *err)
+static int show_text(const struct vault_keys *keys, const char *phrase, bool quiet, struct err *err)
 {
     char id[2 * 8 + 1];
     bool on_screen = isatty(STDOUT_FILENO) == 1;
-    hex_encode(id, vault->keys->vault.bytes, 8);
+    hex_encode(id, keys->vault.bytes, 8);
     if (!quiet && on_screen)
         fprintf(stderr, "A new vault, %s. Its recovery phrase:\n\n", id);
     if (phrase_print(phrase, quiet || !on_screen, err) != 0)
@@ -58,6 +58,17 @@ static int show_text(const struct vault *vault, const char *phrase, bool quiet, 
         fprintf(stderr, "A new vault, %s. Its recovery phrase went to standard output.\n", id);
     fprintf(stderr, advice, on_screen ? "\n" : "", style_on(stderr, STYLE_BOLD), style_off(stderr));
     return 0;
+}
+
+static int show(void *ctx, const struct vault_keys *keys, struct err *err)
+{
+    const struct command_line *line = ctx;
+    char phrase[PHRASE_TEXT_MAX];
+    phrase_encode(phrase, keys->secret);
+    int status =
+        line->json ? show_json(keys, phrase, err) : show_text(keys, phrase, line->quiet, err);
+    sodium_memzero(phrase, sizeof(phrase));
+    return status == 0 ? 0 : err_context(err, "no vault was made, its phrase cannot be shown");
 }
 
 int cmd_init(int argc, char **argv)
@@ -82,17 +93,9 @@ int cmd_init(int argc, char **argv)
         return code;
     struct err err = ERR_INIT;
     struct vault *vault = NULL;
-    char phrase[PHRASE_TEXT_MAX];
-    int status = -1;
-    if (!another && refuse_second(&err) != 0)
-        goto done;
-    if (vault_create(&vault, NULL, &err) != 0)
-        goto done;
-    phrase_encode(phrase, vault->keys->secret);
-    status =
-        line.json ? show_json(vault, phrase, &err) : show_text(vault, phrase, line.quiet, &err);
-done:
-    sodium_memzero(phrase, sizeof(phrase));
+    int status = another ? 0 : refuse_second(&err);
+    if (status == 0)
+        status = vault_create(&vault, NULL, show, &line, &err);
     vault_close(&vault);
     return command_end(&line, status, &err);
 }

@@ -14,12 +14,13 @@
 #include "cli/commands/commands.h"
 #include "cli/ui/options.h"
 #include "cli/ui/output.h"
+#include "cli/ui/phrase_io.h"
 #include "coding/base/bytes.h"
 #include "node/api/client.h"
 
 #define TURN_MS      500
 #define CONFIRM_S    20 /* for the machine to say that it has its certificate */
-#define LINGER_S     5  /* then whoever comes second is told so */
+#define LINGER_S     3  /* then whoever comes second is told so */
 #define LISTEN_USUAL "0.0.0.0:7413"
 
 struct seeds {
@@ -93,24 +94,26 @@ static bool is_stopped(int fd)
     return read(fd, &info, sizeof(info)) == (ssize_t)sizeof(info);
 }
 
-static void show_ticket(const struct command_line *line, const struct ticket *ticket,
-                        const char *armor)
+/* A ticket that nobody saw is one that nobody should wait for. */
+static int show_ticket(const struct command_line *line, const struct ticket *ticket,
+                       const char *armor, struct err *err)
 {
-    char until[TEXT_SHORT_MAX];
-    if (line->json) {
-        output_json(json_pack("{s:o, s:I}", "ticket", json_text(armor), "expires",
-                              (json_int_t)ticket->expires_s));
-    } else {
-        if (!line->quiet)
-            fprintf(stderr,
-                    "On the machine that is to join (one machine, until %s), run\n"
-                    "\n    ecbak join TICKET\n\nwith this ticket; keep it secret until then:\n\n",
-                    text_time(until, ticket->expires_s));
-        printf("%s\n", armor);
-        if (!line->quiet)
-            fputc('\n', stderr);
-    }
-    fflush(stdout);
+    char until[TEXT_SHORT_MAX], text[TICKET_ARMOR_MAX + 64];
+    if (line->json)
+        snprintf(text, sizeof(text), "{\"ticket\":\"%s\",\"expires\":%lld}\n", armor,
+                 (long long)ticket->expires_s);
+    else
+        snprintf(text, sizeof(text), "%s\n", armor);
+    if (!line->json && !line->quiet)
+        fprintf(stderr,
+                "On the machine that is to join (one machine, until %s), run\n"
+                "\n    ecbak join TICKET\n\nwith this ticket; keep it secret until then:\n\n",
+                text_time(until, ticket->expires_s));
+    int status = secret_print(text, err);
+    sodium_memzero(text, sizeof(text));
+    if (!line->json && !line->quiet)
+        fputc('\n', stderr);
+    return status == 0 ? 0 : err_context(err, "the ticket is void, it cannot be shown");
 }
 
 static void show_wait(const struct ticket *ticket, bool shown)
@@ -187,8 +190,9 @@ static int run(const struct command_line *line, const struct invite_options *opt
     if (status == 0)
         status = stop = stop_descriptor(err); /* before anybody can know the ticket */
     if (stop >= 0) {
-        show_ticket(line, invite_ticket(invitation), armor);
-        status = wait_for_machine(line, invitation, stop, err);
+        status = show_ticket(line, invite_ticket(invitation), armor, err);
+        if (status == 0)
+            status = wait_for_machine(line, invitation, stop, err);
         close(stop);
     }
     sodium_memzero(armor, sizeof(armor));

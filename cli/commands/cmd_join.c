@@ -10,11 +10,11 @@
 #include <sodium.h>
 
 #include "cli/admit/join.h"
-#include "cli/base/text.h"
 #include "cli/commands/commands.h"
 #include "cli/ui/exit_code.h"
 #include "cli/ui/options.h"
 #include "cli/ui/output.h"
+#include "cli/ui/waiting.h"
 #include "node/api/client.h"
 
 #define ALIVE_WAIT_S 30
@@ -81,6 +81,8 @@ static bool start_service(const char *config)
 static void watch(struct outcome *outcome, const char *socket, bool alone)
 {
     time_t end = time(NULL) + ALIVE_WAIT_S;
+    struct waiting waiting;
+    waiting_init(&waiting);
     while (time(NULL) < end) {
         struct client *client = NULL;
         struct node_status status;
@@ -98,6 +100,8 @@ static void watch(struct outcome *outcome, const char *socket, bool alone)
         client_close(&client);
         if (outcome->answers && (alone || (outcome->alive > 1 && outcome->reach_asked > 0)))
             return;
+        waiting_tell(&waiting, "waiting for this machine's node to %s, for %d s at most",
+                     outcome->answers ? "see others and be reached" : "answer", ALIVE_WAIT_S);
         nanosleep(&(struct timespec){.tv_nsec = POLL_MS * 1000000L}, NULL);
     }
 }
@@ -150,7 +154,7 @@ static int report(const struct command_line *line, const char *config, bool no_s
 
 int cmd_join(int argc, char **argv)
 {
-    struct join_options join = {.config = JOIN_CONFIG_DEFAULT};
+    struct join_options join = {.config = JOIN_CONFIG_DEFAULT, .tell = waiting_say};
     struct option_list settings = {0};
     bool no_start = false;
     const struct option options[] = {

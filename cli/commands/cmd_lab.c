@@ -157,15 +157,19 @@ static int cmd_lab_env(int argc, char **argv)
         if (process_running(&lab, &lab.nodes[i]) != 0)
             node = &lab.nodes[i];
     if (status == 0) {
-        char socket[LAB_PATH_MAX], home[LAB_PATH_MAX + 8], folder[LAB_PATH_MAX];
+        char socket[LAB_PATH_MAX], home[LAB_PATH_MAX + 8], cache[LAB_PATH_MAX + 8];
+        char folder[LAB_PATH_MAX];
         lab_node_endpoint(socket, &lab, node != NULL ? node : &lab.nodes[0]);
         snprintf(home, sizeof(home), "%s/home", lab.dir);
+        snprintf(cache, sizeof(cache), "%s/cache", lab.dir);
         if (line.json) {
-            output_json(json_pack("{s:o, s:o, s:o}", "ECBAK_SOCKET", json_text(socket),
-                                  "ECBAK_HOME", json_text(home), "ECBAK_LAB", json_text(lab.dir)));
+            output_json(json_pack("{s:o, s:o, s:o, s:o}", "ECBAK_SOCKET", json_text(socket),
+                                  "ECBAK_HOME", json_text(home), "ECBAK_CACHE", json_text(cache),
+                                  "ECBAK_LAB", json_text(lab.dir)));
         } else {
             print_export("ECBAK_SOCKET", socket, "");
             print_export("ECBAK_HOME", home, "");
+            print_export("ECBAK_CACHE", cache, "");
             print_export("ECBAK_LAB", lab.dir, "");
             if (own_folder(folder))
                 print_export("PATH", folder, ":\"$PATH\"");

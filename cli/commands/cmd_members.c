@@ -4,14 +4,15 @@
 #include <string.h>
 #include <time.h>
 
-#include "cli/base/steady_clock.h"
 #include "cli/base/text.h"
 #include "cli/commands/commands.h"
 #include "cli/commands/members_show.h"
 #include "cli/commands/members_watch.h"
 #include "cli/ui/options.h"
 #include "cli/ui/output.h"
+#include "cli/ui/waiting.h"
 #include "node/api/client.h"
+#include "node/common/clock.h"
 
 #define POLL_MS 200
 
@@ -60,9 +61,11 @@ static int ask(struct client *client, struct member_list *list, const struct awa
     const struct members_wanted wanted = {.members = true, .events_max = CLIENT_EVENTS_MAX};
     if (awaited == NULL)
         return client_members_wanted(client, &wanted, list, err);
-    int64_t end = steady_clock_ms() + (int64_t)(timeout_ms < INT_MAX ? timeout_ms : INT_MAX);
+    int64_t end = monotonic_ms() + (int64_t)(timeout_ms < INT_MAX ? timeout_ms : INT_MAX);
+    struct waiting waiting;
+    waiting_init(&waiting);
     for (;;) {
-        int64_t left = end - steady_clock_ms();
+        int64_t left = end - monotonic_ms();
         client_set_timeout(client, left > 1 ? (int)left : 1);
         member_list_release(list);
         int status = client_members_wanted(client, &wanted, list, err);
@@ -70,7 +73,10 @@ static int ask(struct client *client, struct member_list *list, const struct awa
             return 0;
         if (status != 0 && err->code != ERR_TIMEOUT)
             return -1;
-        if (steady_clock_ms() + POLL_MS >= end)
+        waiting_tell(&waiting, "waiting for %s %s %s, for %lld s at most", awaited->who,
+                     awaited->is_count ? "members to be" : "to be", awaited->state,
+                     (long long)(left + 999) / 1000);
+        if (monotonic_ms() + POLL_MS >= end)
             return err_set(err, ERR_TOO_FEW, "still waiting for %s %s %s after %.1f s",
                            awaited->who, awaited->is_count ? "members to be" : "to be",
                            awaited->state, (double)timeout_ms / 1000);

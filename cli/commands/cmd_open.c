@@ -80,7 +80,7 @@ static int open_vault(const struct command_line *line, const char *text, bool un
         goto done;
     if (!unchecked && look_for(&found, keys, line->socket, err) != 0)
         goto done;
-    if (vault_create(&vault, secret, err) != 0) {
+    if (vault_create(&vault, secret, NULL, NULL, err) != 0) {
         if (err->code != ERR_EXISTS)
             goto done;
         was_open = true;

@@ -3,7 +3,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "cli/base/path.h"
 #include "cli/base/text.h"
@@ -17,19 +16,6 @@
 #include "coding/base/alloc.h"
 #include "coding/base/bytes.h"
 #include "node/api/client.h"
-
-/* Snapshots know whole paths: "work/a" is taken from this folder, and "." and ".." are worked out
- * by their names alone, since what they name need not exist here. */
-static char *whole_path(const char *path)
-{
-    char here[HOME_PATH_MAX] = "";
-    if (path[0] != '/' && getcwd(here, sizeof(here)) == NULL)
-        here[0] = '\0';
-    char *from = alloc_format("%s/%s", here, path);
-    char *whole = path_clean(from);
-    free(from);
-    return whole;
-}
 
 static void print_json(const struct recover_result *r, const struct snapshot *snapshot)
 {
@@ -72,7 +58,8 @@ static int run(const struct command_line *line, struct vault *vault,
     struct job_progress job = {0};
     struct recover_result result = {0};
     struct progress *progress = progress_start("recovering", &job, line->json, line->quiet);
-    struct job_report report = {.problem = progress_problem, .ctx = progress};
+    struct job_report report = {
+        .problem = progress_problem, .notice = progress_notice, .ctx = progress};
     int status = recover_run(vault, options, &job, &report, &result, err);
     progress_stop(&progress);
     if (status != 0)
@@ -113,7 +100,12 @@ static const char about[] =
     "/home/ann/work comes to DIR/home/ann/work. SNAPSHOT is the beginning of an id, or 'latest'.\n"
     "Nothing that is there is replaced without --overwrite; a file appears only once every byte "
     "of\n"
-    "it was checked. Exit status 3 when some files could not be brought back.";
+    "it was checked. A run that was stopped is finished by another: what is there with its size "
+    "and\n"
+    "time is not fetched again, unless --verify or --overwrite says so.\n"
+    "Exit status 3 when some files could not be brought back whole, or others are in their place;\n"
+    "whatever else came back, 4 when too few members are there for all of it, 5 when data is\n"
+    "damaged, 6 when there is no space here; 1 when nothing came back.";
 
 int cmd_recover(int argc, char **argv)
 {
@@ -126,7 +118,8 @@ int cmd_recover(int argc, char **argv)
         {0, "numeric-owner", OPTION_FLAG, &recover.numeric_owners, NULL,
          "owners by number, not by name"},
         {0, "host", OPTION_TEXT, &filter.host, "NAME", "'latest' of this host"},
-        {0, "path", OPTION_TEXT, &filter.path, "PATH", "'latest' that holds PATH"},
+        {0, "path", OPTION_TEXT, &filter.path, "PATH",
+         "'latest' that was made of PATH, or of a part of it"},
         {'t', "tag", OPTION_TEXT, &filter.tag, "TAG", "'latest' with this tag"},
         {0},
     };
@@ -148,15 +141,24 @@ int cmd_recover(int argc, char **argv)
     struct err err = ERR_INIT;
     if (recover.to == NULL)
         return command_end(&line, err_set(&err, ERR_USAGE, "where to? say --to DIR"), &err);
+    if (strcmp(line.operands[0], "latest") != 0 &&
+        (filter.host != NULL || filter.path != NULL || filter.tag != NULL))
+        return command_end(
+            &line,
+            err_set(&err, ERR_USAGE,
+                    "--host, --path and --tag say which 'latest' is meant; %.64s is one already",
+                    line.operands[0]),
+            &err);
     recover.endpoint = line.socket;
     recover.path_count = line.operand_count - 1;
     char **paths = alloc_zero(recover.path_count, sizeof(*paths));
     for (size_t i = 0; i < recover.path_count; i++)
-        paths[i] = whole_path(line.operands[i + 1]);
+        paths[i] = path_whole(line.operands[i + 1]);
     recover.paths = (const char *const *)paths;
+    char *filter_path = filter.path != NULL ? path_whole(filter.path) : NULL;
+    filter.path = filter_path;
     int status = choose_and_run(&line, &recover, &filter, &err);
-    if (err.code == ERR_TOO_FEW) /* of fragments; the exit status for it speaks of members */
-        err.code = ERR_NOT_FOUND;
+    free(filter_path);
     for (size_t i = 0; i < recover.path_count; i++)
         free(paths[i]);
     free(paths);

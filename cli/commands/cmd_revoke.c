@@ -1,6 +1,5 @@
 /* ecbak revoke - gives what the authority signed to this machine's node, which spreads it. */
 #include <stdio.h>
-#include <string.h>
 
 #include "cli/commands/commands.h"
 #include "cli/commands/revocation_publish.h"

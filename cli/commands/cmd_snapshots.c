@@ -4,6 +4,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "cli/base/path.h"
 #include "cli/base/text.h"
 #include "cli/commands/commands.h"
 #include "cli/home/home.h"
@@ -56,7 +57,8 @@ static json_t *snapshot_json(const struct snapshot *s)
 static void print_json(const struct snapshot_list *list, const struct vault *vault,
                        const struct snapshot_filter *filter)
 {
-    static const char *const kinds[] = {"", "gap", "fork", "rollback", "unreadable", "newer"};
+    static const char *const kinds[] = {"",           "gap",   "fork",     "rollback",
+                                        "unreadable", "newer", "forgetful"};
     json_t *snapshots = json_array(), *findings = json_array();
     for (size_t i = 0; i < list->count; i++)
         if (snapshot_matches(&list->snapshots[i], filter))
@@ -129,6 +131,9 @@ static void print_text(const struct snapshot_list *list, const struct snapshot_f
     if (shown < list->count)
         printf(" of %zu", list->count);
     printf(", as %u of %u nodes know them\n", list->nodes_answered, list->nodes_asked);
+    struct err why = ERR_INIT;
+    if (shown == 0 && list->count > 0 && snapshot_explain(list, filter, &why) != 0)
+        output_warning("%s", why.text);
 }
 
 int cmd_snapshots(int argc, char **argv)
@@ -137,7 +142,7 @@ int cmd_snapshots(int argc, char **argv)
     const struct option options[] = {
         {0, "host", OPTION_TEXT, &filter.host, "NAME", "only those of this host"},
         {0, "path", OPTION_TEXT, &filter.path, "PATH",
-         "only those that hold PATH, or a part of it"},
+         "only those that were made of PATH, or of a part of it"},
         {'t', "tag", OPTION_TEXT, &filter.tag, "TAG", "only those with this tag"},
         {0},
     };
@@ -158,6 +163,8 @@ int cmd_snapshots(int argc, char **argv)
         return code;
     struct err err = ERR_INIT;
     struct vault *vault = NULL;
+    char *path = filter.path != NULL ? path_whole(filter.path) : NULL;
+    filter.path = path;
     struct client *client = NULL;
     struct snapshot_list list = {0};
     int status = -1;
@@ -172,6 +179,7 @@ int cmd_snapshots(int argc, char **argv)
         output_warning("%s", list.findings[i].text);
     status = 0;
 done:
+    free(path);
     snapshot_list_release(&list);
     client_close(&client);
     vault_close(&vault);

@@ -1,6 +1,7 @@
 /* ecbak store - files and directories in, one snapshot in the cluster out. */
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "cli/base/text.h"
 #include "cli/commands/commands.h"
@@ -13,8 +14,9 @@
 #include "cli/vault/snapshot.h"
 #include "coding/base/bytes.h"
 
-#define LEVEL_MAX 19
-#define SHAPE_MAX 255 /* fragments of an object, data and parity together */
+#define LEVEL_MAX     19
+#define WORD_SIZE_MAX 255 /* of a host's name, and of a tag */
+#define SHAPE_MAX     255 /* fragments of an object, data and parity together */
 
 struct store_command {
     struct option_list tags, exclude, exclude_files;
@@ -39,6 +41,17 @@ static int read_code(struct store_options *options, const char *text, struct err
     return 0;
 }
 
+/* Said before anything is sent: they go into the record, which is the last thing that is made. */
+static int check_words(const struct store_command *c, struct err *err)
+{
+    if (c->options.host != NULL && strlen(c->options.host) > WORD_SIZE_MAX)
+        return err_set(err, ERR_USAGE, "--host takes a name of at most %d bytes", WORD_SIZE_MAX);
+    for (size_t i = 0; i < c->tags.count; i++)
+        if (strlen(c->tags.items[i]) > WORD_SIZE_MAX)
+            return err_set(err, ERR_USAGE, "--tag takes a word of at most %d bytes", WORD_SIZE_MAX);
+    return 0;
+}
+
 static int read_excludes(struct exclude *exclude, const struct store_command *c, struct err *err)
 {
     for (size_t i = 0; i < c->exclude.count; i++)
@@ -50,10 +63,11 @@ static int read_excludes(struct exclude *exclude, const struct store_command *c,
     return 0;
 }
 
-static void print_json(const struct store_result *r)
+static void print_json(const struct store_result *r, bool dry_run)
 {
     json_t *object = json_object();
-    json_object_set_new(object, "snapshot", json_hex(r->snapshot.bytes, ID_SIZE));
+    json_object_set_new(object, "snapshot",
+                        r->published ? json_hex(r->snapshot.bytes, ID_SIZE) : json_null());
     json_object_set_new(object, "files", json_integer((json_int_t)r->files));
     json_object_set_new(object, "bytes", json_integer((json_int_t)r->bytes));
     json_object_set_new(object, "bytes_new", json_integer((json_int_t)r->bytes_new));
@@ -61,9 +75,20 @@ static void print_json(const struct store_result *r)
     json_object_set_new(object, "objects", json_integer((json_int_t)r->objects));
     json_object_set_new(object, "data", json_integer(r->data));
     json_object_set_new(object, "parity", json_integer(r->parity));
-    json_object_set_new(object, "survives", json_integer(r->survives));
+    json_object_set_new(object, "survives", dry_run ? json_null() : json_integer(r->survives));
+    json_object_set_new(object, "grown", json_integer((json_int_t)r->grown));
     json_object_set_new(object, "seconds", json_figure(r->seconds));
     output_json(object);
+}
+
+/* No reason to worry: logs always do. */
+static void print_grown(const struct store_result *r)
+{
+    char count[TEXT_SHORT_MAX];
+    if (r->grown > 0)
+        printf("%s file%s grew meanwhile: stored as of when %s opened\n",
+               text_count(count, r->grown), r->grown == 1 ? "" : "s",
+               r->grown == 1 ? "it was" : "they were");
 }
 
 static void print_text(const struct store_result *r, bool dry_run)
@@ -75,20 +100,27 @@ static void print_text(const struct store_result *r, bool dry_run)
                r->files == 1 ? "" : "s", text_bytes(b, r->bytes), text_bytes(c, r->bytes_new));
         return;
     }
-    printf("Snapshot %s%.8s%s: %s file%s, %s, in %s\n", style_on(stdout, STYLE_BOLD), id,
-           style_off(stdout), text_count(a, r->files), r->files == 1 ? "" : "s",
+    if (r->published)
+        printf("Snapshot %s%.8s%s", style_on(stdout, STYLE_BOLD), id, style_off(stdout));
+    else
+        printf("%sNo snapshot%s", style_on(stdout, STYLE_BAD), style_off(stdout));
+    printf(": %s file%s, %s, in %s\n", text_count(a, r->files), r->files == 1 ? "" : "s",
            text_bytes(b, r->bytes), text_duration(c, r->seconds));
     printf("%s new, %s sent; %s object%s of %u data and %u parity fragments\n",
            text_bytes(a, r->bytes_new), text_bytes(b, r->bytes_sent), text_count(c, r->objects),
            r->objects == 1 ? "" : "s", r->data, r->parity);
-    enum style style = r->survives == 0         ? STYLE_BAD
+    print_grown(r);
+    enum style style = r->survives <= 0         ? STYLE_BAD
                        : r->outcome == JOB_DONE ? STYLE_GOOD
                                                 : STYLE_WARN;
-    if (r->survives == 0)
+    if (r->survives == STORE_LOST_WITH_US)
+        printf("%sLost with this machine: survives no loss at all%s\n", style_on(stdout, style),
+               style_off(stdout));
+    else if (r->survives == 0)
         printf("%sSurvives no loss beyond that of this machine%s\n", style_on(stdout, style),
                style_off(stdout));
     else
-        printf("%sSurvives the loss of this machine and of any %u other%s%s\n",
+        printf("%sSurvives the loss of this machine and of any %d other%s%s\n",
                style_on(stdout, style), r->survives, r->survives == 1 ? "" : "s",
                style_off(stdout));
 }
@@ -100,14 +132,15 @@ static int run(const struct command_line *line, struct vault *vault, struct stor
     struct job_progress job = {0};
     struct store_result result = {0};
     struct progress *progress = progress_start("storing", &job, line->json, line->quiet);
-    struct job_report report = {.problem = progress_problem, .ctx = progress};
+    struct job_report report = {
+        .problem = progress_problem, .notice = progress_notice, .ctx = progress};
     options->count_ahead = progress_is_shown(progress);
     int status = store_run(vault, options, &job, &report, &result, err);
     progress_stop(&progress);
     if (status != 0)
         return -1;
     if (line->json)
-        print_json(&result);
+        print_json(&result, options->dry_run);
     else if (!line->quiet)
         print_text(&result, options->dry_run);
     if (result.note[0] != '\0')
@@ -121,15 +154,18 @@ static const char about[] =
     "With --profile, what else would stand on the command line stands in a file; a timer can "
     "store\n"
     "that regularly.\n"
-    "Exit status 3 when some files could not be read, or fewer losses are survived than meant;\n"
-    "4 when the cluster has too few members to survive any.";
+    "A file that grows meanwhile is stored as of when it was opened.\n"
+    "Exit status 3 when some files could not be read, or changed while they were, or when fewer\n"
+    "losses are survived than meant; 4 when too few members are there: what would be lost with\n"
+    "this machine is no snapshot, and not listed (--json: snapshot null, survives -1), and the\n"
+    "next store completes it; 6 when the members have no space.";
 
 int cmd_store(int argc, char **argv)
 {
     struct store_command c = {0};
     const struct option options[] = {
         {'e', "exclude", OPTION_LIST, &c.exclude, "PATTERN",
-         "leave out what matches: '*.o', '/home/*/.cache', 'build/'"},
+         "leave out what matches: '*.o', '/home/*/.cache', 'build/';\n'!keep.o' takes in again"},
         {0, "exclude-file", OPTION_LIST, &c.exclude_files, "FILE", "patterns, one a line"},
         {0, "exclude-caches", OPTION_FLAG, &c.options.exclude_caches, NULL,
          "leave out folders marked by a CACHEDIR.TAG"},
@@ -145,6 +181,8 @@ int cmd_store(int argc, char **argv)
         {0, "profile", OPTION_PROFILE, NULL, "NAME",
          "options and paths from /etc/ecbak/store.d/NAME.conf,\na line each, as "
          "ecbak-store@.service(8) has it"},
+        {'w', "wait", OPTION_DURATION, &c.options.wait_ms, "TIME",
+         "for another store into this vault to end: '30m'\n(default: do not wait)"},
         {0, "compression", OPTION_NUMBER, &c.level, "LEVEL", "of zstd, 1 to 19 (default 3)"},
         {0},
     };
@@ -174,6 +212,8 @@ int cmd_store(int argc, char **argv)
         status = err_set(&err, ERR_USAGE, "at most %d tags", SNAPSHOT_TAGS_MAX);
     else if (c.code != NULL)
         status = read_code(&c.options, c.code, &err);
+    if (status == 0)
+        status = check_words(&c, &err);
     if (status == 0)
         status = read_excludes(exclude, &c, &err);
     if (status == 0)

@@ -1,7 +1,6 @@
 /* One table for the plain list and the watched one; the latter leaves out what does not fit. */
 #include "cli/commands/members_show.h"
 
-#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>

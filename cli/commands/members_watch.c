@@ -6,11 +6,11 @@
 #include <string.h>
 #include <time.h>
 
-#include "cli/base/steady_clock.h"
 #include "cli/base/text.h"
 #include "cli/commands/members_show.h"
 #include "cli/ui/screen.h"
 #include "coding/base/alloc.h"
+#include "node/common/clock.h"
 
 #define POLL_MS      250
 #define REPAINT_MS   1000
@@ -175,7 +175,7 @@ static int ask_all(struct watch *w, struct err *err)
         return -1;
     member_list_release(&w->list);
     w->list = list;
-    w->listed_ms = steady_clock_ms();
+    w->listed_ms = monotonic_ms();
     w->changed = true;
     take_events(w, &w->list);
     return 0;
@@ -198,7 +198,7 @@ static int open_node(struct watch *w, struct err *err)
 static int follow(struct watch *w, struct err *err)
 {
     struct member_list list;
-    if (w->view && steady_clock_ms() - w->listed_ms >= REPAINT_MS)
+    if (w->view && monotonic_ms() - w->listed_ms >= REPAINT_MS)
         return ask_all(w, err);
     if (ask(w, false, w->view ? 1 : CLIENT_EVENTS_MAX, &list, err) != 0)
         return -1;
@@ -242,10 +242,10 @@ static int show(struct watch *w, struct err *err)
             return err_errno(err, "writing to standard output");
         return 0;
     }
-    if (!w->changed && steady_clock_ms() - w->painted_ms < REPAINT_MS)
+    if (!w->changed && monotonic_ms() - w->painted_ms < REPAINT_MS)
         return 0;
     w->changed = false;
-    w->painted_ms = steady_clock_ms();
+    w->painted_ms = monotonic_ms();
     return paint(w, err);
 }
 

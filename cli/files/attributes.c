@@ -359,8 +359,6 @@ int attributes_apply(struct attributes *attributes, const struct tree_entry *ent
         now.known = false;
     if (set_xattrs(entry, file, path, false, policy->root, result == 0 ? err : &later) != 0)
         result = -1;
-    if (set_mode(entry, file, &now, mode, result == 0 ? err : &later) != 0)
-        result = -1;
     if (policy->clear_inherited && file.fd >= 0) {
         (void)fremovexattr(file.fd, "system.posix_acl_access");
         (void)fremovexattr(file.fd, "system.posix_acl_default");
@@ -375,5 +373,9 @@ int attributes_apply(struct attributes *attributes, const struct tree_entry *ent
         err_errno(result == 0 ? err : &later, "setting the time");
         result = -1;
     }
+    /* The mode comes last: until then it says that the rest is not there (recover_dest.c). Access
+     * lists come before it without harm, since a mode has what they say of it. */
+    if (set_mode(entry, file, &now, mode, result == 0 ? err : &later) != 0)
+        result = -1;
     return result;
 }

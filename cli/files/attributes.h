@@ -5,6 +5,7 @@
  *   Limits   TREE_XATTRS_MAX extended attributes, each at most 64 KiB (the kernel's own limit)
  *   Errors   ERR_IO with the system's words
  *   Memory   what attributes_read points entry to is valid until its next call
+ *   Threads  one at a time for one struct attributes
  */
 #ifndef ECBAK_CLI_FILES_ATTRIBUTES_H
 #define ECBAK_CLI_FILES_ATTRIBUTES_H

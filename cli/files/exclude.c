@@ -4,15 +4,18 @@
  */
 #include "cli/files/exclude.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "coding/base/alloc.h"
 
+#define BLANKS          " \t\r\n"
+#define BYTE_ORDER_MARK "\xef\xbb\xbf"
+
 struct pattern {
     char *text;        /* without the final '/', and without a leading one when not rooted */
+    bool takes_in;     /* it began with '!' */
     bool folders_only; /* it ended in '/' */
     bool has_slash;    /* matched against paths, not names */
     bool rooted;       /* against whole paths */
@@ -41,11 +44,13 @@ void exclude_destroy(struct exclude **exclude)
 
 int exclude_add(struct exclude *exclude, const char *pattern, struct err *err)
 {
+    bool takes_in = pattern[0] == '!';
+    pattern += takes_in;
     size_t size = strlen(pattern);
     if (size == 0 || size >= EXCLUDE_PATTERN_MAX || strcmp(pattern, "/") == 0)
         return err_set(err, ERR_USAGE, "a pattern must have 1 to %d bytes and not be '/'",
                        EXCLUDE_PATTERN_MAX - 1);
-    struct pattern new = {.text = alloc_text(pattern)};
+    struct pattern new = {.text = alloc_text(pattern), .takes_in = takes_in};
     while (size > 1 && new.text[size - 1] == '/') {
         new.text[--size] = '\0';
         new.folders_only = true;
@@ -68,9 +73,13 @@ int exclude_add_file(struct exclude *exclude, const char *path, struct err *err)
     ssize_t size;
     int result = 0;
     for (unsigned number = 1; result == 0 && (size = getline(&line, &room, file)) >= 0; number++) {
-        while (size > 0 && (line[size - 1] == '\n' || line[size - 1] == '\r'))
+        while (size > 0 && strchr(BLANKS, line[size - 1]) != NULL)
             line[--size] = '\0';
-        if (size > 0 && line[0] != '#' && exclude_add(exclude, line, err) != 0)
+        const char *pattern = line;
+        if (number == 1 && strncmp(pattern, BYTE_ORDER_MARK, strlen(BYTE_ORDER_MARK)) == 0)
+            pattern += strlen(BYTE_ORDER_MARK);
+        pattern += strspn(pattern, BLANKS);
+        if (pattern[0] != '\0' && pattern[0] != '#' && exclude_add(exclude, pattern, err) != 0)
             result = err_context(err, "%s line %u", path, number);
     }
     if (result == 0 && ferror(file))
@@ -183,10 +192,10 @@ bool exclude_matches(const struct exclude *exclude, const char *path, bool is_di
 {
     if (exclude == NULL)
         return false;
-    for (size_t i = 0; i < exclude->count; i++) {
+    for (size_t i = exclude->count; i-- > 0;) {
         const struct pattern *pattern = &exclude->patterns[i];
         if ((is_directory || !pattern->folders_only) && pattern_matches(pattern, path))
-            return true;
+            return !pattern->takes_in;
     }
     return false;
 }

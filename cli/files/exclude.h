@@ -5,6 +5,9 @@
  * within a name, `**` crosses '/', `\` takes the next character as it is, and a '/' at the end
  * means folders only. What is below a left-out folder is left out with it.
  *
+ * A pattern that begins with '!' takes what it matches in again: of all patterns that match, the
+ * last one counts. It is not looked for below a left-out folder. `\!` begins a name.
+ *
  *   Limits   a pattern EXCLUDE_PATTERN_MAX - 1 bytes; as many as memory takes
  *   Threads  any, after the last exclude_add
  */
@@ -23,7 +26,9 @@ struct exclude;
 struct exclude *exclude_new(void);
 void exclude_destroy(struct exclude **exclude);
 int exclude_add(struct exclude *exclude, const char *pattern, struct err *err) MUST_CHECK;
-/* One pattern a line; empty lines and lines that begin with '#' are skipped. */
+/* One pattern a line, without the blanks around it; empty lines and lines that begin with '#' are
+ * skipped. Lines may end as Windows ends them, and its mark at the beginning of a file is no
+ * pattern. */
 int exclude_add_file(struct exclude *exclude, const char *path, struct err *err) MUST_CHECK;
 /* path is absolute, without a '/' at its end. */
 bool exclude_matches(const struct exclude *exclude, const char *path, bool is_directory);

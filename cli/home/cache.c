@@ -210,6 +210,8 @@ int cache_each_unpublished(struct cache *cache,
             result = index_read(sqlite3_column_blob(s, 0), (size_t)sqlite3_column_bytes(s, 0), each,
                                 ctx, err);
     }
+    if (result != 0 && (err->code == ERR_FORMAT || err->code == ERR_VERSION)) /* of the block */
+        cache->damaged = true;
     sqlite3_reset(s);
     pthread_mutex_unlock(&cache->lock);
     return result;
@@ -229,7 +231,11 @@ static bool has_id(struct cache *cache, enum cache_statement which, const struct
     sqlite3_stmt *s = cache->statements[which];
     pthread_mutex_lock(&cache->lock);
     sqlite3_bind_blob(s, 1, id->bytes, ID_SIZE, SQLITE_STATIC);
-    bool found = sqlite3_step(s) == SQLITE_ROW;
+    int code = sqlite3_step(s);
+    bool found = code == SQLITE_ROW;
+    struct err ignored;
+    if (!found && code != SQLITE_DONE)
+        cache_fail(cache, &ignored, "looking up a pack");
     sqlite3_reset(s);
     pthread_mutex_unlock(&cache->lock);
     return found;

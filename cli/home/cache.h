@@ -1,14 +1,15 @@
 /* cache.h - what the client remembers of a vault between runs: chunk -> pack, packs, unpublished
  * packs.
  *
- * SQLite, bounded memory whatever its size; can be deleted: a blank machine fills it from the index
- * packs, and so does this one when the file is damaged or of another version (cache_open then makes
- * it anew, empty). Reservations of record numbers are NOT here (see home.h): those must never be
- * lost.
+ * SQLite, bounded memory whatever its size; can be deleted at any time: a blank machine fills it from
+ * the index packs, and so does this one when the file is not there, damaged or of another version
+ * (cache_open then makes one anew, empty). Reservations of record numbers are NOT here (see home.h):
+ * those must never be lost.
  *
  *   Limits   about CACHE_BYTES of memory
- *   Errors   ERR_NOT_FOUND; ERR_BUSY another command writes for long; ERR_IO, ERR_FULL; ERR_DAMAGED
- *            the file is damaged: delete it
+ *   Errors   ERR_NOT_FOUND; ERR_BUSY another command writes for long; ERR_FULL; ERR_DAMAGED the file
+ *            cannot be read (cache_is_damaged): cache_close removes it, and the next cache_open makes
+ *            it anew
  *   Threads  any; calls are serialised inside
  */
 #ifndef ECBAK_CLI_HOME_CACHE_H
@@ -31,11 +32,18 @@ struct chunk_location {
     uint32_t segment, offset, size;
 };
 
-int cache_open(struct cache **cache, const char *path, struct err *err) MUST_CHECK;
-/* The cache of the vault whose folder this is. */
-int cache_open_in(struct cache **cache, const char *dir, struct err *err) MUST_CHECK;
-/* Closes it, deletes it and makes it anew, empty. On failure there is none any more. */
+/* Of the folder of a vault's caches (home_caches), made when it is not there. Where nothing can be
+ * written to it, the cache is good until it is closed. */
+int cache_open(struct cache **cache, const char *folder, struct err *err) MUST_CHECK;
+/* What is to be said of how it was opened, NULL when nothing is: one sentence. expected: an earlier
+ * command has left a cache here. */
+const char *cache_notice(const struct cache *cache, bool expected);
+/* Makes it anew, empty. On failure there is none any more. */
 int cache_renew(struct cache **cache, struct err *err) MUST_CHECK;
+/* Reads all of it: is it as it was written? */
+bool cache_is_whole(struct cache *cache);
+/* Has reading it failed in a way that will not pass? */
+bool cache_is_damaged(struct cache *cache);
 void cache_close(struct cache **cache);
 
 /* ERR_NOT_FOUND when no pack that is known and not dropped has it. */

@@ -3,9 +3,10 @@
 
 #include <fcntl.h>
 #include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
+#include "cli/home/home.h"
+#include "cli/home/lock.h"
 #include "coding/base/alloc.h"
 
 #define CACHE_VERSION   2
@@ -73,18 +74,19 @@ int cache_fail(struct cache *c, struct err *err, const char *what)
 {
     int code = sqlite3_errcode(c->db) & 0xff;
     const char *text = sqlite3_errmsg(c->db);
+    const char *path = c->path[0] != '\0' ? c->path : "the cache";
     switch (code) {
     case SQLITE_BUSY:
     case SQLITE_LOCKED:
-        return err_set(err, ERR_BUSY, "%s: another command is using %s", what, c->path);
+        return err_set(err, ERR_BUSY, "%s: another command is using %s", what, path);
     case SQLITE_FULL:
-        return err_set(err, ERR_FULL, "%s: no space for %s", what, c->path);
-    case SQLITE_CORRUPT:
-    case SQLITE_NOTADB:
-        return err_set(err, ERR_DAMAGED, "%s: %s is damaged; delete it, it is made anew", what,
-                       c->path);
-    default:
-        return err_set(err, ERR_IO, "%s: %s: %s", what, c->path, text);
+        return err_set(err, ERR_FULL, "%s: no space for %s", what, path);
+    case SQLITE_NOMEM:
+    case SQLITE_INTERRUPT:
+        return err_set(err, ERR_MEMORY, "%s: %s: %s", what, path, text);
+    default: /* a table that is not there, a page that cannot be read: nothing of it passes */
+        c->damaged = true;
+        return err_set(err, ERR_DAMAGED, "%s: %s is damaged: %s", what, path, text);
     }
 }
 
@@ -142,12 +144,14 @@ static void close_file(struct cache *c)
 
 static int open_file(struct cache *c, struct err *err)
 {
-    /* Made here, so that SQLite gives it and the files beside it no wider permissions. */
-    int fd = open(c->path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-    if (fd < 0)
-        return err_errno(err, "opening %s", c->path);
-    close(fd);
-    int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX;
+    if (c->path[0] != '\0') {
+        /* Made here, so that SQLite gives it and the files beside it no wider permissions. */
+        int fd = open(c->path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+        if (fd < 0)
+            return err_errno(err, "opening %s", c->path);
+        close(fd);
+    }
+    int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX;
     int result = 0;
     if (sqlite3_open_v2(c->path, &c->db, flags, NULL) != SQLITE_OK)
         result = cache_fail(c, err, "opening the cache");
@@ -158,52 +162,116 @@ static int open_file(struct cache *c, struct err *err)
     return result;
 }
 
-static void remove_files(const char *path)
+/* A name without a file: SQLite then keeps what does not fit into memory in a file without a name. */
+static int open_unkept(struct cache *c, const struct err *why, struct err *err)
 {
-    static const char *const ends[] = {"", "-wal", "-shm", "-journal"};
-    for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++) {
-        char *file = alloc_format("%s%s", path, ends[i]);
-        unlink(file);
-        free(file);
-    }
+    free(c->path);
+    free(c->notice);
+    c->path = alloc_text("");
+    c->notice = alloc_format("%s: without a cache, the index of all snapshots is read each time",
+                             why->text);
+    return open_file(c, err);
 }
 
-int cache_open(struct cache **cache, const char *path, struct err *err)
+/* [the folder's lock] */
+static int open_newest(struct cache *c, bool anew, struct err *err)
+{
+    struct err first = ERR_INIT;
+    uint64_t number = cache_newest(c->folder);
+    int result = -1;
+    c->is_new = number == 0;
+    if (number != 0 && !anew) {
+        c->path = cache_file(c->folder, number);
+        result = open_file(c, &first);
+        if (result != 0 && first.code != ERR_DAMAGED && first.code != ERR_VERSION)
+            return err_copy(err, &first);
+        if (result != 0)
+            c->notice = alloc_format("%s: it is made anew", first.text);
+    }
+    if (result != 0) { /* all that it knew can be read again from the index packs */
+        free(c->path);
+        c->damaged = false;
+        number = cache_next(number);
+        c->path = cache_file(c->folder, number);
+        result = open_file(c, err);
+    }
+    if (result == 0)
+        cache_remove_others(c->folder, number);
+    return result;
+}
+
+/* One command at a time chooses which file is the cache, and makes it. */
+static int open_kept(struct cache *c, bool anew, struct err *err)
+{
+    int lock = -1;
+    char *path = alloc_format("%s/lock", c->folder);
+    int result = home_make_dirs(c->folder, err);
+    if (result == 0)
+        result = lock_take(&lock, path, LOCK_SHORT_MS, NULL, err);
+    if (result == 0)
+        result = open_newest(c, anew, err);
+    if (lock >= 0)
+        close(lock);
+    free(path);
+    return result;
+}
+
+static int open_in(struct cache **cache, const char *folder, bool anew, struct err *err)
 {
     struct cache *c = alloc_zero(1, sizeof(*c));
+    struct err why = ERR_INIT;
     *cache = NULL;
-    c->path = alloc_text(path);
+    c->folder = alloc_text(folder);
     pthread_mutex_init(&c->lock, NULL);
-    struct err first = ERR_INIT;
-    int result = open_file(c, &first);
-    if (result != 0 && (first.code == ERR_DAMAGED || first.code == ERR_VERSION)) {
-        remove_files(path); /* all that it knew can be read again from the index packs */
-        result = open_file(c, err);
-    } else if (result != 0 && err != NULL) {
-        *err = first;
-    }
+    int result = open_kept(c, anew, &why);
+    if (result != 0)
+        result = open_unkept(c, &why, err);
     if (result != 0)
         cache_close(&c);
     *cache = c;
     return result;
 }
 
-int cache_open_in(struct cache **cache, const char *dir, struct err *err)
+int cache_open(struct cache **cache, const char *folder, struct err *err)
 {
-    char *path = alloc_format("%s/cache.db", dir);
-    int result = cache_open(cache, path, err);
-    free(path);
-    return result;
+    return open_in(cache, folder, false, err);
+}
+
+const char *cache_notice(const struct cache *cache, bool expected)
+{
+    if (cache->notice == NULL && cache->is_new && expected)
+        return "this vault's cache is not there any more: it is made anew";
+    return cache->notice;
 }
 
 int cache_renew(struct cache **cache, struct err *err)
 {
-    char *path = alloc_text((*cache)->path);
+    char *folder = alloc_text((*cache)->folder);
     cache_close(cache);
-    remove_files(path);
-    int result = cache_open(cache, path, err);
-    free(path);
+    int result = open_in(cache, folder, true, err);
+    free(folder);
     return result;
+}
+
+bool cache_is_damaged(struct cache *cache)
+{
+    pthread_mutex_lock(&cache->lock);
+    bool damaged = cache->damaged;
+    pthread_mutex_unlock(&cache->lock);
+    return damaged;
+}
+
+bool cache_is_whole(struct cache *cache)
+{
+    sqlite3_stmt *check = NULL;
+    pthread_mutex_lock(&cache->lock);
+    bool whole =
+        sqlite3_prepare_v2(cache->db, "PRAGMA quick_check(1)", -1, &check, NULL) == SQLITE_OK &&
+        sqlite3_step(check) == SQLITE_ROW &&
+        strcmp((const char *)sqlite3_column_text(check, 0), "ok") == 0;
+    sqlite3_finalize(check);
+    pthread_mutex_unlock(&cache->lock);
+    return whole;
 }
 
 void cache_close(struct cache **cache)
@@ -216,7 +284,11 @@ void cache_close(struct cache **cache)
         c->batch = false; /* lost, but the index packs know it all */
     if (c->db != NULL)
         close_file(c);
+    if (c->damaged && c->path != NULL && c->path[0] != '\0')
+        cache_remove(c->path);
     pthread_mutex_destroy(&c->lock);
+    free(c->notice);
+    free(c->folder);
     free(c->path);
     free(c);
     *cache = NULL;

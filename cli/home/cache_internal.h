@@ -33,10 +33,28 @@ struct cache {
     sqlite3 *db;
     sqlite3_stmt *statements[CACHE_STATEMENTS];
     pthread_mutex_t lock;
-    char *path;
+    char *folder, *path; /* path "": nothing of it is kept */
+    char *notice;        /* NULL: nothing is to be said */
+    bool is_new;         /* there was none */
+    bool damaged;
     bool batch;
     size_t batch_rows;
 };
+
+/* ---- cache_files.c --------------------------------------------------------------------------- */
+
+/* The number of the newest cache in the folder; 0 when there is none. */
+uint64_t cache_newest(const char *folder);
+/* The number of the one to be made after `newest`. */
+uint64_t cache_next(uint64_t newest);
+/* Its file; malloc'd. */
+char *cache_file(const char *folder, uint64_t number);
+/* The file, and those that SQLite keeps beside it. */
+void cache_remove(const char *path);
+/* All others in the folder. */
+void cache_remove_others(const char *folder, uint64_t number);
+
+/* ---- cache_db.c ------------------------------------------------------------------------------ */
 
 /* Fills err from SQLite's last error; returns -1. */
 int cache_fail(struct cache *c, struct err *err, const char *what);

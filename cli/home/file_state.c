@@ -18,7 +18,6 @@
 #include "cli/home/file_state.h"
 
 #include <assert.h>
-#include <errno.h>
 #include <fcntl.h>
 #include <sodium.h>
 #include <stdlib.h>

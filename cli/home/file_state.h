@@ -42,7 +42,7 @@ struct file_state_entry {
     bool trusted; /* false: looked at too soon after a change; read it again */
     const uint8_t *encoded;
     size_t encoded_size;
-    const uint8_t *places; /* u32 each: see state_place */
+    const uint8_t *places; /* u32 each: see file_state_place */
     size_t place_count;
 };
 
@@ -106,9 +106,10 @@ struct file_state_writer;
 /* Writes to path + ".new". */
 int file_state_writer_new(struct file_state_writer **writer, const char *path,
                           struct err *err) MUST_CHECK;
-/* The folder's next piece. */
-int file_state_writer_add(struct file_state_writer *writer, const uint8_t key[FILE_STATE_KEY_SIZE],
-                          uint32_t number, const struct buffer *piece, struct err *err) MUST_CHECK;
+/* The folder's next piece. What cannot be written is told by file_state_writer_finish: it must not
+ * end a store. */
+void file_state_writer_add(struct file_state_writer *writer, const uint8_t key[FILE_STATE_KEY_SIZE],
+                           uint32_t number, const struct buffer *piece);
 /* Replaces the file at path. */
 int file_state_writer_finish(struct file_state_writer **writer,
                              const struct file_state_packs *packs, struct err *err) MUST_CHECK;

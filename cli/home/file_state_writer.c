@@ -19,6 +19,7 @@ struct file_state_writer {
     struct buffer buffer; /* not yet written */
     uint64_t offset;      /* of the buffer's begin */
     struct buffer pieces; /* lines of the piece table */
+    struct err failure;   /* the first; nothing is written any more */
 };
 
 void file_state_append(struct buffer *piece, const char *name, const struct walk_stat *stat,
@@ -57,19 +58,17 @@ void file_state_packs_release(struct file_state_packs *packs)
     *packs = (struct file_state_packs){0};
 }
 
-static int flush(struct file_state_writer *writer, struct err *err)
+static void flush(struct file_state_writer *writer)
 {
-    for (size_t done = 0; done < writer->buffer.size;) {
+    for (size_t done = 0; done < writer->buffer.size && writer->failure.code == ERR_NONE;) {
         ssize_t wrote = write(writer->fd, writer->buffer.bytes + done, writer->buffer.size - done);
-        if (wrote < 0 && errno == EINTR)
-            continue;
-        if (wrote < 0)
-            return err_errno(err, "writing %s", writer->temporary);
-        done += (size_t)wrote;
+        if (wrote >= 0)
+            done += (size_t)wrote;
+        else if (errno != EINTR)
+            err_errno(&writer->failure, "writing %s", writer->temporary);
     }
     writer->offset += writer->buffer.size;
     writer->buffer.size = 0;
-    return 0;
 }
 
 int file_state_writer_new(struct file_state_writer **writer, const char *path, struct err *err)
@@ -88,10 +87,12 @@ int file_state_writer_new(struct file_state_writer **writer, const char *path, s
     return 0;
 }
 
-int file_state_writer_add(struct file_state_writer *writer, const uint8_t key[FILE_STATE_KEY_SIZE],
-                          uint32_t number, const struct buffer *piece, struct err *err)
+void file_state_writer_add(struct file_state_writer *writer, const uint8_t key[FILE_STATE_KEY_SIZE],
+                           uint32_t number, const struct buffer *piece)
 {
     struct writer line;
+    if (writer->failure.code != ERR_NONE)
+        return;
     writer_init(&line, buffer_grow(&writer->pieces, FILE_STATE_PIECE_LINE_SIZE),
                 FILE_STATE_PIECE_LINE_SIZE);
     write_bytes(&line, key, FILE_STATE_KEY_SIZE);
@@ -101,7 +102,8 @@ int file_state_writer_add(struct file_state_writer *writer, const uint8_t key[FI
     uint8_t *digest = buffer_grow(&writer->buffer, FILE_STATE_DIGEST_SIZE);
     crypto_generichash(digest, FILE_STATE_DIGEST_SIZE, piece->bytes, piece->size, NULL, 0);
     buffer_append(&writer->buffer, piece->bytes, piece->size);
-    return writer->buffer.size >= WRITE_BYTES ? flush(writer, err) : 0;
+    if (writer->buffer.size >= WRITE_BYTES)
+        flush(writer);
 }
 
 static int line_order(const void *a, const void *b)
@@ -150,7 +152,8 @@ int file_state_writer_finish(struct file_state_writer **writer,
     struct file_state_writer *own = *writer;
     *writer = NULL;
     append_tables(own, packs);
-    int result = flush(own, err);
+    flush(own);
+    int result = own->failure.code != ERR_NONE ? err_copy(err, &own->failure) : 0;
     if (result == 0 && rename(own->temporary, own->path) != 0)
         result = err_errno(err, "replacing %s", own->path);
     if (result == 0) {

@@ -6,14 +6,17 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cli/base/buffer.h"
 #include "cli/base/text.h"
+#include "cli/home/lock.h"
 #include "coding/base/alloc.h"
 #include "coding/base/bytes.h"
 #include "node/common/durable.h"
 
 #define LINE_MAX_SIZE 160
+#define HEADS_FILE    "heads"
 
 static int parse_line(struct head *head, const char *line)
 {
@@ -31,7 +34,7 @@ static int parse_line(struct head *head, const char *line)
 int heads_load(struct heads *heads, const char *dir, struct err *err)
 {
     *heads = (struct heads){0};
-    char *path = alloc_format("%s/heads", dir);
+    char *path = alloc_format("%s/" HEADS_FILE, dir);
     FILE *file = fopen(path, "re");
     int result = file != NULL || errno == ENOENT ? 0 : err_errno(err, "reading %s", path);
     char line[LINE_MAX_SIZE];
@@ -63,10 +66,8 @@ void heads_see(struct heads *heads, const struct head *head)
     heads->changed = true;
 }
 
-int heads_save(const struct heads *heads, const char *dir, struct err *err)
+static int write_file(const struct heads *heads, const char *dir, struct err *err)
 {
-    if (!heads->changed)
-        return 0;
     struct buffer text = {0};
     for (size_t i = 0; i < heads->count; i++) {
         char writer[2 * WRITER_ID_SIZE + 1], hash[2 * ID_SIZE + 1], line[LINE_MAX_SIZE];
@@ -77,11 +78,34 @@ int heads_save(const struct heads *heads, const char *dir, struct err *err)
         assert(size > 0 && (size_t)size < sizeof(line));
         buffer_append(&text, line, (size_t)size);
     }
-    char *path = alloc_format("%s/heads", dir);
+    char *path = alloc_format("%s/" HEADS_FILE, dir);
     const struct durable_piece piece = {text.bytes, text.size};
     int result = durable_write(path, &piece, 1, 0600, DURABLE_REPLACE, err);
     free(path);
     buffer_release(&text);
+    return result;
+}
+
+int heads_save(const struct heads *heads, const char *dir, struct err *err)
+{
+    if (!heads->changed)
+        return 0;
+    struct heads merged = {0};
+    int lock = -1;
+    char *path = alloc_format("%s/" HEADS_FILE ".lock", dir);
+    int result = lock_take(&lock, path, LOCK_SHORT_MS, NULL, err);
+    if (result == 0)
+        result = heads_load(&merged, dir, err);
+    for (size_t i = 0; i < heads->count && result == 0; i++)
+        heads_see(&merged, &heads->heads[i]);
+    if (result == 0 && merged.changed) {
+        durable_clear_leftovers(dir, HEADS_FILE);
+        result = write_file(&merged, dir, err);
+    }
+    if (lock >= 0)
+        close(lock);
+    free(path);
+    heads_release(&merged);
     return result;
 }
 

@@ -4,17 +4,16 @@
 
 #include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <sodium.h>
 
 #include "cli/home/home_internal.h"
+#include "cli/home/lock.h"
 #include "coding/base/alloc.h"
 #include "coding/base/bytes.h"
 #include "node/common/durable.h"
@@ -23,6 +22,7 @@
 #define ALL_RIGHTS       (RIGHT_ADD | RIGHT_READ | RIGHT_FORGET | RIGHT_PRUNE)
 #define FIRST_GENERATION 1
 #define HOME_PATH_SPARE  128 /* for the names below it */
+#define CACHES_NAME_SIZE (FOLDER_DIGITS + 1 + 8 + 1)
 
 int home_path(char path[HOME_PATH_MAX], struct err *err)
 {
@@ -41,8 +41,43 @@ int home_path(char path[HOME_PATH_MAX], struct err *err)
     return 0;
 }
 
-/* mkdir -p, durable and private. */
-static int make_dirs(const char *path, struct err *err)
+/* Two homes never share caches, whatever they were copied from: what one store has not published yet
+ * stands in them. */
+static void caches_name(char name[CACHES_NAME_SIZE], const struct vault *vault)
+{
+    uint8_t hash[16];
+    char id[2 * ID_SIZE + 1], digits[2 * sizeof(hash) + 1];
+    crypto_generichash_state hashing;
+    crypto_generichash_init(&hashing, NULL, 0, sizeof(hash));
+    crypto_generichash_update(&hashing, vault->writer.bytes, WRITER_ID_SIZE);
+    crypto_generichash_update(&hashing, (const uint8_t *)vault->dir, strlen(vault->dir));
+    crypto_generichash_final(&hashing, hash, sizeof(hash));
+    snprintf(name, CACHES_NAME_SIZE, "%.*s-%.8s", FOLDER_DIGITS,
+             hex_encode(id, vault->keys->vault.bytes, ID_SIZE),
+             hex_encode(digits, hash, sizeof(hash)));
+}
+
+int home_caches(char path[HOME_PATH_MAX], const struct vault *vault, struct err *err)
+{
+    const char *own = getenv("ECBAK_CACHE"), *cache = getenv("XDG_CACHE_HOME");
+    const char *home = getenv("HOME");
+    char name[CACHES_NAME_SIZE];
+    int length;
+    caches_name(name, vault);
+    if (own != NULL && own[0] != '\0')
+        length = snprintf(path, HOME_PATH_MAX, "%s/%s", own, name);
+    else if (cache != NULL && cache[0] == '/')
+        length = snprintf(path, HOME_PATH_MAX, "%s/ecbak/%s", cache, name);
+    else if (home != NULL && home[0] == '/')
+        length = snprintf(path, HOME_PATH_MAX, "%s/.cache/ecbak/%s", home, name);
+    else
+        length = snprintf(path, HOME_PATH_MAX, "%s/cache", vault->dir);
+    if (length < 0 || length >= HOME_PATH_MAX - HOME_PATH_SPARE)
+        return err_set(err, ERR_INVALID, "the path of the folder of caches is too long");
+    return 0;
+}
+
+int home_make_dirs(const char *path, struct err *err)
 {
     char part[HOME_PATH_MAX];
     size_t length = strlen(path);
@@ -163,23 +198,29 @@ void vault_close(struct vault **vault)
     *vault = NULL;
 }
 
-int vault_lock(struct vault *vault, struct err *err)
+/* Of the files that only a locked vault's holder writes. */
+static void clear_leftovers(const struct vault *vault)
+{
+    char path[HOME_PATH_MAX];
+    struct err ignored;
+    durable_clear_leftovers(vault->dir, "sequence");
+    if (home_join(path, vault->dir, "records", &ignored) == 0)
+        durable_clear_leftovers(path, NULL);
+}
+
+int vault_lock(struct vault *vault, uint64_t wait_ms, const _Atomic bool *cancel, struct err *err)
 {
     char path[HOME_PATH_MAX];
     if (vault->lock >= 0)
         return 0;
     if (home_join(path, vault->dir, "lock", err) != 0)
         return -1;
-    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-    if (fd < 0)
-        return err_errno(err, "opening %s", path);
-    if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
-        int busy = errno == EWOULDBLOCK;
-        int result = err_errno(err, "locking %s", path);
-        close(fd);
-        return busy ? err_set(err, ERR_BUSY, "another store into this vault is running") : result;
-    }
-    vault->lock = fd;
+    if (lock_take(&vault->lock, path, wait_ms, cancel, err) != 0)
+        return err->code == ERR_BUSY
+                   ? err_set(err, ERR_BUSY,
+                             "another store into this vault is running (--wait TIME waits for it)")
+                   : -1;
+    clear_leftovers(vault);
     return 0;
 }
 
@@ -203,12 +244,10 @@ static int make_writer(struct vault *v, struct err *err)
 
 static int fill_folder(const struct vault *v, const char *dir, struct err *err)
 {
-    static const char *const folders[] = {"records", "state"};
     const struct sequence none = {0};
     char path[HOME_PATH_MAX];
-    for (size_t i = 0; i < sizeof(folders) / sizeof(folders[0]); i++)
-        if (home_join(path, dir, folders[i], err) != 0 || durable_make_dir(path, 0700, err) != 0)
-            return -1;
+    if (home_join(path, dir, "records", err) != 0 || durable_make_dir(path, 0700, err) != 0)
+        return -1;
     if (vault_key_write(dir, v->keys->secret, err) != 0 || writer_key_write(dir, v, err) != 0)
         return -1;
     return sequence_write(dir, &none, err);
@@ -217,20 +256,20 @@ static int fill_folder(const struct vault *v, const char *dir, struct err *err)
 static void remove_folder(const char *dir)
 {
     static const char *const names[] = {"vault.key", "writer.key", "sequence"};
-    static const char *const folders[] = {"records", "state"};
     char path[HOME_PATH_MAX];
     struct err ignored;
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
         if (home_join(path, dir, names[i], &ignored) == 0)
             unlink(path);
-    for (size_t i = 0; i < sizeof(folders) / sizeof(folders[0]); i++)
-        if (home_join(path, dir, folders[i], &ignored) == 0)
-            rmdir(path);
+    if (home_join(path, dir, "records", &ignored) == 0)
+        rmdir(path);
     rmdir(dir);
 }
 
-/* Fills a temporary folder and gives it its name. */
-static int publish(const struct vault *v, const char *home, const char *dir, struct err *err)
+/* Fills a temporary folder and, once the phrase was shown, gives it its name. */
+static int publish(const struct vault *v, const char *home,
+                   int (*show)(void *ctx, const struct vault_keys *keys, struct err *err),
+                   void *ctx, struct err *err)
 {
     char temporary[HOME_PATH_MAX];
     if (home_join(temporary, home, ".new-XXXXXX", err) != 0)
@@ -238,10 +277,12 @@ static int publish(const struct vault *v, const char *home, const char *dir, str
     if (mkdtemp(temporary) == NULL)
         return err_errno(err, "making a folder in %s", home);
     int result = fill_folder(v, temporary, err);
-    if (result == 0 && rename(temporary, dir) != 0)
+    if (result == 0 && show != NULL)
+        result = show(ctx, v->keys, err);
+    if (result == 0 && rename(temporary, v->dir) != 0)
         result = errno == EEXIST || errno == ENOTEMPTY
-                     ? err_set(err, ERR_EXISTS, "%s is there already", dir)
-                     : err_errno(err, "making %s", dir);
+                     ? err_set(err, ERR_EXISTS, "%s is there already", v->dir)
+                     : err_errno(err, "making %s", v->dir);
     if (result != 0) {
         remove_folder(temporary);
         return -1;
@@ -249,7 +290,9 @@ static int publish(const struct vault *v, const char *home, const char *dir, str
     return durable_sync_dir(home, err);
 }
 
-int vault_create(struct vault **vault, const uint8_t *secret, struct err *err)
+int vault_create(struct vault **vault, const uint8_t *secret,
+                 int (*show)(void *ctx, const struct vault_keys *keys, struct err *err), void *ctx,
+                 struct err *err)
 {
     char home[HOME_PATH_MAX], id[2 * ID_SIZE + 1], folder[FOLDER_DIGITS + 1];
     struct stat status;
@@ -269,11 +312,11 @@ int vault_create(struct vault **vault, const uint8_t *secret, struct err *err)
         result =
             err_set(err, ERR_EXISTS, "this vault is open on this machine already, in %s", v->dir);
     if (result == 0)
-        result = make_dirs(home, err);
+        result = home_make_dirs(home, err);
     if (result == 0)
         result = make_writer(v, err);
     if (result == 0)
-        result = publish(v, home, v->dir, err);
+        result = publish(v, home, show, ctx, err);
     if (result == 0)
         result = vault_load(vault, id, err);
 done:

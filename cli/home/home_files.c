@@ -188,7 +188,7 @@ int sequence_write(const char *dir, const struct sequence *sequence, struct err 
 {
     uint8_t content[8 + 8 + ID_SIZE];
     struct writer w;
-    assert(sequence->reserved >= sequence->saved && sequence->reserved - sequence->saved <= 1);
+    assert(sequence->reserved >= sequence->saved);
     writer_init(&w, content, sizeof(content));
     write_u64(&w, sequence->reserved);
     write_u64(&w, sequence->saved);
@@ -209,8 +209,7 @@ int sequence_read(const char *dir, struct sequence *sequence, struct err *err)
     sequence->saved = read_u64(&r);
     read_bytes(&r, sequence->last.bytes, ID_SIZE);
     int result = 0;
-    if (r.failed || r.left != 0 || sequence->reserved < sequence->saved ||
-        sequence->reserved - sequence->saved > 1)
+    if (r.failed || r.left != 0 || sequence->reserved < sequence->saved)
         result = err_set(err, ERR_FORMAT, "%s/sequence is malformed", dir);
     free(content);
     return result;

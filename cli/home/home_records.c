@@ -1,17 +1,16 @@
 /* The order that makes a record number safe: reserved on disk, then uploads are pinned for it; the
- * signed record on disk, then the number that says so, then it is sent. A crash between the last
- * two leaves a record that nobody has seen, and its number is given again. */
+ * signed record on disk, then the number that says so, then it is sent. A crash in between leaves a
+ * number that no record will have: the chain of records goes by hashes, and does not miss it. */
 #include "cli/home/home.h"
 
-#include <assert.h>
 #include <inttypes.h>
 #include <stdio.h>
-#include <string.h>
 
 #include "cli/home/home_internal.h"
 #include "node/common/durable.h"
 
 #define RECORD_FILE_MAX (2u * RECORD_BYTES_MAX)
+#define UNSEEN_NUMBERS  1000
 
 static int record_path(char path[HOME_PATH_MAX], const struct vault *vault, uint64_t number,
                        struct err *err)
@@ -34,34 +33,59 @@ int vault_reserve(struct vault *vault, uint64_t *number, struct record_id *previ
     struct sequence sequence;
     if (read_locked(vault, &sequence, err) != 0)
         return -1;
-    if (sequence.saved == UINT64_MAX)
+    if (sequence.reserved == UINT64_MAX)
         return err_set(err, ERR_FULL, "this writer has no record number left");
-    if (sequence.reserved == sequence.saved) {
-        sequence.reserved = sequence.saved + 1;
-        if (sequence_write(vault->dir, &sequence, err) != 0)
-            return -1;
-    }
-    assert(sequence.reserved == sequence.saved + 1);
+    sequence.reserved++;
+    if (sequence_write(vault->dir, &sequence, err) != 0)
+        return -1;
     *number = sequence.reserved;
     *previous = sequence.last;
     return 0;
 }
 
+/* The record, then the sequence that says so. */
+static int save(struct vault *vault, struct sequence *sequence, uint64_t number,
+                const uint8_t *bytes, size_t size, const struct record_id *hash, struct err *err)
+{
+    char path[HOME_PATH_MAX], folder[HOME_PATH_MAX];
+    struct durable_piece piece = {bytes, size};
+    if (record_path(path, vault, number, err) != 0)
+        return -1;
+    if (home_join(folder, vault->dir, "records", err) != 0 ||
+        durable_make_dir(folder, 0700, err) != 0 ||
+        durable_write(path, &piece, 1, 0600, DURABLE_REPLACE, err) != 0)
+        return -1;
+    sequence->saved = number;
+    sequence->last = *hash;
+    return sequence_write(vault->dir, sequence, err);
+}
+
 int vault_save_record(struct vault *vault, uint64_t number, const uint8_t *bytes, size_t size,
                       const struct record_id *hash, struct err *err)
 {
-    char path[HOME_PATH_MAX];
     struct sequence sequence;
-    struct durable_piece piece = {bytes, size};
-    if (read_locked(vault, &sequence, err) != 0 || record_path(path, vault, number, err) != 0)
+    if (read_locked(vault, &sequence, err) != 0)
         return -1;
     if (number != sequence.reserved || number == sequence.saved)
         return err_set(err, ERR_INVALID, "record %" PRIu64 " was not reserved", number);
-    if (durable_write(path, &piece, 1, 0600, DURABLE_REPLACE, err) != 0)
+    return save(vault, &sequence, number, bytes, size, hash, err);
+}
+
+int vault_catch_up(struct vault *vault, uint64_t number, const uint8_t *bytes, size_t size,
+                   const struct record_id *hash, bool *was_behind, struct err *err)
+{
+    struct sequence sequence;
+    if (read_locked(vault, &sequence, err) != 0)
         return -1;
-    sequence.saved = number;
-    sequence.last = *hash;
-    return sequence_write(vault->dir, &sequence, err);
+    *was_behind = number > sequence.saved;
+    if (!*was_behind)
+        return 0;
+    if (number > UINT64_MAX - UNSEEN_NUMBERS)
+        return err_set(err, ERR_FULL, "this writer has no record number left");
+    /* Stores that were given up after that record have used numbers too, which nobody can tell. */
+    if (sequence.reserved < number + UNSEEN_NUMBERS)
+        sequence.reserved = number + UNSEEN_NUMBERS;
+    return save(vault, &sequence, number, bytes, size, hash, err);
 }
 
 int vault_last_record(struct vault *vault, uint64_t *number, uint8_t **bytes, size_t *size,

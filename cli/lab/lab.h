@@ -3,7 +3,7 @@
  *   DIR/lab.json           this description: names, zones, ports, profile
  *       lock               one change at a time
  *       authority/         authority.key, authority.pub
- *       home/              $ECBAK_HOME of commands in the lab
+ *       home/, cache/      $ECBAK_HOME and $ECBAK_CACHE of commands in the lab
  *       nodes/NAME/        node.key, node.cert, ecbakd.conf, data/, pid, log
  *       run/NAME.sock      client sockets, or a short folder in /tmp where DIR is too long for them
  *

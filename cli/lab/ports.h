@@ -1,4 +1,7 @@
 /* ports.h - TCP ports of the loopback that nobody uses.
+ *
+ *   Errors   ERR_FULL no such run of ports; the text says between which
+ *   Threads  any
  */
 #ifndef ECBAK_CLI_LAB_PORTS_H
 #define ECBAK_CLI_LAB_PORTS_H

@@ -14,9 +14,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "cli/ui/waiting.h"
+
 #define BOOT_ID_SIZE 37
 
-struct identity {
+struct process_identity {
     int64_t pid;
     uint64_t start; /* clock ticks after boot, from /proc/PID/stat */
 };
@@ -55,7 +57,7 @@ static bool start_time(uint64_t *start, int64_t pid)
     return errno == 0;
 }
 
-static bool read_identity(struct identity *identity, const struct lab *lab,
+static bool read_identity(struct process_identity *identity, const struct lab *lab,
                           const struct lab_node *node)
 {
     char path[LAB_PATH_MAX], text[128] = "", boot[BOOT_ID_SIZE], *at = text;
@@ -93,7 +95,7 @@ static int write_identity(const struct lab *lab, const struct lab_node *node, pi
 /* A descriptor of the running process, -1 when it does not run. */
 static int open_process(const struct lab *lab, const struct lab_node *node, pid_t *pid)
 {
-    struct identity identity;
+    struct process_identity identity;
     uint64_t start;
     if (!read_identity(&identity, lab, node))
         return -1;
@@ -160,6 +162,18 @@ int process_start(const struct lab *lab, const struct lab_node *node, const char
     return status;
 }
 
+static bool await_end(struct pollfd *wait, int timeout_ms, const char *name)
+{
+    int silent_ms = timeout_ms < WAITING_SILENCE_MS ? timeout_ms : WAITING_SILENCE_MS;
+    struct waiting waiting;
+    waiting_init(&waiting);
+    if (poll(wait, 1, silent_ms) == 1)
+        return true;
+    waiting_tell(&waiting, "waiting for %s to end, for %d s at most", name,
+                 (timeout_ms - silent_ms) / 1000);
+    return poll(wait, 1, timeout_ms - silent_ms) == 1;
+}
+
 int process_end(const struct lab *lab, const struct lab_node *node, int signal, int timeout_ms,
                 bool *was_running, struct err *err)
 {
@@ -172,7 +186,7 @@ int process_end(const struct lab *lab, const struct lab_node *node, int signal, 
     struct pollfd wait = {.fd = file, .events = POLLIN};
     if (pidfd_send_signal(file, signal, NULL, 0) != 0 && errno != ESRCH)
         status = err_errno(err, "ending %s (process %d)", node->name, (int)pid);
-    else if (poll(&wait, 1, timeout_ms) != 1)
+    else if (!await_end(&wait, timeout_ms, node->name))
         status = err_set(err, ERR_TIMEOUT, "%s (process %d) did not end in %d s", node->name,
                          (int)pid, timeout_ms / 1000);
     else

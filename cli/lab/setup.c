@@ -224,8 +224,8 @@ int lab_set_up(const struct lab *lab, const char *program, struct err *err)
 int lab_remove(const struct lab *lab, struct err *err)
 {
     /* Only what a lab makes, by name; the description goes last but for the lock. */
-    static const char *const made[] = {"nodes",        "home",     "authority", "run",
-                                       "lab.json.new", "lab.json", "lock"};
+    static const char *const made[] = {"nodes", "home",         "cache",    "authority",
+                                       "run",   "lab.json.new", "lab.json", "lock"};
     char path[LAB_PATH_MAX];
     if (strncmp(lab->run_dir, "/tmp/ecbak-lab-", strlen("/tmp/ecbak-lab-")) == 0 &&
         remove_tree(lab->run_dir, err) != 0)

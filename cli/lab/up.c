@@ -6,9 +6,10 @@
 #include <time.h>
 
 #include "cli/base/program.h"
-#include "cli/base/steady_clock.h"
 #include "cli/lab/process.h"
+#include "cli/ui/waiting.h"
 #include "node/api/client.h"
+#include "node/common/clock.h"
 
 #define NODES_DEFAULT    6
 #define CAPACITY_DEFAULT ((uint64_t)10 << 30)
@@ -85,6 +86,8 @@ static size_t alive_at(const struct lab *lab, const struct lab_node *node)
 static int wait_for_node(const struct lab *lab, const struct lab_node *node, size_t alive,
                          int64_t end_ms, struct err *err)
 {
+    struct waiting waiting;
+    waiting_init(&waiting);
     for (;;) {
         if (process_running(lab, node) == 0) {
             char last[ERR_TEXT_MAX / 2], log[LAB_PATH_MAX];
@@ -95,7 +98,9 @@ static int wait_for_node(const struct lab *lab, const struct lab_node *node, siz
         size_t seen = alive_at(lab, node);
         if (seen >= alive)
             return 0;
-        if (steady_clock_ms() >= end_ms)
+        waiting_tell(&waiting, "waiting for %s to see %zu members alive, for %lld s at most",
+                     node->name, alive, (long long)(end_ms - monotonic_ms() + 999) / 1000);
+        if (monotonic_ms() >= end_ms)
             return seen == 0 ? err_set(err, ERR_TIMEOUT, "%s does not answer", node->name)
                              : err_set(err, ERR_TIMEOUT, "%s sees %zu of %zu members alive",
                                        node->name, seen, lab->count);
@@ -106,12 +111,12 @@ static int wait_for_node(const struct lab *lab, const struct lab_node *node, siz
 int lab_wait_for_answer(const struct lab *lab, const struct lab_node *node, uint64_t timeout_ms,
                         struct err *err)
 {
-    return wait_for_node(lab, node, 1, steady_clock_ms() + (int64_t)timeout_ms, err);
+    return wait_for_node(lab, node, 1, monotonic_ms() + (int64_t)timeout_ms, err);
 }
 
 static int wait_for_all(const struct lab *lab, uint64_t timeout_ms, struct err *err)
 {
-    int64_t end_ms = steady_clock_ms() + (int64_t)timeout_ms;
+    int64_t end_ms = monotonic_ms() + (int64_t)timeout_ms;
     for (size_t i = 0; i < lab->count; i++)
         if (wait_for_node(lab, &lab->nodes[i], lab->count, end_ms, err) != 0)
             return -1;

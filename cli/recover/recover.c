@@ -14,10 +14,10 @@
 #include <sodium.h>
 
 #include "cli/base/path.h"
-#include "cli/base/steady_clock.h"
 #include "cli/recover/recover_internal.h"
 #include "cli/remote/index_packs.h"
 #include "coding/base/alloc.h"
+#include "node/common/clock.h"
 
 /* ---- what the parts share -------------------------------------------------------------------- */
 
@@ -28,17 +28,24 @@ void recover_problem(struct recover *recover, const struct dest *dest, const cha
     char *path = name != NULL ? alloc_format("%s/%.*s", folder, (int)name_size, name)
                               : alloc_text(folder[0] != '\0' ? folder : "/");
     pthread_mutex_lock(&recover->report_lock);
-    switch (err->code) {
+    bool unnamed = err->code == ERR_NOT_FOUND && recover->missing.code != ERR_NONE;
+    switch (unnamed ? recover->missing.code : err->code) {
     case ERR_DAMAGED:
     case ERR_KEY:
     case ERR_FORMAT:
     case ERR_FOREIGN:
         recover->damaged = true;
         break;
+    case ERR_FULL:
+        recover->full = true;
+        break;
+    case ERR_TOO_FEW:
+        recover->too_few = true;
+        break;
     case ERR_EXISTS:
         break;
     default:
-        recover->lost = true;
+        recover->refused = true;
     }
     job_problem(recover->progress, recover->report, path, err);
     pthread_mutex_unlock(&recover->report_lock);
@@ -124,12 +131,28 @@ static void note_missing(void *ctx, const struct pack_id *pack, const struct err
     *(struct err *)ctx = *err;
 }
 
+/* A file that cannot be read is made anew now: later, each file that it leads to would be lost. */
+static int open_cache(struct recover *recover, struct err *err)
+{
+    char folder[HOME_PATH_MAX];
+    const struct vault *vault = recover->vault;
+    if (home_caches(folder, vault, err) != 0 || cache_open(&recover->cache, folder, err) != 0)
+        return -1;
+    bool expected = snapshot_newest_of(recover->options->list, &vault->writer) != NULL;
+    job_notice(recover->report, cache_notice(recover->cache, expected));
+    if (cache_is_whole(recover->cache))
+        return 0;
+    job_notice(recover->report, "this vault's cache is damaged: it is made anew");
+    return cache_renew(&recover->cache, err);
+}
+
 static int load_index(struct recover *recover, struct err *err)
 {
     struct client *client = NULL;
-    struct err missing = ERR_INIT;
-    const struct index_report report = {.missing = note_missing, .ctx = &missing};
-    int result = cache_open_in(&recover->cache, recover->vault->dir, err);
+    const struct err *missing = &recover->missing;
+    const struct index_report report = {
+        .missing = note_missing, .ctx = &recover->missing, .corrupt = &recover->index_corrupt};
+    int result = open_cache(recover, err);
     if (result == 0)
         result = client_open_patient(&client, recover->options->endpoint, CLIENT_PATIENCE_MS, err);
     /* What a store found lost, and forgot, may be held again. */
@@ -147,8 +170,8 @@ static int load_index(struct recover *recover, struct err *err)
         if (cache_find(recover->cache, &recover->snapshot->root[i], &location, err) == 0)
             continue;
         result = -1;
-        if (missing.code != ERR_NONE)
-            *err = missing;
+        if (missing->code != ERR_NONE)
+            *err = *missing;
     }
     return result;
 }
@@ -163,10 +186,14 @@ static void judge(struct recover *recover)
     result->bytes = recover->bytes;
     result->problems = recover->progress->problems;
     result->bytes_fetched = fetcher_bytes(recover->fetcher);
-    result->corrupt = fetcher_corrupt(recover->fetcher);
+    result->corrupt = fetcher_corrupt(recover->fetcher) + recover->index_corrupt;
     recover->progress->bytes_sent = result->bytes_fetched;
+    /* Nothing at all came back: not incomplete, but failed. */
+    bool failed = recover->refused && result->files == 0 && recover->snapshot->files > 0;
     result->outcome = recover->damaged       ? JOB_DAMAGED
-                      : recover->lost        ? JOB_FAILED
+                      : recover->full        ? JOB_FULL
+                      : recover->too_few     ? JOB_TOO_FEW
+                      : failed               ? JOB_FAILED
                       : result->problems > 0 ? JOB_INCOMPLETE
                                              : JOB_DONE;
     if (result->problems > 0)
@@ -228,7 +255,7 @@ int recover_run(struct vault *vault, const struct recover_options *options,
                 struct job_progress *progress, const struct job_report *report,
                 struct recover_result *result, struct err *err)
 {
-    double begin = steady_clock_s();
+    int64_t begin_ms = monotonic_ms();
     bound_memory();
     job_allow_open_files();
     *result = (struct recover_result){0};
@@ -250,7 +277,9 @@ int recover_run(struct vault *vault, const struct recover_options *options,
     pthread_mutex_init(&recover->link_lock, NULL);
     writers_init(recover, job_threads(options->threads, RECOVER_THREADS_MAX));
     int status = run(recover, err);
-    result->seconds = steady_clock_s() - begin;
+    if (status != 0 && (err->code == ERR_FORMAT || err->code == ERR_FOREIGN))
+        err->code = ERR_DAMAGED; /* what the cluster gave, which nobody may have changed */
+    result->seconds = (double)(monotonic_ms() - begin_ms) / 1000;
     progress->phase = JOB_ENDED;
     release(recover);
     free(recover);

@@ -6,7 +6,8 @@
  *
  *   Safety   never follows a symbolic link below the folder, never leaves it, never replaces what
  *            is there unless told to
- *   Errors   ERR_NOT_FOUND a path that the snapshot does not have; those of the node. A file that
+ *   Errors   ERR_NOT_FOUND a path that the snapshot does not have; ERR_TOO_FEW, ERR_DAMAGED its root
+ *            cannot be had; those of the node. A file that
  *            cannot be written whole is reported, nothing of it is left, and the job goes on; the
  *            outcome says so
  *   Memory   below 200 MB whatever the size of the tree

@@ -2,13 +2,20 @@
  * following symbolic links, from DIR down. Names come from tree_entry_decode, which lets no '/',
  * no "." and no ".." through: so nothing outside DIR can be touched, whatever a snapshot holds and
  * whatever is in DIR already.
+ *
+ * A run may be killed. A folder is made with a mode that nobody gives by hand, and has it until it
+ * gets its attributes: so the next run knows what it has to finish. Temporary files that nobody
+ * writes any more are removed from each folder that is entered; a run keeps those that it entered
+ * locked, so that it is known whether somebody does.
  */
 #include <assert.h>
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
@@ -23,11 +30,45 @@
 #endif
 
 #define FOLDER_FLAGS (O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
+#define UNFINISHED   01700 /* the mode of a folder until it has its attributes */
+
+#define TEMPORARY_PREFIX ".ecbak-"
+#define RUN_DIGITS       12
+
+static bool is_temporary(const char *name)
+{
+    static const char digits[] = "0123456789abcdef";
+    if (strncmp(name, TEMPORARY_PREFIX, sizeof(TEMPORARY_PREFIX) - 1) != 0)
+        return false;
+    name += sizeof(TEMPORARY_PREFIX) - 1;
+    if (strspn(name, digits) != RUN_DIGITS || name[RUN_DIGITS] != '-')
+        return false;
+    name += RUN_DIGITS + 1;
+    size_t number = strspn(name, digits);
+    return number > 0 && number <= 16 && name[number] == '\0';
+}
+
+/* Whoever writes temporary files into a folder holds a shared lock on it. */
+static void remove_leftovers(int fd)
+{
+    int again = flock(fd, LOCK_EX | LOCK_NB) == 0 ? openat(fd, ".", FOLDER_FLAGS) : -1;
+    DIR *folder = again >= 0 ? fdopendir(again) : NULL;
+    if (folder == NULL && again >= 0)
+        close(again);
+    for (const struct dirent *at; folder != NULL && (at = readdir(folder)) != NULL;) {
+        if (is_temporary(at->d_name))
+            (void)unlinkat(fd, at->d_name, 0);
+    }
+    if (folder != NULL)
+        closedir(folder);
+}
 
 struct dest *dest_root(struct recover *recover)
 {
     struct dest *dest = alloc_zero(1, sizeof(*dest));
     dest->fd = recover->root;
+    remove_leftovers(dest->fd);
+    (void)flock(dest->fd, LOCK_SH | LOCK_NB);
     dest->path = alloc_text("");
     dest->tokens = 1;
     return dest;
@@ -58,21 +99,36 @@ void dest_drop(struct recover_worker *worker, struct dest *dest)
     }
 }
 
-/* What stands where a folder should be, and is none, goes away when it may. */
-static int make_folder(struct recover *recover, const struct dest *parent, const char *name,
-                       bool *fresh, struct err *err)
+/* One of the user's own that he may not write into: it may be, to replace what is in it, and gets
+ * its attributes at the end like one that was made. */
+static bool open_up(const struct recover *recover, const struct dest *parent, const char *name,
+                    const struct stat *stat)
 {
-    *fresh = mkdirat(parent->fd, name, 0700) == 0;
+    return recover->options->overwrite && !recover->policy.root && stat->st_uid == recover->uid &&
+           (stat->st_mode & S_IRWXU) != S_IRWXU &&
+           fchmodat(parent->fd, name, UNFINISHED, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+/* What stands where a folder should be, and is none, goes away when it may. *unfinished: it is there
+ * and has yet to get its attributes. */
+static int make_folder(struct recover *recover, const struct dest *parent, const char *name,
+                       bool *fresh, bool *unfinished, struct err *err)
+{
+    *unfinished = false;
+    *fresh = mkdirat(parent->fd, name, UNFINISHED) == 0;
     if (*fresh)
         return 0;
     if (errno != EEXIST)
         return err_errno(err, "making the folder");
     struct stat stat;
-    if (fstatat(parent->fd, name, &stat, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(stat.st_mode))
+    if (fstatat(parent->fd, name, &stat, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(stat.st_mode)) {
+        *unfinished = (stat.st_mode & 07777 & ~(mode_t)S_ISGID) == UNFINISHED ||
+                      open_up(recover, parent, name, &stat);
         return 0;
+    }
     if (!recover->options->overwrite)
         return err_set(err, ERR_EXISTS, "something that is no folder is in its place");
-    if (unlinkat(parent->fd, name, 0) != 0 || mkdirat(parent->fd, name, 0700) != 0)
+    if (unlinkat(parent->fd, name, 0) != 0 || mkdirat(parent->fd, name, UNFINISHED) != 0)
         return err_errno(err, "making the folder");
     *fresh = true;
     return 0;
@@ -82,27 +138,54 @@ int dest_enter(struct recover *recover, struct dest *parent, const struct tree_e
                bool apply, struct dest **dest, struct err *err)
 {
     char name[TREE_NAME_MAX + 1];
-    bool fresh;
+    bool fresh, unfinished;
     entry_name(name, entry);
-    if (make_folder(recover, parent, name, &fresh, err) != 0)
+    if (make_folder(recover, parent, name, &fresh, &unfinished, err) != 0)
         return -1;
     int fd = openat(parent->fd, name, FOLDER_FLAGS);
     if (fd < 0)
         return err_errno(err, "opening the folder");
     if (!fresh && fgetxattr(fd, "system.posix_acl_default", NULL, 0) > 0)
         recover->policy.clear_inherited = true;
+    if (!fresh)
+        remove_leftovers(fd);
+    (void)flock(fd, LOCK_SH | LOCK_NB);
     struct dest *new = alloc_zero(1, sizeof(*new));
     dest_hold(parent);
     new->parent = parent;
     new->fd = fd;
     new->path = alloc_format("%s/%s", parent->path, name);
     new->fresh = fresh;
-    new->apply = fresh || (apply && recover->options->overwrite);
+    new->apply = fresh || unfinished || (apply && recover->options->overwrite);
     new->entry = entry_copy(entry);
     new->tokens = 1;
     atomic_fetch_add(&recover->directories, 1);
     *dest = new;
     return 0;
+}
+
+bool dest_has(const struct recover *recover, const struct dest *dest,
+              const struct tree_entry *entry)
+{
+    char name[TREE_NAME_MAX + 1];
+    struct stat stat;
+    entry_name(name, entry);
+    if (dest->fresh || recover->options->overwrite || recover->options->verify ||
+        fstatat(dest->fd, name, &stat, AT_SYMLINK_NOFOLLOW) != 0)
+        return false;
+    bool sized = entry->kind == ENTRY_FILE || entry->kind == ENTRY_SYMLINK;
+    uint64_t size = entry->kind == ENTRY_FILE ? entry->size : entry->target_size;
+    return attributes_kind(stat.st_mode) == entry->kind &&
+           (!sized || (uint64_t)stat.st_size == size) && stat.st_mtim.tv_sec == entry->mtime_s &&
+           (uint64_t)stat.st_mtim.tv_nsec == entry->mtime_ns;
+}
+
+void dest_count(struct recover *recover, const struct tree_entry *entry)
+{
+    atomic_fetch_add(&recover->files, 1);
+    atomic_fetch_add(&recover->bytes, entry->size);
+    atomic_fetch_add(&recover->progress->files, 1);
+    atomic_fetch_add(&recover->progress->bytes, entry->size);
 }
 
 int dest_is_free(struct recover *recover, const struct dest *dest, const char *name,
@@ -120,7 +203,7 @@ int dest_is_free(struct recover *recover, const struct dest *dest, const char *n
 
 void temporary_name(struct recover *recover, char name[TEMPORARY_MAX])
 {
-    snprintf(name, TEMPORARY_MAX, ".ecbak-%012llx-%llx",
+    snprintf(name, TEMPORARY_MAX, TEMPORARY_PREFIX "%0*llx-%llx", RUN_DIGITS,
              (unsigned long long)(recover->run & 0xffffffffffffull),
              (unsigned long long)atomic_fetch_add(&recover->numbers, 1));
 }

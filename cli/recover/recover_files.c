@@ -6,7 +6,6 @@
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -153,6 +152,8 @@ static void fail_file(struct recover_worker *worker, struct output_file *output,
     pthread_mutex_lock(&output->lock);
     bool first = !output->failed;
     output->failed = true;
+    if (first)
+        output->why = err->code;
     pthread_mutex_unlock(&output->lock);
     if (first && !failure_met(&worker->recover->failure))
         recover_problem(worker->recover, output->dest, output->entry->name,
@@ -165,7 +166,7 @@ static void drop_output(struct recover_worker *worker, struct output_file *outpu
         close(output->fd);
     if (output->temporary[0] != '\0')
         (void)unlinkat(output->dest->fd, output->temporary, 0);
-    link_finish(worker, output->link, !output->failed);
+    link_finish(worker, output->link, output->why);
     dest_drop(worker, output->dest);
     pthread_mutex_destroy(&output->lock);
     free(output->entry);
@@ -274,6 +275,7 @@ void writers_add(struct recover *recover, struct part_batch **batch, struct dest
             pthread_mutex_lock(&output->lock);
             bool reported = output->failed;
             output->failed = true;
+            output->why = err.code;
             pthread_mutex_unlock(&output->lock);
             if (!reported)
                 recover_problem(recover, dest, output->entry->name, output->entry->name_size, &err);

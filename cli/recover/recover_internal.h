@@ -50,6 +50,7 @@ struct output_file {
     char temporary[TEMPORARY_MAX];
     _Atomic size_t parts; /* not yet written */
     bool failed;
+    enum err_code why; /* it failed */
 };
 
 /* Consecutive chunks of one file. */
@@ -86,7 +87,9 @@ struct recover {
     uint64_t run; /* random: part of temporary names */
     _Atomic uint64_t numbers;
     _Atomic uint64_t files, directories, bytes;
-    _Atomic bool damaged, lost;
+    _Atomic bool damaged, full, too_few, refused; /* what kinds of trouble there were */
+    struct err missing;     /* an index that could not be read; ERR_NONE: none */
+    uint64_t index_corrupt; /* damaged fragments of indexes */
 
     pthread_mutex_t link_lock;
     struct id_map link_numbers;
@@ -124,6 +127,11 @@ int dest_enter(struct recover *recover, struct dest *parent, const struct tree_e
 void dest_hold(struct dest *dest);
 /* With the last token the folder gets its attributes, and gives back its parent's. */
 void dest_drop(struct recover_worker *worker, struct dest *dest);
+/* Did an earlier run write it? Told by kind, size and time, when nothing more is asked for. */
+bool dest_has(const struct recover *recover, const struct dest *dest,
+              const struct tree_entry *entry);
+/* One more file is there, which this run did not have to write. */
+void dest_count(struct recover *recover, const struct tree_entry *entry);
 /* Is something in the way of this name, that must not be replaced? */
 int dest_is_free(struct recover *recover, const struct dest *dest, const char *name,
                  struct err *err) MUST_CHECK;
@@ -143,8 +151,10 @@ int dest_special(struct recover_worker *worker, struct dest *dest, const struct 
  * written, and returns true. False: this is the first; *link is to be given to link_finish. */
 bool link_join(struct recover *recover, struct dest *dest, const struct tree_entry *entry,
                struct hard_link **link);
-/* The first name is written (or not): do the same for those that wait. */
-void link_finish(struct recover_worker *worker, struct hard_link *link, bool good);
+/* The first name is written, or not, and why: do the same for those that wait. */
+void link_finish(struct recover_worker *worker, struct hard_link *link, enum err_code why);
+/* The first name was there already, and stays as it is: the next one that is met is the first. */
+void link_pass(struct recover *recover, struct hard_link *link);
 void links_release(struct recover *recover);
 
 /* ---- recover_files.c ------------------------------------------------------------------------- */

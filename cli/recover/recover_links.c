@@ -1,11 +1,14 @@
 /* The first name of an inode that is met is written like any file; later ones become links to it,
- * now or when it is written. An inode is told by its number and by what it holds, so that two
+ * now or when it is written. When the first is there already and may not be replaced, the next takes its
+ * part. An inode is told by its number and by what it holds, so that two
  * files that happen to have one number do not become one.
  */
 #include <assert.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <sodium.h>
@@ -13,7 +16,7 @@
 #include "cli/recover/recover_internal.h"
 #include "coding/base/alloc.h"
 
-enum link_state { LINK_WAITING, LINK_GOOD, LINK_BAD };
+enum link_state { LINK_WAITING, LINK_GOOD, LINK_BAD, LINK_PASSED };
 
 struct waiting_name {
     struct waiting_name *next;
@@ -24,7 +27,8 @@ struct waiting_name {
 
 struct hard_link {
     enum link_state state;
-    char *folder; /* the dest's path */
+    enum err_code why; /* LINK_BAD */
+    char *folder;      /* the dest's path */
     char name[TREE_NAME_MAX + 1];
     struct waiting_name *waiting;
 };
@@ -46,17 +50,24 @@ static int make_link(struct recover *recover, const struct hard_link *link, cons
                      const char *name, struct err *err)
 {
     char temporary[TEMPORARY_MAX];
-    if (dest_is_free(recover, dest, name, err) != 0)
-        return -1;
+    struct stat first, here;
     int folder = dest_reopen(recover, link->folder, err);
     if (folder < 0)
         return -1;
-    temporary_name(recover, temporary);
-    int result = linkat(folder, link->name, dest->fd, temporary, 0);
-    if (result != 0)
-        result = err_errno(err, "linking it to its other name");
+    bool linked = fstatat(folder, link->name, &first, AT_SYMLINK_NOFOLLOW) == 0 &&
+                  fstatat(dest->fd, name, &here, AT_SYMLINK_NOFOLLOW) == 0 &&
+                  first.st_dev == here.st_dev && first.st_ino == here.st_ino;
+    int result = linked ? 0 : dest_is_free(recover, dest, name, err);
+    if (result == 0 && !linked) {
+        temporary_name(recover, temporary);
+        result = linkat(folder, link->name, dest->fd, temporary, 0);
+        if (result != 0)
+            err_errno(err, "linking it to its other name");
+        else
+            result = dest_publish(recover, dest, temporary, name, err);
+    }
     close(folder);
-    return result == 0 ? dest_publish(recover, dest, temporary, name, err) : -1;
+    return result;
 }
 
 /* One more name, when the first one is there or can never be. */
@@ -67,7 +78,7 @@ static void finish_name(struct recover *recover, const struct hard_link *link,
     int result =
         link->state == LINK_GOOD
             ? make_link(recover, link, dest, name, &err)
-            : err_set(&err, ERR_NOT_FOUND, "its other name %s could not be written", link->name);
+            : err_set(&err, link->why, "its other name %s could not be written", link->name);
     if (result != 0) {
         recover_problem(recover, dest, name, strlen(name), &err);
         return;
@@ -99,6 +110,15 @@ bool link_join(struct recover *recover, struct dest *dest, const struct tree_ent
         return false;
     }
     struct hard_link *first = recover->links[number];
+    if (first->state == LINK_PASSED) {
+        free(first->folder);
+        first->folder = alloc_text(dest->path);
+        memcpy(first->name, name, sizeof(name));
+        first->state = LINK_WAITING;
+        *link = first;
+        pthread_mutex_unlock(&recover->link_lock);
+        return false;
+    }
     if (first->state == LINK_WAITING) {
         struct waiting_name *waiting = alloc_zero(1, sizeof(*waiting));
         dest_hold(dest);
@@ -115,13 +135,24 @@ bool link_join(struct recover *recover, struct dest *dest, const struct tree_ent
     return true;
 }
 
-void link_finish(struct recover_worker *worker, struct hard_link *link, bool good)
+void link_pass(struct recover *recover, struct hard_link *link)
+{
+    if (link == NULL)
+        return;
+    pthread_mutex_lock(&recover->link_lock);
+    assert(link->state == LINK_WAITING && link->waiting == NULL);
+    link->state = LINK_PASSED;
+    pthread_mutex_unlock(&recover->link_lock);
+}
+
+void link_finish(struct recover_worker *worker, struct hard_link *link, enum err_code why)
 {
     if (link == NULL)
         return;
     pthread_mutex_lock(&worker->recover->link_lock);
     assert(link->state == LINK_WAITING);
-    link->state = good ? LINK_GOOD : LINK_BAD;
+    link->state = why == ERR_NONE ? LINK_GOOD : LINK_BAD;
+    link->why = why;
     struct waiting_name *waiting = link->waiting;
     link->waiting = NULL;
     pthread_mutex_unlock(&worker->recover->link_lock);

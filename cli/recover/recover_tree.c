@@ -1,7 +1,6 @@
 /* Depth first, with a stack of its own. Folders are made as they are met; files are handed to the
  * writers; everything else is made here.
  */
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -183,9 +182,14 @@ static void recover_file(struct tree_walk *walk, struct dest *dest, const struct
     entry_name(name, entry);
     if (entry->hard_link != 0 && link_join(recover, dest, entry, &link))
         return;
+    if (dest_has(recover, dest, entry)) {
+        dest_count(recover, entry);
+        link_finish(&walk->worker, link, ERR_NONE);
+        return;
+    }
     if (dest_is_free(recover, dest, name, &err) != 0) {
         recover_problem(recover, dest, name, entry->name_size, &err);
-        link_finish(&walk->worker, link, false);
+        link_pass(recover, link);
         return;
     }
     writers_add(recover, &walk->batch, dest, entry, link);
@@ -198,10 +202,14 @@ static void recover_special(struct tree_walk *walk, struct dest *dest,
     struct hard_link *link = NULL;
     if (entry->hard_link != 0 && link_join(walk->recover, dest, entry, &link))
         return;
-    int result = dest_special(&walk->worker, dest, entry, &err);
-    if (result != 0)
+    if (dest_has(walk->recover, dest, entry))
+        dest_count(walk->recover, entry);
+    else if (dest_special(&walk->worker, dest, entry, &err) != 0)
         recover_problem(walk->recover, dest, entry->name, entry->name_size, &err);
-    link_finish(&walk->worker, link, result == 0);
+    if (err.code == ERR_EXISTS)
+        link_pass(walk->recover, link);
+    else
+        link_finish(&walk->worker, link, err.code);
 }
 
 static void recover_entry(struct tree_walk *walk, const struct tree_entry *entry)

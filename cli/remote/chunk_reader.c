@@ -2,7 +2,6 @@
 
 #include <assert.h>
 #include <stdlib.h>
-#include <string.h>
 
 static void plan_location(struct chunk_source *source, struct fetcher *fetcher,
                           const struct chunk_id *id, const struct chunk_location *location)

@@ -6,7 +6,6 @@
 #include <assert.h>
 #include <pthread.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "cli/base/threads.h"
 #include "coding/base/alloc.h"
@@ -126,6 +125,8 @@ static int get_pack(struct fetcher *fetcher, struct client **client,
     fetcher->corrupt += answer.corrupt;
     if (answer.err.code != ERR_NONE) {
         *err = answer.err;
+        if (err->code == ERR_NOT_FOUND) /* on those that answered: more of them might have it */
+            err->code = ERR_TOO_FEW;
         free(answer.pack);
         return -1;
     }

@@ -63,6 +63,8 @@ static int open_answer(struct pack_reader **pack, const struct vault_keys *keys,
 {
     if (answer->err.code != ERR_NONE) {
         *err = answer->err;
+        if (err->code == ERR_NOT_FOUND) /* on those that answered: more of them might have it */
+            err->code = ERR_TOO_FEW;
         return -1;
     }
     struct pack_id found;
@@ -97,9 +99,21 @@ static int take_answer(struct loading *loading, const struct pack_id *id,
     struct pack_reader *pack = NULL;
     if (open_answer(&pack, loading->keys, id, answer, err) != 0)
         return -1;
-    int result = read_index(loading->cache, id, pack, err);
+    /* A batch a pack: while one is open other commands cannot write to the cache, and must not have
+     * to wait until packs come from nodes. */
+    int result = cache_begin(loading->cache, err);
+    /* Another command that reads the same indexes may be ahead: what it has read, and later ones
+     * after it, must not be read once more now. */
+    bool read = result == 0 && cache_has_index(loading->cache, id);
+    if (result == 0 && !read)
+        result = read_index(loading->cache, id, pack, err);
+    if (result == 0 && !read)
+        result = cache_add_index(loading->cache, id, err);
+    struct err later = ERR_INIT;
+    if (cache_commit(loading->cache, result == 0 ? err : &later) != 0)
+        result = -1;
     pack_reader_destroy(&pack);
-    return result == 0 ? cache_add_index(loading->cache, id, err) : -1;
+    return result;
 }
 
 /* Notes the answer; takes in those whose turn it is. */
@@ -114,6 +128,8 @@ static void take_in_turn(struct loading *loading, struct client_answer *answer)
         free(answer->pack);
         return;
     }
+    if (loading->report != NULL && loading->report->corrupt != NULL)
+        *loading->report->corrupt += answer->corrupt;
     asked[which].answer = *answer;
     asked[which].answered = true;
     while (loading->waiting > 0 && asked[0].answered) {
@@ -194,14 +210,9 @@ int index_packs_load(struct cache *cache, const struct vault_keys *keys, struct 
     index_packs_of(list, &loading.packs);
     int result = keep_order(&loading, err);
     if (result == 0)
-        result = cache_begin(cache, err);
-    if (result == 0)
         result = load_all(&loading, err);
     for (size_t i = 0; i < loading.waiting; i++)
         free(loading.asked[i].answer.pack);
-    struct err later = ERR_INIT;
-    if (cache_commit(cache, result == 0 ? err : &later) != 0)
-        result = -1;
     id_list_release(&loading.packs);
     return result;
 }

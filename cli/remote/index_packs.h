@@ -21,6 +21,7 @@ void index_packs_of(const struct snapshot_list *list, struct id_list *packs);
 struct index_report {
     void (*missing)(void *ctx, const struct pack_id *pack, const struct err *err);
     void *ctx;
+    uint64_t *corrupt; /* NULL: not counted; grows by the damaged fragments met */
 };
 
 /* Reads what is new; report NULL: nobody is told. -1 only when nothing more can be read (no node,

@@ -66,6 +66,11 @@ static int take_record(struct snapshot_list *list, struct chain *chain, const st
         link->previous = record.previous;
         link->number = record.number;
         chain->unknown += record.kind != RECORD_SNAPSHOT;
+        if (id_equal(&record.writer, &vault->writer) && record.number > list->newest.number) {
+            free(list->newest.bytes);
+            list->newest = (struct own_record){record.number, record.hash, NULL, size};
+            list->newest.bytes = alloc_copy(bytes, size);
+        }
     }
     if (result == 0 && record.kind == RECORD_SNAPSHOT)
         list->snapshots[list->count++] = snapshot;
@@ -84,8 +89,10 @@ static int link_order(const void *a, const void *b)
     return id_compare(&x->hash, &y->hash);
 }
 
-/* One link against those before it (its writer's, with smaller or equal numbers). */
-static void judge_link(struct snapshot_list *list, const struct chain_link *links, size_t at)
+/* One link against those before it (its writer's, with smaller or equal numbers). settled: its
+ * writer has gone on since, and forks do not matter any more. */
+static void judge_link(struct snapshot_list *list, const struct chain_link *links, size_t at,
+                       bool settled)
 {
     static const struct record_id none;
     const struct chain_link *link = &links[at];
@@ -93,6 +100,8 @@ static void judge_link(struct snapshot_list *list, const struct chain_link *link
     writer_text(writer, &link->writer);
     const struct chain_link *before = NULL;
     for (size_t i = at; i-- > 0 && id_equal(&links[i].writer, &link->writer);) {
+        if (links[i].number == link->number && settled)
+            continue;
         if (links[i].number == link->number) {
             snprintf(text, sizeof(text),
                      "writer %s has two records of number %llu: two machines use its key", writer,
@@ -112,17 +121,34 @@ static void judge_link(struct snapshot_list *list, const struct chain_link *link
     if (id_equal(&link->previous, &none) && before == NULL)
         return;
     uint64_t from = before != NULL ? before->number + 1 : 1;
-    if (from < link->number) {
+    if (from < link->number && !id_equal(&link->previous, &none)) {
         snprintf(text, sizeof(text),
                  "of writer %s, records between number %llu and %llu are not to be had here",
                  writer, (unsigned long long)(from - 1), (unsigned long long)link->number);
         add_finding(list, FINDING_GAP, &link->writer, from, link->number - from, text);
-    } else {
+    } else if (!settled) {
         snprintf(text, sizeof(text),
                  "of writer %s, record %llu does not follow the one before: it was set back",
                  writer, (unsigned long long)link->number);
         add_finding(list, FINDING_FORK, &link->writer, link->number, 1, text);
     }
+}
+
+/* The number of the newest link of this link's writer if there is but one of it, and it follows one
+ * that is there; else 0. */
+static uint64_t settled_before(const struct chain *chain, size_t at)
+{
+    const struct chain_link *links = chain->links;
+    size_t last = at;
+    while (last + 1 < chain->count && id_equal(&links[last + 1].writer, &links[at].writer))
+        last++;
+    for (size_t i = last; i-- > 0 && id_equal(&links[i].writer, &links[last].writer);) {
+        if (links[i].number == links[last].number)
+            return 0;
+        if (id_equal(&links[i].hash, &links[last].previous))
+            return links[last].number;
+    }
+    return 0;
 }
 
 /* Something that was seen before must still be there. */
@@ -142,27 +168,28 @@ static void judge_head(struct snapshot_list *list, const struct chain *chain,
 }
 
 /* Each writer's newest link is what this machine has now seen. */
-static int judge_chains(struct snapshot_list *list, struct chain *chain, const struct vault *vault,
-                        struct err *err)
+static void judge_chains(struct snapshot_list *list, struct chain *chain, struct heads *heads)
 {
-    struct heads heads;
-    if (heads_load(&heads, vault->dir, err) != 0)
-        return -1;
-    for (size_t i = 0; i < heads.count; i++)
-        judge_head(list, chain, &heads.heads[i]);
+    for (size_t i = 0; i < heads->count; i++)
+        judge_head(list, chain, &heads->heads[i]);
     if (chain->count > 1)
         qsort(chain->links, chain->count, sizeof(chain->links[0]), link_order);
     for (size_t i = 0; i < chain->count; i++) {
         const struct chain_link *link = &chain->links[i];
-        judge_link(list, chain->links, i);
+        judge_link(list, chain->links, i, link->number < settled_before(chain, i));
         struct head head = {.number = link->number};
         head.writer = link->writer;
         head.hash = link->hash;
-        heads_see(&heads, &head);
+        heads_see(heads, &head);
     }
-    int result = heads_save(&heads, vault->dir, err);
-    heads_release(&heads);
-    return result;
+}
+
+/* A home that cannot be written to must not keep anybody from listing and recovering. */
+static void add_forgetful(struct snapshot_list *list, const struct err *why)
+{
+    char text[sizeof(list->findings[0].text)];
+    snprintf(text, sizeof(text), "a roll-back might not be noticed: %.120s", why->text);
+    add_finding(list, FINDING_FORGETFUL, NULL, 0, 0, text);
 }
 
 static int snapshot_order(const void *a, const void *b)
@@ -184,6 +211,11 @@ int snapshot_list_load(struct snapshot_list *list, const struct vault *vault, st
     struct node_status *status = alloc_zero(1, sizeof(*status));
     struct record_list records = {0};
     struct chain chain = {0};
+    struct heads heads = {0};
+    struct err forgetful = ERR_INIT;
+    /* Read before the nodes are asked: another command may see newer records, and note them down,
+     * while they answer. */
+    bool known = heads_load(&heads, vault->dir, &forgetful) == 0;
     int result = client_status(client, status, err);
     if (result == 0)
         result = client_get_records(client, &vault->keys->vault, &records, err);
@@ -204,8 +236,11 @@ int snapshot_list_load(struct snapshot_list *list, const struct vault *vault, st
         add_finding(list, FINDING_NEWER, NULL, 0, chain.unknown,
                     "the vault has records of a kind that this version does not know: what they "
                     "say of its snapshots, a newer ecbak shows");
-    result = judge_chains(list, &chain, vault, err);
+    judge_chains(list, &chain, &heads);
+    if (!known || heads_save(&heads, vault->dir, &forgetful) != 0)
+        add_forgetful(list, &forgetful);
 done:
+    heads_release(&heads);
     if (result != 0)
         snapshot_list_release(list);
     free(chain.links);
@@ -220,26 +255,57 @@ void snapshot_list_release(struct snapshot_list *list)
         snapshot_release(&list->snapshots[i]);
     free(list->snapshots);
     free(list->findings);
+    free(list->newest.bytes);
     *list = (struct snapshot_list){0};
 }
 
 /* ---- choosing -------------------------------------------------------------------------------- */
 
+const struct snapshot *snapshot_newest_of(const struct snapshot_list *list,
+                                          const struct writer_id *writer)
+{
+    const struct snapshot *newest = NULL;
+    for (size_t i = 0; i < list->count; i++) {
+        const struct snapshot *snapshot = &list->snapshots[i];
+        if (id_equal(&snapshot->writer, writer) &&
+            (newest == NULL || snapshot->number > newest->number))
+            newest = snapshot;
+    }
+    return newest;
+}
+
 bool snapshot_matches(const struct snapshot *snapshot, const struct snapshot_filter *filter)
 {
     if (filter == NULL)
         return true;
-    if (filter->host != NULL && filter->host[0] != '\0' &&
-        strcmp(filter->host, snapshot->host) != 0)
+    if (filter->host != NULL && strcmp(filter->host, snapshot->host) != 0)
         return false;
-    bool path = filter->path == NULL || filter->path[0] == '\0';
+    bool path = filter->path == NULL;
     for (size_t i = 0; i < snapshot->path_count && !path; i++)
-        path = path_is_inside(filter->path, snapshot->paths[i]) ||
-               path_is_inside(snapshot->paths[i], filter->path);
-    bool tag = filter->tag == NULL || filter->tag[0] == '\0';
+        path = path_is_inside(snapshot->paths[i], filter->path);
+    bool tag = filter->tag == NULL;
     for (size_t i = 0; i < snapshot->tag_count && !tag; i++)
         tag = strcmp(filter->tag, snapshot->tags[i]) == 0;
     return path && tag;
+}
+
+int snapshot_explain(const struct snapshot_list *list, const struct snapshot_filter *filter,
+                     struct err *err)
+{
+    const char *above = NULL;
+    if (list->count == 0)
+        return err_set(err, ERR_NOT_FOUND, "the vault has no snapshot yet");
+    for (size_t i = list->count; i-- > 0 && filter != NULL && filter->path != NULL;)
+        for (size_t j = 0; j < list->snapshots[i].path_count && above == NULL; j++)
+            if (path_is_inside(filter->path, list->snapshots[i].paths[j]))
+                above = list->snapshots[i].paths[j];
+    if (above != NULL)
+        return err_set(
+            err, ERR_NOT_FOUND,
+            "no snapshot was made of %s itself; of the folder above it there are: --path "
+            "%s",
+            filter->path, above[0] != '\0' ? above : "/");
+    return err_set(err, ERR_NOT_FOUND, "no snapshot matches; `ecbak snapshots` lists them");
 }
 
 static int select_latest(const struct snapshot **snapshot, const struct snapshot_list *list,
@@ -251,9 +317,7 @@ static int select_latest(const struct snapshot **snapshot, const struct snapshot
             return 0;
         }
     }
-    return err_set(err, ERR_NOT_FOUND,
-                   list->count == 0 ? "the vault has no snapshot yet"
-                                    : "no snapshot matches; `ecbak snapshots` lists them");
+    return snapshot_explain(list, filter, err);
 }
 
 int snapshot_select(const struct snapshot **snapshot, const struct snapshot_list *list,

@@ -2,12 +2,13 @@
  *
  *   1. lock the vault, ask the node who and how many we are
  *   2. read the vault's records and what of their index the cache does not know yet
- *   3. send the last own record if it never went out
+ *   3. send the last own record if it never went out; go on from the newest one that the cluster has
  *   4. reserve this snapshot's number: everything that is pinned from here on is pinned for it
  *   5. are the packs that the last store left still whole? what is not is read again
  *   6. walk, read, pack, send; then the index
  *   7. once more, for everything that this snapshot relies on; if some of it was lost: 5 again
- *   8. sign, save, send the record. Only then may the cache and the state file call it published
+ *   8. sign, save, send the record, unless this machine's loss alone would make it worthless. Only
+ *      then may the cache and the state file call it published
  *
  * Killed before 8, a store leaves packs that the cache knows and the next one uses.
  */
@@ -15,14 +16,10 @@
 
 #include <assert.h>
 #include <stdlib.h>
-#include <string.h>
 
-#include <sodium.h>
-
-#include "cli/base/steady_clock.h"
 #include "cli/store/store_run_internal.h"
 #include "coding/base/alloc.h"
-#include "coding/base/bytes.h"
+#include "node/common/clock.h"
 
 #define PASSES_MAX         3
 #define ZSTD_LEVEL_DEFAULT 3
@@ -36,21 +33,6 @@ static void report_target(void *ctx, const char *path, const struct err *err)
 {
     struct pipeline *pipeline = ctx;
     job_problem(pipeline->progress, pipeline->report, path, err);
-}
-
-/* The state file of these targets. */
-static char *state_path(const struct store_run *run)
-{
-    uint8_t hash[FILE_STATE_KEY_SIZE];
-    char name[2 * FILE_STATE_KEY_SIZE + 1];
-    crypto_generichash_state hashing;
-    crypto_generichash_init(&hashing, NULL, 0, sizeof(hash));
-    for (size_t i = 0; i < run->target_count; i++)
-        crypto_generichash_update(&hashing, (const uint8_t *)run->targets[i],
-                                  strlen(run->targets[i]) + 1);
-    crypto_generichash_final(&hashing, hash, sizeof(hash));
-    return alloc_format("%s/state/%s", run->pipeline.vault->dir,
-                        hex_encode(name, hash, sizeof(hash)));
 }
 
 static int ask_node(struct store_run *run, struct err *err)
@@ -75,10 +57,7 @@ static void estimate(struct store_run *run)
 {
     for (size_t i = run->list.count; i-- > 0;) {
         const struct snapshot *snapshot = &run->list.snapshots[i];
-        bool same = snapshot->path_count == run->target_count;
-        for (size_t j = 0; j < run->target_count && same; j++)
-            same = strcmp(snapshot->paths[j], run->targets[j]) == 0;
-        if (!same)
+        if (!is_of_targets(run, snapshot))
             continue;
         run->pipeline.progress->files_all = snapshot->files;
         run->pipeline.progress->bytes_all = snapshot->bytes;
@@ -86,18 +65,28 @@ static void estimate(struct store_run *run)
     }
 }
 
+static int lock_vault(struct pipeline *pipeline, struct err *err)
+{
+    const struct store_options *options = pipeline->options;
+    if (vault_lock(pipeline->vault, 0, NULL, err) == 0)
+        return 0;
+    if (err->code != ERR_BUSY || options->wait_ms == 0)
+        return -1;
+    job_notice(pipeline->report, "another store into this vault is running: waiting for its end");
+    return vault_lock(pipeline->vault, options->wait_ms, &pipeline->progress->cancel, err);
+}
+
 static int prepare(struct store_run *run, struct err *err)
 {
     struct pipeline *pipeline = &run->pipeline;
     const struct store_options *options = pipeline->options;
-    struct err ignored = ERR_INIT;
     if (walk_targets(&run->targets, &run->target_count, options->paths, options->path_count,
                      report_target, pipeline, err) != 0 ||
-        vault_lock(pipeline->vault, err) != 0 || ask_node(run, err) != 0 ||
+        lock_vault(pipeline, err) != 0 || ask_node(run, err) != 0 ||
         snapshot_list_load(&run->list, pipeline->vault, run->client, err) != 0)
         return -1;
     estimate(run);
-    int result = cache_open_in(&run->cache, pipeline->vault->dir, err);
+    int result = open_caches(run, err);
     if (result ==
         0) /* an index pack that cannot be fetched only means that some chunks are sent again */
         result =
@@ -105,12 +94,11 @@ static int prepare(struct store_run *run, struct err *err)
     if (result == 0 && !options->dry_run)
         result = publish_pending(run, err);
     if (result == 0 && !options->dry_run)
+        result = catch_up(run, err);
+    if (result == 0 && !options->dry_run)
         result = vault_reserve(pipeline->vault, &run->pin.number, &run->previous, err);
     run->pin.vault = pipeline->vault->keys->vault;
     run->pin.writer = pipeline->vault->writer;
-    run->state_path = state_path(run);
-    if (file_state_open(&pipeline->state, run->state_path, &ignored) != 0)
-        pipeline->state = NULL; /* then everything is read */
     return result;
 }
 
@@ -170,13 +158,13 @@ static int read_and_send(struct store_run *run, struct err *err)
 {
     struct pipeline *pipeline = &run->pipeline;
     set_phase(run, JOB_RUNNING);
-    pipeline->files = pipeline->bytes = 0;
+    pipeline->files = pipeline->bytes = pipeline->grown = 0;
     pipeline->progress->files = pipeline->progress->bytes = 0;
     if (start_packs(run, err) != 0)
         return -1;
     int result = 0;
     if (!pipeline->options->dry_run)
-        result = file_state_writer_new(&pipeline->state_writer, run->state_path, err);
+        start_state(run);
     if (result == 0)
         result = work_queue_start(&pipeline->queue, err);
     if (result == 0) {
@@ -221,23 +209,6 @@ static int one_pass(struct store_run *run, bool *again, struct err *err)
     return pipeline->options->dry_run ? 0 : check_after(run, again, err);
 }
 
-/* Notes down that everything is published now. Failing at this costs the next store some time. */
-static void remember(struct store_run *run)
-{
-    struct pipeline *pipeline = &run->pipeline;
-    struct err ignored = ERR_INIT;
-    struct file_state_packs packs;
-    bool good = cache_begin(run->cache, &ignored) == 0;
-    for (size_t i = 0; i < run->index_packs.count && good; i++)
-        good = cache_add_index(run->cache, &run->index_packs.ids[i], &ignored) == 0;
-    good = good && cache_set_published(run->cache, &ignored) == 0;
-    if (cache_commit(run->cache, &ignored) != 0 || !good)
-        return;
-    places_compact(&pipeline->places, &packs);
-    (void)(file_state_writer_finish(&pipeline->state_writer, &packs, &ignored) == 0);
-    file_state_packs_release(&packs);
-}
-
 static int run_store(struct store_run *run, struct err *err)
 {
     struct pipeline *pipeline = &run->pipeline;
@@ -255,13 +226,19 @@ static int run_store(struct store_run *run, struct err *err)
     }
     run->result->files = pipeline->files;
     run->result->bytes = pipeline->bytes;
+    run->result->grown = pipeline->grown;
     run->result->problems = pipeline->progress->problems;
-    if (pipeline->options->dry_run)
+    if (pipeline->options->dry_run) {
+        judge_problems(run);
         return 0;
-    set_phase(run, JOB_PUBLISHING);
-    if (publish_snapshot(run, err) != 0)
-        return -1;
-    remember(run);
+    }
+    if (run->result->survives != STORE_LOST_WITH_US) {
+        set_phase(run, JOB_PUBLISHING);
+        if (publish_snapshot(run, err) != 0)
+            return -1;
+        run->result->published = true;
+        remember(run);
+    }
     judge_outcome(run);
     return 0;
 }
@@ -289,16 +266,17 @@ static void release(struct store_run *run)
     work_queue_release(&pipeline->queue);
 }
 
-int store_run(struct vault *vault, const struct store_options *options,
-              struct job_progress *progress, const struct job_report *report,
-              struct store_result *result, struct err *err)
+/* One attempt. *again: it met a cache that cannot be read, which is made anew by the next (and was by
+ * the one before). */
+static int attempt(struct vault *vault, const struct store_options *options,
+                   struct job_progress *progress, const struct job_report *report, bool *again,
+                   struct store_result *result, struct err *err)
 {
-    double begin = steady_clock_s();
-    *result = (struct store_result){0};
-    job_allow_open_files();
     struct store_run *run = alloc_zero(1, sizeof(*run));
     struct pipeline *pipeline = &run->pipeline;
+    *result = (struct store_result){0};
     run->result = result;
+    run->again = *again;
     pipeline->options = options;
     pipeline->vault = vault;
     pipeline->progress = progress;
@@ -310,10 +288,28 @@ int store_run(struct vault *vault, const struct store_options *options,
     places_init(&pipeline->places);
     chunker_init(&pipeline->chunker, vault->keys->gear_key);
     int status = run_store(run, err);
-    result->bytes_sent = progress->bytes_sent;
-    result->seconds = steady_clock_s() - begin;
-    progress->phase = JOB_ENDED;
+    *again = status != 0 && run->cache != NULL && cache_is_damaged(run->cache);
     release(run);
     free(run);
+    return status;
+}
+
+int store_run(struct vault *vault, const struct store_options *options,
+              struct job_progress *progress, const struct job_report *report,
+              struct store_result *result, struct err *err)
+{
+    int64_t begin_ms = monotonic_ms();
+    bool again = false;
+    job_allow_open_files();
+    int status = attempt(vault, options, progress, report, &again, result, err);
+    if (again) {
+        job_notice(report, "this vault's cache is damaged: it is made anew, and the store begins "
+                           "again");
+        progress->problems = 0;
+        status = attempt(vault, options, progress, report, &again, result, err);
+    }
+    result->bytes_sent = progress->bytes_sent;
+    result->seconds = (double)(monotonic_ms() - begin_ms) / 1000;
+    progress->phase = JOB_ENDED;
     return status;
 }

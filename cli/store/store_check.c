@@ -4,11 +4,9 @@
  */
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "cli/store/store_run_internal.h"
 #include "coding/base/alloc.h"
-#include "coding/base/bytes.h"
 
 static bool is_lost(const struct redundancy *held)
 {
@@ -105,18 +103,16 @@ int check_before(struct store_run *run, struct err *err)
 
 /* ---- after ----------------------------------------------------------------------------------- */
 
-static void count_object(struct store_result *result, const struct redundancy *held,
-                         uint32_t *margin)
+static void count_object(struct store_result *result, const struct redundancy *held)
 {
-    uint32_t survives = held->others > held->data ? held->others - held->data : 0;
-    uint32_t spare = held->nodes > held->data ? held->nodes - held->data : 0;
+    int32_t survives =
+        held->others < held->data ? STORE_LOST_WITH_US : (int32_t)(held->others - held->data);
     result->objects++;
     if (survives < result->survives)
         result->survives = survives;
-    if (spare < *margin)
-        *margin = spare;
     if (held->nodes < held->data + held->parity)
         result->objects_short++;
+    result->full = result->full || held->full;
 }
 
 int check_after(struct store_run *run, bool *again, struct err *err)
@@ -129,16 +125,28 @@ int check_after(struct store_run *run, bool *again, struct err *err)
     for (size_t i = 0; i < run->index_packs.count; i++)
         id_list_add(&list, &run->index_packs.ids[i]);
     result->objects = result->objects_short = 0;
-    result->survives = run->margin = UINT32_MAX;
+    result->full = false;
+    result->survives = INT32_MAX;
     *again = false;
     int status = ask_held(run, &list, &held, err);
     if (status == 0)
         status = drop_lost(run, &list, held, again, err);
     for (size_t i = 0; i < list.count && status == 0; i++)
-        count_object(result, &held[i], &run->margin);
+        count_object(result, &held[i]);
     free(held);
     id_list_release(&list);
     return status;
+}
+
+bool judge_problems(struct store_run *run)
+{
+    struct store_result *result = run->result;
+    if (result->problems == 0)
+        return false;
+    result->outcome = JOB_INCOMPLETE;
+    snprintf(result->note, sizeof(result->note), "%llu file%s could not be stored whole",
+             (unsigned long long)result->problems, result->problems == 1 ? "" : "s");
+    return true;
 }
 
 void judge_outcome(struct store_run *run)
@@ -149,23 +157,22 @@ void judge_outcome(struct store_run *run)
     char *note = result->note;
     size_t room = sizeof(result->note);
     result->outcome = JOB_DONE;
-    if (run->margin == 0) {
-        result->outcome = JOB_TOO_FEW;
+    if (result->survives == STORE_LOST_WITH_US) {
+        result->outcome = result->full ? JOB_FULL : JOB_TOO_FEW;
         snprintf(note, room,
-                 "stored, but it does not survive the loss of any node: %llu of %llu objects are "
-                 "on too few nodes; store again when more members are alive",
-                 (unsigned long long)result->objects_short, (unsigned long long)result->objects);
-    } else if (result->problems > 0) {
-        result->outcome = JOB_INCOMPLETE;
-        snprintf(note, room, "%llu file%s could not be stored whole",
-                 (unsigned long long)result->problems, result->problems == 1 ? "" : "s");
-    } else if (result->objects_short > 0) {
+                 "no snapshot was made: all of it would be lost with this machine, since the other "
+                 "members %s %llu of %llu objects; the next store completes it when %s",
+                 result->full ? "have no space for" : "hold too little of",
+                 (unsigned long long)result->objects_short, (unsigned long long)result->objects,
+                 result->full ? "they have (see ecbak members)" : "more of them are alive");
+    } else if (!judge_problems(run) && result->objects_short > 0) {
         result->outcome = JOB_INCOMPLETE;
         snprintf(note, room,
                  "%llu of %llu objects are on fewer nodes than meant; the next store completes "
-                 "them when more members are alive",
-                 (unsigned long long)result->objects_short, (unsigned long long)result->objects);
-    } else if (result->record_others < wanted) {
+                 "them when more members %s",
+                 (unsigned long long)result->objects_short, (unsigned long long)result->objects,
+                 result->full ? "have space for them (see ecbak members)" : "are alive");
+    } else if (result->problems == 0 && result->record_others < wanted) {
         result->outcome = JOB_INCOMPLETE;
         snprintf(note, room, "the snapshot's record is on %u other nodes, not on %u",
                  result->record_others, wanted);

@@ -1,8 +1,5 @@
 /* A worker compresses segments as long as there are any, and else takes a batch of files (small
  * ones come about a megabyte at a time, so that neighbours are compressed together).
- *
- * A file is taken as it is between two looks at it; when the second look differs, it is read again
- * once, and then stored as it was read and reported.
  */
 #include <assert.h>
 #include <errno.h>
@@ -17,147 +14,8 @@
 #include "cli/store/store_internal.h"
 #include "coding/base/alloc.h"
 
-#define FILE_WINDOW (2 * CHUNK_BYTES_MAX)
-#define EXTENTS_MAX 4096 /* beyond, the rest of a file counts as one run of data */
 /* A change within the clock's grain could leave a file's times as they are. */
 #define TIMES_SLACK_S 0.1
-
-/* ---- reading --------------------------------------------------------------------------------- */
-
-/* The data of a file, hole by hole left out, as one stream. */
-struct source {
-    int fd;
-    const struct tree_extent *extents;
-    size_t extent_count, at;
-    uint64_t done; /* of extents[at] */
-    bool exact;    /* there are holes: what is missing at the end is read as zeros */
-};
-
-/* Fills up to `want` bytes; fewer only at the end. */
-static int source_read(struct source *source, uint8_t *to, size_t want, size_t *got,
-                       struct err *err)
-{
-    *got = 0;
-    while (*got < want && source->at < source->extent_count) {
-        const struct tree_extent *extent = &source->extents[source->at];
-        uint64_t left = extent->size - source->done;
-        size_t size = want - *got < left ? want - *got : (size_t)left;
-        ssize_t read =
-            size > 0 ? pread(source->fd, to + *got, size, (off_t)(extent->offset + source->done))
-                     : 0;
-        if (read < 0 && errno == EINTR)
-            continue;
-        if (read < 0)
-            return err_errno(err, "reading");
-        if (read == 0 && source->exact && size > 0) {
-            memset(to + *got, 0, size);
-            read = (ssize_t)size;
-        }
-        *got += (size_t)read;
-        source->done += (uint64_t)read;
-        if (read == 0 || source->done == extent->size) {
-            source->at++;
-            source->done = 0;
-        }
-    }
-    return 0;
-}
-
-static int add_chunk(struct store_worker *worker, const uint8_t *bytes, size_t size,
-                     struct err *err)
-{
-    struct chunk_id id;
-    uint32_t place;
-    packing_id(worker->packing, bytes, size, &id);
-    if (packing_add(worker->packing, CHUNK_DATA, bytes, size, &id, &place, err) != 0) {
-        failure_set(&worker->pipeline->failure, err);
-        return -1;
-    }
-    buffer_append(&worker->ids, id.bytes, sizeof(id));
-    buffer_append(&worker->places, &place, sizeof(place));
-    atomic_fetch_add(&worker->pipeline->progress->bytes, size);
-    return 0;
-}
-
-/* Cuts the whole source into chunks; *size gets the number of bytes. */
-static int read_chunks(struct store_worker *worker, struct source *source, uint64_t *size,
-                       struct err *err)
-{
-    size_t filled = 0, got;
-    *size = 0;
-    if (worker->window == NULL && (worker->window = alloc_large(FILE_WINDOW, err)) == NULL)
-        return -1;
-    do {
-        if (source_read(source, worker->window + filled, FILE_WINDOW - filled, &got, err) != 0)
-            return -1;
-        bool end = got < FILE_WINDOW - filled || source->at == source->extent_count;
-        filled += got;
-        *size += got;
-        size_t at = 0;
-        while (filled - at >= CHUNK_BYTES_MAX || (end && at < filled)) {
-            size_t cut = chunker_cut(&worker->pipeline->chunker, worker->window + at, filled - at);
-            if (add_chunk(worker, worker->window + at, cut, err) != 0)
-                return -1;
-            at += cut;
-        }
-        memmove(worker->window, worker->window + at, filled - at);
-        filled -= at;
-        if (end)
-            break;
-    } while (!failure_met(&worker->pipeline->failure));
-    return 0;
-}
-
-/* The runs of data of a file that takes less room than it has bytes. */
-static size_t find_extents(struct store_worker *worker, int fd, uint64_t size)
-{
-    if (worker->extents == NULL)
-        worker->extents = alloc_zero(EXTENTS_MAX, sizeof(worker->extents[0]));
-    size_t count = 0;
-    off_t at = 0;
-    while ((uint64_t)at < size) {
-        off_t data = lseek(fd, at, SEEK_DATA);
-        if (data < 0 && errno == ENXIO)
-            break;
-        if (data < 0)
-            data = at;
-        off_t hole = count + 1 < EXTENTS_MAX ? lseek(fd, data, SEEK_HOLE) : -1;
-        if (hole <= data || (uint64_t)hole > size)
-            hole = (off_t)size;
-        if ((uint64_t)data >= size)
-            break;
-        worker->extents[count++] = (struct tree_extent){(uint64_t)data, (uint64_t)(hole - data)};
-        at = hole;
-    }
-    return count;
-}
-
-static int read_contents(struct store_worker *worker, int fd, const struct walk_stat *stat,
-                         struct tree_entry *entry, struct err *err)
-{
-    struct tree_extent all = {0, stat->size};
-    struct source source = {.fd = fd, .extents = &all, .extent_count = stat->size > 0 ? 1 : 0};
-    worker->ids.size = worker->places.size = 0;
-    entry->extents = NULL;
-    entry->extent_count = 0;
-    entry->size = stat->size;
-    if (stat->blocks * 512 < stat->size) {
-        size_t count = find_extents(worker, fd, stat->size);
-        bool whole = count == 1 && worker->extents[0].size == stat->size;
-        if (!whole) {
-            source = (struct source){
-                .fd = fd, .extents = worker->extents, .extent_count = count, .exact = true};
-            entry->extents = worker->extents;
-            entry->extent_count = count;
-        }
-    }
-    uint64_t size;
-    if (read_chunks(worker, &source, &size, err) != 0)
-        return -1;
-    if (!source.exact)
-        entry->size = size;
-    return 0;
-}
 
 /* ---- one entry ------------------------------------------------------------------------------- */
 
@@ -174,12 +32,6 @@ static uint64_t link_number(const struct walk_stat *stat)
     return number != 0 ? number : 1;
 }
 
-static bool same_contents(const struct walk_stat *a, const struct walk_stat *b)
-{
-    return a->size == b->size && a->mtime_s == b->mtime_s && a->mtime_ns == b->mtime_ns &&
-           a->ctime_s == b->ctime_s && a->ctime_ns == b->ctime_ns;
-}
-
 static bool changed_long_ago(const struct walk_stat *stat)
 {
     struct timespec now;
@@ -189,15 +41,6 @@ static bool changed_long_ago(const struct walk_stat *stat)
     return age > TIMES_SLACK_S;
 }
 
-static int look(int fd, struct walk_stat *stat, struct err *err)
-{
-    struct stat found;
-    if (fstat(fd, &found) != 0)
-        return err_errno(err, "looking at it");
-    walk_stat_of(stat, &found);
-    return 0;
-}
-
 /* 0: stored, also when it was reported. */
 static int store_open_file(struct store_worker *worker, int fd, struct slice *slice, size_t index,
                            struct err *err)
@@ -205,25 +48,16 @@ static int store_open_file(struct store_worker *worker, int fd, struct slice *sl
     struct walk_entry *file = &slice->entries[index];
     struct folder *folder = dir_folder(slice->dir);
     struct tree_entry entry = {.name = file->name, .name_size = strlen(file->name)};
-    struct walk_stat after;
     struct err problem = ERR_INIT;
-    bool trusted = true;
-    for (int attempt = 0;; attempt++) {
-        if (look(fd, &file->stat, err) != 0)
-            return -1;
-        if (!S_ISREG(file->stat.mode))
-            return err_set(err, ERR_IO, "it was replaced by something else meanwhile");
-        trusted = changed_long_ago(&file->stat);
-        if (read_contents(worker, fd, &file->stat, &entry, err) != 0 || look(fd, &after, err) != 0)
-            return -1;
-        if (same_contents(&file->stat, &after))
-            break;
-        if (attempt > 0) {
-            trusted = false;
-            err_set(&problem, ERR_IO, "it changed while it was read; stored as it was read");
-            pipeline_problem(worker->pipeline, folder, file->name, &problem);
-            break;
-        }
+    struct contents contents;
+    if (contents_read(worker, fd, &file->stat, &entry, &contents, err) != 0)
+        return -1;
+    bool trusted = contents.steady && !contents.size_untold && changed_long_ago(&file->stat);
+    if (contents.grew) {
+        atomic_fetch_add(&worker->pipeline->grown, 1);
+    } else if (!contents.steady) {
+        err_set(&problem, ERR_IO, "it changed while it was read: what is stored may be a mixture");
+        pipeline_problem(worker->pipeline, folder, file->name, &problem);
     }
     uint64_t size = entry.size;
     if (attributes_read(worker->attributes, &entry, &file->stat, (struct file_at){.fd = fd},

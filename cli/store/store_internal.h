@@ -1,14 +1,17 @@
 /* store_internal.h - what the parts of a running store share.
  *
- *   store.c        the order of things, from the first question to the published record
- *   store_walk.c   one thread goes through the tree and gives out work
- *   store_count.c  another counts ahead of it, for the progress line
- *   store_files.c  worker threads read files and cut them into chunks
- *   store_tree.c   finished files become folders, finished folders entries of their parents
- *   store_check.c, store_publish.c  are the packs held, and the record that makes them a snapshot:
- *                                   these see
- *                  the whole run (store_run_internal.h), the others the pipeline alone
- *   packing/       chunks become packs and go to the node
+ *   store.c          the order of things, from the first question to the published record
+ *   store_walk.c     one thread goes through the tree and gives out work
+ *   store_count.c    another counts ahead of it, for the progress line
+ *   store_files.c    worker threads store files
+ *   store_read.c     a file is read and cut into chunks, whatever happens to it meanwhile
+ *   store_tree.c     finished files become folders, finished folders entries of their parents
+ *   store_check.c    do the nodes hold the packs
+ *   store_publish.c  the record that makes them a snapshot
+ *   packing/         chunks become packs and go to the node
+ *
+ * store.c, store_check.c and store_publish.c see the whole run (store_run_internal.h), the others the
+ * pipeline alone.
  */
 #ifndef ECBAK_CLI_STORE_STORE_INTERNAL_H
 #define ECBAK_CLI_STORE_STORE_INTERNAL_H
@@ -68,6 +71,7 @@ struct pipeline {
     struct work_queue queue; /* of batches */
 
     _Atomic uint64_t files, bytes; /* in the snapshot */
+    _Atomic uint64_t grown;        /* files that were appended to while they were read */
     struct chunk_id *root;         /* tree chunks of "/" */
     size_t root_count;
 };
@@ -108,6 +112,20 @@ void item_set(struct stored_entry *item, const uint8_t *encoded, size_t encoded_
 /* item_set with the entry encoded; its chunks and places are the worker's ids and places. */
 int item_encode(struct store_worker *worker, struct stored_entry *item, struct tree_entry *entry,
                 bool trusted, struct err *err) MUST_CHECK;
+
+/* ---- store_read.c ---------------------------------------------------------------------------- */
+
+/* How a file was while it was read. */
+struct contents {
+    bool steady;      /* it stayed as it was */
+    bool grew;        /* it was appended to: what is read is what it was when it was opened */
+    bool size_untold; /* its size is not what it is said to be */
+};
+
+/* Reads the file and cuts it into chunks: the worker's ids and places. stat is how it was when that
+ * began; entry gets its size and extents (the worker's). */
+int contents_read(struct store_worker *worker, int fd, struct walk_stat *stat,
+                  struct tree_entry *entry, struct contents *contents, struct err *err) MUST_CHECK;
 
 /* ---- store_files.c --------------------------------------------------------------------------- */
 

@@ -1,11 +1,10 @@
 /* The record is what makes a snapshot exist. It is signed and saved here before it is sent, and
  * sent again unchanged by the next store if this one is stopped in between: a number is never used
- * for two records.
+ * for two records. A vault's folder may be an older copy (of a machine that was set back): then the
+ * cluster knows newer records of this writer than the folder does, and those count.
  */
 #include <pwd.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -37,6 +36,23 @@ int publish_pending(struct store_run *run, struct err *err)
     int result = there ? 0 : send_record(run, bytes, size, err);
     free(bytes);
     return result == 0 ? 0 : err_context(err, "sending an earlier snapshot's record");
+}
+
+int catch_up(struct store_run *run, struct err *err)
+{
+    const struct own_record *newest = &run->list.newest;
+    bool was_behind = false;
+    if (newest->bytes == NULL)
+        return 0;
+    if (vault_catch_up(run->pipeline.vault, newest->number, newest->bytes, newest->size,
+                       &newest->hash, &was_behind, err) != 0)
+        return err_context(err, "going on from the newest record of this machine");
+    if (was_behind)
+        job_notice(
+            run->pipeline.report,
+            "the vault's folder on this machine was set back, or another machine uses a copy "
+            "of it: the cluster has newer snapshots by it, and this one follows them");
+    return 0;
 }
 
 /* The names behind this process; the texts are malloc'd. */

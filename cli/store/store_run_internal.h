@@ -12,6 +12,7 @@ struct store_run {
     struct client *client;
     struct node_status status;
     struct cache *cache;
+    bool again; /* after an attempt that met a damaged cache */
     struct snapshot_list list;
     struct pin pin;
     struct record_id previous;
@@ -19,7 +20,6 @@ struct store_run {
     size_t target_count;
     char *state_path;
     struct id_list index_packs; /* that this store adds */
-    uint32_t margin;            /* nodes, this one included, that the worst object can lose */
     struct store_result *result;
 };
 
@@ -31,14 +31,30 @@ int check_before(struct store_run *run, struct err *err) MUST_CHECK;
 /* Asks for every pack that this snapshot relies on, and fills the result. *again when some are
  * lost: what is in them must be read once more. */
 int check_after(struct store_run *run, bool *again, struct err *err) MUST_CHECK;
+/* What could not be stored whole, for the outcome: true when there is any. */
+bool judge_problems(struct store_run *run);
 /* What the figures mean for the outcome. */
 void judge_outcome(struct store_run *run);
+
+/* ---- store_caches.c -------------------------------------------------------------------------- */
+
+/* Is the snapshot one of these paths? */
+bool is_of_targets(const struct store_run *run, const struct snapshot *snapshot);
+/* Opens the cache and the state of the last store, or makes them anew, and says so. -1 only when
+ * there can be no cache at all. */
+int open_caches(struct store_run *run, struct err *err) MUST_CHECK;
+/* Begins to write what this store sees, beside what the last one saw. */
+void start_state(struct store_run *run);
+/* Notes down that everything is published now. */
+void remember(struct store_run *run);
 
 /* ---- store_publish.c ------------------------------------------------------------------------- */
 
 /* Sends the newest own record when the nodes do not have it (an earlier store was stopped between
  * saving and sending it). */
 int publish_pending(struct store_run *run, struct err *err) MUST_CHECK;
+/* Goes on from the newest own record that the nodes have, where this folder knows an older one. */
+int catch_up(struct store_run *run, struct err *err) MUST_CHECK;
 /* Seals, saves and sends the snapshot's record. */
 int publish_snapshot(struct store_run *run, struct err *err) MUST_CHECK;
 

@@ -207,17 +207,15 @@ static int cut_chunk(struct store_worker *worker, struct dir *dir, size_t size, 
     return 0;
 }
 
-static int end_piece(struct dir *dir, struct err *err)
+static void end_piece(struct dir *dir)
 {
     struct pipeline *pipeline = dir->pipeline;
-    if (dir->piece.size == 0 || pipeline->state_writer == NULL)
-        return 0;
-    pthread_mutex_lock(&pipeline->state_lock);
-    int result = file_state_writer_add(pipeline->state_writer, dir->key, dir->piece_number++,
-                                       &dir->piece, err);
-    pthread_mutex_unlock(&pipeline->state_lock);
+    if (dir->piece.size > 0 && pipeline->state_writer != NULL) {
+        pthread_mutex_lock(&pipeline->state_lock);
+        file_state_writer_add(pipeline->state_writer, dir->key, dir->piece_number++, &dir->piece);
+        pthread_mutex_unlock(&pipeline->state_lock);
+    }
     dir->piece.size = 0;
-    return result;
 }
 
 static int append_slice(struct store_worker *worker, struct dir *dir, const struct slice *slice,
@@ -235,8 +233,8 @@ static int append_slice(struct store_worker *worker, struct dir *dir, const stru
         if (dir->tree.size >= TREE_CHUNK_BYTES && cut_chunk(worker, dir, dir->tree.size, err) != 0)
             return -1;
         file_state_append(&dir->piece, slice->entries[i].name, &slice->entries[i].stat, item);
-        if (dir->piece.size >= FILE_STATE_PIECE_BYTES && end_piece(dir, err) != 0)
-            return -1;
+        if (dir->piece.size >= FILE_STATE_PIECE_BYTES)
+            end_piece(dir);
     }
     return 0;
 }
@@ -245,9 +243,9 @@ static int append_slice(struct store_worker *worker, struct dir *dir, const stru
 static int finish_entry(struct store_worker *worker, struct dir *dir, struct err *err)
 {
     struct pipeline *pipeline = dir->pipeline;
-    if ((dir->tree.size > 0 && cut_chunk(worker, dir, dir->tree.size, err) != 0) ||
-        end_piece(dir, err) != 0)
+    if (dir->tree.size > 0 && cut_chunk(worker, dir, dir->tree.size, err) != 0)
         return -1;
+    end_piece(dir);
     size_t count = dir->chunks.size / ID_SIZE;
     if (dir->parent == NULL) {
         pipeline->root = (struct chunk_id *)dir->chunks.bytes;

@@ -4,7 +4,6 @@
  */
 #include <errno.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "cli/store/store_count.h"
 #include "cli/store/store_internal.h"

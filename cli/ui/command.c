@@ -36,6 +36,18 @@ static const struct command *find(const struct command_group *group, const char 
     return NULL;
 }
 
+static int refuse(const struct command_group *group, const char *name, const char *near,
+                  struct err *err)
+{
+    for (const struct command_hint *h = group->hints; h != NULL && h->word != NULL; h++)
+        if (strcmp(h->word, name) == 0)
+            return err_set(err, ERR_USAGE, "there is no command '%s'%s", name, h->text);
+    if (near == NULL)
+        return err_set(err, ERR_USAGE, "there is no command '%s'", name);
+    return err_set(err, ERR_USAGE, "there is no command '%s'; did you mean '%s %s'?", name,
+                   group->name, near);
+}
+
 int command_group_run(const struct command_group *group, int argc, char **argv)
 {
     if (argc < 2) {
@@ -60,11 +72,7 @@ int command_group_run(const struct command_group *group, int argc, char **argv)
     if (command != NULL)
         return wants_help ? command->run(2, help) : command->run(argc - 1, argv + 1);
     struct err err = ERR_INIT;
-    if (near.word != NULL)
-        err_set(&err, ERR_USAGE, "there is no command '%s'; did you mean '%s %s'?", name,
-                group->name, near.word);
-    else
-        err_set(&err, ERR_USAGE, "there is no command '%s'", name);
+    (void)refuse(group, name, near.word, &err);
     output_error(&err);
     fprintf(stderr, "Try '%s --help'.\n", group->name);
     return EXIT_USAGE;

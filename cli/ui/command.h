@@ -14,12 +14,20 @@ struct command {
     int (*run)(int argc, char **argv);
 };
 
+/* A word of other tools, and what to say to whoever types it: a near miss is not asked for then,
+ * since "restore" is nearer to `store` than to what was meant. */
+struct command_hint {
+    const char *word; /* NULL ends a table */
+    const char *text; /* goes on "there is no command 'WORD'" */
+};
+
 /* Several commands under one name: `ecbak`, `ecbak lab`. */
 struct command_group {
     const char *name; /* as it is typed: "ecbak lab" */
     const char *about;
     const struct command *commands;
-    const char *ending; /* last lines of the help */
+    const char *ending;               /* last lines of the help */
+    const struct command_hint *hints; /* NULL: none. A command of that name comes first */
 };
 
 /* Runs the command that argv[1] names; knows help, --help, -h, and near misses. */

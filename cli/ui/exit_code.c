@@ -13,6 +13,8 @@ enum exit_code exit_code_of(const struct err *err)
     case ERR_KEY:
     case ERR_DAMAGED:
         return EXIT_KEY;
+    case ERR_FULL:
+        return EXIT_FULL;
     default:
         return EXIT_FAILED;
     }

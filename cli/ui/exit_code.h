@@ -1,6 +1,6 @@
 /* exit_code.h - what the exit status of every command means.
  *
- * Scripts and timers branch on these six numbers and on nothing else, so they never change meaning.
+ * Scripts and timers branch on these seven numbers and on nothing else, so they never change meaning.
  */
 #ifndef ECBAK_CLI_UI_EXIT_CODE_H
 #define ECBAK_CLI_UI_EXIT_CODE_H
@@ -15,6 +15,7 @@ enum exit_code {
         3,            /* done, but some files are missing or fewer losses are survived than asked */
     EXIT_TOO_FEW = 4, /* too few members for what was asked */
     EXIT_KEY = 5,     /* a wrong key or phrase, or damaged data */
+    EXIT_FULL = 6,    /* no space: at the members for what is stored, here for what is written */
 };
 
 /* The status that a command ends with when it failed with err. */

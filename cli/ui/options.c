@@ -12,6 +12,7 @@
 #include "cli/ui/output.h"
 #include "cli/ui/profile.h"
 #include "cli/ui/suggest.h"
+#include "cli/ui/waiting.h"
 #include "coding/base/alloc.h"
 
 #define COMMON_MAX 6
@@ -74,8 +75,18 @@ static void print_help(const struct command_line *line, const struct option *com
     printf("\n%sExamples%s\n%s\n", on, off, line->examples);
 }
 
+static int read_positive(int (*read)(uint64_t *to, const char *text, struct err *err), uint64_t *to,
+                         const char *text, struct err *err)
+{
+    if (read(to, text, err) != 0)
+        return -1;
+    return *to > 0 ? 0 : err_set(err, ERR_USAGE, "'%s' is too little: 1 or more", text);
+}
+
 static int set_option(const struct option *o, const char *value, struct err *err)
 {
+    if (value != NULL && value[0] == '\0')
+        return err_set(err, ERR_USAGE, "its value is empty");
     switch (o->kind) {
     case OPTION_FLAG:
         *(bool *)o->value = true;
@@ -90,9 +101,9 @@ static int set_option(const struct option *o, const char *value, struct err *err
         return 0;
     }
     case OPTION_NUMBER:
-        return text_read_number(o->value, value, err);
+        return read_positive(text_read_number, o->value, value, err);
     case OPTION_BYTES:
-        return text_read_bytes(o->value, value, err);
+        return read_positive(text_read_bytes, o->value, value, err);
     case OPTION_DURATION:
         return text_read_duration(o->value, value, err);
     case OPTION_PROFILE:
@@ -110,6 +121,19 @@ struct parser {
     int at;
 };
 
+/* What other tools call an option, where near misses would not lead to it. */
+static const char *const other_names[][2] = {
+    {"target", "to"},
+    {"destination", "to"},
+    {"output", "to"},
+    {"dir", "to"},
+    {"password-file", "phrase-file"},
+    {"repo", "vault"},
+    {"iexclude", "exclude"},
+    {"exclude-from", "exclude-file"},
+    {"force", "read-all"},
+};
+
 /* NULL: there is none, and err says what was meant: in a profile words have no dashes, and one more
  * is known. */
 static const struct option *find_name(const struct parser *parser, const char *name,
@@ -124,6 +148,9 @@ static const struct option *find_name(const struct parser *parser, const char *n
             suggest_consider(&near, name, o->name);
             if (strcmp(o->name, name) == 0)
                 return o;
+            for (size_t i = 0; i < sizeof(other_names) / sizeof(other_names[0]); i++)
+                if (strcmp(other_names[i][0], name) == 0 && strcmp(other_names[i][1], o->name) == 0)
+                    near = (struct suggestion){.word = o->name, .distance = 0};
         }
     if (near.word != NULL)
         err_set(err, ERR_USAGE, "there is no option %s%s; did you mean %s%s?", dashes, name, dashes,
@@ -236,7 +263,9 @@ static int read_all(struct command_line *line, struct parser *parser, struct err
     for (parser->at = 1; parser->at < parser->argc; parser->at++) {
         const char *text = parser->argv[parser->at];
         int status = 0;
-        if (only_operands || text[0] != '-' || text[1] == '\0')
+        if (text[0] == '\0')
+            status = err_set(err, ERR_USAGE, "operand %zu is empty", line->operand_count + 1);
+        else if (only_operands || text[0] != '-' || text[1] == '\0')
             add_operand(line, text);
         else if (strcmp(text, "--") == 0)
             only_operands = true;
@@ -263,6 +292,7 @@ bool command_line_read(struct command_line *line, int argc, char **argv, int *ex
     struct parser parser = {
         .line = line, .tables = {line->options, common}, .argc = argc, .argv = argv};
     int status = read_all(line, &parser, &err);
+    waiting_start(line->json);
     if (status == 0 && !help)
         return true;
     if (help) {

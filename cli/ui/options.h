@@ -5,6 +5,9 @@
  * "path", for operands, which are absolute paths there. Every command also takes --json, --quiet
  * and --help, and, where it says so in `uses`, --socket and --vault.
  *
+ * An empty value or operand is a variable that a script forgot to fill: it is refused, not taken for
+ * "any".
+ *
  *   Errors   a usage error is reported on stderr with the way to the help, exit status 2
  *   Memory   values point into argv or into the profile; command_end frees that, operands and lists
  *   Threads  one
@@ -20,10 +23,10 @@
 
 enum option_kind {
     OPTION_FLAG,     /* bool */
-    OPTION_TEXT,     /* const char * */
-    OPTION_LIST,     /* struct option_list, zeroed; the option may be repeated */
-    OPTION_NUMBER,   /* uint64_t */
-    OPTION_BYTES,    /* uint64_t, "10G" */
+    OPTION_TEXT,     /* const char *; never empty */
+    OPTION_LIST,     /* struct option_list, zeroed; the option may be repeated; no item is empty */
+    OPTION_NUMBER,   /* uint64_t, 1 or more: 0 is what a command takes for "not given" */
+    OPTION_BYTES,    /* uint64_t, 1 or more, "10G" */
     OPTION_DURATION, /* uint64_t milliseconds, "30s" */
     OPTION_PROFILE,  /* nothing: a file whose lines are options, as if they stood here */
 };

@@ -2,6 +2,8 @@
 #include "cli/ui/output.h"
 
 #include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
 #include <langinfo.h>
 #include <locale.h>
 #include <math.h>
@@ -19,8 +21,19 @@ static struct {
     bool colour[3]; /* by file descriptor */
 } terminal;
 
+/* A closed standard stream's number would be given to the next file that is opened, a key's for one,
+ * and what is printed would go there. What stands in for it can be neither read nor written. */
+static void hold_streams(void)
+{
+    static const int modes[] = {O_WRONLY, O_RDONLY, O_RDONLY};
+    for (int file = STDIN_FILENO; file <= STDERR_FILENO; file++)
+        if (fcntl(file, F_GETFD) < 0 && errno == EBADF && open("/dev/null", modes[file]) != file)
+            abort();
+}
+
 void output_setup(void)
 {
+    hold_streams();
     setlocale(LC_CTYPE, "");
     terminal.unicode = strcmp(nl_langinfo(CODESET), "UTF-8") == 0;
     const char *type = getenv("TERM"), *no_colour = getenv("NO_COLOR");
@@ -67,6 +80,13 @@ void output_warning(const char *format, ...)
     text_safe(safe, sizeof(safe), text, strlen(text));
     fprintf(stderr, "%secbak: warning:%s %s\n", style_on(stderr, STYLE_WARN), style_off(stderr),
             safe);
+}
+
+void output_note(const char *text)
+{
+    char safe[4 * ERR_TEXT_MAX];
+    text_safe(safe, sizeof(safe), text, strlen(text));
+    fprintf(stderr, "%secbak: %s%s\n", style_on(stderr, STYLE_DIM), safe, style_off(stderr));
 }
 
 void output_json(json_t *value)

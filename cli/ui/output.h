@@ -39,6 +39,9 @@ void output_error(const struct err *err);
 /* "ecbak: warning: text" on stderr; control characters are escaped. */
 void output_warning(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
+/* "ecbak: text" on stderr, of what goes on. */
+void output_note(const char *text);
+
 /* One line of JSON on stdout. Takes value over. */
 void output_json(json_t *value);
 json_t *json_hex(const uint8_t *bytes, size_t size);

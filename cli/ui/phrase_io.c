@@ -32,12 +32,17 @@ static int write_all(int file, const char *text, size_t size)
     return 0;
 }
 
+/* A reader that is gone is an error like any other, which the caller has to answer; a full disk may
+ * say so no earlier than when its cache is written back. Pipes and terminals have none. */
 int secret_print(const char *text, struct err *err)
 {
-    fflush(stdout);
-    if (write_all(STDOUT_FILENO, text, strlen(text)) != 0)
-        return err_errno(err, "writing to standard output");
-    return 0;
+    struct sigaction ignore = {.sa_handler = SIG_IGN}, before;
+    sigaction(SIGPIPE, &ignore, &before);
+    bool done = fflush(stdout) == 0 && write_all(STDOUT_FILENO, text, strlen(text)) == 0 &&
+                (fsync(STDOUT_FILENO) == 0 || errno == EINVAL || errno == EROFS);
+    int result = done ? 0 : err_errno(err, "writing to standard output");
+    sigaction(SIGPIPE, &before, NULL);
+    return result;
 }
 
 static int word_count(const char *text)

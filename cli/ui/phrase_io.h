@@ -21,7 +21,8 @@ int phrase_read(char text[PHRASE_INPUT_MAX], const char *file, struct err *err) 
 
 /* The words on stdout: numbered in rows of five, or in one line when `plain`. */
 int phrase_print(const char *phrase, bool plain, struct err *err) MUST_CHECK;
-/* Writes a text with a secret in it to stdout, past stdio. */
+/* Writes a text with a secret in it to stdout, past stdio: when it returns 0, the text is there (a
+ * pipe's reader has yet to read it). */
 int secret_print(const char *text, struct err *err) MUST_CHECK;
 
 #endif

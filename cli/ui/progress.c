@@ -11,10 +11,10 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "cli/base/steady_clock.h"
 #include "cli/base/text.h"
 #include "cli/ui/output.h"
 #include "coding/base/alloc.h"
+#include "node/common/clock.h"
 
 #define PAINT_MS      200
 #define RATE_WINDOW_S 3.0 /* the rate shown is a mean that forgets with this time constant */
@@ -31,6 +31,10 @@ struct progress {
     uint64_t last_bytes;
     struct sigaction before[2];
 };
+
+/* Who paints, for those that do not know it. */
+static pthread_mutex_t shown_lock = PTHREAD_MUTEX_INITIALIZER;
+static struct progress *shown;
 
 static const int signals[2] = {SIGINT, SIGTERM};
 
@@ -94,7 +98,7 @@ void progress_line(char to[PROGRESS_LINE_MAX], const char *verb, struct job_prog
 /* With the lock held. */
 static void paint(struct progress *p)
 {
-    double now = steady_clock_s(), passed = now - p->last_s;
+    double now = (double)monotonic_ms() / 1000, passed = now - p->last_s;
     uint64_t bytes = atomic_load(&p->job->bytes);
     if (passed > 0) {
         double fresh = (double)(bytes - p->last_bytes) / passed;
@@ -145,6 +149,13 @@ static bool start_painter(struct progress *p)
     return started;
 }
 
+static void show(struct progress *progress)
+{
+    pthread_mutex_lock(&shown_lock);
+    shown = progress;
+    pthread_mutex_unlock(&shown_lock);
+}
+
 struct progress *progress_start(const char *verb, struct job_progress *job, bool json, bool quiet)
 {
     struct progress *p = alloc_zero(1, sizeof(*p));
@@ -152,7 +163,7 @@ struct progress *progress_start(const char *verb, struct job_progress *job, bool
     p->job = job;
     p->json = json;
     p->quiet = quiet;
-    p->start_s = p->last_s = steady_clock_s();
+    p->start_s = p->last_s = (double)monotonic_ms() / 1000;
     pthread_mutex_init(&p->lock, NULL);
     pthread_condattr_t clock;
     pthread_condattr_init(&clock);
@@ -166,6 +177,7 @@ struct progress *progress_start(const char *verb, struct job_progress *job, bool
     const char *terminal = getenv("TERM");
     if (!quiet && isatty(STDERR_FILENO) == 1 && terminal != NULL && strcmp(terminal, "dumb") != 0)
         p->painting = start_painter(p);
+    show(p);
     return p;
 }
 
@@ -180,6 +192,7 @@ void progress_stop(struct progress **progress)
     if (p == NULL)
         return;
     *progress = NULL;
+    show(NULL);
     if (p->painting) {
         pthread_mutex_lock(&p->lock);
         p->stopping = true;
@@ -193,6 +206,19 @@ void progress_stop(struct progress **progress)
     pthread_cond_destroy(&p->wake);
     pthread_mutex_destroy(&p->lock);
     free(p);
+}
+
+void progress_note(const char *text)
+{
+    pthread_mutex_lock(&shown_lock);
+    if (shown != NULL)
+        pthread_mutex_lock(&shown->lock);
+    if (shown != NULL && shown->painting)
+        fputs(CLEAR_LINE, stderr);
+    output_note(text);
+    if (shown != NULL)
+        pthread_mutex_unlock(&shown->lock);
+    pthread_mutex_unlock(&shown_lock);
 }
 
 void progress_problem(void *ctx, const char *path, const struct err *err)
@@ -209,5 +235,15 @@ void progress_problem(void *ctx, const char *path, const struct err *err)
         output_warning("%s", err->text);
     else
         output_warning("%s: %s", path, err->text);
+    pthread_mutex_unlock(&p->lock);
+}
+
+void progress_notice(void *ctx, const char *text)
+{
+    struct progress *p = ctx;
+    pthread_mutex_lock(&p->lock);
+    if (p->painting)
+        fputs(CLEAR_LINE, stderr);
+    output_warning("%s", text);
     pthread_mutex_unlock(&p->lock);
 }

@@ -22,9 +22,15 @@ bool progress_is_shown(const struct progress *progress);
 /* Removes the line and gives the signals back. */
 void progress_stop(struct progress **progress);
 
+/* A line of text on stderr, between two paintings when a job's line is painted. */
+void progress_note(const char *text);
+
 /* A job_report problem callback; ctx is the struct progress. A warning on stderr, between two
  * paintings; with json also a line {"problem", "error", "message"} on stdout. */
 void progress_problem(void *ctx, const char *path, const struct err *err);
+
+/* A job_report notice callback, likewise: a warning on stderr. */
+void progress_notice(void *ctx, const char *text);
 
 /* The line as it would be painted `seconds` after the start, at `rate` bytes a second; at most
  * `width` columns. Apart, so that a test can read it. */

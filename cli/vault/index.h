@@ -3,6 +3,10 @@
  *
  * An index chunk lists packs, each with its directory. (A mixed pack also serves as its own index:
  * whoever loads an index pack takes that pack's own directory in too.)
+ *
+ *   Errors   ERR_VERSION; ERR_FORMAT for anything else; what each() says
+ *   Memory   borrows every buffer but the one that it appends to
+ *   Threads  any
  */
 #ifndef ECBAK_CLI_VAULT_INDEX_H
 #define ECBAK_CLI_VAULT_INDEX_H

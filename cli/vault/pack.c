@@ -1,11 +1,10 @@
 /* Segments are sealed straight from where they were compressed to where they lie in the pack. The
- * directory grows beside; has_room counts it and the padding too, so that a pack that is asked
- * first never outgrows PACK_BYTES. */
+ * directory grows beside; pack_writer_has_room counts it and the padding too, so that a pack that is
+ * asked first never outgrows PACK_BYTES. */
 #include "cli/vault/pack.h"
 
 #include <assert.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include <sodium.h>
 

@@ -2,7 +2,6 @@
  * is nothing that could overlap or point outside. The offset table is in pack_format.c. */
 #include <assert.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "cli/vault/pack_internal.h"
 #include "coding/base/alloc.h"

@@ -44,7 +44,6 @@
 
 #include <sodium.h>
 
-#include "coding/base/alloc.h"
 #include "coding/base/bytes.h"
 #include "coding/base/hash.h"
 

@@ -13,6 +13,7 @@
  *            anything else, also names that are not in order or double
  *   Memory   tree_entry_decode points into the reader's bytes: valid until the next
  *            tree_reader_give or tree_entry_decode; lists are malloc'd (tree_entry_release)
+ *   Threads  any, one at a time for one reader
  */
 #ifndef ECBAK_CLI_VAULT_TREE_H
 #define ECBAK_CLI_VAULT_TREE_H

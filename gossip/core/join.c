@@ -6,7 +6,6 @@
 #include <string.h>
 
 #include "coding/base/alloc.h"
-#include "gossip/claim.h"
 #include "gossip/core/news.h"
 #include "gossip/core/roster.h"
 #include "gossip/core/self.h"

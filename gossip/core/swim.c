@@ -5,7 +5,6 @@
 
 #include <assert.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "coding/base/alloc.h"
 #include "gossip/claim.h"

@@ -22,6 +22,28 @@ int client_no_answer(const struct client *client, struct err *err)
         client->endpoint);
 }
 
+int client_mute(const struct client *client, struct err *err)
+{
+    return err_set(
+        err, ERR_TIMEOUT,
+        "ecbakd at %s is there, but does not answer: it hangs, or has too much to do; see "
+        "`systemctl status ecbakd`, and restart it if need be",
+        client->endpoint);
+}
+
+/* Only what a node can listen at: with anything else ZeroMQ would wait for it to come to be. */
+static int check_endpoint(const char *endpoint, struct err *err)
+{
+    static const char ipc[] = "ipc://", tcp[] = "tcp://";
+    size_t size = sizeof(ipc) - 1;
+    if ((strncmp(endpoint, ipc, size) == 0 || strncmp(endpoint, tcp, size) == 0) &&
+        endpoint[size] != '\0')
+        return 0;
+    if (endpoint[0] == '/')
+        return err_set(err, ERR_USAGE, "a node's socket is ipc://PATH: ipc://%s", endpoint);
+    return err_set(err, ERR_USAGE, "a node's socket is ipc://PATH, not %s", endpoint);
+}
+
 int client_knock(const struct client *client, struct err *err)
 {
     static const char scheme[] = "ipc://";
@@ -62,7 +84,8 @@ static int client_connect(struct client *client, struct err *err)
         zmq_setsockopt(client->monitor, ZMQ_LINGER, &linger, sizeof(linger)) != 0 ||
         zmq_setsockopt(client->socket, ZMQ_SNDHWM, &hwm, sizeof(hwm)) != 0 ||
         zmq_setsockopt(client->socket, ZMQ_MAXMSGSIZE, &largest, sizeof(largest)) != 0 ||
-        zmq_socket_monitor(client->socket, "inproc://monitor", ZMQ_EVENT_DISCONNECTED) != 0 ||
+        zmq_socket_monitor(client->socket, "inproc://monitor",
+                           ZMQ_EVENT_DISCONNECTED | ZMQ_EVENT_HANDSHAKE_SUCCEEDED) != 0 ||
         zmq_connect(client->monitor, "inproc://monitor") != 0)
         return err_set(err, ERR_IO, "ZeroMQ: %s", zmq_strerror(errno));
     if (zmq_connect(client->socket, client->endpoint) != 0)
@@ -89,7 +112,9 @@ int client_open_patient(struct client **client, const char *endpoint, int patien
     c->timeout_ms = 120 * 1000;
     c->patience_ms = patience_ms;
     struct err closed = ERR_INIT;
-    int result = client_knock(c, &closed);
+    int result = check_endpoint(endpoint, &closed);
+    if (result == 0)
+        result = client_knock(c, &closed);
     if (result != 0 && closed.code == ERR_TIMEOUT && patience_ms > 0) {
         c->lost = c->never_met = true;
         result = 0;

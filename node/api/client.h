@@ -5,7 +5,7 @@
  * The plain functions do one request and wait.
  *
  *   Limits   at most CLIENT_CALLS_MAX in flight; a pack at most PACK_SIZE_MAX
- *   Errors   those of the node (their codes are err.h's); ERR_TIMEOUT when the node does not answer:
+ *   Errors   those of the node (their codes are err.h's); ERR_USAGE an endpoint that can be none; ERR_TIMEOUT when the node does not answer:
  *            the text says how to start it; ERR_DENIED when the socket may not be opened
  *   Memory   uint8_t ** is taken and nulled (a malloc'd buffer); answers are the caller's to release
  *   Threads  one at a time for one struct client; several clients in several threads
@@ -37,6 +37,7 @@ struct redundancy {
     uint32_t nodes;  /* distinct nodes with a fragment */
     uint32_t others; /* of these, other than the node asked */
     uint64_t sent_bytes;
+    bool full; /* it could be on more nodes if they had space */
 };
 
 struct counter {
@@ -127,6 +128,12 @@ void client_set_timeout(struct client *client, int timeout_ms);
 #define CLIENT_PATIENCE_MS      60000
 void client_set_patience(struct client *client, int patience_ms);
 
+/* tell (NULL: nobody) is called once by whatever takes longer than CLIENT_SILENCE_MS, in the thread
+ * that waits, with what it waits for and how long at most. For the whole process: set it before the
+ * first client is opened. */
+#define CLIENT_SILENCE_MS 3000
+void client_tell_waits(void (*tell)(const char *what));
+
 int client_status(struct client *client, struct node_status *status, struct err *err) MUST_CHECK;
 int client_members(struct client *client, struct member_list *list, struct err *err) MUST_CHECK;
 /* Members, the newest events, or both. */
@@ -153,7 +160,7 @@ struct client_answer {
     struct redundancy held; /* of a put */
     uint8_t *pack;          /* of a get; malloc'd, the caller's */
     size_t pack_size;
-    uint32_t corrupt; /* of a get: damaged fragments met on the way */
+    uint32_t corrupt; /* of a get, also one that failed: damaged fragments met on the way */
 };
 /* The next answer to a started call, in any order. -1: none came in time, none is under way, or the
  * socket is broken. */
@@ -161,7 +168,8 @@ int client_next(struct client *client, struct client_answer *answer, struct err 
 
 /* held[count] is filled in the order of packs; any count (sent in batches). */
 int client_pin_packs(struct client *client, const struct pin *pin, const struct pack_id *packs,
-                     size_t count, bool heal, struct redundancy *held, struct err *err) MUST_CHECK;
+                     size_t count, bool repair, struct redundancy *held,
+                     struct err *err) MUST_CHECK;
 
 /* others: how many other nodes have it on disk. */
 int client_put_record(struct client *client, const uint8_t *record, size_t size,

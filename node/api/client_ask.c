@@ -193,7 +193,7 @@ void member_list_release(struct member_list *list)
 
 /* One batch: packs[which[i]] for count of them, answers to held[which[i]]. */
 static int pin_batch(struct client *client, const struct pin *pin, const struct pack_id *packs,
-                     const size_t *which, size_t count, bool heal, struct redundancy *held,
+                     const size_t *which, size_t count, bool repair, struct redundancy *held,
                      struct err *err)
 {
     ProtobufCBinaryData *views = alloc_zero(count, sizeof(*views));
@@ -205,7 +205,7 @@ static int pin_batch(struct client *client, const struct pin *pin, const struct 
     body.pin = &message_pin;
     body.n_packs = count;
     body.packs = views;
-    body.heal = heal;
+    body.repair = repair;
     Ecbak__ClientRequest request = ECBAK__CLIENT_REQUEST__INIT;
     request.body_case = ECBAK__CLIENT_REQUEST__BODY_PIN_PACKS;
     request.pin_packs = &body;
@@ -235,10 +235,10 @@ static uint64_t sent_bytes(const struct redundancy *held, const size_t *which, s
     return sum;
 }
 
-/* The node heals for a bounded time a request: what it did not get to is asked for again, as long
+/* The node repairs for a bounded time a request: what it did not get to is asked for again, as long
  * as that sends anything. */
 int client_pin_packs(struct client *client, const struct pin *pin, const struct pack_id *packs,
-                     size_t count, bool heal, struct redundancy *held, struct err *err)
+                     size_t count, bool repair, struct redundancy *held, struct err *err)
 {
     int result = 0;
     size_t *which = alloc_zero(CLIENT_PIN_MAX, sizeof(*which));
@@ -251,8 +251,8 @@ int client_pin_packs(struct client *client, const struct pin *pin, const struct 
         bool again = true;
         while (result == 0 && again && batch > 0) {
             uint64_t before = sent_bytes(held, which, batch);
-            result = pin_batch(client, pin, packs, which, batch, heal, held, err);
-            again = heal && result == 0 && sent_bytes(held, which, batch) > before;
+            result = pin_batch(client, pin, packs, which, batch, repair, held, err);
+            again = repair && result == 0 && sent_bytes(held, which, batch) > before;
             size_t left = 0;
             for (size_t i = 0; i < batch; i++) {
                 const struct redundancy *h = &held[which[i]];

@@ -5,22 +5,18 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
+#include <string.h>
 
+#include "node/common/clock.h"
 #include "node/common/wire.h"
 
 #define BUSY_FIRST_MS 20
 #define BUSY_MOST_MS  500
 #define SLICE_MS      1000
 #define KNOCK_MS      250
-
-static int64_t now_ms(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
+#define WAIT_TEXT_MAX 512
 
 static int call_send(struct client *client, struct client_call *call, struct err *err)
 {
@@ -44,10 +40,12 @@ static int call_send(struct client *client, struct client_call *call, struct err
 /* Until the node is back: client_pump knocks, and sends it again. */
 static void call_put_off(struct client *client, struct client_call *call)
 {
-    int64_t now = now_ms();
+    int64_t now = monotonic_ms();
     assert(!call->answered);
-    if (client->gone_ms == 0)
+    if (client->gone_ms == 0) {
         client->gone_ms = now;
+        client->told = false;
+    }
     call->again_ms = now + KNOCK_MS;
 }
 
@@ -80,7 +78,12 @@ int client_call_start(struct client *client, Ecbak__ClientRequest *request, uint
         free(taken);
         return err_copy(err, &closed);
     }
-    *c = (struct client_call){.number = ++client->last_number};
+    *c = (struct client_call){.number = ++client->last_number,
+                              .keeps =
+                                  request->body_case != ECBAK__CLIENT_REQUEST__BODY_STATUS &&
+                                  request->body_case != ECBAK__CLIENT_REQUEST__BODY_MEMBERS &&
+                                  request->body_case != ECBAK__CLIENT_REQUEST__BODY_GET_PACK &&
+                                  request->body_case != ECBAK__CLIENT_REQUEST__BODY_GET_RECORDS};
     request->call = c->number;
     c->header = wire_pack(request, &c->header_size);
     if (taken != NULL) {
@@ -137,12 +140,13 @@ static void client_take(struct client *client, zmq_msg_t *header, zmq_msg_t *pay
         wire_free(reply);
         return;
     }
-    client->lost = client->never_met = false;
+    client->lost = client->never_met = client->told = false;
+    client->met = true;
     client->gone_ms = 0;
     if (reply->error == ERR_BUSY) {
         int wait_ms = BUSY_FIRST_MS << (call->tries < 5 ? call->tries : 5);
         call->tries++;
-        call->again_ms = now_ms() + (wait_ms < BUSY_MOST_MS ? wait_ms : BUSY_MOST_MS);
+        call->again_ms = monotonic_ms() + (wait_ms < BUSY_MOST_MS ? wait_ms : BUSY_MOST_MS);
         wire_free(reply);
         return;
     }
@@ -150,6 +154,8 @@ static void client_take(struct client *client, zmq_msg_t *header, zmq_msg_t *pay
     call_forget_request(call);
     if (reply->error != ERR_NONE) {
         wire_error(&call->err, reply->error, reply->error_text);
+        if (reply->body_case == ECBAK__CLIENT_REPLY__BODY_GET_PACK)
+            call->corrupt = reply->get_pack->corrupt;
         wire_free(reply);
         return;
     }
@@ -187,7 +193,7 @@ static void client_lost(struct client *client)
 {
     client->lost = true;
     bool wait = client->patience_ms > 0 &&
-                (client->gone_ms == 0 || now_ms() - client->gone_ms < client->patience_ms);
+                (client->gone_ms == 0 || monotonic_ms() - client->gone_ms < client->patience_ms);
     for (size_t i = 0; i < CLIENT_CALLS_MAX; i++) {
         struct client_call *call = &client->calls[i];
         if (call->number == 0 || call->answered)
@@ -199,18 +205,40 @@ static void client_lost(struct client *client)
         call->answered = true;
         if (client->never_met)
             client_no_answer(client, &call->err);
+        else if (!client->met)
+            client_mute(client, &call->err);
         else
-            err_set(&call->err, ERR_IO,
-                    "ecbakd at %s went away before it answered; what it acknowledged before is "
-                    "safe, run the command again",
-                    client->endpoint);
+            err_set(&call->err, ERR_IO, "ecbakd at %s went away before it answered%s",
+                    client->endpoint,
+                    call->keeps
+                        ? "; what it acknowledged before is safe, run the command again"
+                        : ": run the command again once it is back (`systemctl status ecbakd`)");
     }
+}
+
+/* The monitor's next event: the connection stands, or is lost. */
+static void client_event(struct client *client)
+{
+    uint16_t what = 0;
+    zmq_msg_t event;
+    bool more = true;
+    for (bool first = true; more; first = false) {
+        zmq_msg_init(&event);
+        more = zmq_msg_recv(&event, client->monitor, ZMQ_DONTWAIT) >= 0 && zmq_msg_more(&event);
+        if (first && zmq_msg_size(&event) >= sizeof(what))
+            memcpy(&what, zmq_msg_data(&event), sizeof(what));
+        zmq_msg_close(&event);
+    }
+    if (what == ZMQ_EVENT_HANDSHAKE_SUCCEEDED)
+        client->met = true;
+    else
+        client_lost(client);
 }
 
 /* Sends again what is due, waits for something to happen (at most wait_ms), and takes it. */
 static int client_pump(struct client *client, int64_t wait_ms, struct err *err)
 {
-    int64_t now = now_ms();
+    int64_t now = monotonic_ms();
     for (size_t i = 0; i < CLIENT_CALLS_MAX; i++) {
         struct client_call *call = &client->calls[i];
         if (call->number == 0 || call->answered || call->again_ms == 0)
@@ -234,23 +262,40 @@ static int client_pump(struct client *client, int64_t wait_ms, struct err *err)
     bool got = false;
     while (client_receive(client))
         got = true;
-    if (!got && (items[1].revents & ZMQ_POLLIN) != 0) {
-        zmq_msg_t event;
-        bool more = true;
-        while (more) {
-            zmq_msg_init(&event);
-            more = zmq_msg_recv(&event, client->monitor, ZMQ_DONTWAIT) >= 0 && zmq_msg_more(&event);
-            zmq_msg_close(&event);
-        }
-        client_lost(client);
-    }
+    if (!got && (items[1].revents & ZMQ_POLLIN) != 0)
+        client_event(client);
     return 0;
+}
+
+static void (*_Atomic tell_waits)(const char *what);
+
+void client_tell_waits(void (*tell)(const char *what))
+{
+    tell_waits = tell;
+}
+
+/* left_ms: of the time limit; < 0: there is none. */
+static void client_tell(struct client *client, int64_t now, int64_t left_ms)
+{
+    char text[WAIT_TEXT_MAX], limit[64] = "";
+    bool away = client->gone_ms > 0;
+    void (*tell)(const char *what) = tell_waits;
+    if (away && client->patience_ms < CLIENT_PATIENCE_ENDLESS &&
+        (left_ms < 0 || client->gone_ms + client->patience_ms - now < left_ms))
+        left_ms = client->gone_ms + client->patience_ms - now;
+    if (left_ms > 0)
+        snprintf(limit, sizeof(limit), ", for %lld s at most", (long long)(left_ms + 999) / 1000);
+    snprintf(text, sizeof(text), "waiting for ecbakd at %s %s%s", client->endpoint,
+             away ? "to come back" : "to answer", limit);
+    client->told = true;
+    if (tell != NULL)
+        tell(text);
 }
 
 struct client_call *client_call_wait(struct client *client, struct client_call *call,
                                      struct err *err)
 {
-    int64_t start = now_ms();
+    int64_t start = monotonic_ms();
     assert(call == NULL || call->number != 0); /* else it would be waited for in vain */
     for (;;) {
         bool any = call != NULL;
@@ -265,11 +310,17 @@ struct client_call *client_call_wait(struct client *client, struct client_call *
             err_set(err, ERR_INVALID, "no call is under way");
             return NULL;
         }
-        int64_t left = SLICE_MS;
+        int64_t left = SLICE_MS, now = monotonic_ms();
+        if (!client->told && now - start >= CLIENT_SILENCE_MS)
+            client_tell(client, now,
+                        client->timeout_ms > 0 ? start + client->timeout_ms - now : -1);
         if (client->timeout_ms > 0) {
-            left = start + client->timeout_ms - now_ms();
+            left = start + client->timeout_ms - monotonic_ms();
             if (left <= 0) {
-                client_no_answer(client, err);
+                if (client->met)
+                    client_mute(client, err);
+                else
+                    client_no_answer(client, err);
                 err_context(err, "waited %d s", client->timeout_ms / 1000);
                 return NULL;
             }

@@ -2,8 +2,8 @@
  * client.h share.
  *
  * A call keeps its request (the pack shared with the socket, not copied) until it is answered: a
- * node whose queue is full says ERR_BUSY, and the call is sent again a little later, so commands
- * never see it.
+ * node that has too much under way says ERR_BUSY, and the call is sent again a little later, so
+ * commands never see it.
  *
  *   Threads  one at a time for one struct client
  */
@@ -29,6 +29,7 @@ struct client_call {
     uint64_t number; /* 0: this place is free */
     bool started;    /* client_next hands it out; else a plain function waits for it */
     bool answered;
+    bool keeps;       /* what it asks for is kept by the node: it may have been done, unanswered */
     int64_t again_ms; /* > 0: the node was busy or is away, send again then */
     unsigned tries;
     uint8_t *header;
@@ -37,6 +38,7 @@ struct client_call {
     zmq_msg_t payload;
     struct err err;            /* of an answer: ERR_NONE when it was done */
     Ecbak__ClientReply *reply; /* of an answer without error */
+    uint32_t corrupt;          /* of an answer with one: damaged fragments met */
     bool has_reply_payload;
     zmq_msg_t reply_payload;
 };
@@ -47,6 +49,8 @@ struct client {
     int timeout_ms;
     uint64_t last_number;
     bool lost;       /* disconnected since the last answer */
+    bool met;        /* somebody on the other side spoke our language */
+    bool told;       /* that it waits, since the last answer or the last loss */
     bool never_met;  /* nobody was there when it was opened, and nobody answered since */
     int patience_ms; /* for a node that is away to be there */
     int64_t gone_ms; /* > 0: since when it is away, while patience lasts */
@@ -58,6 +62,8 @@ struct client {
 int client_knock(const struct client *client, struct err *err) MUST_CHECK;
 /* ERR_TIMEOUT: how to start the node. */
 int client_no_answer(const struct client *client, struct err *err);
+/* ERR_TIMEOUT: somebody listens, and says nothing. */
+int client_mute(const struct client *client, struct err *err);
 
 /* Starts a request; its `call` field is filled in. payload (or NULL) is taken, also on failure:
  * *payload is nulled, and its bytes are freed once the call is answered or ended. */

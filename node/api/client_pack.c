@@ -23,6 +23,7 @@ bool client_read_redundancy(struct redundancy *held, const Ecbak__Redundancy *fr
     held->nodes = from->nodes;
     held->others = from->others;
     held->sent_bytes = from->sent_bytes;
+    held->full = from->full;
     return true;
 }
 
@@ -94,6 +95,7 @@ int client_next(struct client *client, struct client_answer *answer, struct err 
         return -1;
     answer->call = call->number;
     answer->err = call->err;
+    answer->corrupt = call->corrupt;
     if (call->err.code == ERR_NONE) {
         assert(call->reply != NULL);
         if (call->reply->body_case == ECBAK__CLIENT_REPLY__BODY_PUT_PACK)

@@ -12,7 +12,7 @@
 enum counted {
     COUNTED_CORRUPT,         /* damaged fragments met: ours on disk, or as another sent them */
     COUNTED_REPLACED,        /* holders that failed and were replaced while storing */
-    COUNTED_HEALED,          /* fragments made again */
+    COUNTED_REPAIRED,        /* fragments made again */
     COUNTED_BAD_RECEIPTS,    /* receipts that did not prove what they should */
     COUNTED_GRANTS_REFUSED,  /* fragments without a grant that allows them */
     COUNTED_RECORDS_REFUSED, /* records that do not prove themselves */

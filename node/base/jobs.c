@@ -5,7 +5,6 @@
 #include <assert.h>
 #include <pthread.h>
 #include <stdbool.h>
-#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -16,7 +15,7 @@
 
 #define THREAD_NAME_SIZE 16 /* Linux's; pthread_setname_np refuses what is longer */
 
-struct slot {
+struct queued_job {
     void *job;
     size_t bytes;
 };
@@ -25,7 +24,7 @@ struct jobs {
     struct jobs_options options;
     pthread_mutex_t lock;
     pthread_cond_t more;
-    struct slot *ring;
+    struct queued_job *ring;
     size_t first, waiting, running, bytes;
     pthread_t *threads;
     unsigned thread_count, idle;
@@ -57,7 +56,7 @@ static void *work(void *arg)
         j->idle--;
         if (j->stop)
             break;
-        struct slot slot = j->ring[j->first];
+        struct queued_job slot = j->ring[j->first];
         j->first = (j->first + 1) % j->options.jobs_max;
         j->waiting--;
         j->running++;
@@ -96,7 +95,8 @@ int jobs_push(struct jobs *jobs, void *job, size_t bytes)
         if (j->idle <= j->waiting && j->thread_count < j->options.threads_max)
             add_thread(j);
         if (j->thread_count > 0) {
-            j->ring[(j->first + j->waiting) % j->options.jobs_max] = (struct slot){job, bytes};
+            j->ring[(j->first + j->waiting) % j->options.jobs_max] =
+                (struct queued_job){job, bytes};
             j->waiting++;
             j->bytes += bytes;
             assert(j->waiting + j->running <= j->options.jobs_max);

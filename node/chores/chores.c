@@ -130,9 +130,9 @@ static void ask_reach(struct chores *c)
     reach_tick(c->options.reach);
 }
 
-static void greet(struct chores *c)
+static void pull_new_records(struct chores *c)
 {
-    follow_greet(&c->follow, c->options.peers);
+    follow_pull_new(&c->follow, c->options.peers);
 }
 
 static void pull_records(struct chores *c)
@@ -156,7 +156,7 @@ static const struct chore {
     {"warn of expiry", THREAD_WATCH, WAITS_NOTHING, 86400000, 0, warn_of_expiry},
     {"pull revocations", THREAD_ASK, WAITS_PEERS, 1000, 0, pull_revocations},
     {"ask whether we are reached", THREAD_ASK, WAITS_PEERS, 1000, 0, ask_reach},
-    {"pull records of new members", THREAD_RECORDS, WAITS_PEERS, 1000, 0, greet},
+    {"pull records of new members", THREAD_RECORDS, WAITS_PEERS, 1000, 0, pull_new_records},
     {"pull records", THREAD_RECORDS, WAITS_PEERS, 10000, 2500, pull_records},
 };
 

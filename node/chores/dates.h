@@ -13,7 +13,7 @@
 
 #define DATES_STEP_S 3600 /* the date is written down when it is so much later than last time */
 
-/* The date for the next start (clock.h). Not while the data directory is not ours. */
+/* The date for the next start (date_file.h). Not while the data directory is not ours. */
 void dates_write_down(struct date_floor *floor, struct store *store, const char *data_dir,
                       int64_t step_s);
 /* Nobody looks at a certificate until it has ended, and then the node is out. */

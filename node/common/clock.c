@@ -1,4 +1,4 @@
-/* Whatever a node decides by the time, it reads the time here. */
+/* Whatever a node or a command decides by the time, it reads the time here. */
 #include "node/common/clock.h"
 
 #include <time.h>

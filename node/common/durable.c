@@ -3,12 +3,14 @@
  * fsync of that folder makes both the new name and the absence of the old one durable. */
 #include "node/common/durable.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "coding/base/alloc.h"
@@ -50,6 +52,20 @@ static int parent_of(char dir[DURABLE_PATH_MAX], const char *path, struct err *e
     return 0;
 }
 
+/* The system says "no space" also of a file system that has no inode left. */
+static int name_lack(const char *dir, struct err *err)
+{
+    struct statvfs found;
+    char text[ERR_TEXT_MAX];
+    if (err == NULL || err->code != ERR_FULL || statvfs(dir, &found) != 0)
+        return -1;
+    memcpy(text, err->text, sizeof(text));
+    if (found.f_files > 0 && found.f_favail == 0)
+        return err_set(err, ERR_FULL, "no inode is left on the disk: %.400s", text);
+    return err_set(err, ERR_FULL, "%.1f MB are left on the disk: %.400s",
+                   (double)found.f_bavail * (double)found.f_frsize / 1e6, text);
+}
+
 int durable_sync_dir(const char *path, struct err *err)
 {
     int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -68,7 +84,8 @@ int durable_make_dir(const char *path, unsigned permissions, struct err *err)
     if (mkdir(path, permissions) != 0) {
         if (errno == EEXIST)
             return 0;
-        return err_errno(err, "making the folder %s", path);
+        err_errno(err, "making the folder %s", path);
+        return parent_of(dir, path, NULL) == 0 ? name_lack(dir, err) : -1;
     }
     if (parent_of(dir, path, err) == 0 && durable_sync_dir(dir, err) == 0)
         return 0;
@@ -105,8 +122,10 @@ int durable_write(const char *path, const struct durable_piece *pieces, size_t c
     if (parent_of(dir, path, err) != 0)
         return -1;
     int fd = mkostemps(temporary, (int)strlen(DURABLE_TEMPORARY), O_CLOEXEC);
-    if (fd < 0)
-        return err_errno(err, "making %s", path);
+    if (fd < 0) {
+        err_errno(err, "making %s", path);
+        return name_lack(dir, err);
+    }
     int result = 0;
     if (write_all(fd, pieces, count) != 0 || fchmod(fd, permissions) != 0 || fsync(fd) != 0)
         result = err_errno(err, "writing %s", path);
@@ -115,6 +134,7 @@ int durable_write(const char *path, const struct durable_piece *pieces, size_t c
     if (result == 0)
         result = publish(temporary, path, how, err);
     if (result != 0) {
+        (void)name_lack(dir, err);
         unlink(temporary);
         return -1;
     }
@@ -126,6 +146,25 @@ int durable_write(const char *path, const struct durable_piece *pieces, size_t c
         return -1;
     }
     return 0;
+}
+
+void durable_clear_leftovers(const char *dir, const char *name)
+{
+    static const size_t end_size = sizeof(".XXXXXX" DURABLE_TEMPORARY) - 1;
+    DIR *stream = opendir(dir);
+    for (struct dirent *entry; stream != NULL && (entry = readdir(stream)) != NULL;) {
+        const char *found = entry->d_name;
+        size_t size = strlen(found);
+        if (size <= end_size || found[size - end_size] != '.' ||
+            strcmp(found + size - strlen(DURABLE_TEMPORARY), DURABLE_TEMPORARY) != 0)
+            continue;
+        if (name != NULL &&
+            (size - end_size != strlen(name) || strncmp(found, name, size - end_size) != 0))
+            continue;
+        unlinkat(dirfd(stream), found, 0);
+    }
+    if (stream != NULL)
+        closedir(stream);
 }
 
 static int read_open(const char *path, size_t size_max, bool secret, int *fd, size_t *size,

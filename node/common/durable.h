@@ -38,6 +38,11 @@ enum durable_how {
 int durable_write(const char *path, const struct durable_piece *pieces, size_t count,
                   unsigned permissions, enum durable_how how, struct err *err) MUST_CHECK;
 
+/* Removes what writes of files in `dir` left behind when their processes were killed: of the file
+ * `name`, or of every file when that is NULL. Only for whoever keeps others from writing these files
+ * meanwhile: what is being written would vanish too. */
+void durable_clear_leftovers(const char *dir, const char *name);
+
 /* A folder, made durable in its parent; one that is there already is fine. */
 int durable_make_dir(const char *path, unsigned permissions, struct err *err) MUST_CHECK;
 

@@ -52,14 +52,14 @@ void config_defaults(struct config *config)
     advertise_somewhere(config);
 }
 
-struct source {
+struct config_source {
     const char *origin;
     struct config_lines lines;
     size_t next; /* item */
     unsigned given[CONFIG_KEYS];
 };
 
-static unsigned next_line(struct source *source)
+static unsigned next_line(struct config_source *source)
 {
     return source->next < source->lines.count ? source->lines.number[source->next++] : 0;
 }
@@ -84,8 +84,8 @@ static bool is_address(const char *text)
            config_read_number(colon + 1, false, &port) && port >= 1 && port <= 65535;
 }
 
-static int read_seed(struct config *config, struct source *source, zconfig_t *item, unsigned line,
-                     struct err *err)
+static int read_seed(struct config *config, struct config_source *source, zconfig_t *item,
+                     unsigned line, struct err *err)
 {
     struct config_seed *seed = &config->seeds[config->seed_count];
     bool address = false, key = false;
@@ -122,7 +122,8 @@ static int read_seed(struct config *config, struct source *source, zconfig_t *it
     return 0;
 }
 
-static int read_item(struct config *config, struct source *source, zconfig_t *item, struct err *err)
+static int read_item(struct config *config, struct config_source *source, zconfig_t *item,
+                     struct err *err)
 {
     const char *name = zconfig_name(item), *text = zconfig_value(item);
     unsigned line = next_line(source);
@@ -150,7 +151,7 @@ static int read_item(struct config *config, struct source *source, zconfig_t *it
 }
 
 /* The line of a key, 0 when the file does not have it. */
-static unsigned line_of(const struct source *source, const char *name)
+static unsigned line_of(const struct config_source *source, const char *name)
 {
     for (size_t i = 0; i < CONFIG_KEYS; i++)
         if (strcmp(config_keys[i].name, name) == 0)
@@ -158,7 +159,8 @@ static unsigned line_of(const struct source *source, const char *name)
     return 0;
 }
 
-static int check_ports(const struct config *config, const struct source *source, struct err *err)
+static int check_ports(const struct config *config, const struct config_source *source,
+                       struct err *err)
 {
     unsigned member = line_of(source, "member_port"), bulk = line_of(source, "bulk_port");
     if (config->member_port == config->bulk_port)
@@ -171,7 +173,7 @@ static int check_ports(const struct config *config, const struct source *source,
 int config_parse(struct config *config, const char *text, size_t size, const char *origin,
                  struct err *err)
 {
-    struct source source = {.origin = origin};
+    struct config_source source = {.origin = origin};
     int result = 0;
     config_defaults(config);
     memset(config->advertise_address, 0, sizeof(config->advertise_address));

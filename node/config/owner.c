@@ -3,7 +3,6 @@
  * changes nothing by name in a folder that another user can rearrange. */
 #include "node/config/owner.h"
 
-#include <errno.h>
 #include <grp.h>
 #include <pwd.h>
 #include <stdio.h>

@@ -96,12 +96,12 @@ static void say_if_revoked(struct membership *m)
 }
 
 /* Whom the revocations are about is expelled; where its bulk socket is stays known, for what it holds. */
-static void heed_revocations(struct membership *m)
+static void expel_revoked(struct membership *m)
 {
     struct revocation_digest now = revocations_digest(m->trust.revocations);
-    if (now.digest == m->heeded.digest && now.count == m->heeded.count)
+    if (now.digest == m->expelled.digest && now.count == m->expelled.count)
         return;
-    m->heeded = now;
+    m->expelled = now;
     m->changed = true;
     say_if_revoked(m);
     for (size_t i = 1; i < swim_member_count(m->swim); i++) {
@@ -129,11 +129,11 @@ static void tell_offer(struct membership *m)
                   offer.capacity_bytes != m->meta.offer.capacity_bytes ||
                   offer.storage != m->meta.offer.storage ||
                   offer.fragments_lost != m->meta.offer.fragments_lost;
-    bool heeded = m->meta.revocations.digest != m->heeded.digest ||
-                  m->meta.revocations.count != m->heeded.count;
-    if (heeded)
+    bool changed = m->meta.revocations.digest != m->expelled.digest ||
+                   m->meta.revocations.count != m->expelled.count;
+    if (changed)
         told = false;
-    if (!told && !urgent && !heeded && boottime_ms() - m->offered_ms < OFFER_MS)
+    if (!told && !urgent && !changed && boottime_ms() - m->offered_ms < OFFER_MS)
         told = true; /* later */
     else
         m->offer_changed = false;
@@ -144,7 +144,7 @@ static void tell_offer(struct membership *m)
     size_t size;
     struct err err = ERR_INIT;
     m->meta.offer = offer;
-    m->meta.revocations = m->heeded;
+    m->meta.revocations = m->expelled;
     m->offered_ms = boottime_ms();
     if (meta_encode(&m->meta, bytes, &size, &err) != 0 ||
         swim_update(m->swim, (uint64_t)boottime_ms(), NULL, bytes, size, &err) != 0)
@@ -176,7 +176,7 @@ static int turn(struct membership *m, int64_t wait_ms)
         return -1;
     heartbeat_beat(&m->heart);
     link_process(m->link);
-    heed_revocations(m);
+    expel_revoked(m);
     tell_offer(m);
     if (link_names_news(m->link))
         contact_seeds(m);
@@ -306,7 +306,7 @@ void membership_update(struct membership *m, const struct membership_offer *offe
     wake(m);
 }
 
-void membership_heed(struct membership *m)
+void membership_revocations_changed(struct membership *m)
 {
     wake(m);
 }

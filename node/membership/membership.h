@@ -98,7 +98,7 @@ char *member_trouble(char to[MEMBER_TROUBLE_MAX], const struct member *member);
 
 void membership_update(struct membership *membership, const struct membership_offer *offer);
 /* The revocations have changed: whom they are about is expelled, and the others are told what is known. */
-void membership_heed(struct membership *membership);
+void membership_revocations_changed(struct membership *membership);
 /* Leaves for good: the others are told. Returns when that was sent to some, or after a bound of time. */
 void membership_leave(struct membership *membership);
 

@@ -41,7 +41,7 @@ void trust_release(struct trust *trust);
 /* The core's questions; context is a struct trust. */
 void trust_fill_ops(struct trust *trust, struct swim_ops *ops);
 
-struct seed {
+struct known_seed {
     char name[16]; /* what the core calls it */
     struct link_peer peer;
 };
@@ -69,13 +69,13 @@ struct membership {
     struct member_notes notes;
     struct member_keeper *keeper; /* who writes them down */
     char notes_path[1100];
-    struct seed seeds[SWIM_SEEDS_MAX];
+    struct known_seed seeds[SWIM_SEEDS_MAX];
     size_t seed_count;
     struct protocol protocol; /* what we speak */
     struct incompatible incompatible;
-    struct revocation_digest heeded; /* whom these are about was expelled */
-    bool revoked_said;               /* that we are out ourselves */
-    bool changed;                    /* the table is behind the core */
+    struct revocation_digest expelled; /* whom these are about was expelled */
+    bool revoked_said;                 /* that we are out ourselves */
+    bool changed;                      /* the table is behind the core */
     int64_t published_ms, offered_ms, remembered_ms, complained_ms;
     uint64_t generation;
     _Atomic uint64_t malformed;

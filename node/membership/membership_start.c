@@ -26,8 +26,8 @@ static void add_seed(struct membership *m, const char *address, const uint8_t cu
 {
     if (m->seed_count == SWIM_SEEDS_MAX || memcmp(curve, m->trust.keys->curve_public, 32) == 0)
         return;
-    struct seed *seed = &m->seeds[m->seed_count];
-    *seed = (struct seed){0};
+    struct known_seed *seed = &m->seeds[m->seed_count];
+    *seed = (struct known_seed){0};
     snprintf(seed->peer.endpoint, sizeof(seed->peer.endpoint), "tcp://%s", address);
     memcpy(seed->peer.curve, curve, 32);
     for (size_t i = 0; i < m->seed_count; i++)
@@ -92,7 +92,7 @@ static int start_core(struct membership *m, const struct config *config, const s
     snprintf(m->meta.version, sizeof(m->meta.version), "%s", ECBAK_VERSION);
     m->serial = cert->serial;
     m->meta.offer = m->offer;
-    m->meta.revocations = m->heeded = revocations_digest(m->trust.revocations);
+    m->meta.revocations = m->expelled = revocations_digest(m->trust.revocations);
     if (strlen(address) >= sizeof(((struct member *)0)->address))
         return err_set(err, ERR_INVALID, "the address %s is too long", address);
     if (cert_encode(cert, m->meta.certificate, &m->meta.certificate_size, err) != 0 ||

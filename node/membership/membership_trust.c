@@ -10,7 +10,6 @@
 #include "coding/base/alloc.h"
 #include "coding/base/hash.h"
 #include "node/base/date.h"
-#include "node/common/clock.h"
 
 void trust_init(struct trust *trust, const struct node_keys *keys,
                 const uint8_t authority_public[32], struct revocations *revocations)

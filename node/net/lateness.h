@@ -9,6 +9,7 @@
  *            that was stopped and resumed) is believed after LATENESS_JUMP_MS of nothing but late
  *            messages
  *   Memory   a plain value; all zero is a fresh one
+ *   Threads  one at a time for one struct lateness
  */
 #ifndef ECBAK_NODE_NET_LATENESS_H
 #define ECBAK_NODE_NET_LATENESS_H

@@ -9,7 +9,6 @@
 #include <sodium.h>
 
 #include "coding/base/alloc.h"
-#include "node/common/clock.h"
 
 #define MONITOR_ENDPOINT "inproc://outbox-monitor"
 
@@ -34,12 +33,12 @@ void link_counters(struct link *link, struct link_counters *c)
     c->dropped = atomic_load(&link->counts[COUNT_DROPPED]);
 }
 
-struct option {
+struct socket_option {
     int name;
     int value;
 };
 
-static int set_options(void *socket, const struct option *options, size_t option_count)
+static int set_options(void *socket, const struct socket_option *options, size_t option_count)
 {
     for (size_t i = 0; i < option_count; i++)
         if (zmq_setsockopt(socket, options[i].name, &options[i].value, sizeof(int)) != 0)
@@ -49,7 +48,7 @@ static int set_options(void *socket, const struct option *options, size_t option
 
 static int set_common(void *socket, const struct link_options *options)
 {
-    const struct option common[] = {
+    const struct socket_option common[] = {
         {ZMQ_LINGER, 0},           /* a stop does not wait for those that take nothing */
         {ZMQ_ROUTER_MANDATORY, 1}, /* say so when nobody is there or the queue is full */
         {ZMQ_RCVHWM, options->receive_hwm},
@@ -71,7 +70,7 @@ static int set_common(void *socket, const struct link_options *options)
 
 static int open_inbox(struct link *link, const struct link_options *options, struct err *err)
 {
-    const struct option own[] = {
+    const struct socket_option own[] = {
         {ZMQ_CURVE_SERVER, 1},
         {ZMQ_BACKLOG, 256},
         {ZMQ_IPV6, strchr(options->bind, '[') != NULL},
@@ -89,7 +88,7 @@ static int open_inbox(struct link *link, const struct link_options *options, str
 
 static int open_outbox(struct link *link, const struct link_options *options, struct err *err)
 {
-    const struct option own[] = {
+    const struct socket_option own[] = {
         {ZMQ_RECONNECT_IVL, -1}, /* see link_out.c */
         {ZMQ_CONNECT_TIMEOUT, 5000},
         {ZMQ_IPV6, 1}, /* names may resolve to either */

@@ -132,7 +132,7 @@ void link_drop(struct link *link, const uint8_t curve[32]);
 size_t link_peer_count(const struct link *link);
 
 struct link_counters {
-    uint64_t no_user_id;      /* no ZAP handler vouches for it */
+    uint64_t no_user_id;      /* no User-Id, which only a ZAP handler sets */
     uint64_t no_hello;        /* spoke before a certificate was accepted */
     uint64_t bad_certificate; /* malformed, not signed by our authority, or of another CURVE key */
     uint64_t foreign;         /* of another cluster */

@@ -5,7 +5,6 @@
 #include "node/net/link_internal.h"
 
 #include <assert.h>
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

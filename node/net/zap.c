@@ -32,25 +32,25 @@ struct zap {
     uint64_t denied_count;
 };
 
-struct frame {
+struct zap_frame {
     uint8_t bytes[ZAP_FRAME_SIZE];
     size_t size;
 };
 
-static bool frame_is(const struct frame *frame, const char *text)
+static bool frame_is(const struct zap_frame *frame, const char *text)
 {
     return frame->size == strlen(text) && memcmp(frame->bytes, text, frame->size) == 0;
 }
 
 /* How many frames there were (those beyond `max` are read and dropped), or -1: shut down. */
-static int receive(void *socket, struct frame *frames, size_t max)
+static int receive(void *socket, struct zap_frame *frames, size_t max)
 {
     size_t count = 0;
     int more = 1;
     size_t more_size = sizeof(more);
     while (more) {
-        struct frame spare;
-        struct frame *frame = count < max ? &frames[count] : &spare;
+        struct zap_frame spare;
+        struct zap_frame *frame = count < max ? &frames[count] : &spare;
         int size = zmq_recv(socket, frame->bytes, sizeof(frame->bytes), 0);
         if (size < 0 && errno == EINTR)
             continue;
@@ -81,7 +81,7 @@ static bool is_denied(struct zap *zap, const uint8_t key[32])
 static void *handle(void *argument)
 {
     struct zap *zap = argument;
-    struct frame frames[ZAP_FRAMES];
+    struct zap_frame frames[ZAP_FRAMES];
     for (;;) {
         int count = receive(zap->socket, frames, ZAP_FRAMES);
         if (count < 0)

@@ -2,7 +2,6 @@
 #include "node/peers/ask.h"
 
 #include <stdlib.h>
-#include <string.h>
 #include <time.h>
 
 #include "node/common/wire.h"

@@ -12,7 +12,6 @@
 #include "node/common/clock.h"
 #include "node/common/wire.h"
 #include "node/net/dial.h"
-#include "node/peers/ask.h"
 #include "node/peers/nodes.h"
 #include "node/peers/peers.h"
 #include "node/peers/round.h"

@@ -28,11 +28,20 @@ void choice_mark(struct choice *choice, size_t node)
     choice->taken[node] = true;
 }
 
-bool choice_possible(const struct choice *choice, size_t node)
+static bool may_take(const struct choice *choice, size_t node)
 {
     const struct candidate *candidate = &choice->candidates[node];
-    return !choice->taken[node] && (candidate->usable || candidate->doubtful) &&
-           candidate->free_bytes >= choice->fragment_bytes;
+    return !choice->taken[node] && (candidate->usable || candidate->doubtful);
+}
+
+bool choice_possible(const struct choice *choice, size_t node)
+{
+    return may_take(choice, node) && choice->candidates[node].free_bytes >= choice->fragment_bytes;
+}
+
+bool choice_lacks_space(const struct choice *choice, size_t node)
+{
+    return may_take(choice, node) && choice->candidates[node].free_bytes < choice->fragment_bytes;
 }
 
 static size_t take(struct choice *choice, const struct candidate *candidates, size_t wanted,

@@ -32,6 +32,8 @@ void choice_release(struct choice *choice);
 void choice_mark(struct choice *choice, size_t node);
 /* Could it take a fragment, good or doubtful? */
 bool choice_possible(const struct choice *choice, size_t node);
+/* Could it, if it had the space? */
+bool choice_lacks_space(const struct choice *choice, size_t node);
 /* Up to `wanted` nodes in the pack's order, which are taken from then on. */
 size_t choice_take(struct choice *choice, size_t wanted, size_t *chosen);
 /* The node failed or is full: not again in this job. */

@@ -2,6 +2,9 @@
  *
  * Late is what takes `factor` times their median, and never less than least_ms, so that the quick are
  * not held to milliseconds; as long as nothing is there to compare with, what takes first_ms. Pure.
+ *
+ *   Limits   RS_TOTAL_MAX times are remembered
+ *   Threads  one at a time for one struct pace
  */
 #ifndef ECBAK_NODE_PLACEMENT_PACE_H
 #define ECBAK_NODE_PLACEMENT_PACE_H

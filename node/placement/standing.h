@@ -1,4 +1,7 @@
-/* standing.h - how willingly another node is asked: in this order. */
+/* standing.h - how willingly another node is asked: in this order.
+ *
+ * peers/nodes.c says which member has which.
+ */
 #ifndef ECBAK_NODE_PLACEMENT_STANDING_H
 #define ECBAK_NODE_PLACEMENT_STANDING_H
 

@@ -2,7 +2,6 @@
 #include "node/repair/pin_packs.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 #include "coding/base/alloc.h"
 #include "coding/rs.h"
@@ -185,6 +184,7 @@ int pin_packs(struct peers *peers, const struct pin *pin, const struct pack_id *
             failures = 0;
         } else {
             failures++;
+            held[i].full = why.code == ERR_FULL;
             log_info("%s", why.text);
         }
     }

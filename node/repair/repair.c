@@ -131,14 +131,19 @@ int repair_object(struct peers *peers, const struct repair *repair, struct holde
     fetch_init(f, &nodes, repair->pack, repair->object);
     if (fetch_rows(f, err) != 0 || rebuild(f, sending, room, err) != 0)
         goto done;
+    if (send_room(sending) == 0) { /* now that it is known how much each needs */
+        err_set(err, ERR_FULL, "no other node has space for a fragment: %s", sending->lacks);
+        goto done;
+    }
     sending->grant = grant;
     sending->grant_size = grant_size;
     send_fragments(sending);
     *sent_bytes += sending->placed * sending->fragment_size; /* not what nobody took */
     for (uint32_t i = 0; i < sending->placed; i++)
-        count_one(peers->local.counters, COUNTED_HEALED);
+        count_one(peers->local.counters, COUNTED_REPAIRED);
     if (sending->placed == 0) {
-        err_set(err, ERR_TOO_FEW, "no other node took a fragment: %s", sending->last.text);
+        err_set(err, sending->full > 0 ? ERR_FULL : ERR_TOO_FEW,
+                "no other node took a fragment: %s", sending->last.text);
         goto done;
     }
     *holders = sending->holders;

@@ -1,7 +1,8 @@
 /* repair.h - an object made whole again: rows that nobody has any more are rebuilt from k others and
  * sent to nodes that have none, with the grant that lies beside a fragment.
  *
- *   Errors   ERR_TOO_FEW fewer than k rows, or no node to take one; those of fetch.h
+ *   Errors   ERR_TOO_FEW fewer than k rows, or no node to take one; ERR_FULL nodes could, and have no
+ *            space; those of fetch.h
  *   Threads  any
  */
 #ifndef ECBAK_NODE_REPAIR_REPAIR_H

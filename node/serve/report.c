@@ -26,7 +26,7 @@ static void add_counters(struct report *report, struct service *service)
 {
     static const char *const names[COUNTED_COUNT] = {
         [COUNTED_CORRUPT] = "fragments_corrupt",     [COUNTED_REPLACED] = "holders_replaced",
-        [COUNTED_HEALED] = "fragments_healed",       [COUNTED_BAD_RECEIPTS] = "receipts_refused",
+        [COUNTED_REPAIRED] = "fragments_repaired",   [COUNTED_BAD_RECEIPTS] = "receipts_refused",
         [COUNTED_GRANTS_REFUSED] = "grants_refused", [COUNTED_RECORDS_REFUSED] = "records_refused",
         [COUNTED_MALFORMED] = "requests_malformed",  [COUNTED_BUSY] = "requests_busy",
     };

@@ -57,7 +57,6 @@ void serve_client(struct service *service, const struct question *question, uint
     else
         answer->reply.call = request->call;
     if (request == NULL || answer_it(service, question, request, answer, &err) != 0) {
-        answer->reply.body_case = ECBAK__CLIENT_REPLY__BODY__NOT_SET;
         answer->reply.error = err.code == ERR_NONE ? ERR_IO : err.code;
         answer->reply.error_text = err.text;
     }

@@ -1,6 +1,5 @@
 /* What other nodes ask about fragments: a function for each kind of request. */
 #include <stdlib.h>
-#include <string.h>
 
 #include "coding/base/alloc.h"
 #include "coding/fragment.h"

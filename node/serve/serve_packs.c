@@ -1,6 +1,5 @@
 /* What commands ask about packs: put, pinned and counted, got. */
 #include <stdlib.h>
-#include <string.h>
 
 #include "coding/base/alloc.h"
 #include "coding/pack_id.h"
@@ -26,6 +25,7 @@ static void fill_held(Ecbak__Redundancy *message, struct redundancy *held)
     message->nodes = held->nodes;
     message->others = held->others;
     message->sent_bytes = held->sent_bytes;
+    message->full = held->full;
 }
 
 int serve_put_pack(struct service *service, const struct question *question,
@@ -73,7 +73,7 @@ int serve_pin_packs(struct service *service, const struct question *question,
     }
     answer->held = alloc_zero(count, sizeof(*answer->held));
     if (result == 0)
-        result = pin_packs(&service->peers, &pin, packs, count, body->heal, answer->held, err);
+        result = pin_packs(&service->peers, &pin, packs, count, body->repair, answer->held, err);
     free(packs);
     if (result != 0)
         return -1;
@@ -99,16 +99,17 @@ int serve_get_pack(struct service *service, const struct question *question,
     struct pack_id pack;
     uint8_t *bytes;
     size_t size;
-    uint32_t corrupt;
+    uint32_t corrupt = 0;
     if (!wire_take(pack.bytes, ID_SIZE, body->pack))
         return err_set(err, ERR_FORMAT, "no pack id");
-    if (get_pack(&service->peers, &pack, &bytes, &size, &answer->object, &corrupt, err) != 0)
-        return -1;
-    answer->payload = (struct payload){bytes, size, free_payload, NULL};
+    int result = get_pack(&service->peers, &pack, &bytes, &size, &answer->object, &corrupt, err);
     ecbak__get_pack_reply__init(&answer->get_pack);
-    answer->get_pack.object = wire_view(answer->object.bytes, ID_SIZE);
     answer->get_pack.corrupt = corrupt;
     answer->reply.body_case = ECBAK__CLIENT_REPLY__BODY_GET_PACK;
     answer->reply.get_pack = &answer->get_pack;
+    if (result != 0)
+        return -1;
+    answer->payload = (struct payload){bytes, size, free_payload, NULL};
+    answer->get_pack.object = wire_view(answer->object.bytes, ID_SIZE);
     return 0;
 }

@@ -7,8 +7,6 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-#include <sodium.h>
-
 #include "coding/base/alloc.h"
 #include "node/api/client.pb-c.h"
 #include "node/base/heartbeat.h"

@@ -2,11 +2,12 @@
  *
  * Owns the transport, the membership and the job threads. Commands' requests (store a pack, fetch
  * it, pin it, ...) run on the `client` threads in plain blocking code and may wait for other
- * nodes; requests of other nodes run on the `peer` threads, touch this node's disk only, and never
- * wait for anybody, so nodes that ask each other cannot lock up.
+ * nodes, but for those of the `quick` queue, which wait for nothing; requests of other nodes run on
+ * the `peer` threads, touch this node's disk only, and never wait for anybody, so nodes that ask
+ * each other cannot lock up (request.h).
  *
- *   Limits   every queue is bounded in requests and in bytes: a request that finds no room is
- *            answered ERR_BUSY at once
+ *   Limits   every queue is bounded in requests and in bytes: another node whose request finds no
+ *            room is answered ERR_BUSY at once, a command waits
  *   Memory   borrows config, keys, cert and store until service_destroy
  *   Threads  new and destroy on one thread; the rest any
  */

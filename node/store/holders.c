@@ -2,7 +2,6 @@
 #include "node/store/holders.h"
 
 #include <assert.h>
-#include <string.h>
 
 #include "node/common/wire.h"
 

@@ -1,8 +1,6 @@
 /* What is signed is opened here, and counted when it is refused; the store has the rest. */
 #include "node/store/local.h"
 
-#include <string.h>
-
 int local_put_fragment(const struct local *local, const struct fragment_to_put *put,
                        struct err *err)
 {

@@ -230,7 +230,7 @@ static int sync_folders(const struct store *store, struct err *err)
     return durable_sync_dir(store->dir, err);
 }
 
-/* An index with rows that cannot be is as good as none: it is made anew from the files, once. */
+/* A catalogue with rows that cannot be is as good as none: it is made anew from the files, once. */
 static int open_catalogue(struct store *s, const char *path, struct err *err)
 {
     struct err why = ERR_INIT;
@@ -340,10 +340,12 @@ int store_reserve(struct store *store, uint64_t bytes, struct err *err)
 {
     int result = 0;
     pthread_mutex_lock(&store->lock);
-    if (store->used_bytes > store->capacity_bytes ||
-        bytes > store->capacity_bytes - store->used_bytes)
-        result = err_set(err, ERR_FULL, "this node's capacity of %llu bytes is used up",
-                         (unsigned long long)store->capacity_bytes);
+    uint64_t capacity = store->capacity_bytes, used = store->used_bytes;
+    if (used > capacity || bytes > capacity - used)
+        result = err_set(err, ERR_FULL,
+                         "%.1f MB of its capacity of %.1f MB are used: %.1f MB too little",
+                         (double)used / 1e6, (double)capacity / 1e6,
+                         ((double)bytes + (double)used - (double)capacity) / 1e6);
     if (result == 0) {
         store->used_bytes += bytes;
         store->reserved_bytes += bytes;

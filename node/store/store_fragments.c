@@ -3,7 +3,6 @@
  * again, since disks forget. */
 #include <assert.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 

@@ -3,10 +3,8 @@
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
-#include "coding/base/alloc.h"
 #include "node/store/store_internal.h"
 
 #define PAGE_ROWS 64

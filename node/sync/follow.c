@@ -61,7 +61,7 @@ static bool meet(struct follow *follow, const struct member *member)
     return false;
 }
 
-void follow_greet(struct follow *follow, struct peers *peers)
+void follow_pull_new(struct follow *follow, struct peers *peers)
 {
     struct member_table *table = membership_table(peers->membership);
     bool changed = table->generation != follow->generation;

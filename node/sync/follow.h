@@ -21,7 +21,7 @@ void follow_init(struct follow *follow);
 void follow_release(struct follow *follow);
 /* Pulls from a few members that are new, or that came back under another incarnation. Costs one
  * comparison while the membership stays as it is. */
-void follow_greet(struct follow *follow, struct peers *peers);
+void follow_pull_new(struct follow *follow, struct peers *peers);
 /* Pulls from one member at random. */
 void follow_pull(struct peers *peers);
 

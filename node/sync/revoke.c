@@ -36,7 +36,7 @@ int revoke_here(struct peers *peers, const uint8_t *bytes, size_t size, bool *ad
     if (revocations_add(peers->revocations, bytes, size, NULL, date_s(), added, err) != 0)
         return -1;
     if (*added)
-        membership_heed(peers->membership);
+        membership_revocations_changed(peers->membership);
     if (store_check(peers->local.store, err) != 0 || revocations_save(peers->revocations, err) != 0)
         return err_context(err, "it has effect now, but is not on disk");
     return 0;
@@ -130,7 +130,7 @@ static void pull(struct peers *peers, struct revoke_memory *memory)
             memory->tried[key % REVOKE_MEMORY] = key;
         } else {
             log_info("%zu revocation%s from node %s", news, news == 1 ? "" : "s", name);
-            membership_heed(peers->membership);
+            membership_revocations_changed(peers->membership);
         }
     }
     nodes_release(&nodes);

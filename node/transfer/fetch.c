@@ -209,7 +209,7 @@ static int missing(const struct fetching *f, struct err *err)
                        pack, f->locating.answered, f->locating.asked);
     if (best_rows >= best->data)
         return err_set(err, ERR_CANCELLED, "pack %s: this node is stopping", pack);
-    return err_set(err, ERR_TOO_FEW,
+    return err_set(err, best_rows + f->corrupt >= best->data ? ERR_DAMAGED : ERR_TOO_FEW,
                    "pack %s: object %s needs %u fragments and misses %zu: %zu found on %zu of %zu "
                    "nodes asked, %zu answered%s",
                    pack, hex_encode(object, best->object.bytes, 8), best->data,

@@ -3,7 +3,7 @@
  * Fetches k rows side by side, starts another when one is late, and drops what does not prove
  * itself, so that the slow, the dead and the damaged do not hold it up.
  *
- *   Errors   ERR_NOT_FOUND nobody has a fragment of the pack; ERR_TOO_FEW fewer than k rows of any
+ *   Errors   ERR_DAMAGED those that are damaged would have been enough; ERR_NOT_FOUND nobody has a fragment of the pack; ERR_TOO_FEW fewer than k rows of any
  *            object could be had: the text says how many are missing of which
  *   Memory   the rows, until fetch_release
  *   Threads  one at a time for one struct fetching

@@ -3,7 +3,6 @@
 
 #include <assert.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "coding/base/alloc.h"
 #include "coding/base/bytes.h"

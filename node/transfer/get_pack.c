@@ -3,7 +3,6 @@
 #include "node/transfer/get_pack.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 #include "coding/base/alloc.h"
 #include "node/transfer/fetch.h"

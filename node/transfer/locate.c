@@ -2,7 +2,6 @@
 #include "node/transfer/locate.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 #include "coding/base/alloc.h"
 #include "coding/pack_id.h"

@@ -1,7 +1,7 @@
 /* locate.h - who says that it holds fragments of a pack.
  *
  * Asks the likeliest holders first (the pack's rendezvous order, this node's own disk, then whom
- * the answers' holder lists name), then everybody. What comes back is hearsay until a fragment
+ * the answers' holder lists name), then everybody. What comes back is unproven until a fragment
  * proves itself.
  *
  *   Limits   ASK_FRAGMENTS_MAX sightings a node and pack, the rest is dropped

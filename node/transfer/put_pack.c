@@ -33,6 +33,15 @@ static int check_grant(const struct local *local, size_t pack_size, const struct
     return 0;
 }
 
+/* Space would help, which nodes alone would not. */
+static int no_space(const struct sending *sending, const struct redundancy *held, struct err *err)
+{
+    uint32_t missing = sending->data - held->nodes;
+    return err_set(err, ERR_FULL, "no space for %u more fragment%s of %.1f MB, of %u+%u: %s",
+                   missing, missing == 1 ? "" : "s", (double)sending->fragment_size / 1e6,
+                   sending->data, sending->parity, sending->lacks);
+}
+
 static int too_few(const struct sending *sending, size_t could, const struct redundancy *held,
                    struct err *err)
 {
@@ -74,7 +83,8 @@ static int send_set(struct sending *sending, struct fragment_set *set, struct re
     holders_count(&sending->holders, &sending->nodes->peers->local.keys->node, &held->nodes,
                   &held->others);
     if (held->nodes < sending->data)
-        return too_few(sending, could, held, err);
+        return held->nodes + sending->full >= sending->data ? no_space(sending, held, err)
+                                                            : too_few(sending, could, held, err);
     if (held->nodes < sending->data + sending->parity) {
         char hex[17];
         log_info("pack %s: %u of %u fragments have a place: %s",

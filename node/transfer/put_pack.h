@@ -1,7 +1,8 @@
 /* put_pack.h - a pack onto other nodes: code it, place it, and count the receipts.
  *
  *   Limits   a pack PACK_SIZE_MAX bytes; k + m at most RS_TOTAL_MAX
- *   Errors   ERR_TOO_FEW fewer than k nodes can take a fragment, or took one: the text has the
+ *   Errors   ERR_FULL too few have space, and more of it would do: the text says who lacks how much;
+ *            ERR_TOO_FEW fewer than k nodes can take a fragment, or took one: the text has the
  *            counts; ERR_DENIED, ERR_FOREIGN the grant is not for this pack and node
  *   Threads  any
  */

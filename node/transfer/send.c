@@ -2,10 +2,9 @@
  * late. A loop waits for whatever happens next, and ends when no slot has a flight. */
 #include "node/transfer/send_internal.h"
 
-#include <assert.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "coding/base/alloc.h"
 #include "node/common/clock.h"
@@ -262,14 +261,23 @@ void send_fragments(struct sending *sending)
     loop_release(&loop);
 }
 
-size_t send_room(const struct sending *sending)
+size_t send_room(struct sending *sending)
 {
     size_t room = 0;
     struct choice choice;
+    char what[64];
     choice_begin(&choice, sending);
-    for (size_t i = 0; i < sending->nodes->count; i++)
-        room +=
-            choice_possible(&choice, i) && (sending->doubtful_too || choice.candidates[i].usable);
+    for (size_t i = 0; i < sending->nodes->count; i++) {
+        const struct candidate *candidate = &choice.candidates[i];
+        if (!sending->doubtful_too && !candidate->usable)
+            continue;
+        room += choice_possible(&choice, i);
+        if (!choice_lacks_space(&choice, i))
+            continue;
+        snprintf(what, sizeof(what), "%.1f MB too little",
+                 (double)(choice.fragment_bytes - candidate->free_bytes) / 1e6);
+        send_note_full(sending, i, what);
+    }
     choice_release(&choice);
     return room;
 }

@@ -19,6 +19,8 @@
 #include "node/peers/nodes.h"
 #include "node/store/store.h"
 
+#define SEND_LACKS_MAX 320
+
 struct sending {
     struct nodes *nodes;
     const struct pack_id *pack; /* decides the order of nodes */
@@ -32,16 +34,19 @@ struct sending {
     struct holders holders;           /* who has what before, and with what was placed after */
     bool doubtful_too; /* may send to doubtful nodes when the good ones are too few */
 
-    uint32_t placed;     /* of these fragments, how many have a receipt */
-    uint64_t sent_bytes; /* over the network */
-    bool as_planned;     /* the holders were told the truth; else tell them: holders_tell */
-    struct err last;     /* why the last one that failed did */
+    uint32_t placed;            /* of these fragments, how many have a receipt */
+    uint64_t sent_bytes;        /* over the network */
+    bool as_planned;            /* the holders were told the truth; else tell them: tell_holders */
+    struct err last;            /* why the last one that failed did */
+    uint32_t full;              /* nodes that could take a fragment and have no space for it */
+    char lacks[SEND_LACKS_MAX]; /* the first of them, and what each lacks */
 };
 
 /* Returns when each fragment has a receipt or nobody is left to take it. */
 void send_fragments(struct sending *sending);
 
-/* Nodes that could take a fragment, of those that hold none of the object yet. */
-size_t send_room(const struct sending *sending);
+/* Nodes that could take a fragment, of those that hold none of the object yet. Those that lack
+ * nothing but space are noted in full and lacks; send_fragments adds the ones that find out. */
+size_t send_room(struct sending *sending);
 
 #endif

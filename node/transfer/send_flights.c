@@ -2,8 +2,8 @@
 #include "node/transfer/send_internal.h"
 
 #include <assert.h>
+#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "node/common/clock.h"
 #include "node/common/wire.h"
@@ -34,9 +34,19 @@ void slot_placed(struct loop *loop, struct slot *slot, size_t node, int64_t took
     pace_took(&loop->pace, took_ms);
 }
 
+void send_note_full(struct sending *sending, size_t node, const char *what)
+{
+    size_t used = strlen(sending->lacks);
+    sending->full++;
+    snprintf(sending->lacks + used, sizeof(sending->lacks) - used, "%snode %s: %.120s",
+             used > 0 ? "; " : "", sending->nodes->table->members[node].cert.name, what);
+}
+
 void slot_give_up(struct loop *loop, size_t node, const struct err *why)
 {
     choice_strike(&loop->choice, node);
+    if (why->code == ERR_FULL)
+        send_note_full(loop->sending, node, why->text);
     loop->sending->last = *why;
     err_context(&loop->sending->last, "node %s", loop->nodes->table->members[node].cert.name);
 }

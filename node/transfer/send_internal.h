@@ -56,6 +56,8 @@ void piece_release(void *bytes, void *hint);
 /* The fragment is at the node, which was proven. */
 void slot_placed(struct loop *loop, struct slot *slot, size_t node, int64_t took_ms);
 void slot_end_flights(struct slot *slot);
+/* One more node that has no space: its name, and `what` it lacks. */
+void send_note_full(struct sending *sending, size_t node, const char *what);
 /* The node will not be tried again by this job. */
 void slot_give_up(struct loop *loop, size_t node, const struct err *why);
 /* Sends the slot's fragment; `told`: whom the holder is told that the others are. */

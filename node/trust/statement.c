@@ -188,7 +188,7 @@ int record_seal(const struct record *r, const struct signer *signer, uint8_t **b
     Ecbak__Signed envelope;
     Ecbak__SignedRecord whole = ECBAK__SIGNED_RECORD__INIT;
     Ecbak__Record body = ECBAK__RECORD__INIT;
-    assert(r->number >= 1 && (r->number == 1) == is_zero(&r->previous));
+    assert(r->number > 1 || (r->number == 1 && is_zero(&r->previous)));
     whole.writer_certificate =
         envelope_open(&ecbak__signed__descriptor, signer->cert, signer->cert_size,
                       WRITER_CERT_BYTES_MAX, "writer certificate", err);
@@ -199,7 +199,7 @@ int record_seal(const struct record *r, const struct signer *signer, uint8_t **b
     body.vault = wire_view(r->vault.bytes, sizeof(r->vault));
     body.writer = wire_view(r->writer.bytes, sizeof(r->writer));
     body.number = r->number;
-    if (r->number > 1)
+    if (!is_zero(&r->previous))
         body.previous = wire_view(r->previous.bytes, sizeof(r->previous));
     body.kind = r->kind;
     body.sealed = wire_view(r->sealed, r->sealed_size);
@@ -216,13 +216,14 @@ static int record_take(struct record *r, const Ecbak__Record *body, struct err *
 {
     if (envelope_check_version(body->version, "record", err) != 0)
         return -1;
-    bool first = body->number == 1;
+    bool first = body->previous.len == 0;
+    r->previous = (struct record_id){0};
     if (!wire_take(r->cluster.bytes, sizeof(r->cluster), body->cluster) ||
         !wire_take(r->vault.bytes, sizeof(r->vault), body->vault) ||
         !wire_take(r->writer.bytes, sizeof(r->writer), body->writer) || body->number == 0 ||
-        (first ? body->previous.len != 0
-               : !wire_take(r->previous.bytes, sizeof(r->previous), body->previous)) ||
-        (!first && is_zero(&r->previous)))
+        (!first &&
+         (body->number == 1 || !wire_take(r->previous.bytes, sizeof(r->previous), body->previous) ||
+          is_zero(&r->previous))))
         return err_set(err, ERR_FORMAT, "the record is malformed");
     r->number = body->number;
     r->kind = body->kind;

@@ -10,7 +10,6 @@
 #include "gossip/core/news.h"
 #include "gossip/core/swim_internal.h"
 #include "test/sim/invariants.h"
-#include "test/sim/scenarios.h"
 
 #define MEMBERS 8 /* the last of them never starts */
 #define BROKEN  1

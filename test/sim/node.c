@@ -2,7 +2,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "coding/base/alloc.h"
 #include "test/sim/invariants.h"
 
 /* The id carries the index, so that nobody has to search. */

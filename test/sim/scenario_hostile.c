@@ -5,7 +5,6 @@
 #include "coding/base/alloc.h"
 #include "gossip/claim.h"
 #include "gossip/gossip.pb-c.h"
-#include "test/sim/invariants.h"
 #include "test/sim/scenarios.h"
 
 #define LIARS_STEP 10 /* every tenth member is hostile */

@@ -1,8 +1,6 @@
 /* Nothing happens: what that costs in bytes and memory, and that nothing happens indeed. */
 #include <malloc.h>
-#include <stdio.h>
 
-#include "coding/base/alloc.h"
 #include "gossip/claim.h"
 #include "gossip/gossip.pb-c.h"
 #include "test/sim/scenarios.h"
