@@ -235,7 +235,7 @@ int swim_new(struct swim **out, const struct swim_config *config, const struct s
              const struct swim_self *self, uint64_t now_ms, struct err *err) MUST_CHECK;
 void swim_destroy(struct swim **taken);
 
-/* Remember a seed and contact it. A core that knows no other living member goes on contacting its
+/* Remember a seed and contact it; one that is remembered is contacted again while we are alone. A core that knows no other living member goes on contacting its
  * seeds until one answers, so the order in which the members start does not matter. */
 int swim_join(struct swim *swim, uint64_t now_ms, const char *address, struct err *err) MUST_CHECK;
 

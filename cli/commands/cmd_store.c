@@ -218,7 +218,7 @@ int cmd_store(int argc, char **argv)
     struct exclude *exclude = exclude_new();
     int status = check_options(&c, &err);
     if (status == 0)
-        status = check_words(&c, &err) == 0 ? read_excludes(exclude, &c, &err) : -1;
+        status = read_excludes(exclude, &c, &err);
     if (status == 0)
         status = vault_load(&vault, line.vault, &err);
     if (status == 0) {

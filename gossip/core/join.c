@@ -131,8 +131,11 @@ int swim_join(struct swim *swim, uint64_t now_ms, const char *address, struct er
         return -1;
     swim_advance(swim, now_ms);
     for (size_t i = 0; i < join->seed_count; i++)
-        if (strcmp(join->seeds[i].address, address) == 0)
+        if (strcmp(join->seeds[i].address, address) == 0) {
+            if (swim->own.state == SWIM_ALIVE && roster_active(&swim->roster) == 1)
+                sync_join(swim, join->seeds[i].address);
             return 0;
+        }
     if (strcmp(address, swim->own.address) == 0)
         return 0;
     if (join->seed_count == SWIM_SEEDS_MAX)

@@ -152,6 +152,15 @@ static void tell_offer(struct membership *m)
     m->changed = true;
 }
 
+/* A name resolves now, which may be a seed's. */
+static void contact_seeds(struct membership *m)
+{
+    struct err err = ERR_INIT;
+    for (size_t i = 0; i < m->seed_count; i++)
+        if (swim_join(m->swim, (uint64_t)boottime_ms(), m->seeds[i].name, &err) != 0)
+            log_error("membership: %s", err.text);
+}
+
 static int turn(struct membership *m, int64_t wait_ms)
 {
     zmq_pollitem_t items[LINK_POLL_ITEMS + 1];
@@ -169,6 +178,8 @@ static int turn(struct membership *m, int64_t wait_ms)
     link_process(m->link);
     expel_revoked(m);
     tell_offer(m);
+    if (link_names_news(m->link))
+        contact_seeds(m);
     swim_tick(m->swim, (uint64_t)boottime_ms());
     membership_carry_out(m);
     m->changed |= incompatible_expire(&m->incompatible, boottime_ms());

@@ -122,6 +122,7 @@ int link_new(struct link **link, const struct link_options *options, const struc
     l->asks_revoked = options->asks_revoked;
     l->protocol = options->protocol;
     l->sessions = session_table_new(options->sessions_max);
+    l->names = names_new();
     l->pool_max = options->peers_max;
     l->idle_ms = options->idle_ms;
     l->pool = alloc_zero(l->pool_max, sizeof(*l->pool));
@@ -162,10 +163,16 @@ void link_destroy(struct link **link)
         zap_stop(&l->zap);
         zmq_ctx_term(l->context);
     }
+    names_destroy(&l->names);
     session_table_destroy(&l->sessions);
     free(l->pool);
     free(l);
     *link = NULL;
+}
+
+bool link_names_news(struct link *link)
+{
+    return names_news(link->names);
 }
 
 void *link_context(struct link *link)

@@ -125,6 +125,8 @@ bool link_route_to(struct link *link, const struct node_id *node, int64_t within
                    struct route *route);
 /* The peer that we have a welcomed connection to and that proved to be this node; false: none. */
 bool link_peer_of(const struct link *link, const struct node_id *node, struct link_peer *peer);
+/* Has a host name become known that did not resolve before? Since the last time that it was asked. */
+bool link_names_news(struct link *link);
 /* Close our connection to the peer with this key, if there is one. */
 void link_drop(struct link *link, const uint8_t curve[32]);
 size_t link_peer_count(const struct link *link);

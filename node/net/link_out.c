@@ -25,7 +25,7 @@ static void pool_remove(struct link *link, struct pooled *pooled)
 {
     assert(link->pool_count > 0 && pooled >= link->pool && pooled < link->pool + link->pool_count);
     /* ENOENT: libzmq gave the endpoint up first. */
-    zmq_disconnect(link->outbox, pooled->peer.endpoint);
+    zmq_disconnect(link->outbox, pooled->at);
     *pooled = link->pool[--link->pool_count];
 }
 
@@ -133,14 +133,18 @@ static int say_hello(struct link *link, const struct route *route, struct err *e
 static int pool_connect(struct link *link, const struct link_peer *peer, struct pooled **pooled,
                         struct err *err)
 {
+    char at[LINK_ENDPOINT_MAX];
+    if (names_resolve(link->names, peer->endpoint, at, sizeof(at), err) != 0)
+        return -1;
     for (size_t i = 0; i < link->pool_count; i++)
-        if (strcmp(link->pool[i].peer.endpoint, peer->endpoint) == 0)
+        if (strcmp(link->pool[i].at, at) == 0)
             pool_remove(link, &link->pool[i--]); /* another key lives there now */
     if (make_room(link, err) != 0)
         return -1;
     assert(link->pool_count < link->pool_max && pool_find(link, peer->curve) == NULL);
     struct pooled *p = &link->pool[link->pool_count];
     *p = (struct pooled){.peer = *peer, .made_ms = monotonic_ms(), .used_ms = monotonic_ms()};
+    memcpy(p->at, at, sizeof(at));
     struct writer name;
     writer_init(&name, p->route.bytes, sizeof(p->route.bytes));
     write_u8(&name, 'p'); /* a leading zero is libzmq's own */
@@ -149,7 +153,7 @@ static int pool_connect(struct link *link, const struct link_peer *peer, struct 
     p->route.size = name.used;
     if (zmq_setsockopt(link->outbox, ZMQ_CURVE_SERVERKEY, peer->curve, 32) != 0 ||
         zmq_setsockopt(link->outbox, ZMQ_CONNECT_ROUTING_ID, p->route.bytes, p->route.size) != 0 ||
-        zmq_connect(link->outbox, peer->endpoint) != 0)
+        zmq_connect(link->outbox, at) != 0)
         return err_set(err, ERR_IO, "connecting to %s: %s", peer->endpoint,
                        zmq_strerror(zmq_errno()));
     link->pool_count++;
@@ -344,10 +348,10 @@ void link_process_monitor(struct link *link)
             return;
         for (size_t i = 0; i < link->pool_count; i++) {
             struct pooled *pooled = &link->pool[i];
-            if (strcmp(pooled->peer.endpoint, endpoint) != 0)
+            if (strcmp(pooled->at, endpoint) != 0)
                 continue;
             struct err err = ERR_INIT;
-            err_set(&err, ERR_IO, "%s %s", endpoint,
+            err_set(&err, ERR_IO, "%s %s", pooled->peer.endpoint,
                     pooled->welcomed ? "closed the connection" : "cannot be reached");
             lose(link, pooled, &err);
             break;
