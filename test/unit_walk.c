@@ -281,7 +281,7 @@ static void a_tree_is_counted_beside(void **state)
     store_count_start(&count, &options, &progress);
     assert_non_null(count);
     WAIT_FOR(progress.bytes_all != 0);
-    store_count_stop(&count);
+    store_count_stop(&count, false);
     assert_null(count);
     assert_int_equal(progress.files_all, 3);
     assert_int_equal(progress.bytes_all, 9);
