@@ -233,22 +233,29 @@ def a_file_that_cannot_be_read_is_named():
         assert os.listdir(f"{lab.root}/out{tree}") == ["good"]
 
 
-def a_file_that_changes_while_it_is_read_is_named():
+def store_beside(lab, tree, how):
+    """A store while another process changes the file again and again."""
+    writer = subprocess.Popen([sys.executable, "-c", "import random,sys,time\nwhile True:\n" + how + "\n time.sleep(.001)",
+                               f"{tree}/log"])
+    try:
+        return lab.ecbak("store", tree)
+    finally:
+        writer.kill()
+        writer.wait()
+
+
+def a_file_that_is_rewritten_while_it_is_read_is_named_and_one_that_grew_is_whole():
     with Lab(3) as lab:
         lab.init()
         tree = f"{lab.root}/tree"
         os.mkdir(tree)
         write(f"{tree}/log", os.urandom(64 << 20))
-        writer = subprocess.Popen([sys.executable, "-c",
-                                   "import sys,time\nwhile True:\n open(sys.argv[1],'ab').write(b'line');time.sleep(.001)",
-                                   f"{tree}/log"])
-        try:
-            result = lab.ecbak("store", tree)
-        finally:
-            writer.kill()
-            writer.wait()
+        result = store_beside(lab, tree, " f=open(sys.argv[1],'r+b');f.seek(random.randrange(64<<20));f.write(b'line');f.close()")
         result.expect(INCOMPLETE)
         assert "log" in result.err and "changed" in result.err, result.err
+        grown = store_beside(lab, tree, " open(sys.argv[1],'ab').write(b'line')")
+        grown.expect(DONE)
+        assert "grew" in grown.out + grown.err, grown.out + grown.err
         lab.ecbak("store", tree).expect(DONE)
         lab.recover(f"{lab.root}/out").expect(DONE)
         compare(tree, f"{lab.root}/out{tree}")
@@ -257,4 +264,5 @@ def a_file_that_changes_while_it_is_read_is_named():
 if __name__ == "__main__":
     sys.exit(run_tests(every_kind_of_file_comes_back_as_it_was, changes_renames_and_removals_are_seen,
                        some_paths_and_refusals, a_profile_says_what_is_stored,
-                       a_file_that_cannot_be_read_is_named, a_file_that_changes_while_it_is_read_is_named))
+                       a_file_that_cannot_be_read_is_named,
+                       a_file_that_is_rewritten_while_it_is_read_is_named_and_one_that_grew_is_whole))
