@@ -22,6 +22,7 @@ struct fake_pack {
     uint8_t *bytes;
     size_t size;
     uint32_t nodes;
+    uint32_t gets; /* how often it was fetched */
 };
 
 static struct {
@@ -64,6 +65,7 @@ static void fake_add(const struct pack_id *id, uint8_t **bytes, size_t size)
     new->bytes = *bytes;
     new->size = size;
     new->nodes = fake.members;
+    new->gets = 0;
     *bytes = NULL;
 }
 
@@ -206,12 +208,13 @@ int client_get_pack_start(struct client *client, uint64_t *call, const struct pa
     struct client_answer *answer = fake_answer(client, call);
     pthread_mutex_lock(&fake.lock);
     fake.gets++;
-    const struct fake_pack *found = fake_find(pack);
+    struct fake_pack *found = fake_find(pack);
     if (found == NULL || found->nodes < FAKE_DATA) {
         err_set(&answer->err, fake.damage ? ERR_DAMAGED : ERR_TOO_FEW,
                 "1 of 4 fragments is missing");
         answer->corrupt = fake.damage;
     } else {
+        found->gets++;
         answer->pack = alloc_copy(found->bytes, found->size);
         answer->pack_size = found->size;
     }

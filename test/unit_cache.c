@@ -274,8 +274,8 @@ static void indexes_are_read_once(void **state)
     struct pack_id id;
     ids(id.bytes, "index", 1);
     assert_false(cache_has_index(cache, &id));
-    assert_int_equal(cache_add_index(cache, &id, &err), 0);
-    assert_int_equal(cache_add_index(cache, &id, &err), 0);
+    assert_int_equal(cache_add_index(cache, &id, NULL, &err), 0);
+    assert_int_equal(cache_add_index(cache, &id, NULL, &err), 0);
     assert_true(cache_has_index(cache, &id));
     cache_close(&cache);
 }
@@ -307,7 +307,7 @@ static void damaged_foreign_and_later_files_are_made_anew(void **state)
     struct pack_id id;
     add(cache, 1, 0, 1000, true);
     ids(id.bytes, "index", 1);
-    assert_int_equal(cache_add_index(cache, &id, &err), 0);
+    assert_int_equal(cache_add_index(cache, &id, NULL, &err), 0);
     cache_close(&cache);
     char path[128];
     file_of(path);

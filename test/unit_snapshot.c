@@ -212,6 +212,50 @@ static void too_much_for_a_record_is_refused(void **state)
     free(long_path);
 }
 
+/* The example, with index packs that are replaced. */
+static struct snapshot replacing(void)
+{
+    static struct pack_id old[2] = {{"index a"}, {"index b"}};
+    struct snapshot s = example();
+    s.replaced = old;
+    s.replaced_count = 2;
+    return s;
+}
+
+static void assert_replacing(const struct snapshot *s)
+{
+    struct snapshot e = replacing();
+    assert_example(s);
+    assert_int_equal(s->replaced_count, 2);
+    assert_memory_equal(s->replaced, e.replaced, 2 * ID_SIZE);
+}
+
+static void a_snapshot_that_replaces_index_packs_comes_back(void **state)
+{
+    (void)state;
+    struct snapshot s = replacing(), back;
+    struct record record = sealed(&s);
+    struct err err = ERR_INIT;
+    assert_int_equal(record.sealed[0], 2);
+    assert_int_equal(snapshot_open(&back, keys, &record, &err), 0);
+    assert_replacing(&back);
+    snapshot_release(&back);
+    record.sealed[0] = 1; /* the version is bound in */
+    assert_int_equal(snapshot_open(&back, keys, &record, &err), -1);
+    assert_int_equal(err.code, ERR_DAMAGED);
+    free(record.sealed);
+}
+
+static const char golden_replacing[] =
+    "02010000b272ce6fc291f5a67b2c4313934075891a24b24c605f0d4f56f802307576f8c702c9c4af341a40d2"
+    "34d19318dccdc2fbb2cfd017fcd7552b34e2444b2e6cb717251409333a7b6d3fa146d030918c6bc85be55478"
+    "6a686d8b009b7403840380f9170f3e067d03c6070c7bc9dd3cae32dd906548313505164e6dc67ef17f39ea7f"
+    "7cb630f800d6e315c9e25a67d085326b6ceb668b7e968a622d8463c30f4970aa099d22e7337fc4ecf4ef9096"
+    "515dced024af541e2f1c40fc46ccf93cabdfbcc238600e2e78d7a6a6383851f5bbbb931fe2903d61f27f8a87"
+    "65b563a129646c352966199180c46354e4b3086af50caf14bb0efe40d25a234d296878df8ed6c107d0babb86"
+    "9fe9cb3fafa551b935407ce28d2374a41cd81235d0a6ce9739ddb2e3a44923d50071bffb5e45efdeeb416d29"
+    "6284a69aa9e98e3af57649bc42a7f241176b6cae10de0a4e26f3648c4971790c13bd6793e121904615d8cb29";
+
 static const char golden[] =
     "01010000442e4ea7359a040123cff31f4767363a6ef15e316f5652af833383d39f62b9f92fe8fd550663caa3"
     "72c7153957eae37809f8524a94eae8b2ced3c1a8b6bd54de5ee7efdec905d16f72f7888ebf9b40823ec4a266"
@@ -221,21 +265,31 @@ static const char golden[] =
     "e611d962f2b6b3550ab67601c17fa2fa96455f482b6df68875c64e4face9fa8e7ffb374e94983baa59ffcde2"
     "9ac9cdfc598644a5b6a98d2b6d9f6e345789cf317bf25287";
 
-static void the_snapshot_of_the_format_opens(void **state)
+static struct snapshot open_golden(const char *hex)
 {
-    (void)state;
     struct snapshot s = example(), back;
     struct record record = {.number = 7, .kind = RECORD_SNAPSHOT};
     struct err err = ERR_INIT;
-    uint8_t bytes[(sizeof(golden) - 1) / 2];
-    assert_int_equal(hex_decode(bytes, sizeof(bytes), golden), 0);
+    uint8_t bytes[2048];
+    record.sealed_size = strlen(hex) / 2;
+    assert_true(record.sealed_size <= sizeof(bytes));
+    assert_int_equal(hex_decode(bytes, record.sealed_size, hex), 0);
     record.vault = keys->vault;
     record.writer = s.writer;
     record.sealed = bytes;
-    record.sealed_size = sizeof(bytes);
     assert_int_equal(snapshot_open(&back, keys, &record, &err), 0);
-    assert_example(&back);
-    snapshot_release(&back);
+    return back;
+}
+
+static void the_snapshots_of_the_format_open(void **state)
+{
+    (void)state;
+    struct snapshot first = open_golden(golden), second = open_golden(golden_replacing);
+    assert_example(&first);
+    assert_int_equal(first.replaced_count, 0);
+    assert_replacing(&second);
+    snapshot_release(&first);
+    snapshot_release(&second);
 }
 
 int main(void)
@@ -250,7 +304,8 @@ int main(void)
         cmocka_unit_test(later_versions_are_refused_by_name),
         cmocka_unit_test(names_and_sizes_do_not_show),
         cmocka_unit_test(too_much_for_a_record_is_refused),
-        cmocka_unit_test(the_snapshot_of_the_format_opens),
+        cmocka_unit_test(a_snapshot_that_replaces_index_packs_comes_back),
+        cmocka_unit_test(the_snapshots_of_the_format_open),
     };
     return cmocka_run_group_tests(tests, make_keys, drop_keys);
 }

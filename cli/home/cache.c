@@ -264,9 +264,47 @@ int cache_forget_indexes(struct cache *cache, struct err *err)
     return result;
 }
 
-int cache_add_index(struct cache *cache, const struct pack_id *index_pack, struct err *err)
+int cache_add_index(struct cache *cache, const struct pack_id *index_pack,
+                    const struct buffer *block, struct err *err)
 {
-    return run_with_id(cache, CACHE_ADD_INDEX, index_pack, "remembering an index", err);
+    sqlite3_stmt *s = cache->statements[CACHE_ADD_INDEX];
+    pthread_mutex_lock(&cache->lock);
+    sqlite3_bind_blob(s, 1, index_pack->bytes, ID_SIZE, SQLITE_STATIC);
+    if (block != NULL && block->size > 0)
+        sqlite3_bind_blob64(s, 2, block->bytes, block->size, SQLITE_STATIC);
+    int result = cache_run(cache, CACHE_ADD_INDEX, err, "remembering an index");
+    sqlite3_clear_bindings(s);
+    pthread_mutex_unlock(&cache->lock);
+    return result;
+}
+
+int cache_read_index(struct cache *cache, const struct pack_id *index_pack, struct buffer *block,
+                     struct err *err)
+{
+    sqlite3_stmt *s = cache->statements[CACHE_READ_INDEX];
+    int result = 0;
+    pthread_mutex_lock(&cache->lock);
+    sqlite3_bind_blob(s, 1, index_pack->bytes, ID_SIZE, SQLITE_STATIC);
+    int code = sqlite3_step(s);
+    if (code == SQLITE_ROW)
+        buffer_append(block, sqlite3_column_blob(s, 0), (size_t)sqlite3_column_bytes(s, 0));
+    else
+        result = code == SQLITE_DONE ? err_set(err, ERR_NOT_FOUND, "an index that is not kept")
+                                     : cache_fail(cache, err, "reading an index");
+    sqlite3_reset(s);
+    pthread_mutex_unlock(&cache->lock);
+    return result;
+}
+
+size_t cache_index_size(struct cache *cache, const struct pack_id *index_pack)
+{
+    sqlite3_stmt *s = cache->statements[CACHE_INDEX_SIZE];
+    pthread_mutex_lock(&cache->lock);
+    sqlite3_bind_blob(s, 1, index_pack->bytes, ID_SIZE, SQLITE_STATIC);
+    size_t size = sqlite3_step(s) == SQLITE_ROW ? (size_t)sqlite3_column_int64(s, 0) : 0;
+    sqlite3_reset(s);
+    pthread_mutex_unlock(&cache->lock);
+    return size;
 }
 
 int cache_begin(struct cache *cache, struct err *err)

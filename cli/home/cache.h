@@ -19,6 +19,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "cli/base/buffer.h"
 #include "cli/vault/pack.h"
 #include "coding/base/err.h"
 
@@ -76,8 +77,14 @@ int cache_each_unpublished(struct cache *cache,
 int cache_set_published(struct cache *cache, struct err *err) MUST_CHECK; /* all of them */
 /* Has this index pack been read in already? */
 bool cache_has_index(struct cache *cache, const struct pack_id *index_pack);
+/* block: all that the index pack says, as one index chunk, for when it is merged; NULL: too much for
+ * that, or merged already. */
 int cache_add_index(struct cache *cache, const struct pack_id *index_pack,
-                    struct err *err) MUST_CHECK;
+                    const struct buffer *block, struct err *err) MUST_CHECK;
+/* The block of an index pack, and its size alone: 0 when there is none. */
+int cache_read_index(struct cache *cache, const struct pack_id *index_pack, struct buffer *block,
+                     struct err *err) MUST_CHECK;
+size_t cache_index_size(struct cache *cache, const struct pack_id *index_pack);
 /* Many additions between these are faster. It is a batch, not a transaction: what was added in it
  * may last though cache_commit was never called. */
 int cache_begin(struct cache *cache, struct err *err) MUST_CHECK;

@@ -9,7 +9,7 @@
 #include "cli/home/lock.h"
 #include "coding/base/alloc.h"
 
-#define CACHE_VERSION   2
+#define CACHE_VERSION   3
 #define CACHE_KIBIBYTES 16384
 #define BUSY_MS         20000
 #define TEXT_OF(value)  #value
@@ -30,7 +30,7 @@ static const char schema[] =
     "NULL,"
     " segment INTEGER NOT NULL, offset INTEGER NOT NULL, size INTEGER NOT NULL,"
     " PRIMARY KEY(key, pack)) WITHOUT ROWID;"
-    "CREATE TABLE IF NOT EXISTS index_pack(id BLOB PRIMARY KEY) WITHOUT ROWID;"
+    "CREATE TABLE IF NOT EXISTS index_pack(id BLOB NOT NULL UNIQUE, block BLOB);"
     "PRAGMA user_version=" TEXT(CACHE_VERSION) ";"
                                                "COMMIT";
 
@@ -63,7 +63,9 @@ static const char *const texts[CACHE_STATEMENTS] = {
     [CACHE_SET_PUBLISHED] = "UPDATE pack SET block = NULL WHERE block IS NOT NULL",
     [CACHE_HAS_PACK] = "SELECT 1 FROM pack WHERE id = ?1",
     [CACHE_HAS_INDEX] = "SELECT 1 FROM index_pack WHERE id = ?1",
-    [CACHE_ADD_INDEX] = "INSERT OR IGNORE INTO index_pack VALUES(?1)",
+    [CACHE_ADD_INDEX] = "INSERT OR REPLACE INTO index_pack VALUES(?1, ?2)",
+    [CACHE_READ_INDEX] = "SELECT block FROM index_pack WHERE id = ?1 AND block IS NOT NULL",
+    [CACHE_INDEX_SIZE] = "SELECT length(block) FROM index_pack WHERE id = ?1",
     [CACHE_FORGET_INDEXES] = "DELETE FROM index_pack",
     [CACHE_BEGIN] = "BEGIN IMMEDIATE",
     [CACHE_BEGIN_READING] = "BEGIN",

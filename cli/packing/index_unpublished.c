@@ -1,6 +1,7 @@
 #include "cli/packing/index_unpublished.h"
 
 #include "cli/base/buffer.h"
+#include "cli/packing/index_merge.h"
 #include "cli/vault/index.h"
 
 #define INDEX_CHUNK_BYTES (512u * 1024)
@@ -31,10 +32,13 @@ static int index_pack(void *ctx, const struct pack_id *pack, const struct pack_e
     return indexing->buffer.size >= INDEX_CHUNK_BYTES ? end_index_chunk(indexing, err) : 0;
 }
 
-int index_unpublished(struct cache *cache, struct packing *packing, struct err *err)
+int index_unpublished(struct cache *cache, const struct id_list *replaced, struct packing *packing,
+                      struct err *err)
 {
     struct indexing indexing = {.packing = packing};
-    int result = cache_each_unpublished(cache, index_pack, &indexing, err);
+    int result = index_merge_each(cache, replaced, index_pack, &indexing, err);
+    if (result == 0)
+        result = cache_each_unpublished(cache, index_pack, &indexing, err);
     if (result == 0)
         result = end_index_chunk(&indexing, err);
     buffer_release(&indexing.buffer);

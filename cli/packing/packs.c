@@ -10,8 +10,8 @@
 #include <pthread.h>
 #include <stdlib.h>
 
-#include "cli/base/id_list.h"
 #include "cli/packing/fill.h"
+#include "cli/packing/index_merge.h"
 #include "cli/packing/index_unpublished.h"
 #include "cli/packing/known.h"
 #include "coding/base/alloc.h"
@@ -263,10 +263,16 @@ int packing_flush(struct packing *packing, struct err *err)
 /* ---- the end --------------------------------------------------------------------------------- */
 
 /* Queues index chunks of every pack that no record names. */
-static int add_index(struct packs *packs, struct err *err)
+static int add_index(struct packs *packs, struct id_list *replaced, struct err *err)
 {
     struct packing *packing = packing_new(packs);
-    int result = index_unpublished(packs->options.send.cache, packing, err);
+    struct cache *cache = packs->options.send.cache;
+    int result = 0;
+    /* Where nothing is new, no index is written. */
+    if (packs->kept != NULL || packs->large)
+        result = index_merge_choose(cache, packs->options.relied, replaced, err);
+    if (result == 0)
+        result = index_unpublished(cache, replaced, packing, err);
     if (result == 0)
         result = packing_flush(packing, err);
     packing_destroy(&packing);
@@ -275,7 +281,7 @@ static int add_index(struct packs *packs, struct err *err)
     return result;
 }
 
-static int send_all(struct packs *packs, struct err *err)
+static int send_all(struct packs *packs, struct id_list *replaced, struct err *err)
 {
     while (packs_work(packs))
         ;
@@ -283,7 +289,7 @@ static int send_all(struct packs *packs, struct err *err)
                          sender_wait(packs->sender, err) != 0))
         return -1;
     packs->ending = true;
-    if (add_index(packs, err) != 0)
+    if (add_index(packs, replaced, err) != 0)
         return -1;
     /* A small store: data, tree and index lie in one pack, which is its own index. */
     struct queued *kept = packs->kept;
@@ -298,11 +304,12 @@ static int send_all(struct packs *packs, struct err *err)
     return sender_wait(packs->sender, err);
 }
 
-int packs_finish(struct packs *packs, struct id_list *index_packs, struct err *err)
+int packs_finish(struct packs *packs, struct id_list *index_packs, struct id_list *replaced,
+                 struct err *err)
 {
     if (failure_check(packs->options.send.failure, err) != 0)
         return -1;
-    if (!packs->options.dry_run && send_all(packs, err) != 0)
+    if (!packs->options.dry_run && send_all(packs, replaced, err) != 0)
         return -1;
     assert(packs->queue == NULL && packs->queue_count == 0 && packs->kept == NULL);
     for (size_t i = 0; i < packs->index_ids.count; i++)

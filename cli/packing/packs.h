@@ -12,6 +12,7 @@
 #ifndef ECBAK_CLI_PACKING_PACKS_H
 #define ECBAK_CLI_PACKING_PACKS_H
 
+#include "cli/base/id_list.h"
 #include "cli/packing/sender.h"
 
 #define MIXED_BYTES (1024u * 1024)
@@ -20,8 +21,9 @@
 struct packs_options {
     struct sender_options send;
     int zstd_level;
-    bool dry_run;      /* nothing is compressed or sent */
-    bool cache_is_new; /* it knows no chunk: do not ask it */
+    bool dry_run;                 /* nothing is compressed or sent */
+    bool cache_is_new;            /* it knows no chunk: do not ask it */
+    const struct id_list *relied; /* index packs that the store relies on, oldest first */
     /* Called when a segment was queued, so that idle threads come and compress it. */
     void (*queued)(void *ctx);
     void *queued_ctx;
@@ -36,8 +38,10 @@ bool packs_work(struct packs *packs);
 bool packs_has_work(const struct packs *packs);
 /* After every packing was flushed and no other thread is at it: sends what is left and an index of
  * every pack in the cache that no record names yet; waits until all is answered. The packs that a
- * record must name as its index are added to index_packs. */
-int packs_finish(struct packs *packs, struct id_list *index_packs, struct err *err) MUST_CHECK;
+ * record must name as its index are added to index_packs, and those of earlier stores that they stand
+ * in for to replaced. */
+int packs_finish(struct packs *packs, struct id_list *index_packs, struct id_list *replaced,
+                 struct err *err) MUST_CHECK;
 /* Bytes of file contents in chunks that were not there before. */
 uint64_t packs_bytes_new(struct packs *packs);
 

@@ -12,25 +12,60 @@
 
 #define AHEAD 3
 
-void index_packs_of(const struct snapshot_list *list, struct id_list *packs)
+/* Can the index packs that the snapshot added be had, or are they replaced themselves? */
+static bool stands_in(const struct snapshot *snapshot, struct cache *cache,
+                      const struct id_map *replaced)
 {
+    uint32_t by;
+    bool all = snapshot->replaced_count > 0 && snapshot->index_pack_count > 0;
+    for (size_t i = 0; i < snapshot->index_pack_count && all && cache != NULL; i++)
+        all = id_map_find(replaced, snapshot->index_packs[i].bytes, &by) ||
+              cache_has_index(cache, &snapshot->index_packs[i]);
+    return all;
+}
+
+void index_packs_of(const struct snapshot_list *list, struct cache *cache, struct id_list *packs)
+{
+    struct id_map replaced = {0};
+    uint32_t by;
+    for (size_t i = list->count; i-- > 0;) { /* who replaces comes after those replaced */
+        const struct snapshot *snapshot = &list->snapshots[i];
+        if (!stands_in(snapshot, cache, &replaced))
+            continue;
+        for (size_t j = 0; j < snapshot->replaced_count; j++)
+            id_map_put(&replaced, snapshot->replaced[j].bytes, (uint32_t)i);
+    }
     for (size_t i = 0; i < list->count; i++) {
         const struct snapshot *snapshot = &list->snapshots[i];
-        for (size_t j = 0; j < snapshot->index_pack_count; j++)
-            id_list_add(packs, &snapshot->index_packs[j]);
+        for (size_t j = 0; j < snapshot->index_pack_count; j++) {
+            if (!id_map_find(&replaced, snapshot->index_packs[j].bytes, &by))
+                id_list_add(packs, &snapshot->index_packs[j]);
+        }
     }
+    id_map_release(&replaced);
 }
+
+/* An index pack being taken in. */
+struct taking {
+    struct cache *cache;
+    struct buffer block; /* all that it says, while that is little */
+    bool large;
+};
 
 static int add_published(void *ctx, const struct pack_id *pack, const struct pack_entry *entries,
                          size_t count, struct err *err)
 {
-    return cache_add_pack(ctx, pack, entries, count, true, NULL, err);
+    struct taking *taking = ctx;
+    if (!taking->large)
+        index_append(&taking->block, pack, entries, count);
+    taking->large = taking->large || taking->block.size >= INDEX_MERGE_BYTES;
+    return cache_add_pack(taking->cache, pack, entries, count, true, NULL, err);
 }
 
 /* Takes in every index chunk of the pack, and the pack's own directory when it holds other chunks
  * too (a mixed pack). */
-static int read_index(struct cache *cache, const struct pack_id *id, const struct pack_reader *pack,
-                      struct err *err)
+static int read_index(struct taking *taking, const struct pack_id *id,
+                      const struct pack_reader *pack, struct err *err)
 {
     size_t count;
     const struct pack_entry *entries = pack_entries(pack, &count);
@@ -49,12 +84,12 @@ static int read_index(struct cache *cache, const struct pack_id *id, const struc
             result = err_set(err, ERR_FORMAT, "a chunk lies outside its segment");
         if (result == 0)
             result =
-                index_read(plain + entries[i].offset, entries[i].size, add_published, cache, err);
+                index_read(plain + entries[i].offset, entries[i].size, add_published, taking, err);
         free(plain);
         if (result != 0)
             return -1;
     }
-    return mixed ? add_published(cache, id, entries, count, err) : 0;
+    return mixed ? add_published(taking, id, entries, count, err) : 0;
 }
 
 /* The pack that was asked for; takes the answer's. */
@@ -101,17 +136,19 @@ static int take_answer(struct loading *loading, const struct pack_id *id,
         return -1;
     /* A batch a pack: while one is open other commands cannot write to the cache, and must not have
      * to wait until packs come from nodes. */
+    struct taking taking = {.cache = loading->cache};
     int result = cache_begin(loading->cache, err);
     /* Another command that reads the same indexes may be ahead: what it has read, and later ones
      * after it, must not be read once more now. */
     bool read = result == 0 && cache_has_index(loading->cache, id);
     if (result == 0 && !read)
-        result = read_index(loading->cache, id, pack, err);
+        result = read_index(&taking, id, pack, err);
     if (result == 0 && !read)
-        result = cache_add_index(loading->cache, id, err);
+        result = cache_add_index(loading->cache, id, taking.large ? NULL : &taking.block, err);
     struct err later = ERR_INIT;
     if (cache_commit(loading->cache, result == 0 ? err : &later) != 0)
         result = -1;
+    buffer_release(&taking.block);
     pack_reader_destroy(&pack);
     return result;
 }
@@ -202,17 +239,31 @@ static int keep_order(struct loading *loading, struct err *err)
     return 0;
 }
 
+/* Reads those listed; takes the list's packs. */
+static int load_listed(struct loading *loading, struct err *err)
+{
+    int result = keep_order(loading, err);
+    if (result == 0)
+        result = load_all(loading, err);
+    for (size_t i = 0; i < loading->waiting; i++)
+        free(loading->asked[i].answer.pack);
+    return result;
+}
+
 int index_packs_load(struct cache *cache, const struct vault_keys *keys, struct client *client,
                      const struct snapshot_list *list, const struct index_report *report,
                      struct err *err)
 {
-    struct loading loading = {.cache = cache, .keys = keys, .client = client, .report = report};
-    index_packs_of(list, &loading.packs);
-    int result = keep_order(&loading, err);
+    struct loading first = {.cache = cache, .keys = keys, .client = client, .report = report};
+    struct loading second = first;
+    index_packs_of(list, NULL, &first.packs);
+    int result = load_listed(&first, err);
+    /* One that cannot be read stands in for none: those that it replaced are read. */
     if (result == 0)
-        result = load_all(&loading, err);
-    for (size_t i = 0; i < loading.waiting; i++)
-        free(loading.asked[i].answer.pack);
-    id_list_release(&loading.packs);
+        index_packs_of(list, cache, &second.packs);
+    if (result == 0 && second.packs.count > first.packs.count)
+        result = load_listed(&second, err);
+    id_list_release(&first.packs);
+    id_list_release(&second.packs);
     return result;
 }

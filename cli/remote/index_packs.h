@@ -14,8 +14,9 @@
 #include "cli/remote/snapshots.h"
 #include "node/api/client.h"
 
-/* Adds the ids of the index packs of all snapshots, in their order. */
-void index_packs_of(const struct snapshot_list *list, struct id_list *packs);
+/* Adds the ids of the index packs of all snapshots, in their order, without those that others stand
+ * in for. cache: only packs that it has read stand in for any; NULL: all do. */
+void index_packs_of(const struct snapshot_list *list, struct cache *cache, struct id_list *packs);
 
 /* Told of each index pack that could not be read, with the reason. */
 struct index_report {

@@ -17,6 +17,7 @@
 #include <assert.h>
 #include <stdlib.h>
 
+#include "cli/packing/index_merge.h"
 #include "cli/store/store_run_internal.h"
 #include "coding/base/alloc.h"
 #include "node/common/clock.h"
@@ -145,6 +146,7 @@ static int start_packs(struct store_run *run, struct err *err)
         .zstd_level = options->zstd_level > 0 ? (int)options->zstd_level : ZSTD_LEVEL_DEFAULT,
         .dry_run = options->dry_run,
         .cache_is_new = cache_is_new(run),
+        .relied = &run->relied,
         .queued = wake_worker,
         .queued_ctx = pipeline,
     };
@@ -160,6 +162,7 @@ static int read_and_send(struct store_run *run, struct err *err)
     set_phase(run, JOB_RUNNING);
     pipeline->files = pipeline->bytes = pipeline->grown = 0;
     pipeline->progress->files = pipeline->progress->bytes = 0;
+    list_index_packs(run, &run->relied);
     if (start_packs(run, err) != 0)
         return -1;
     int result = 0;
@@ -173,7 +176,7 @@ static int read_and_send(struct store_run *run, struct err *err)
     }
     set_phase(run, JOB_FINISHING);
     if (result == 0)
-        result = packs_finish(pipeline->packs, &run->index_packs, err);
+        result = packs_finish(pipeline->packs, &run->index_packs, &run->replaced, err);
     run->result->bytes_new = packs_bytes_new(pipeline->packs);
     packs_destroy(&pipeline->packs);
     return result;
@@ -190,6 +193,8 @@ static void forget_pass(struct store_run *run)
     pipeline->root = NULL;
     pipeline->root_count = 0;
     id_list_release(&run->index_packs);
+    id_list_release(&run->relied);
+    id_list_release(&run->replaced);
 }
 
 static int one_pass(struct store_run *run, bool *again, struct err *err)
@@ -251,6 +256,8 @@ static void release(struct store_run *run)
     places_release(&pipeline->places);
     free(pipeline->root);
     id_list_release(&run->index_packs);
+    id_list_release(&run->relied);
+    id_list_release(&run->replaced);
     free(run->state_path);
     for (size_t i = 0; i < run->target_count; i++)
         free(run->targets[i]);

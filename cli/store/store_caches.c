@@ -6,6 +6,7 @@
 
 #include <sodium.h>
 
+#include "cli/packing/index_merge.h"
 #include "cli/store/store_run_internal.h"
 #include "coding/base/alloc.h"
 #include "coding/base/bytes.h"
@@ -91,8 +92,7 @@ void remember(struct store_run *run)
     struct err why = ERR_INIT;
     struct file_state_packs packs;
     bool good = cache_begin(run->cache, &why) == 0;
-    for (size_t i = 0; i < run->index_packs.count && good; i++)
-        good = cache_add_index(run->cache, &run->index_packs.ids[i], &why) == 0;
+    good = good && index_merge_remember(run->cache, &run->index_packs, &run->replaced, &why) == 0;
     good = good && cache_set_published(run->cache, &why) == 0;
     struct err later = ERR_INIT;
     if (cache_commit(run->cache, good ? &why : &later) != 0 || !good) {

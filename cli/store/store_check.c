@@ -59,13 +59,14 @@ static int drop_lost(struct store_run *run, const struct id_list *list,
     return 0;
 }
 
-/* Those that were read, that is. */
-static void add_index_packs(struct store_run *run, struct id_list *list)
+void list_index_packs(const struct store_run *run, struct id_list *list)
 {
     struct id_list packs = {0};
-    index_packs_of(&run->list, &packs);
+    uint32_t index;
+    index_packs_of(&run->list, run->cache, &packs);
     for (size_t i = 0; i < packs.count; i++) {
-        if (cache_has_index(run->cache, &packs.ids[i]))
+        if (cache_has_index(run->cache, &packs.ids[i]) &&
+            !id_map_find(&run->replaced.seen, packs.ids[i].bytes, &index))
             id_list_add(list, &packs.ids[i]);
     }
     id_list_release(&packs);
@@ -76,7 +77,7 @@ int check_before(struct store_run *run, struct err *err)
     struct id_list list = {0};
     struct redundancy *held = NULL;
     bool any = false, index_lost = false;
-    add_index_packs(run, &list);
+    list_index_packs(run, &list);
     const struct file_state *state = run->pipeline.state;
     size_t index_count = list.count;
     size_t state_count = state != NULL ? file_state_pack_count(state) : 0;
@@ -121,7 +122,7 @@ int check_after(struct store_run *run, bool *again, struct err *err)
     struct id_list list = {0};
     struct redundancy *held = NULL;
     places_used(&run->pipeline.places, &list);
-    add_index_packs(run, &list);
+    list_index_packs(run, &list);
     for (size_t i = 0; i < run->index_packs.count; i++)
         id_list_add(&list, &run->index_packs.ids[i]);
     result->objects = result->objects_short = 0;

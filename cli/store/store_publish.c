@@ -88,6 +88,8 @@ static int seal(struct store_run *run, uint8_t **sealed, size_t *size, struct er
         .root_count = run->pipeline.root_count,
         .index_packs = run->index_packs.ids,
         .index_pack_count = run->index_packs.count,
+        .replaced = run->replaced.ids,
+        .replaced_count = run->replaced.count,
         .files = run->result->files,
         .bytes = run->result->bytes,
         .bytes_new = run->result->bytes_new,

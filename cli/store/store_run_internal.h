@@ -19,7 +19,9 @@ struct store_run {
     char **targets;
     size_t target_count;
     char *state_path;
+    struct id_list relied;      /* index packs of earlier stores */
     struct id_list index_packs; /* that this store adds */
+    struct id_list replaced;    /* of those relied on: what they say is in those added */
     struct store_result *result;
 };
 
@@ -28,6 +30,8 @@ struct store_run {
 /* Asks whether everything that the last store left is still held: packs of the state file, packs
  * that no record names yet, index packs. What is lost is dropped from the cache and marked. */
 int check_before(struct store_run *run, struct err *err) MUST_CHECK;
+/* Lists the index packs of earlier stores that were read, but for those replaced. */
+void list_index_packs(const struct store_run *run, struct id_list *list);
 /* Asks for every pack that this snapshot relies on, and fills the result. *again when some are
  * lost: what is in them must be read once more. */
 int check_after(struct store_run *run, bool *again, struct err *err) MUST_CHECK;

@@ -18,6 +18,9 @@
 #include "cli/vault/pack.h"
 #include "coding/base/err.h"
 
+/* An index pack that says less than this is merged with others one day. */
+#define INDEX_MERGE_BYTES (1024u * 1024)
+
 /* Appends one pack's directory to an index chunk, which begins as an empty buffer. */
 void index_append(struct buffer *index, const struct pack_id *pack,
                   const struct pack_entry *entries, size_t count);

@@ -1,6 +1,6 @@
 /* Sealed:
  *
- *   0   1   version, 1
+ *   0   1   version, 1, or 2 when index packs were replaced
  *   1   1   suite, 1: XChaCha20-Poly1305
  *   2   2   zero
  *   4   24  nonce, random
@@ -16,6 +16,7 @@
  *   n   index packs, 32 bytes each
  *   n   files             n  bytes             n  bytes that were new
  *   n   0, for what was seen of other writers
+ *   n   index packs replaced, 32 bytes each (version 2)
  *       zeros, to the end
  *
  * Writer and number are bound in, so that a thief of a writer's key cannot sign an old snapshot's
@@ -34,15 +35,16 @@
 #include "cli/vault/pack.h"
 #include "coding/base/alloc.h"
 
-#define SNAPSHOT_VERSION 1
-#define SNAPSHOT_SUITE   1
-#define HEAD_SIZE        4
-#define NONCE_SIZE       24
-#define PLAIN_AT         (HEAD_SIZE + NONCE_SIZE)
-#define TAG_SIZE         16
-#define PURPOSE_SIZE     16
-#define BOUND_SIZE       (PURPOSE_SIZE + HEAD_SIZE + ID_SIZE + WRITER_ID_SIZE + 8)
-#define NANOSECONDS_MAX  999999999u
+#define SNAPSHOT_VERSION         1
+#define SNAPSHOT_VERSION_REPLACE 2
+#define SNAPSHOT_SUITE           1
+#define HEAD_SIZE                4
+#define NONCE_SIZE               24
+#define PLAIN_AT                 (HEAD_SIZE + NONCE_SIZE)
+#define TAG_SIZE                 16
+#define PURPOSE_SIZE             16
+#define BOUND_SIZE               (PURPOSE_SIZE + HEAD_SIZE + ID_SIZE + WRITER_ID_SIZE + 8)
+#define NANOSECONDS_MAX          999999999u
 
 static void bind_record(uint8_t bound[BOUND_SIZE], const uint8_t head[HEAD_SIZE],
                         const struct vault_id *vault, const struct writer_id *writer,
@@ -95,7 +97,8 @@ static int put_all(struct buffer *b, const struct snapshot *s, struct err *err)
         put_texts(b, s->tags, s->tag_count, SNAPSHOT_TAGS_MAX, "a tag", err) != 0)
         return -1;
     if (s->root_count > SNAPSHOT_BYTES_MAX / ID_SIZE ||
-        s->index_pack_count > SNAPSHOT_BYTES_MAX / ID_SIZE)
+        s->index_pack_count > SNAPSHOT_BYTES_MAX / ID_SIZE ||
+        s->replaced_count > SNAPSHOT_BYTES_MAX / ID_SIZE)
         return err_set(err, ERR_INVALID, "a snapshot with too many root chunks or index packs");
     compact_number(b, s->root_count);
     buffer_append(b, s->root, s->root_count * ID_SIZE);
@@ -105,6 +108,10 @@ static int put_all(struct buffer *b, const struct snapshot *s, struct err *err)
     compact_number(b, s->bytes);
     compact_number(b, s->bytes_new);
     compact_number(b, 0);
+    if (s->replaced_count > 0) {
+        compact_number(b, s->replaced_count);
+        buffer_append(b, s->replaced, s->replaced_count * ID_SIZE);
+    }
     return 0;
 }
 
@@ -113,6 +120,8 @@ int snapshot_seal(const struct snapshot *s, const struct vault_keys *keys, uint8
 {
     uint8_t head[PLAIN_AT] = {SNAPSHOT_VERSION, SNAPSHOT_SUITE}, bound[BOUND_SIZE];
     struct buffer b = {0};
+    if (s->replaced_count > 0)
+        head[0] = SNAPSHOT_VERSION_REPLACE;
     randombytes_buf(head + HEAD_SIZE, NONCE_SIZE);
     buffer_append(&b, head, sizeof(head));
     if (put_all(&b, s, err) != 0) {
@@ -175,7 +184,8 @@ static void *take_ids(struct reader *r, size_t *count)
     return alloc_copy(ids, *count * ID_SIZE);
 }
 
-static int take_all(struct snapshot *s, const uint8_t *bytes, size_t size, struct err *err)
+static int take_all(struct snapshot *s, uint8_t version, const uint8_t *bytes, size_t size,
+                    struct err *err)
 {
     struct reader r;
     reader_init(&r, bytes, size);
@@ -191,6 +201,8 @@ static int take_all(struct snapshot *s, const uint8_t *bytes, size_t size, struc
     s->bytes = read_compact(&r, UINT64_MAX);
     s->bytes_new = read_compact(&r, UINT64_MAX);
     read_compact(&r, 0);
+    if (version == SNAPSHOT_VERSION_REPLACE)
+        s->replaced = take_ids(&r, &s->replaced_count);
     read_zero(&r, r.left);
     return r.failed ? err_set(err, ERR_FORMAT, "a snapshot's content is malformed") : 0;
 }
@@ -207,10 +219,12 @@ static int check_head(const struct vault_keys *keys, const struct record *record
         padme(record->sealed_size) != record->sealed_size)
         return err_set(err, ERR_FORMAT, "%zu bytes are not the size of a snapshot",
                        record->sealed_size);
-    if (head[0] != SNAPSHOT_VERSION || head[1] != SNAPSHOT_SUITE)
+    if (head[0] < SNAPSHOT_VERSION || head[0] > SNAPSHOT_VERSION_REPLACE ||
+        head[1] != SNAPSHOT_SUITE)
         return err_set(err, ERR_VERSION,
-                       "a snapshot of version %u and suite %u; this program knows %d and %d",
-                       head[0], head[1], SNAPSHOT_VERSION, SNAPSHOT_SUITE);
+                       "a snapshot of version %u and suite %u; this program knows %d to %d and %d",
+                       head[0], head[1], SNAPSHOT_VERSION, SNAPSHOT_VERSION_REPLACE,
+                       SNAPSHOT_SUITE);
     if (head[2] != 0 || head[3] != 0)
         return err_set(err, ERR_FORMAT, "a snapshot's reserved bytes are not zero");
     return 0;
@@ -232,7 +246,7 @@ int snapshot_open(struct snapshot *s, const struct vault_keys *keys, const struc
             record->sealed + HEAD_SIZE, keys->record_key) != 0)
         result = err_set(err, ERR_DAMAGED, "a snapshot is damaged: its seal does not hold");
     if (result == 0)
-        result = take_all(s, plain, size - TAG_SIZE, err);
+        result = take_all(s, record->sealed[0], plain, size - TAG_SIZE, err);
     s->id = record->hash;
     s->writer = record->writer;
     s->number = record->number;
@@ -254,5 +268,6 @@ void snapshot_release(struct snapshot *s)
     free(s->user);
     free(s->root);
     free(s->index_packs);
+    free(s->replaced);
     *s = (struct snapshot){0};
 }

@@ -37,6 +37,8 @@ struct snapshot {
     size_t root_count;
     struct pack_id *index_packs; /* packs with the index chunks that this snapshot added */
     size_t index_pack_count;
+    struct pack_id *replaced; /* index packs of earlier snapshots: all that they say is in those */
+    size_t replaced_count;
     uint64_t files, bytes; /* totals, for lists */
     uint64_t bytes_new;
 };
