@@ -104,6 +104,8 @@ def what_is_printed_is_what_the_man_page_says(world):
     ask("members", "members", "--events")
     ask("status", "status")
     ask("recover", "recover", "latest", "--to", world.folder / "back")
+    with open(os.fsencode(world.folder / "back") + odd, "ab") as file:
+        file.write(b" and another")
     again = world.run("recover", "latest", "--to", world.folder / "back", "--json")
     problems = [schema.line("problem", line)["problem"] for line in again.stdout.splitlines()[:-1]]
     assert {"base64": subprocess.run(["base64", "-w0"], input=odd, capture_output=True, check=True).stdout.decode()} in problems
