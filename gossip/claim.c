@@ -49,36 +49,37 @@ static bool claim_plausible(const struct claim *s)
            s->version_min <= s->version && s->version <= s->version_max;
 }
 
-int claim_parse(struct claim *s, const uint8_t *bytes, size_t size)
+int claim_parse(struct claim *claim, const uint8_t *bytes, size_t size)
 {
     struct reader r;
     if (size > SWIM_CLAIM_MAX)
         return -1;
     reader_init(&r, bytes, size);
     unsigned format = read_u8(&r);
-    s->state = (enum swim_state)read_u8(&r);
-    s->version_min = read_u8(&r);
-    s->version = read_u8(&r);
-    s->version_max = read_u8(&r);
+    claim->state = (enum swim_state)read_u8(&r);
+    claim->version_min = read_u8(&r);
+    claim->version = read_u8(&r);
+    claim->version_max = read_u8(&r);
     read_zero(&r, 3);
-    s->incarnation = read_u64(&r);
-    s->session = read_u64(&r);
-    s->away_ms = read_u32(&r);
-    read_bytes(&r, s->id.bytes, ID_SIZE);
-    s->name = read_text(&r, SWIM_NAME_MAX);
-    s->address = read_text(&r, SWIM_ADDRESS_MAX);
-    s->metadata_size = read_u16(&r);
-    s->metadata = read_view(&r, s->metadata_size);
+    claim->incarnation = read_u64(&r);
+    claim->session = read_u64(&r);
+    claim->away_ms = read_u32(&r);
+    read_bytes(&r, claim->id.bytes, ID_SIZE);
+    claim->name = read_text(&r, SWIM_NAME_MAX);
+    claim->address = read_text(&r, SWIM_ADDRESS_MAX);
+    claim->metadata_size = read_u16(&r);
+    claim->metadata = read_view(&r, claim->metadata_size);
     read_view(&r, SWIM_SIGNATURE_SIZE);
-    if (r.failed || r.left != 0 || format != CLAIM_FORMAT || s->name == NULL ||
-        s->address == NULL || s->metadata_size > SWIM_METADATA_MAX || !claim_plausible(s))
+    if (r.failed || r.left != 0 || format != CLAIM_FORMAT || claim->name == NULL ||
+        claim->address == NULL || claim->metadata_size > SWIM_METADATA_MAX ||
+        !claim_plausible(claim))
         return -1;
     return 0;
 }
 
-struct protocol claim_protocol(const struct claim *s)
+struct protocol claim_protocol(const struct claim *claim)
 {
-    return (struct protocol){s->version_min, s->version_max};
+    return (struct protocol){claim->version_min, claim->version_max};
 }
 
 static void write_text(struct writer *w, const char *text)
@@ -88,24 +89,24 @@ static void write_text(struct writer *w, const char *text)
     write_bytes(w, text, size + 1);
 }
 
-size_t claim_encode(const struct claim *s, const struct swim_ops *ops, uint8_t *bytes)
+size_t claim_encode(const struct claim *claim, const struct swim_ops *ops, uint8_t *bytes)
 {
     struct writer w;
     writer_init(&w, bytes, SWIM_CLAIM_MAX);
     write_u8(&w, CLAIM_FORMAT);
-    write_u8(&w, (uint8_t)s->state);
-    write_u8(&w, s->version_min);
-    write_u8(&w, s->version);
-    write_u8(&w, s->version_max);
+    write_u8(&w, (uint8_t)claim->state);
+    write_u8(&w, claim->version_min);
+    write_u8(&w, claim->version);
+    write_u8(&w, claim->version_max);
     write_zero(&w, 3);
-    write_u64(&w, s->incarnation);
-    write_u64(&w, s->session);
-    write_u32(&w, s->away_ms);
-    write_bytes(&w, s->id.bytes, ID_SIZE);
-    write_text(&w, s->name);
-    write_text(&w, s->address);
-    write_u16(&w, (uint16_t)s->metadata_size);
-    write_bytes(&w, s->metadata, s->metadata_size);
+    write_u64(&w, claim->incarnation);
+    write_u64(&w, claim->session);
+    write_u32(&w, claim->away_ms);
+    write_bytes(&w, claim->id.bytes, ID_SIZE);
+    write_text(&w, claim->name);
+    write_text(&w, claim->address);
+    write_u16(&w, (uint16_t)claim->metadata_size);
+    write_bytes(&w, claim->metadata, claim->metadata_size);
     uint8_t text[DOMAIN_MAX + SWIM_CLAIM_MAX];
     uint8_t signature[SWIM_SIGNATURE_SIZE];
     ops->sign(ops->context, text, signed_text(text, CLAIM_DOMAIN, bytes, w.used), signature);

@@ -99,7 +99,7 @@ static void as_known_request(const uint8_t *data, size_t size)
     size_t kinds = 0, used = 0, fields;
     while (serve_peer_request(kinds) != NULL)
         kinds++;
-    if (size < 2)
+    if (size < 2 || kinds == 0)
         return;
     unsigned body = serve_peer_request(data[0] % kinds)->body;
     fields = data[1] & 0x7f;

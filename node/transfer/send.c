@@ -73,15 +73,17 @@ static void plan(struct loop *loop, struct holders *planned)
 {
     size_t chosen[RS_TOTAL_MAX], for_slot[RS_TOTAL_MAX];
     unsigned rows[RS_TOTAL_MAX];
-    for (size_t i = 0; i < loop->count; i++)
+    for (size_t i = 0; i < loop->count; i++) {
         rows[i] = loop->slots[i].index;
+        for_slot[i] = SIZE_MAX;
+    }
     size_t count = choice_take(&loop->choice, loop->count, chosen);
     choice_assign(&loop->choice, chosen, count, rows, loop->count, for_slot);
     *planned = loop->sending->holders;
     for (size_t i = 0; i < loop->count; i++) {
         loop->slots[i].planned = for_slot[i];
         if (for_slot[i] != SIZE_MAX)
-            planned->node[rows[i]] = loop->choice.candidates[for_slot[i]].node;
+            planned->node[loop->slots[i].index] = loop->choice.candidates[for_slot[i]].node;
     }
 }
 
