@@ -14,10 +14,11 @@ import time
 
 
 def ecbak(*words):
-    """What the command answers in JSON, or {}: the node may be starting still."""
+    """What the command answers in JSON, or {}: the node may be starting still. Waiting in vain is an answer too."""
     done = subprocess.run(["ecbak", *words, "--json"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=False)
     try:
-        return json.loads(done.stdout) if done.returncode == 0 else {}
+        answer = json.loads(done.stdout)
+        return answer if "error" not in answer else {}
     except ValueError:
         return {}
 
