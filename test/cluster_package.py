@@ -209,7 +209,7 @@ def the_man_pages_are_clean_and_of_this_version():
     version = re.search(r"(?m)^VERSION = (\S+)$", (TOP / "Makefile").read_text()).group(1)
     has_man = is_there("man", "man-db")
     for page in [*TOP.glob("*/man/*.[1-8]"), *PACKAGING.glob("man/*.[1-8]")]:
-        assert f'"ecbak {version}"' in page.read_text().splitlines()[0], f"{page.name} is not of {version}"
+        assert f'"ecbak {version}"' in next(line for line in page.read_text().splitlines() if line.startswith(".TH")), f"{page.name} is not of {version}"
         if has_man:
             said = subprocess.run(["man", "--warnings", "-E", "UTF-8", "-l", "-Tutf8", "-Z", str(page)],
                                   stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, check=False,

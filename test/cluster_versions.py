@@ -81,7 +81,8 @@ def the_playbooks_name_the_version_and_no_packet_filter():
         cluster.wait_states({"node-1": "incompatible", "node-2": "incompatible", "node-3": "alive"}, by=[old])
         what_to_do = "(upgrade.yml, or site.yml with another ecbak_deb)"
         assert wait_for(first, "node-1 node-2", 20) == []
-        assert wait_for(first, "node-1 node-3", 1) == [f"node-3: it speaks protocol 1, this node 2: upgrade it {what_to_do}"]
+        told = wait_for(first, "node-1 node-3", 1)
+        assert told == [f"node-3: it speaks protocol 1, this node 2: upgrade it {what_to_do}"], told
         assert wait_for(old, "node-1 node-3", 1) == [f"node-1: it speaks protocol 2, this node 1: upgrade this node {what_to_do}"]
         alone = wait_for(old, "node-3", 1, company="192.0.2.1:7411")
         assert f"anybody: node-1 speaks protocol 2, this node 1: upgrade this node {what_to_do}" in alone, alone

@@ -14,7 +14,7 @@ import time
 
 
 def ecbak(*words):
-    """What the command answers in JSON, or {}: the node may be starting still. Waiting in vain is an answer too."""
+    """What the command answers in JSON, or {}: the node may be starting still."""
     done = subprocess.run(["ecbak", *words, "--json"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=False)
     try:
         answer = json.loads(done.stdout)
@@ -64,7 +64,8 @@ company = bool(os.environ.get("COMPANY"))
 count = max(len(names), 1 + company)
 while True:
     left_s = max(end - time.monotonic(), 1)
-    members = ecbak("members", "--wait-for", f"{count}=alive", "--timeout", f"{left_s:.0f}s").get("members", [])
+    waited = ecbak("members", "--wait-for", f"{count}=alive", "--timeout", f"{left_s:.0f}s")
+    members = (waited or ecbak("members")).get("members", [])  # who waited in vain is told no more than that
     states = {}
     for member in members:  # a name may have a past: alive counts
         if states.get(member["name"]) != "alive":
