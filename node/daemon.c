@@ -15,6 +15,7 @@
 #include "coding/rs.h"
 #include "node/base/log.h"
 #include "node/base/notify.h"
+#include "node/common/open_files.h"
 #include "node/config/identity.h"
 #include "node/config/owner.h"
 #include "node/config/zone.h"
@@ -44,16 +45,6 @@ static void bound_memory(void)
     mallopt(M_ARENA_MAX, 1);
 }
 
-static void raise_open_files(void)
-{
-    struct rlimit limit;
-    if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
-        return;
-    limit.rlim_cur = limit.rlim_max;
-    if (setrlimit(RLIMIT_NOFILE, &limit) != 0)
-        log_warn("the limit of open files stays as it was: %s", strerror(errno));
-}
-
 static int open_signals(struct daemon *d, struct err *err)
 {
     sigset_t set;
@@ -74,7 +65,9 @@ static int start(struct daemon *d, struct err *err)
 {
     const struct config *config = d->config;
     bound_memory();
-    raise_open_files();
+    struct err limit = ERR_INIT;
+    if (open_files_raise(&limit) != 0)
+        log_warn("%s", limit.text);
     if (open_signals(d, err) != 0 || rs_setup(err) != 0)
         return -1;
     if (owner_check(config->key_file, err) != 0 || identity_load(&d->id, config, err) != 0)

@@ -22,6 +22,7 @@
 #include "cli/admit/join.pb-c.h"
 #include "cli/base/text.h"
 #include "coding/base/alloc.h"
+#include "node/common/clock.h"
 #include "node/common/wire.h"
 
 #define MESSAGE_MAX    4096
@@ -39,11 +40,6 @@ struct invitation {
     char certificate[CERT_ARMOR_MAX];
     int64_t used_s;
 };
-
-static int64_t now_s(void)
-{
-    return (int64_t)time(NULL);
-}
 
 /* ---- where it is reached ------------------------------------------------------------------- */
 
@@ -183,7 +179,7 @@ int invite_open(struct invitation **invitation, const struct invite_options *opt
     memcpy(v->ticket.authority, issuer_public(issuer), sizeof(v->ticket.authority));
     issuer_close(&issuer);
     randombytes_buf(v->ticket.token, sizeof(v->ticket.token));
-    v->ticket.made_s = now_s();
+    v->ticket.made_s = wall_s();
     v->ticket.expires_s = v->ticket.made_s + options->seconds;
     snprintf(v->ticket.name, sizeof(v->ticket.name), "%s",
              v->terms.name != NULL ? v->terms.name : "");
@@ -243,7 +239,7 @@ static int admit(struct invitation *v, const char *request, struct err *err)
     if (result != 0)
         return -1;
     v->admitted = admitted;
-    v->used_s = now_s();
+    v->used_s = wall_s();
     v->used = true;
     return 0;
 }
@@ -275,7 +271,7 @@ static int answer(struct invitation *v, const Ecbak__JoinRequest *request, struc
         v->done |= request->done;
         return 0;
     }
-    if (now_s() > v->ticket.expires_s)
+    if (wall_s() > v->ticket.expires_s)
         return err_set(err, ERR_KEY, "this ticket has expired: ask for a new one");
     return admit(v, request->request, err);
 }
@@ -349,5 +345,5 @@ enum invite_state invite_turn(struct invitation *invitation, int stop_fd, int wa
         return INVITE_DONE;
     if (v->used)
         return INVITE_USED;
-    return now_s() > v->ticket.expires_s ? INVITE_EXPIRED : INVITE_WAITING;
+    return wall_s() > v->ticket.expires_s ? INVITE_EXPIRED : INVITE_WAITING;
 }

@@ -15,6 +15,7 @@
 
 #include "coding/base/alloc.h"
 #include "coding/base/bytes.h"
+#include "node/common/clock.h"
 #include "node/common/durable.h"
 
 #define DAY_S          86400
@@ -213,9 +214,8 @@ int issuer_sign(struct issuer *issuer, const char *request, const struct issuer_
                 struct cert *cert, struct cert *replaced, struct err *err)
 {
     char line[CERT_ARMOR_MAX];
-    struct timespec now;
     *cert = *replaced = (struct cert){0};
-    clock_gettime(CLOCK_REALTIME, &now);
+    struct timespec now = wall_time();
     if (terms->days < 1 || terms->days > ISSUER_DAYS_MAX)
         return err_set(err, ERR_USAGE, "--days takes 1 to %d", ISSUER_DAYS_MAX);
     if (cert_request_read(cert, request, err) != 0 ||

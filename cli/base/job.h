@@ -66,10 +66,6 @@ void job_notice(const struct job_report *report, const char *text);
 
 /* How many threads a job runs: as many as are wanted (0: one per core, at least 2), at most max. */
 unsigned job_threads(unsigned wanted, unsigned max);
-/* Raises the process's limit of open files as far as it may: a job has a folder a level open, and
- * those that it reads ahead or has not finished. */
-void job_allow_open_files(void);
-
 /* How a job ended: the command's exit code (exit_code.h). */
 enum job_outcome {
     JOB_DONE = 0,

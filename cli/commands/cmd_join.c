@@ -16,6 +16,7 @@
 #include "cli/ui/output.h"
 #include "cli/ui/waiting.h"
 #include "node/api/client.h"
+#include "node/common/wait.h"
 
 #define ALIVE_WAIT_S 30
 #define POLL_MS      300
@@ -102,7 +103,7 @@ static void watch(struct outcome *outcome, const char *socket, bool alone)
             return;
         waiting_tell(&waiting, "waiting for this machine's node to %s, for %d s at most",
                      outcome->answers ? "see others and be reached" : "answer", ALIVE_WAIT_S);
-        nanosleep(&(struct timespec){.tv_nsec = POLL_MS * 1000000L}, NULL);
+        wait_pause(POLL_MS);
     }
 }
 

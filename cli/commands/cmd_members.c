@@ -13,6 +13,7 @@
 #include "cli/ui/waiting.h"
 #include "node/api/client.h"
 #include "node/common/clock.h"
+#include "node/common/wait.h"
 
 #define POLL_MS 200
 
@@ -80,7 +81,7 @@ static int ask(struct client *client, struct member_list *list, const struct awa
             return err_set(err, ERR_TOO_FEW, "still waiting for %s %s %s after %.1f s",
                            awaited->who, awaited->is_count ? "members to be" : "to be",
                            awaited->state, (double)timeout_ms / 1000);
-        nanosleep(&(struct timespec){.tv_nsec = POLL_MS * 1000000L}, NULL);
+        wait_pause(POLL_MS);
     }
 }
 

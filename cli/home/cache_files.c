@@ -13,6 +13,7 @@
 
 #include "cli/home/cache_internal.h"
 #include "coding/base/alloc.h"
+#include "node/common/clock.h"
 
 #define FILE_NAME   "cache-%020" PRIu64 ".db"
 #define FILE_PREFIX "cache-"
@@ -43,8 +44,7 @@ uint64_t cache_newest(const char *folder)
 
 uint64_t cache_next(uint64_t newest)
 {
-    struct timespec now;
-    clock_gettime(CLOCK_REALTIME, &now);
+    struct timespec now = wall_time();
     uint64_t number = (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
     return number > newest ? number : newest + 1;
 }

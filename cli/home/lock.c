@@ -5,8 +5,10 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/file.h>
-#include <time.h>
 #include <unistd.h>
+
+#include "node/common/clock.h"
+#include "node/common/wait.h"
 
 #include "node/common/clock.h"
 
@@ -19,7 +21,7 @@ static int take(int fd, const char *path, uint64_t wait_ms, const _Atomic bool *
 {
     const int64_t end_ms =
         monotonic_ms() + (int64_t)(wait_ms < LOCK_WAIT_MAX_MS ? wait_ms : LOCK_WAIT_MAX_MS);
-    long pause_ms = PAUSE_MS_MIN;
+    int64_t pause_ms = PAUSE_MS_MIN;
     while (flock(fd, LOCK_EX | LOCK_NB) != 0) {
         if (errno != EWOULDBLOCK && errno != EINTR)
             return err_errno(err, "locking %s", path);
@@ -27,7 +29,7 @@ static int take(int fd, const char *path, uint64_t wait_ms, const _Atomic bool *
             return err_set(err, ERR_CANCELLED, "stopped on request");
         if (monotonic_ms() >= end_ms)
             return err_set(err, ERR_BUSY, "another command holds %s", path);
-        nanosleep(&(struct timespec){.tv_nsec = pause_ms * 1000000}, NULL);
+        wait_pause(pause_ms);
         pause_ms = 2 * pause_ms < PAUSE_MS_MAX ? 2 * pause_ms : PAUSE_MS_MAX;
     }
     return 0;

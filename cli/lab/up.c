@@ -10,6 +10,7 @@
 #include "cli/ui/waiting.h"
 #include "node/api/client.h"
 #include "node/common/clock.h"
+#include "node/common/wait.h"
 
 #define NODES_DEFAULT    6
 #define CAPACITY_DEFAULT ((uint64_t)10 << 30)
@@ -104,7 +105,7 @@ static int wait_for_node(const struct lab *lab, const struct lab_node *node, siz
             return seen == 0 ? err_set(err, ERR_TIMEOUT, "%s does not answer", node->name)
                              : err_set(err, ERR_TIMEOUT, "%s sees %zu of %zu members alive",
                                        node->name, seen, lab->count);
-        nanosleep(&(struct timespec){.tv_nsec = POLL_MS * 1000000L}, NULL);
+        wait_pause(POLL_MS);
     }
 }
 

@@ -18,6 +18,7 @@
 #include "cli/remote/index_packs.h"
 #include "coding/base/alloc.h"
 #include "node/common/clock.h"
+#include "node/common/open_files.h"
 
 /* ---- what the parts share -------------------------------------------------------------------- */
 
@@ -257,7 +258,9 @@ int recover_run(struct vault *vault, const struct recover_options *options,
 {
     int64_t begin_ms = monotonic_ms();
     bound_memory();
-    job_allow_open_files();
+    /* A folder a level is open, and those that are read ahead or not finished. */
+    struct err ignored = ERR_INIT; /* the limit there is may do */
+    (void)(open_files_raise(&ignored) == 0);
     *result = (struct recover_result){0};
     struct recover *recover = alloc_zero(1, sizeof(*recover));
     recover->options = options;

@@ -21,6 +21,7 @@
 #include "cli/store/store_run_internal.h"
 #include "coding/base/alloc.h"
 #include "node/common/clock.h"
+#include "node/common/open_files.h"
 
 #define PASSES_MAX         3
 #define ZSTD_LEVEL_DEFAULT 3
@@ -307,7 +308,9 @@ int store_run(struct vault *vault, const struct store_options *options,
 {
     int64_t begin_ms = monotonic_ms();
     bool again = false;
-    job_allow_open_files();
+    /* A folder a level is open, and those that are read ahead or not finished. */
+    struct err ignored = ERR_INIT; /* the limit there is may do */
+    (void)(open_files_raise(&ignored) == 0);
     int status = attempt(vault, options, progress, report, &again, result, err);
     if (again) {
         job_notice(report, "this vault's cache is damaged: it is made anew, and the store begins "

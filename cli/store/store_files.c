@@ -13,6 +13,7 @@
 
 #include "cli/store/store_internal.h"
 #include "coding/base/alloc.h"
+#include "node/common/clock.h"
 
 /* A change within the clock's grain could leave a file's times as they are. */
 #define TIMES_SLACK_S 0.1
@@ -34,8 +35,7 @@ static uint64_t link_number(const struct walk_stat *stat)
 
 static bool changed_long_ago(const struct walk_stat *stat)
 {
-    struct timespec now;
-    clock_gettime(CLOCK_REALTIME, &now);
+    struct timespec now = wall_time();
     double age =
         (double)(now.tv_sec - stat->ctime_s) + ((double)now.tv_nsec - (double)stat->ctime_ns) / 1e9;
     return age > TIMES_SLACK_S;

@@ -10,6 +10,7 @@
 
 #include "cli/store/store_run_internal.h"
 #include "coding/base/alloc.h"
+#include "node/common/clock.h"
 
 #define HOST_NAME_MAX_SIZE 256
 
@@ -74,8 +75,7 @@ static void name_source(const struct store_options *options, char **host, char *
 static int seal(struct store_run *run, uint8_t **sealed, size_t *size, struct err *err)
 {
     const struct store_options *options = run->pipeline.options;
-    struct timespec now;
-    clock_gettime(CLOCK_REALTIME, &now);
+    struct timespec now = wall_time();
     struct snapshot snapshot = {
         .number = run->pin.number,
         .time_s = now.tv_sec,

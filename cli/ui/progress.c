@@ -16,6 +16,7 @@
 #include "cli/ui/output.h"
 #include "coding/base/alloc.h"
 #include "node/common/clock.h"
+#include "node/common/wait.h"
 
 #define PAINT_MS      200
 #define NAMED_SIZE    100
@@ -178,14 +179,7 @@ static void *painter_main(void *ctx)
     struct progress *p = ctx;
     pthread_mutex_lock(&p->lock);
     while (!p->stopping) {
-        struct timespec until;
-        clock_gettime(CLOCK_MONOTONIC, &until);
-        until.tv_nsec += PAINT_MS * 1000000L;
-        if (until.tv_nsec >= 1000000000L) {
-            until.tv_nsec -= 1000000000L;
-            until.tv_sec++;
-        }
-        if (pthread_cond_timedwait(&p->wake, &p->lock, &until) == ETIMEDOUT && !p->stopping)
+        if (!wait_until(&p->wake, &p->lock, monotonic_ms() + PAINT_MS) && !p->stopping)
             paint(p);
     }
     fputs(CLEAR_LINE, stderr);
@@ -221,11 +215,7 @@ struct progress *progress_start(const char *verb, struct job_progress *job, bool
     p->quiet = quiet;
     p->start_s = p->last_s = (double)monotonic_ms() / 1000;
     pthread_mutex_init(&p->lock, NULL);
-    pthread_condattr_t clock;
-    pthread_condattr_init(&clock);
-    pthread_condattr_setclock(&clock, CLOCK_MONOTONIC);
-    pthread_cond_init(&p->wake, &clock);
-    pthread_condattr_destroy(&clock);
+    wait_init(&p->wake);
     atomic_store(&running, job);
     struct sigaction during = {.sa_handler = on_signal, .sa_flags = SA_RESTART};
     for (size_t i = 0; i < 2; i++)

@@ -1,6 +1,7 @@
 /* Signal handlers only set flags; screen_wait acts on them, between two frames. stdout's buffer
  * holds a whole frame, so that it reaches the terminal by one write. */
 #include "cli/ui/screen.h"
+#include "node/common/wait.h"
 
 #include <signal.h>
 #include <stdio.h>
@@ -85,9 +86,8 @@ int screen_end(struct err *err)
 
 bool screen_wait(int64_t wait_ms)
 {
-    struct timespec wait = {.tv_sec = wait_ms / 1000, .tv_nsec = wait_ms % 1000 * 1000000L};
-    if (wait_ms > 0 && !end_signal && !stop_asked && !resized)
-        nanosleep(&wait, NULL);
+    if (!end_signal && !stop_asked && !resized)
+        wait_pause(wait_ms);
     bool changed = resized != 0;
     resized = 0;
     if (!stop_asked || end_signal)

@@ -17,6 +17,7 @@
 #include "node/chores/announce.h"
 #include "node/chores/dates.h"
 #include "node/common/clock.h"
+#include "node/common/wait.h"
 #include "node/sync/follow.h"
 #include "node/sync/revoke.h"
 
@@ -198,10 +199,9 @@ static void *run(void *arg)
     int64_t next_ms[CHORES] = {0};
     while (!stopped(c)) {
         int64_t first_ms = run_due(c, thread, next_ms);
-        struct timespec until = {.tv_sec = first_ms / 1000, .tv_nsec = first_ms % 1000 * 1000000};
         pthread_mutex_lock(&c->lock);
         if (!stopped(c))
-            pthread_cond_timedwait(&c->wake, &c->lock, &until);
+            wait_until(&c->wake, &c->lock, first_ms);
         pthread_mutex_unlock(&c->lock);
     }
     return NULL;
@@ -226,11 +226,7 @@ int chores_new(struct chores **chores, const struct chores_options *options, str
     date_file_load(&c->floor, options->config->data_dir, options->cert, &ignored);
     follow_init(&c->follow);
     pthread_mutex_init(&c->lock, NULL);
-    pthread_condattr_t clock;
-    pthread_condattr_init(&clock);
-    pthread_condattr_setclock(&clock, CLOCK_MONOTONIC);
-    pthread_cond_init(&c->wake, &clock);
-    pthread_condattr_destroy(&clock);
+    wait_init(&c->wake);
     *chores = c;
     pthread_attr_t attributes;
     pthread_attr_init(&attributes);

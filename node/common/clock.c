@@ -29,3 +29,10 @@ int64_t wall_ms(void)
 {
     return read_ms(CLOCK_REALTIME);
 }
+
+struct timespec wall_time(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_REALTIME, &t);
+    return t;
+}

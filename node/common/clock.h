@@ -6,6 +6,7 @@
 #define ECBAK_NODE_COMMON_CLOCK_H
 
 #include <stdint.h>
+#include <time.h>
 
 /* Milliseconds that never go back: every deadline and waiting time. */
 int64_t monotonic_ms(void);
@@ -16,5 +17,7 @@ int64_t boottime_ms(void);
 /* Time since 1970 by the system's clock, which may jump: what people read. */
 int64_t wall_s(void);
 int64_t wall_ms(void);
+/* The same, as exactly as the times of files are. */
+struct timespec wall_time(void);
 
 #endif

@@ -9,6 +9,7 @@
 #include "coding/base/alloc.h"
 #include "node/base/log.h"
 #include "node/common/clock.h"
+#include "node/common/wait.h"
 
 #define RESERVED ((uint64_t)1 << 20)
 #define RETRY_MS 5000 /* after a write that failed */
@@ -57,21 +58,13 @@ static void write_once(struct member_keeper *k)
     pthread_cond_broadcast(&k->changed);
 }
 
-static void deadline(struct timespec *until, int64_t in_ms)
-{
-    int64_t at_ms = monotonic_ms() + in_ms;
-    *until = (struct timespec){.tv_sec = at_ms / 1000, .tv_nsec = at_ms % 1000 * 1000000};
-}
-
 static void *run(void *argument)
 {
     struct member_keeper *k = argument;
-    struct timespec until;
     pthread_mutex_lock(&k->lock);
     while (!k->stopping) {
         if (k->failed) {
-            deadline(&until, RETRY_MS);
-            pthread_cond_timedwait(&k->changed, &k->lock, &until);
+            wait_until(&k->changed, &k->lock, monotonic_ms() + RETRY_MS);
         } else if (k->given == k->written) {
             pthread_cond_wait(&k->changed, &k->lock);
         }
@@ -87,16 +80,12 @@ int member_keeper_new(struct member_keeper **keeper, const struct member_notes *
                       const char *path, struct err *err)
 {
     struct member_keeper *k = alloc_zero(1, sizeof(*k));
-    pthread_condattr_t monotonic;
     *keeper = NULL;
     k->notes = *notes;
     k->reserved = notes->incarnation + RESERVED;
     snprintf(k->path, sizeof(k->path), "%s", path);
     pthread_mutex_init(&k->lock, NULL);
-    pthread_condattr_init(&monotonic);
-    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-    pthread_cond_init(&k->changed, &monotonic);
-    pthread_condattr_destroy(&monotonic);
+    wait_init(&k->changed);
     int result = save(k, notes, k->reserved, err);
     int error = result == 0 ? pthread_create(&k->thread, NULL, run, k) : 0;
     if (error != 0) {
@@ -139,12 +128,10 @@ void member_keeper_use(struct member_keeper *k, uint64_t incarnation)
 
 bool member_keeper_flush(struct member_keeper *k, int64_t timeout_ms)
 {
-    struct timespec until;
-    deadline(&until, timeout_ms);
+    int64_t until_ms = monotonic_ms() + timeout_ms;
     pthread_mutex_lock(&k->lock);
     uint64_t number = k->given;
-    while (k->written < number &&
-           pthread_cond_timedwait(&k->changed, &k->lock, &until) != ETIMEDOUT)
+    while (k->written < number && wait_until(&k->changed, &k->lock, until_ms))
         continue;
     bool done = k->written >= number;
     pthread_mutex_unlock(&k->lock);

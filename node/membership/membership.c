@@ -12,6 +12,7 @@
 
 #include "node/base/log.h"
 #include "node/common/clock.h"
+#include "node/common/wait.h"
 
 #define POLL_MS_MAX 1000
 #define PUBLISH_MS  2000   /* round trip times change all the time */
@@ -313,13 +314,11 @@ void membership_revocations_changed(struct membership *m)
 
 void membership_leave(struct membership *m)
 {
-    struct timespec until;
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_sec += 2 * LEAVE_MS / 1000;
+    int64_t until_ms = monotonic_ms() + 2 * LEAVE_MS;
     pthread_mutex_lock(&m->lock);
     m->leaving = true;
     wake(m);
-    while (!m->left && pthread_cond_timedwait(&m->left_cond, &m->lock, &until) != ETIMEDOUT)
+    while (!m->left && wait_until(&m->left_cond, &m->lock, until_ms))
         continue;
     pthread_mutex_unlock(&m->lock);
 }

@@ -14,6 +14,7 @@
 #include "coding/base/alloc.h"
 #include "node/base/log.h"
 #include "node/common/clock.h"
+#include "node/common/wait.h"
 
 #define MESSAGE_MAX ((size_t)4 * 1024 * 1024 + 4096) /* the core's largest sync_size_max */
 #define RECEIVE_HWM 64
@@ -166,11 +167,7 @@ int membership_new(struct membership **membership, const struct config *config,
     m->wake_fd = -1;
     m->offer = *offer;
     pthread_mutex_init(&m->lock, NULL);
-    pthread_condattr_t monotonic;
-    pthread_condattr_init(&monotonic);
-    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-    pthread_cond_init(&m->left_cond, &monotonic);
-    pthread_condattr_destroy(&monotonic);
+    wait_init(&m->left_cond);
     trust_init(&m->trust, credentials->keys, credentials->authority_public, revocations);
     member_events_init(&m->events, wall_ms());
     if (start(m, config, credentials, err) != 0) {

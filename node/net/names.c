@@ -15,6 +15,7 @@
 #include "coding/base/alloc.h"
 #include "node/base/log.h"
 #include "node/common/clock.h"
+#include "node/common/wait.h"
 
 #define HOST_MAX    256
 #define FIRST_MS    100   /* that a new name is waited for: a name server near by needs less */
@@ -106,12 +107,6 @@ static struct name *find_wanted(struct names *names)
     return NULL;
 }
 
-static struct timespec in_ms(int64_t ms)
-{
-    int64_t at_ms = monotonic_ms() + ms;
-    return (struct timespec){.tv_sec = at_ms / 1000, .tv_nsec = at_ms % 1000 * 1000000};
-}
-
 static bool any_unknown(const struct names *names)
 {
     int64_t now_ms = monotonic_ms();
@@ -129,8 +124,7 @@ static void *run(void *argument)
     while (!names->over) {
         struct name *name = find_wanted(names);
         if (name == NULL && any_unknown(names)) {
-            struct timespec until = in_ms(AGAIN_MS);
-            pthread_cond_timedwait(&names->changed, &names->lock, &until);
+            wait_until(&names->changed, &names->lock, monotonic_ms() + AGAIN_MS);
             continue;
         }
         if (name == NULL) {
@@ -161,14 +155,10 @@ static void *run(void *argument)
 struct names *names_new(void)
 {
     struct names *names = alloc_zero(1, sizeof(*names));
-    pthread_condattr_t monotonic;
     pthread_attr_t detached;
     pthread_t thread;
     pthread_mutex_init(&names->lock, NULL);
-    pthread_condattr_init(&monotonic);
-    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-    pthread_cond_init(&names->changed, &monotonic);
-    pthread_condattr_destroy(&monotonic);
+    wait_init(&names->changed);
     pthread_attr_init(&detached);
     pthread_attr_setdetachstate(&detached, PTHREAD_CREATE_DETACHED);
     names->users = 2;
@@ -237,9 +227,8 @@ static void want(struct names *names, struct name *name)
         name->asked_ms = now_ms;
         pthread_cond_broadcast(&names->changed);
     }
-    struct timespec until = in_ms(FIRST_MS);
-    while (first && name->wanted &&
-           pthread_cond_timedwait(&names->changed, &names->lock, &until) != ETIMEDOUT)
+    int64_t until_ms = monotonic_ms() + FIRST_MS;
+    while (first && name->wanted && wait_until(&names->changed, &names->lock, until_ms))
         continue;
 }
 

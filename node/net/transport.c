@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "coding/base/alloc.h"
+#include "node/common/wait.h"
 
 #define FRAME_MAX (TRANSPORT_PAYLOAD_MAX + 1024)
 #define IDLE_MS   1000 /* at least so often, link wants to look after its connections */
@@ -285,11 +286,7 @@ int transport_new_seam(struct transport **transport, const struct config *config
     t->calls_last = &t->calls_first;
     t->replies_last = &t->replies_first;
     pthread_mutex_init(&t->lock, NULL);
-    pthread_condattr_t monotonic;
-    pthread_condattr_init(&monotonic);
-    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-    pthread_cond_init(&t->done, &monotonic);
-    pthread_condattr_destroy(&monotonic);
+    wait_init(&t->done);
     *transport = t; /* before the thread: what it calls may want to reply at once */
     if (start(t, config, credentials, without_zap, err) == 0)
         return 0;

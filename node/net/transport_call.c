@@ -11,6 +11,7 @@
 #include <time.h>
 
 #include "coding/base/alloc.h"
+#include "node/common/wait.h"
 
 static void call_free(struct call *call)
 {
@@ -86,7 +87,6 @@ int calls_wait(struct call *const *calls, size_t count, int64_t deadline_ms)
             t = calls[i]->transport;
     if (t == NULL)
         return -1;
-    struct timespec until = {.tv_sec = deadline_ms / 1000, .tv_nsec = deadline_ms % 1000 * 1000000};
     int found = -1;
     bool waiting = true, late = false;
     pthread_mutex_lock(&t->lock);
@@ -102,7 +102,7 @@ int calls_wait(struct call *const *calls, size_t count, int64_t deadline_ms)
         }
         if (found >= 0 || !waiting || late)
             break;
-        late = pthread_cond_timedwait(&t->done, &t->lock, &until) == ETIMEDOUT;
+        late = !wait_until(&t->done, &t->lock, deadline_ms);
     }
     if (found >= 0)
         calls[found]->reported = true;

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include "node/common/wait.h"
 #include "node/common/wire.h"
 
 int ask_start(struct transport *transport, const struct node_id *node,
@@ -49,11 +50,7 @@ int ask_wait(struct call *const *calls, size_t count, int64_t deadline_ms)
         if (calls[i] != NULL)
             return calls_wait(calls, count, deadline_ms);
     }
-    int64_t wait_ms = deadline_ms - monotonic_ms();
-    if (wait_ms > 0) {
-        struct timespec pause = {.tv_sec = wait_ms / 1000, .tv_nsec = wait_ms % 1000 * 1000000};
-        nanosleep(&pause, NULL);
-    }
+    wait_pause(deadline_ms - monotonic_ms());
     return -1;
 }
 

@@ -20,7 +20,9 @@
 #define ASK_REQUEST_MAX    (256 * 1024)  /* bytes of a PeerRequest */
 #define ASK_REQUEST_BUDGET (1024 * 1024) /* memory that unpacking one may take */
 #define ASK_REPLY_BUDGET   (8 * 1024 * 1024)
-#define ASK_FRAGMENTS_MAX  16 /* of one pack at one node, in an answer */
+#define ASK_BUSY_WAIT_MS   100 /* a node whose queue is full is asked again after so long, */
+#define ASK_BUSY_TRIES     50  /* so often at most */
+#define ASK_FRAGMENTS_MAX  16  /* of one pack at one node, in an answer */
 
 /* payload (or NULL) is taken, also on failure. */
 int ask_start(struct transport *transport, const struct node_id *node,

@@ -12,9 +12,6 @@
 #include "node/common/wire.h"
 #include "node/peers/ask.h"
 
-#define BUSY_WAIT_MS 100
-#define BUSY_TRIES   50
-
 /* A proven fragment says what shape its object has. Who said another is corrected: with a smaller k
  * the object would be taken for one that can be had, and be chosen again and again. */
 static void settle_shape(struct fetching *f, const struct object_shape *shape)
@@ -137,9 +134,9 @@ void row_came(struct fetching *f, struct fetch_flight *flight)
         return;
     }
     call_destroy(&flight->call);
-    if (!answered && err.code == ERR_BUSY && s->busy_tries++ < BUSY_TRIES) {
+    if (!answered && err.code == ERR_BUSY && s->busy_tries++ < ASK_BUSY_TRIES) {
         s->fetched = false;
-        s->again_ms = monotonic_ms() + BUSY_WAIT_MS;
+        s->again_ms = monotonic_ms() + ASK_BUSY_WAIT_MS;
         return;
     }
     s->failed = true;

@@ -18,8 +18,6 @@
 #define LATE_FIRST_MS 3000 /* see pace.h */
 #define LATE_FACTOR   5
 #define LATE_LEAST_MS 1000
-#define BUSY_WAIT_MS  100
-#define BUSY_TRIES    50
 
 static void choice_begin(struct choice *choice, const struct sending *sending)
 {
@@ -162,9 +160,9 @@ static void failed(struct loop *loop, struct slot *slot, struct flight *flight,
 {
     size_t node = flight->node;
     call_destroy(&flight->call);
-    if (why->code == ERR_BUSY && slot->busy_tries < BUSY_TRIES) {
+    if (why->code == ERR_BUSY && slot->busy_tries < ASK_BUSY_TRIES) {
         slot->busy_tries++;
-        slot->again_ms = monotonic_ms() + BUSY_WAIT_MS;
+        slot->again_ms = monotonic_ms() + ASK_BUSY_WAIT_MS;
         slot->again_node = node;
         return;
     }

@@ -1,0 +1,13 @@
+/* open_files.h - how many files a process may have open: as many as the system lets it.
+ *
+ *   Errors   ERR_IO the limit stays as it was
+ *   Threads  the main one, before others open files
+ */
+#ifndef ECBAK_NODE_COMMON_OPEN_FILES_H
+#define ECBAK_NODE_COMMON_OPEN_FILES_H
+
+#include "coding/base/err.h"
+
+int open_files_raise(struct err *err) MUST_CHECK;
+
+#endif
