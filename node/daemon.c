@@ -22,6 +22,7 @@
 #include "node/serve/service.h"
 #include "node/store/store.h"
 #include "node/trust/cert.h"
+#include "node/trust/node_keys.h"
 
 #define WATCH_MS_MAX 30000
 

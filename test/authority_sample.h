@@ -15,6 +15,7 @@
 
 #include "node/common/clock.h"
 #include "node/net/revocations.h"
+#include "node/trust/node_keys.h"
 #include "node/trust/revocation.h"
 
 static uint8_t authority_secret[64], authority_public[32];

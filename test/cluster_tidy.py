@@ -20,7 +20,7 @@ PLANTED = [
     ("layers", "node/net/link.c", '#include "node/membership/meta.h"\n', "node/net/link.c:1"),
     ("layers", "node/membership/meta.c", '#include "node/peers/nodes.h"\n', "node/membership/meta.c:1"),
     ("layers", "cli/commands/cmd_store.c", '#include "node/store/store.h"\n', "cli/commands/cmd_store.c:1"),
-    ("layers", "cli/store/store.c", '#include "cli/ui/output.h"\n', "cli/store/store.c:1"),
+    ("layers", "cli/store/store_run.c", '#include "cli/ui/output.h"\n', "cli/store/store_run.c:1"),
     ("layers", "cli/home/cache.c", '#include "cli/remote/fetcher.h"\n', "cli/home/cache.c:1"),
     ("layers", "cli/vault/pack.c", '#include "cli/ui/output.h"\n', "cli/vault/pack.c:1"),
     ("pure", "coding/rs.c", "#include <unistd.h>\n", "<unistd.h>"),

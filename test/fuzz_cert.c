@@ -6,6 +6,7 @@
 #include <sodium.h>
 
 #include "node/trust/cert.h"
+#include "node/trust/node_keys.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

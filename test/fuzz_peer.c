@@ -14,6 +14,7 @@
 #include "node/peers/ask.h"
 #include "node/serve/serve_peer.h"
 #include "node/transfer/locate.h"
+#include "node/trust/node_keys.h"
 #include "test/remove_tree.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

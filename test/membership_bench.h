@@ -19,6 +19,7 @@
 
 #include "node/base/log.h"
 #include "node/membership/membership_internal.h"
+#include "node/trust/node_keys.h"
 #include "test/authority_sample.h"
 #include "test/free_port.h"
 #include "test/remove_tree.h"

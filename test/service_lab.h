@@ -36,6 +36,7 @@
 #include "node/serve/service.h"
 #include "node/store/store.h"
 #include "node/trust/cert.h"
+#include "node/trust/node_keys.h"
 #include "test/free_port.h"
 #include "test/remove_tree.h"
 

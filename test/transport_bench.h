@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 #include "node/net/transport_internal.h"
+#include "node/trust/node_keys.h"
 #include "test/authority_sample.h"
 #include "test/free_port.h"
 #include "test/remove_tree.h"

@@ -15,7 +15,9 @@
 #include <unistd.h>
 
 #include "coding/base/bytes.h"
+#include "node/trust/authority.h"
 #include "node/trust/cert.h"
+#include "node/trust/node_keys.h"
 
 static uint8_t authority_public[32], authority_secret[64];
 static char folder[64];

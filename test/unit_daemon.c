@@ -18,7 +18,9 @@
 #include "node/common/clock.h"
 #include "node/common/durable.h"
 #include "node/daemon.h"
+#include "node/trust/authority.h"
 #include "node/trust/cert.h"
+#include "node/trust/node_keys.h"
 #include "test/remove_tree.h"
 
 static char folder[] = "/tmp/ecbak-daemon-XXXXXX";

@@ -14,6 +14,7 @@
 
 #include "node/common/clock.h"
 #include "node/net/link_internal.h"
+#include "node/trust/node_keys.h"
 #include "test/authority_sample.h"
 #include "test/free_port.h"
 

@@ -15,6 +15,7 @@
 #include "node/peers/ask.h"
 #include "node/store/holders.h"
 #include "node/transfer/send.h"
+#include "node/trust/node_keys.h"
 
 #define NODES     3
 #define CALLS_MAX 16

@@ -20,7 +20,7 @@
 
 #include "cli/recover/recover.h"
 #include "cli/remote/snapshots.h"
-#include "cli/store/store.h"
+#include "cli/store/store_run.h"
 #include "test/fake_node.h"
 #include "test/remove_tree.h"
 

@@ -24,6 +24,7 @@
 #include "coding/base/alloc.h"
 #include "node/common/clock.h"
 #include "node/common/wire.h"
+#include "node/trust/node_keys.h"
 
 #define MESSAGE_MAX    4096
 #define MESSAGE_BUDGET 16384

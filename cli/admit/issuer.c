@@ -17,6 +17,8 @@
 #include "coding/base/bytes.h"
 #include "node/common/clock.h"
 #include "node/common/durable.h"
+#include "node/trust/authority.h"
+#include "node/trust/node_keys.h"
 
 #define DAY_S          86400
 #define ID_PREFIX_MIN  8

@@ -21,6 +21,7 @@
 #include "coding/base/bytes.h"
 #include "node/common/durable.h"
 #include "node/common/wire.h"
+#include "node/trust/node_keys.h"
 
 #define REPLY_MAX    65536
 #define REPLY_BUDGET (256 * 1024)

@@ -8,6 +8,7 @@
 #include "cli/ui/options.h"
 #include "cli/ui/output.h"
 #include "coding/base/bytes.h"
+#include "node/trust/authority.h"
 #include "node/trust/cert.h"
 
 static int cmd_authority_init(int argc, char **argv)

@@ -7,7 +7,7 @@
 #include "cli/commands/commands.h"
 #include "cli/files/exclude.h"
 #include "cli/home/home.h"
-#include "cli/store/store.h"
+#include "cli/store/store_run.h"
 #include "cli/ui/options.h"
 #include "cli/ui/output.h"
 #include "cli/ui/progress.h"

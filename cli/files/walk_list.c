@@ -15,13 +15,13 @@
 #define CACHE_TAG       "CACHEDIR.TAG"
 #define CACHE_SIGNATURE "Signature: 8a477f597d28d172789f06886806bc55"
 
-struct names {
+struct name_list {
     struct buffer bytes; /* one after the other, each with its NUL */
     uint32_t *order;
     size_t count, room;
 };
 
-static int names_add(struct names *names, const char *name, size_t size)
+static int names_add(struct name_list *names, const char *name, size_t size)
 {
     if (names->bytes.size + size + 1 > UINT32_MAX)
         return -1;
@@ -41,7 +41,7 @@ static int name_order(const void *a, const void *b, void *bytes)
     return strcmp(names + *(const uint32_t *)a, names + *(const uint32_t *)b);
 }
 
-static int read_names(struct names *names, int fd, const char *path, struct err *err)
+static int read_names(struct name_list *names, int fd, const char *path, struct err *err)
 {
     /* getdents64 into a large buffer: readdir's 32 KiB at a time cost calls in big folders. */
     size_t room = 64 * 1024;
@@ -74,7 +74,7 @@ static size_t component_size(const char *text)
 
 /* The names that lead to the scan's targets. Targets are sorted by their components, so equal ones
  * stand together. */
-static void target_names(struct names *names, const struct scan *scan)
+static void target_names(struct name_list *names, const struct scan *scan)
 {
     for (size_t i = 0; i < scan->target_count; i++) {
         const char *rest = scan->targets[i] + scan->depth;
@@ -122,7 +122,7 @@ int scan_list(const struct walk_options *options, struct scan *scan, struct err 
     if (open_folder(scan, err) != 0)
         return -1;
     struct folder *folder = scan->listing.folder;
-    struct names names = {0};
+    struct name_list names = {0};
     int result = 0;
     if (scan->target_count > 0)
         target_names(&names, scan);

@@ -18,6 +18,7 @@
 #include "cli/base/program.h"
 #include "cli/lab/lab_internal.h"
 #include "coding/base/bytes.h"
+#include "node/trust/authority.h"
 #include "node/trust/cert.h"
 
 #define SEEDS_MAX  8 /* of one node; any one that runs is enough to join */

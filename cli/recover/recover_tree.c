@@ -16,7 +16,7 @@ struct folder_reader {
     uint8_t *bytes; /* the chunk given to `tree` */
 };
 
-struct frame {
+struct level {
     struct dest *dest;
     struct folder_reader reader;
     bool wanted; /* the folder itself was asked for, or is inside one that was */
@@ -26,7 +26,7 @@ struct tree_walk {
     struct recover *recover;
     struct recover_worker worker;
     struct part_batch *batch;
-    struct frame *frames;
+    struct level *frames;
     size_t depth, room;
 };
 
@@ -161,14 +161,14 @@ static void push_frame(struct tree_walk *walk, struct dest *dest, const struct c
         walk->room = 2 * walk->room + 16;
         walk->frames = alloc_grow(walk->frames, walk->room, sizeof(walk->frames[0]));
     }
-    struct frame *frame = &walk->frames[walk->depth++];
-    *frame = (struct frame){.dest = dest, .wanted = wanted};
+    struct level *frame = &walk->frames[walk->depth++];
+    *frame = (struct level){.dest = dest, .wanted = wanted};
     folder_open(&frame->reader, chunks, count);
 }
 
 static void pop_frame(struct tree_walk *walk)
 {
-    struct frame *frame = &walk->frames[--walk->depth];
+    struct level *frame = &walk->frames[--walk->depth];
     folder_close(&frame->reader);
     dest_drop(&walk->worker, frame->dest);
 }
@@ -215,7 +215,7 @@ static void recover_special(struct tree_walk *walk, struct dest *dest,
 static void recover_entry(struct tree_walk *walk, const struct tree_entry *entry)
 {
     struct recover *recover = walk->recover;
-    struct frame *frame = &walk->frames[walk->depth - 1];
+    struct level *frame = &walk->frames[walk->depth - 1];
     struct dest *dest = frame->dest, *below;
     struct err err = ERR_INIT;
     enum want want = WANT_ALL;
@@ -241,7 +241,7 @@ static void recover_entry(struct tree_walk *walk, const struct tree_entry *entry
 static void step(struct tree_walk *walk)
 {
     struct recover *recover = walk->recover;
-    struct frame *frame = &walk->frames[walk->depth - 1];
+    struct level *frame = &walk->frames[walk->depth - 1];
     struct tree_entry entry = {0};
     struct err err = ERR_INIT;
     bool end = false;

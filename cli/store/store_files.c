@@ -11,7 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "cli/store/store_internal.h"
+#include "cli/store/pipeline_internal.h"
 #include "coding/base/alloc.h"
 #include "node/common/clock.h"
 

@@ -8,7 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "cli/store/store_internal.h"
+#include "cli/store/pipeline_internal.h"
 #include "coding/base/alloc.h"
 
 #define FILE_WINDOW (2 * CHUNK_BYTES_MAX)

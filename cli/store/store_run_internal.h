@@ -5,7 +5,7 @@
 
 #include "cli/remote/index_packs.h"
 #include "cli/remote/snapshots.h"
-#include "cli/store/store_internal.h"
+#include "cli/store/pipeline_internal.h"
 
 struct store_run {
     struct pipeline pipeline;

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cli/store/store_internal.h"
+#include "cli/store/pipeline_internal.h"
 #include "coding/base/alloc.h"
 
 /* So many slices of a folder may wait for one large file before the walker waits too. */

@@ -5,11 +5,11 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "cli/store/pipeline_internal.h"
 #include "cli/store/store_count.h"
-#include "cli/store/store_internal.h"
 #include "coding/base/alloc.h"
 
-struct frame {
+struct walk_level {
     struct listing listing;
     struct dir *dir;
     struct slice *slice;
@@ -22,7 +22,7 @@ struct walker {
     struct walk *walk;
     struct store_worker worker;
     struct batch *batch; /* being filled */
-    struct frame *frames;
+    struct walk_level *frames;
     size_t depth, room;
 };
 
@@ -81,8 +81,8 @@ static void push_frame(struct walker *walker, struct scan **scan, struct slice *
         walker->room = 2 * walker->room + 16;
         walker->frames = alloc_grow(walker->frames, walker->room, sizeof(walker->frames[0]));
     }
-    struct frame *frame = &walker->frames[walker->depth++];
-    *frame = (struct frame){0};
+    struct walk_level *frame = &walker->frames[walker->depth++];
+    *frame = (struct walk_level){0};
     struct err err = ERR_INIT;
     if (walk_enter(walker->walk, scan, &frame->listing, &err) != 0)
         pipeline_problem(pipeline, frame->listing.folder, NULL, &err);
@@ -97,12 +97,12 @@ static void enter(struct walker *walker, struct slice *slice, size_t index,
                   const struct file_state_entry *before)
 {
     push_frame(walker, &slice->entries[index].scan, slice, index, before);
-    struct frame *frame = &walker->frames[walker->depth - 1];
+    struct walk_level *frame = &walker->frames[walker->depth - 1];
     if (frame->listing.folder->fd < 0)
         frame->listing.folder->stat = slice->entries[index].stat;
 }
 
-static void store_entry(struct walker *walker, struct frame *frame, size_t index)
+static void store_entry(struct walker *walker, struct walk_level *frame, size_t index)
 {
     struct pipeline *pipeline = walker->pipeline;
     struct slice *slice = frame->slice;
@@ -143,7 +143,7 @@ static void store_entry(struct walker *walker, struct frame *frame, size_t index
 /* One step: the next entry of the folder on top, its next slice, or its end. */
 static void step(struct walker *walker)
 {
-    struct frame *frame = &walker->frames[walker->depth - 1];
+    struct walk_level *frame = &walker->frames[walker->depth - 1];
     if (frame->at < frame->slice->count) {
         store_entry(walker, frame, frame->at++);
         return;

@@ -70,13 +70,13 @@ static const char *phase_text(int phase, const char *verb)
 }
 
 /* A piece of the line. Of those that do not fit, the ones with the highest rank go first. */
-struct piece {
+struct figure {
     int rank;
     char text[64];
 };
 #define PIECES_MAX 8
 
-static size_t pieces_width(const struct piece *pieces, size_t count, int rank_max)
+static size_t pieces_width(const struct figure *pieces, size_t count, int rank_max)
 {
     size_t width = 0;
     for (size_t i = 0; i < count; i++)
@@ -85,7 +85,7 @@ static size_t pieces_width(const struct piece *pieces, size_t count, int rank_ma
     return width;
 }
 
-static size_t make_pieces(struct piece pieces[PIECES_MAX], const char *verb,
+static size_t make_pieces(struct figure pieces[PIECES_MAX], const char *verb,
                           struct job_progress *job, double seconds, double rate)
 {
     char a[TEXT_SHORT_MAX], b[TEXT_SHORT_MAX], bar[BAR_TEXT_MAX];
@@ -120,7 +120,7 @@ static size_t make_pieces(struct piece pieces[PIECES_MAX], const char *verb,
 void progress_line(char to[PROGRESS_LINE_MAX], const char *verb, struct job_progress *job,
                    double seconds, double rate, unsigned width)
 {
-    struct piece pieces[PIECES_MAX];
+    struct figure pieces[PIECES_MAX];
     size_t count = make_pieces(pieces, verb, job, seconds, rate), used = 0;
     int rank_max = PIECES_MAX;
     assert(count <= PIECES_MAX);

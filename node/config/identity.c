@@ -12,6 +12,8 @@
 #include "node/base/log.h"
 #include "node/common/clock.h"
 #include "node/common/durable.h"
+#include "node/trust/authority.h"
+#include "node/trust/node_keys.h"
 
 #define CERTIFICATE_FILE_MAX 4096
 #define CLOCK_DOUBT_S        86400 /* further back than this, a clock is worth a warning */

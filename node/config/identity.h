@@ -15,6 +15,7 @@
 #include "coding/base/err.h"
 #include "node/config/config.h"
 #include "node/trust/cert.h"
+#include "node/trust/node_keys.h"
 
 struct identity {
     uint8_t authority_public[32];

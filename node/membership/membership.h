@@ -24,6 +24,7 @@
 #include "node/membership/member_events.h"
 #include "node/net/revocations.h"
 #include "node/trust/cert.h"
+#include "node/trust/node_keys.h"
 
 enum member_state {
     MEMBER_ALIVE,

@@ -22,6 +22,7 @@
 #include "node/membership/membership.h"
 #include "node/membership/meta.h"
 #include "node/net/link.h"
+#include "node/trust/node_keys.h"
 
 #define ADMITTED_SLOTS 1024
 

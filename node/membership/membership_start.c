@@ -15,6 +15,7 @@
 #include "node/base/log.h"
 #include "node/common/clock.h"
 #include "node/common/wait.h"
+#include "node/trust/node_keys.h"
 
 #define MESSAGE_MAX ((size_t)4 * 1024 * 1024 + 4096) /* the core's largest sync_size_max */
 #define RECEIVE_HWM 64

@@ -10,6 +10,7 @@
 #include "coding/base/alloc.h"
 #include "coding/base/hash.h"
 #include "node/base/date.h"
+#include "node/trust/node_keys.h"
 
 void trust_init(struct trust *trust, const struct node_keys *keys,
                 const uint8_t authority_public[32], struct revocations *revocations)

@@ -39,6 +39,7 @@
 #include "node/net/revocations.h"
 #include "node/net/session.h"
 #include "node/trust/cert.h"
+#include "node/trust/node_keys.h"
 
 #define LINK_ENDPOINT_MAX 128
 #define LINK_POLL_ITEMS   3

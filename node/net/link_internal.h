@@ -14,6 +14,7 @@
 #include "node/net/names.h"
 #include "node/net/transport.pb-c.h"
 #include "node/net/zap.h"
+#include "node/trust/node_keys.h"
 
 #define LINK_ENVELOPE_MAX 1024
 #define LINK_TEXT_MAX     256   /* of a refusal */

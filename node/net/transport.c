@@ -12,6 +12,7 @@
 
 #include "coding/base/alloc.h"
 #include "node/common/wait.h"
+#include "node/trust/node_keys.h"
 
 #define FRAME_MAX (TRANSPORT_PAYLOAD_MAX + 1024)
 #define IDLE_MS   1000 /* at least so often, link wants to look after its connections */

@@ -27,7 +27,7 @@
 #include "node/common/clock.h" /* monotonic_ms: the clock of every deadline here */
 #include "node/config/config.h"
 #include "node/net/revocations.h"
-#include "node/trust/cert.h"
+#include "node/trust/node_keys.h"
 
 #define TRANSPORT_HEADER_MAX  (1024 * 1024)
 #define TRANSPORT_PAYLOAD_MAX (20 * 1024 * 1024)

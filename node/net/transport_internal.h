@@ -17,6 +17,7 @@
 #include "node/base/heartbeat.h"
 #include "node/net/link.h"
 #include "node/net/transport.h"
+#include "node/trust/node_keys.h"
 
 #define CALL_ATTEMPTS 2
 

@@ -17,6 +17,7 @@
 #include "node/serve/serve_client.h"
 #include "node/serve/service_internal.h"
 #include "node/sync/revoke.h"
+#include "node/trust/node_keys.h"
 
 static int find_peer(void *ctx, const struct node_id *node, struct peer_address *address)
 {

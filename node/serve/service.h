@@ -20,7 +20,7 @@
 #include "coding/base/err.h"
 #include "node/config/config.h"
 #include "node/store/store.h"
-#include "node/trust/cert.h"
+#include "node/trust/node_keys.h"
 
 struct service;
 

@@ -17,7 +17,7 @@
 
 #include "node/base/counters.h"
 #include "node/store/store.h"
-#include "node/trust/cert.h"
+#include "node/trust/node_keys.h"
 
 struct local {
     struct store *store;

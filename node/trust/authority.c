@@ -8,6 +8,8 @@
  *        8   32  Ed25519 seed
  *       40   16  BLAKE2b-128 of bytes 0 to 39
  */
+#include "node/trust/authority.h"
+
 #include <assert.h>
 #include <sodium.h>
 #include <stdio.h>

@@ -1,4 +1,4 @@
-/* cert.h - who is who in a cluster: authority, nodes, certificates.
+/* cert.h - who is who in a cluster: certificates of nodes.
  *
  * The operator's authority (an Ed25519 key) signs one certificate a node. A certificate binds the
  * node's stable id (its Ed25519 public key) to the CURVE key that its connections prove, to its
@@ -7,9 +7,8 @@
  *   Units    dates in seconds since 1970 (UTC)
  *   Limits   name and zone 1 to CERT_NAME_MAX bytes of [A-Za-z0-9._-]; encoded CERT_BYTES_MAX
  *   Errors   ERR_FORMAT malformed; ERR_VERSION unknown version; ERR_DAMAGED bad signature;
- *            ERR_FOREIGN another cluster; ERR_DENIED outside its dates, or a secret file that
- *            others may read; ERR_EXISTS a file that must not be overwritten
- *   Memory   plain values; secrets live in memory of node_keys_new (locked, wiped on destroy)
+ *            ERR_FOREIGN another cluster; ERR_DENIED outside its dates
+ *   Memory   plain values
  *   Threads  any, after sodium_init()
  */
 #ifndef ECBAK_NODE_TRUST_CERT_H
@@ -69,41 +68,5 @@ bool cert_name_valid(const char *name);
 bool cert_zone_guessed(const char *zone);
 
 void cluster_id(struct cluster_id *cluster, const uint8_t authority_public[32]);
-
-/* A node's secrets: file `node.key`, mode 0600. */
-struct node_keys {
-    uint8_t sign_secret[64]; /* Ed25519; its public half is the node id */
-    struct node_id node;
-    uint8_t curve_secret[32];
-    uint8_t curve_public[32];
-};
-struct node_keys *node_keys_new(void); /* fresh random keys */
-/* The same identity with another CURVE key: what a rotation of keys changes. */
-struct node_keys *node_keys_rotated(const struct node_keys *keys);
-void node_keys_destroy(struct node_keys **keys);
-int node_keys_save(const struct node_keys *keys, const char *path,
-                   struct err *err) MUST_CHECK; /* never overwrites */
-int node_keys_load(struct node_keys **keys, const char *path, struct err *err) MUST_CHECK;
-
-/* Who a node is, as it proves it to others. Borrows all. */
-struct credentials {
-    const struct node_keys *keys;
-    const struct cert *cert;
-    const uint8_t *authority_public; /* 32 bytes */
-};
-
-/* What a node asks the authority to sign: one line "ecbak-request-1:BASE64" {node id, CURVE key,
- * name, zone, self-signature}, so that nobody can have another node's key signed as their own. */
-int cert_request(char line[CERT_ARMOR_MAX], const struct node_keys *keys, const char *name,
-                 const char *zone, struct err *err) MUST_CHECK;
-/* Checks the self-signature; fills node, curve, name, zone of c. */
-int cert_request_read(struct cert *c, const char *line, struct err *err) MUST_CHECK;
-
-/* The authority: `DIR/authority.key` (0600) and `DIR/authority.pub` (hex line). */
-int authority_init(const char *dir, uint8_t public_key[32],
-                   struct err *err) MUST_CHECK; /* refuses to overwrite */
-int authority_load(const char *dir, uint8_t secret[64], struct err *err) MUST_CHECK;
-/* path: an authority.pub. */
-int authority_public_load(const char *path, uint8_t public_key[32], struct err *err) MUST_CHECK;
 
 #endif

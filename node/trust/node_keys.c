@@ -14,6 +14,8 @@
  *                                                     136   64  signature by the node's key over
  *                                                               "ecbak request 1", NUL, 0 to 135
  */
+#include "node/trust/node_keys.h"
+
 #include <assert.h>
 #include <sodium.h>
 #include <stdlib.h>

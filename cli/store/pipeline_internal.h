@@ -1,6 +1,6 @@
-/* store_internal.h - what the parts of a running store share.
+/* pipeline_internal.h - what the parts of a running store share.
  *
- *   store.c          the order of things, from the first question to the published record
+ *   store_run.c      the order of things, from the first question to the published record
  *   store_walk.c     one thread goes through the tree and gives out work
  *   store_count.c    another counts ahead of it, for the progress line
  *   store_files.c    worker threads store files
@@ -10,11 +10,11 @@
  *   store_publish.c  the record that makes them a snapshot
  *   packing/         chunks become packs and go to the node
  *
- * store.c, store_check.c and store_publish.c see the whole run (store_run_internal.h), the others the
+ * store_run.c, store_check.c and store_publish.c see the whole run (store_run_internal.h), the others the
  * pipeline alone.
  */
-#ifndef ECBAK_CLI_STORE_STORE_INTERNAL_H
-#define ECBAK_CLI_STORE_STORE_INTERNAL_H
+#ifndef ECBAK_CLI_STORE_PIPELINE_INTERNAL_H
+#define ECBAK_CLI_STORE_PIPELINE_INTERNAL_H
 
 #include "cli/base/buffer.h"
 #include "cli/base/failure.h"
@@ -24,7 +24,7 @@
 #include "cli/home/file_state.h"
 #include "cli/packing/packs.h"
 #include "cli/packing/places.h"
-#include "cli/store/store.h"
+#include "cli/store/store_run.h"
 
 #define STORE_THREADS_MAX 4 /* each costs about 25 MB: more would not stay below 200 MB */
 #define BATCH_FILES       256

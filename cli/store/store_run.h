@@ -1,4 +1,4 @@
-/* store.h - a store: paths in, one snapshot out.
+/* store_run.h - a store: paths in, one snapshot out.
  *
  * Walks the paths read-only, reads what changed since the last store of the same paths, cuts,
  * deduplicates, compresses and seals it, sends the packs to the node, makes sure that everything
@@ -17,8 +17,8 @@
  *   Memory   below 200 MB whatever the size of the tree
  *   Threads  makes its own; call from one thread
  */
-#ifndef ECBAK_CLI_STORE_STORE_H
-#define ECBAK_CLI_STORE_STORE_H
+#ifndef ECBAK_CLI_STORE_STORE_RUN_H
+#define ECBAK_CLI_STORE_STORE_RUN_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -12,7 +12,7 @@
  *
  * Killed before 8, a store leaves packs that the cache knows and the next one uses.
  */
-#include "cli/store/store.h"
+#include "cli/store/store_run.h"
 
 #include <assert.h>
 #include <stdlib.h>
