@@ -101,6 +101,13 @@ static int check_cluster(const struct cluster_id *claimed, const struct cluster_
     return 0;
 }
 
+/* What goes along with each of the signer's statements; NULL on error. */
+static Ecbak__Signed *certificate_of(const struct signer *signer, struct err *err)
+{
+    return envelope_open(&ecbak__signed__descriptor, signer->cert, signer->cert_size,
+                         WRITER_CERT_BYTES_MAX, "writer certificate", err);
+}
+
 /* ---- grant ---- */
 
 int grant_seal(const struct grant *g, const struct signer *signer, uint8_t **bytes, size_t *size,
@@ -110,9 +117,7 @@ int grant_seal(const struct grant *g, const struct signer *signer, uint8_t **byt
     Ecbak__Signed envelope;
     Ecbak__SignedGrant whole = ECBAK__SIGNED_GRANT__INIT;
     Ecbak__Grant body = ECBAK__GRANT__INIT;
-    whole.writer_certificate =
-        envelope_open(&ecbak__signed__descriptor, signer->cert, signer->cert_size,
-                      WRITER_CERT_BYTES_MAX, "writer certificate", err);
+    whole.writer_certificate = certificate_of(signer, err);
     if (whole.writer_certificate == NULL)
         return -1;
     body.version = STATEMENT_VERSION;
@@ -189,9 +194,7 @@ int record_seal(const struct record *r, const struct signer *signer, uint8_t **b
     Ecbak__SignedRecord whole = ECBAK__SIGNED_RECORD__INIT;
     Ecbak__Record body = ECBAK__RECORD__INIT;
     assert(r->number > 1 || (r->number == 1 && is_zero(&r->previous)));
-    whole.writer_certificate =
-        envelope_open(&ecbak__signed__descriptor, signer->cert, signer->cert_size,
-                      WRITER_CERT_BYTES_MAX, "writer certificate", err);
+    whole.writer_certificate = certificate_of(signer, err);
     if (whole.writer_certificate == NULL)
         return -1;
     body.version = STATEMENT_VERSION;
