@@ -46,15 +46,15 @@ void announce(struct announced *announced, struct store *store, uint64_t capacit
                  : offer.storage == STORAGE_AWAY ? "out of service: its data directory is not ours"
                                                  : "in service again");
     announced->storage = offer.storage;
-    /* Who holds more than a moment ago tells it when it has come to rest, however little it is. */
+    const struct membership_offer *told = &announced->told;
+    bool changed = offer.capacity_bytes != told->capacity_bytes || offer.storage != told->storage ||
+                   offer.fragments_lost != told->fragments_lost;
+    /* While more comes, only what is worth it is told; at rest, whatever is not as it was told. */
     bool rests = offer.used_bytes == announced->used_bytes;
     announced->used_bytes = offer.used_bytes;
-    if (rests && offer.used_bytes != announced->told.used_bytes)
-        announced->told.used_bytes = UINT64_MAX;
-    if (offer.capacity_bytes == announced->told.capacity_bytes &&
-        offer.storage == announced->told.storage &&
-        offer.fragments_lost == announced->told.fragments_lost &&
-        !worth_telling(offer.used_bytes, announced->told.used_bytes, offer.capacity_bytes))
+    if (!changed &&
+        (rests ? offer.used_bytes == told->used_bytes
+               : !worth_telling(offer.used_bytes, told->used_bytes, offer.capacity_bytes)))
         return;
     membership_update(membership, &offer);
     announced->told = offer;
