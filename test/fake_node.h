@@ -12,6 +12,8 @@
 #include "coding/base/alloc.h"
 #include "coding/pack_id.h"
 #include "node/api/client.h"
+#include "node/trust/grant.h"
+#include "node/trust/writer_cert.h"
 
 #define FAKE_DATA    4
 #define FAKE_PARITY  2

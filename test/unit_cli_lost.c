@@ -2,6 +2,8 @@
 #include "test/vault_bench.h"
 
 #include "coding/base/bytes.h"
+#include "node/trust/record.h"
+#include "node/trust/writer_cert.h"
 
 static void what_was_lost_is_read_and_sent_again(void **state)
 {

@@ -13,6 +13,9 @@
 #include "node/common/wire.h"
 #include "node/peers/ask.h"
 #include "node/serve/serve_peer.h"
+#include "node/trust/receipt.h"
+#include "node/trust/record.h"
+#include "node/trust/writer_cert.h"
 
 static struct lab lab;
 static struct counters counters;

@@ -10,6 +10,8 @@
 #include <glob.h>
 #include <sqlite3.h>
 
+#include "node/trust/record.h"
+#include "node/trust/writer_cert.h"
 #include "test/service_lab.h"
 
 #define PACK_BYTES ((size_t)3 << 20)

@@ -11,7 +11,10 @@
 #include <string.h>
 
 #include "coding/base/bytes.h"
-#include "node/trust/statement.h"
+#include "node/trust/grant.h"
+#include "node/trust/receipt.h"
+#include "node/trust/record.h"
+#include "node/trust/writer_cert.h"
 
 static uint8_t vault_public[32], vault_secret[64];
 static uint8_t writer_public[32], writer_secret[64];

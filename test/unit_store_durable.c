@@ -1,6 +1,7 @@
 /* What the store acknowledged stays: through fsyncs that fail, crashes, SIGKILL, a lost catalogue. */
 #include <sqlite3.h>
 
+#include "node/trust/record.h"
 #include "test/store_bench.h"
 
 #include <errno.h>

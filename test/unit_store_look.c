@@ -1,4 +1,5 @@
 /* What vanishes from a store's directory while it runs, and what comes back. */
+#include "node/trust/record.h"
 #include "test/store_bench.h"
 
 static char folder[160], away[192];

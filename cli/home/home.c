@@ -17,6 +17,7 @@
 #include "coding/base/alloc.h"
 #include "coding/base/bytes.h"
 #include "node/common/durable.h"
+#include "node/trust/writer_cert.h"
 
 #define FOLDER_DIGITS    16
 #define ALL_RIGHTS       (RIGHT_ADD | RIGHT_READ | RIGHT_FORGET | RIGHT_PRUNE)

@@ -23,6 +23,7 @@
 #include "coding/base/bytes.h"
 #include "coding/base/hash.h"
 #include "node/common/durable.h"
+#include "node/trust/writer_cert.h"
 
 #define FILE_VERSION 1
 #define MAGIC_SIZE   8

@@ -8,6 +8,7 @@
 
 #include "cli/home/home_internal.h"
 #include "node/common/durable.h"
+#include "node/trust/record.h"
 
 #define RECORD_FILE_MAX (2u * RECORD_BYTES_MAX)
 #define UNSEEN_NUMBERS  1000

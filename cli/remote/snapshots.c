@@ -12,6 +12,8 @@
 #include "cli/home/heads.h"
 #include "coding/base/alloc.h"
 #include "coding/base/bytes.h"
+#include "node/trust/record.h"
+#include "node/trust/writer_cert.h"
 
 /* What of a record the chain is judged by. */
 struct chain_link {

@@ -11,6 +11,8 @@
 #include "cli/store/store_run_internal.h"
 #include "coding/base/alloc.h"
 #include "node/common/clock.h"
+#include "node/trust/record.h"
+#include "node/trust/writer_cert.h"
 
 #define HOST_NAME_MAX_SIZE 256
 

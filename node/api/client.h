@@ -19,9 +19,9 @@
 #include <stdint.h>
 
 #include "coding/base/err.h"
+#include "coding/base/id.h"
 #include "coding/base/protocol.h"
 #include "node/trust/pin.h"
-#include "node/trust/statement.h"
 
 #define CLIENT_CALLS_MAX      16
 #define CLIENT_PIN_MAX        2048

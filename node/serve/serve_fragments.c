@@ -7,6 +7,7 @@
 #include "node/peers/ask.h"
 #include "node/serve/serve_peer_internal.h"
 #include "node/store/holders.h"
+#include "node/trust/receipt.h"
 
 /* An answer must stay under TRANSPORT_HEADER_MAX whatever is asked. */
 #define REPLY_BYTES_MAX (900 * 1024)

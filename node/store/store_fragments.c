@@ -11,6 +11,7 @@
 #include "node/store/fragment_file.h"
 #include "node/store/store_internal.h"
 #include "node/store/trailer.h"
+#include "node/trust/grant.h"
 
 #define PACK_FRAGMENTS_MAX HOLDERS_MAX
 

@@ -14,6 +14,9 @@
 #include "coding/base/bytes.h"
 #include "node/store/fragment_file.h"
 #include "node/store/store_internal.h"
+#include "node/trust/grant.h"
+#include "node/trust/record.h"
+#include "node/trust/writer_cert.h"
 
 #define PAGE_ROWS 128
 

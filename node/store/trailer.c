@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "coding/base/bytes.h"
+#include "node/trust/grant.h"
 
 #define TRAILER_MAGIC   "ecbktrlr"
 #define TRAILER_VERSION 1
