@@ -2,15 +2,19 @@
 """Compares two trees: every byte and every attribute. Prints each difference; exit status 1 on any.
 
 Names, kinds, contents, holes' contents, modes, owners, times to the nanosecond, link targets, extended
-attributes (ACLs are among them), device numbers, and which names are one file (hard links).
+attributes (ACLs are among them), flags (chattr), device numbers, and which names are one file (hard links).
 
 usage: compare.py [--no-owners] [--ignore-root] LEFT RIGHT [LEFT RIGHT]...
 """
+import fcntl
 import os
 import stat
+import struct
 import sys
 
 BLOCK = 1 << 20
+FS_IOC_GETFLAGS = 0x80086601
+FLAGS = 0x83c4ff  # what somebody sets, not how a file is kept
 
 
 def walk(root):
@@ -46,6 +50,21 @@ def attributes(path):
         return {"error": str(error)}
 
 
+def flags(path, mode):
+    if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
+        return 0
+    try:
+        handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
+    except OSError:
+        return 0
+    try:
+        return struct.unpack("I", fcntl.ioctl(handle, FS_IOC_GETFLAGS, bytes(4)))[0] & FLAGS
+    except OSError:
+        return 0
+    finally:
+        os.close(handle)
+
+
 def compare_one(left, right, a, b, owners):
     """The differences between two entries, as words."""
     if stat.S_IFMT(a.st_mode) != stat.S_IFMT(b.st_mode):
@@ -68,6 +87,8 @@ def compare_one(left, right, a, b, owners):
         found.append("device number")
     if attributes(left) != attributes(right):
         found.append("extended attributes")
+    if flags(left, a.st_mode) != flags(right, b.st_mode):
+        found.append("flags")
     return found
 
 
