@@ -2,20 +2,24 @@
 """Compares two trees: every byte and every attribute. Prints each difference; exit status 1 on any.
 
 Names, kinds, contents, holes' contents, modes, owners, times to the nanosecond, link targets, extended
-attributes (ACLs are among them), device numbers, and which names are one file (hard links).
+attributes (ACLs are among them), flags (chattr), device numbers, and which names are one file (hard links).
 
 usage: compare.py [--no-owners] [--ignore-root] LEFT RIGHT [LEFT RIGHT]...
 """
 import collections
+import fcntl
 import hashlib
 import os
 import stat
+import struct
 import sys
 
 BLOCK = 1 << 20
+FS_IOC_GETFLAGS = 0x80086601
+FLAGS = 0x83c4ff  # what somebody sets, not how a file is kept
 
-# One name of a tree: its lstat, a digest of a file's contents or a link's target or nothing, its extended attributes.
-Entry = collections.namedtuple("Entry", "stat contents attributes")
+# One name of a tree: its lstat, a digest of a file's contents or a link's target or nothing, its extended attributes and flags.
+Entry = collections.namedtuple("Entry", "stat contents attributes flags")
 
 
 def enter(folder, name):
@@ -71,7 +75,8 @@ def look(folder, name):
         contents = digest(os.open(name, os.O_RDONLY | os.O_NOFOLLOW, dir_fd=folder))
     elif stat.S_ISLNK(seen.st_mode):
         contents = os.readlink(name, dir_fd=folder)
-    return Entry(seen, contents, attributes(b"/proc/self/fd/%d/%s" % (folder, name)))  # which has no call by descriptor
+    path = b"/proc/self/fd/%d/%s" % (folder, name)  # extended attributes have no call by descriptor
+    return Entry(seen, contents, attributes(path), flags(folder, name, seen.st_mode))
 
 
 def digest(descriptor):
@@ -88,6 +93,22 @@ def attributes(path):
                 for name in os.listxattr(path, follow_symlinks=False)}
     except OSError as error:
         return {"error": error.strerror}
+
+
+def flags(folder, name, mode):
+    """What chattr sets; none where there are none."""
+    if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
+        return 0
+    try:
+        handle = os.open(name, os.O_RDONLY | os.O_NOFOLLOW, dir_fd=folder)
+    except OSError:
+        return 0
+    try:
+        return struct.unpack("I", fcntl.ioctl(handle, FS_IOC_GETFLAGS, bytes(4)))[0] & FLAGS
+    except OSError:
+        return 0
+    finally:
+        os.close(handle)
 
 
 def compare_one(left, right, owners):
@@ -110,13 +131,15 @@ def compare_one(left, right, owners):
         found.append("device number")
     if left.attributes != right.attributes:
         found.append("extended attributes")
+    if left.flags != right.flags:
+        found.append("flags")
     return found
 
 
 def link_groups(found):
     """Path -> the set of paths in the tree that are the same file."""
     groups = {}
-    for path, (seen, _, _) in found.items():
+    for path, (seen, *_) in found.items():
         if seen.st_nlink > 1 and not stat.S_ISDIR(seen.st_mode):
             groups.setdefault((seen.st_dev, seen.st_ino), set()).add(path)
     return {path: group for group in groups.values() if len(group) > 1 for path in group}
