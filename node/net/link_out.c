@@ -285,7 +285,7 @@ static void take_refusal(struct link *link, struct pooled *pooled, struct frames
     struct link_message message = {
         .node = &pooled->node,
         .curve = pooled->peer.curve,
-        .refused = code == 0 || code > ERR_CANCELLED ? ERR_IO : (enum err_code)code,
+        .refused = code == 0 || code > ERR_LAST ? ERR_IO : (enum err_code)code,
         .refused_text = text};
     link_hand_up(link, frames, envelope, &pooled->lateness, &message);
 }
