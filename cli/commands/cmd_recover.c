@@ -10,6 +10,7 @@
 #include "cli/home/home.h"
 #include "cli/recover/recover.h"
 #include "cli/remote/snapshots.h"
+#include "cli/ui/exit_code.h"
 #include "cli/ui/options.h"
 #include "cli/ui/output.h"
 #include "cli/ui/progress.h"
@@ -127,6 +128,8 @@ int cmd_recover(int argc, char **argv)
     };
     struct command_line line = {
         .name = "ecbak recover",
+        .exits = EXIT_BIT(EXIT_INCOMPLETE) | EXIT_BIT(EXIT_TOO_FEW) | EXIT_BIT(EXIT_KEY) |
+                 EXIT_BIT(EXIT_FULL),
         .synopsis = "[OPTION]... SNAPSHOT [PATH]... --to DIR",
         .about = about,
         .examples = "  ecbak recover latest --to /mnt/new\n"

@@ -52,7 +52,7 @@ static int load_notes(struct membership *m, const struct config *config, uint64_
             log_warn("starting without what was remembered of the members: %s", err->text);
     }
     if (m->notes.left_serial >= serial && m->notes.left_serial != 0)
-        return err_set(err, ERR_DENIED,
+        return err_set(err, ERR_LEFT,
                        "this node left the cluster for good, and does not come back with the same "
                        "certificate: have the request that `ecbakd --print-request` prints signed, "
                        "put the answer in its place, and start anew");
