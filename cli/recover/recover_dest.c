@@ -90,8 +90,10 @@ void dest_drop(struct recover_worker *worker, struct dest *dest)
                              &worker->recover->policy, &err) != 0)
             recover_problem(worker->recover, parent, dest->entry->name, dest->entry->name_size,
                             &err);
-        if (parent != NULL)
+        if (parent != NULL) {
             close(dest->fd);
+            atomic_fetch_sub(&worker->recover->folders_open, 1);
+        }
         free(dest->entry);
         free(dest->path);
         free(dest);
@@ -160,6 +162,7 @@ int dest_enter(struct recover *recover, struct dest *parent, const struct tree_e
     new->entry = entry_copy(entry);
     new->tokens = 1;
     atomic_fetch_add(&recover->directories, 1);
+    atomic_fetch_add(&recover->folders_open, 1);
     *dest = new;
     return 0;
 }
