@@ -262,7 +262,7 @@ static void release(struct recover *recover)
     failure_release(&recover->failure);
     pthread_mutex_destroy(&recover->report_lock);
     pthread_mutex_destroy(&recover->link_lock);
-    work_queue_release(&recover->queue);
+    order_release(recover);
 }
 
 /* Packs come and go at 16 MiB each. Left alone, the allocator learns from the first one freed to
@@ -299,7 +299,7 @@ int recover_run(struct vault *vault, const struct recover_options *options,
     failure_init(&recover->failure, &progress->cancel);
     pthread_mutex_init(&recover->report_lock, NULL);
     pthread_mutex_init(&recover->link_lock, NULL);
-    writers_init(recover, job_threads(options->threads, RECOVER_THREADS_MAX));
+    order_init(recover, job_threads(options->threads, RECOVER_THREADS_MAX));
     int status = run(recover, err);
     if (status != 0 && (err->code == ERR_FORMAT || err->code == ERR_FOREIGN))
         err->code = ERR_DAMAGED; /* what the cluster gave, which nobody may have changed */

@@ -1,8 +1,9 @@
 /* recover.h - a recover: a snapshot in, files out.
  *
  * Writes the snapshot's tree (or some of its paths) below a folder: `recover latest --to /mnt` of a
- * store of /home/ann/work makes /mnt/home/ann/work. Packs are fetched ahead of the writers; a file
- * is written under a temporary name and gets its own once every byte was checked.
+ * store of /home/ann/work makes /mnt/home/ann/work. Files are planned first and written in the
+ * order of packs, which are fetched ahead of the writers, once each; a file is written under a
+ * temporary name and gets its own once every byte was checked.
  *
  *   Safety   never follows a symbolic link below the folder, never leaves it, never replaces what
  *            is there unless told to

@@ -97,8 +97,10 @@ void dest_drop(struct recover_worker *worker, struct dest *dest)
         if (dest->apply)
             flags_put(worker->recover, parent->path, dest->entry->name, dest->entry->name_size,
                       dest->fd, dest->entry->flags);
-        if (parent != NULL)
+        if (parent != NULL) {
             close(dest->fd);
+            atomic_fetch_sub(&worker->recover->folders_open, 1);
+        }
         free(dest->entry);
         free(dest->path);
         free(dest);
@@ -167,6 +169,7 @@ int dest_enter(struct recover *recover, struct dest *parent, const struct tree_e
     new->entry = entry_copy(entry);
     new->tokens = 1;
     atomic_fetch_add(&recover->directories, 1);
+    atomic_fetch_add(&recover->folders_open, 1);
     *dest = new;
     return 0;
 }
