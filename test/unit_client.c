@@ -107,9 +107,9 @@ static void an_answer_about_another_pack_is_not_believed(void **state)
     fake_start(&fake);
     struct client *client = opened();
     const struct pack_id *asked = packs;
-    assert_int_equal(client_pin_packs(client, &pin, asked, 1, true, held, &err), -1);
+    assert_int_equal(client_pin_packs(client, &pin, asked, 1, true, NULL, held, &err), -1);
     assert_int_equal(err.code, ERR_FORMAT);
-    assert_int_equal(client_pin_packs(client, &pin, asked, 2, true, held, &err), -1);
+    assert_int_equal(client_pin_packs(client, &pin, asked, 2, true, NULL, held, &err), -1);
     assert_int_equal(err.code, ERR_FORMAT);
     client_close(&client);
     fake_stop(&fake);

@@ -53,7 +53,7 @@ static struct redundancy pinned(size_t node, const struct pack_id *pack, bool re
 {
     struct err err = ERR_INIT;
     struct redundancy held;
-    lab_ok(client_pin_packs(lab_client(&lab, node), &lab.pin, pack, 1, repair, &held, &err));
+    lab_ok(client_pin_packs(lab_client(&lab, node), &lab.pin, pack, 1, repair, NULL, &held, &err));
     return held;
 }
 
@@ -295,7 +295,7 @@ static void a_node_that_is_down_is_done_without_and_made_up_for_later(void **sta
     struct err err = ERR_INIT;
     for (size_t i = 0; i < 3; i++)
         ids[i] = packs[i].id;
-    lab_ok(client_pin_packs(lab_client(&lab, 0), &lab.pin, ids, 3, true, held, &err));
+    lab_ok(client_pin_packs(lab_client(&lab, 0), &lab.pin, ids, 3, true, NULL, held, &err));
     for (size_t i = 0; i < 3; i++) {
         assert_memory_equal(held[i].pack.bytes, ids[i].bytes, ID_SIZE);
         assert_int_equal(held[i].nodes, 6);

@@ -21,6 +21,8 @@ static void parts_release(struct reply_parts *parts)
     free(parts->revoked);
     free(parts->revoked_list);
     free(parts->revoked_bulk);
+    free(parts->read);
+    free(parts->read_list);
     free(parts->bytes);
 }
 

@@ -325,10 +325,7 @@ void store_count_lost(struct store *store, const struct object_id *object, uint6
 
 uint64_t store_damaged(struct store *store)
 {
-    pthread_mutex_lock(&store->lock);
-    uint64_t damaged = store->damaged;
-    pthread_mutex_unlock(&store->lock);
-    return damaged;
+    return store->damaged;
 }
 
 pthread_mutex_t *store_stripe(struct store *store, const uint8_t id[ID_SIZE])
