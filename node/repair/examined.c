@@ -6,6 +6,7 @@
 
 #include "coding/base/alloc.h"
 #include "coding/fragment.h"
+#include "node/common/wire.h"
 #include "node/peers/ask.h"
 
 #define JUDGED_ROWS_MIN 16 /* fewer tell too little of the others */
@@ -78,8 +79,19 @@ static void count_row(struct examined *e, size_t at)
     e->round_rows++;
 }
 
-void examined_damaged_row(struct examined *e, size_t at, const struct err *why)
+/* Bad files, files that are gone, and disks that fail are what can happen to an honest holder. That a
+ * row has no such leaf is not: it would be of another shape. */
+static bool is_damage(enum err_code code)
 {
+    return code == ERR_DAMAGED || code == ERR_NOT_FOUND || code == ERR_IO || code == ERR_MEMORY;
+}
+
+void examined_row_error(struct examined *e, size_t at, const struct err *why)
+{
+    if (!is_damage(why->code)) {
+        examined_exclude(e, why);
+        return;
+    }
     struct sighting *claim = e->claims[e->drawn[at].row];
     count_row(e, at);
     if (claim->failed)
@@ -163,6 +175,32 @@ void examined_answered(struct examined *e)
     e->wanted = 2 * e->wanted > JUDGED_ROWS_MIN ? 2 * e->wanted : JUDGED_ROWS_MIN;
     draw(e);
     next_request(e);
+}
+
+void examined_take_answer(struct examined *e, const struct pack_id *packs,
+                          const Ecbak__ReadLeavesReply *reply, const struct payload *payload)
+{
+    static const struct err other = {ERR_FORMAT, "its answer is to another question"};
+    size_t used = 0, row = 0;
+    for (size_t at = e->asked_from, end; examined_next_row(e, &at, &end) && !e->over; at = end) {
+        if (row == reply->n_rows || reply->rows[row]->size > payload->size - used) {
+            examined_exclude(e, &other);
+            return;
+        }
+        const Ecbak__RowRead *read = reply->rows[row++];
+        struct err why = ERR_INIT;
+        if (read->error != ERR_NONE) {
+            wire_error(&why, read->error, "it cannot read it");
+            examined_row_error(e, at, &why);
+        } else {
+            examined_take_row(e, packs, at, end, payload->bytes + used, read->size);
+        }
+        used += read->size;
+    }
+    if (!e->over && (row != reply->n_rows || used != payload->size))
+        examined_exclude(e, &other);
+    if (!e->over)
+        examined_answered(e);
 }
 
 void examined_exclude(struct examined *e, const struct err *why)

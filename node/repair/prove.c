@@ -38,32 +38,6 @@ static void ask_leaves(struct round *round, const struct examined *e)
     round_ask(round, e->node, &request, NULL);
 }
 
-static void take_answer(struct examined *e, const struct pack_id *packs,
-                        const Ecbak__ReadLeavesReply *reply, const struct payload *payload)
-{
-    static const struct err other = {ERR_FORMAT, "its answer is to another question"};
-    size_t used = 0, row = 0;
-    for (size_t at = e->asked_from, end; examined_next_row(e, &at, &end) && !e->over; at = end) {
-        if (row == reply->n_rows || reply->rows[row]->size > payload->size - used) {
-            examined_exclude(e, &other);
-            return;
-        }
-        const Ecbak__RowRead *read = reply->rows[row++];
-        struct err why = ERR_INIT;
-        if (read->error != ERR_NONE) {
-            wire_error(&why, read->error, "it cannot read it");
-            examined_damaged_row(e, at, &why);
-        } else {
-            examined_take_row(e, packs, at, end, payload->bytes + used, read->size);
-        }
-        used += read->size;
-    }
-    if (!e->over && (row != reply->n_rows || used != payload->size))
-        examined_exclude(e, &other);
-    if (!e->over)
-        examined_answered(e);
-}
-
 static void read_here(const struct local *local, const struct pack_id *packs, struct examined *e)
 {
     for (size_t at = e->asked_from, end; examined_next_row(e, &at, &end) && !e->over; at = end) {
@@ -76,7 +50,7 @@ static void read_here(const struct local *local, const struct pack_id *packs, st
             leaves[i - at] = e->drawn[i].leaf;
         if (local_prove_row(local, &claim->object, claim->index, leaves, end - at, &proof, &size,
                             &err) != 0)
-            examined_damaged_row(e, at, &err);
+            examined_row_error(e, at, &err);
         else
             examined_take_row(e, packs, at, end, proof, size);
         free(proof);
@@ -97,7 +71,7 @@ static void take_answers(struct round *round, const struct pack_id *packs,
         struct examined *e = of[node];
         answered[node] = true;
         if (reply != NULL)
-            take_answer(e, packs, reply->read_leaves, &round->payload);
+            examined_take_answer(e, packs, reply->read_leaves, &round->payload);
         else if (why.code == ERR_BUSY && e->busy_tries++ < ASK_BUSY_TRIES)
             pause = true;
         else

@@ -1,6 +1,6 @@
 /* prove_internal.h - one node that is examined: the inside of prove.h.
  *
- *   prove.c       whom to ask, until when; what comes back
+ *   prove.c       whom to ask, and until when
  *   examined.c    one node: what it is asked for, what its answer proves, what follows from it
  */
 #ifndef ECBAK_NODE_REPAIR_PROVE_INTERNAL_H
@@ -40,8 +40,11 @@ bool examined_next_row(const struct examined *e, size_t *at, size_t *end);
  * excludes the node. */
 void examined_take_row(struct examined *e, const struct pack_id *packs, size_t at, size_t end,
                        const uint8_t *bytes, size_t size);
-/* The holder says that it cannot prove that row. */
-void examined_damaged_row(struct examined *e, size_t at, const struct err *why);
+/* The holder says that it cannot prove that row, and why: damage takes the row out, else the node. */
+void examined_row_error(struct examined *e, size_t at, const struct err *why);
+/* All that a holder answered, checked against what it was asked for. */
+void examined_take_answer(struct examined *e, const struct pack_id *packs,
+                          const Ecbak__ReadLeavesReply *reply, const struct payload *payload);
 /* All that was asked for is answered: goes on with the rest, the next round, or the end. */
 void examined_answered(struct examined *e);
 /* Nothing of this node counts. */
