@@ -27,7 +27,7 @@ MEMBER_KEYS = ["id", "name", "state", "address", "zone", "incarnation", "rtt_ms"
                "software", "protocol_min", "protocol_max", "trouble", "since"]
 EVENT_KEYS = ["number", "time", "event", "id", "name", "address", "detail"]
 STORE_KEYS = ["version", "snapshot", "files", "bytes", "bytes_new", "bytes_sent", "objects", "data", "parity", "survives",
-              "grown", "seconds"]
+              "unproven", "grown", "seconds"]
 
 
 class World:

@@ -100,6 +100,10 @@ def what_is_printed_is_what_the_man_page_says(world):
     ask("store", "store", "--dry-run", source)
     stored = ask("store", "store", "--tag", "t", source, world.folder / "none", status=3)
     assert ask("snapshots", "snapshots")["snapshots"][0]["id"] == stored["snapshot"]
+    for node in json.loads(world.done("lab", "status", "--json"))["nodes"][1:]:
+        for path in pathlib.Path(node["dir"], "data", "fragments").glob("*/*"):
+            path.write_bytes(bytes(each ^ 1 for each in path.read_bytes()))
+    assert ask("store", "store", source)["unproven"]
     ask("members", "members")
     ask("members", "members", "--events")
     ask("status", "status")

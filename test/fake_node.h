@@ -238,9 +238,11 @@ int client_next(struct client *client, struct client_answer *answer, struct err 
 }
 
 int client_pin_packs(struct client *client, const struct pin *pin, const struct pack_id *packs,
-                     size_t count, bool repair, struct redundancy *held, struct err *err)
+                     size_t count, bool repair, struct proofs *proofs, struct redundancy *held,
+                     struct err *err)
 {
     (void)client;
+    (void)proofs;
     (void)pin;
     (void)err;
     pthread_mutex_lock(&fake.lock);

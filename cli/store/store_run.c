@@ -16,6 +16,7 @@
 
 #include <assert.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "cli/packing/index_merge.h"
 #include "cli/store/store_run_internal.h"
@@ -236,6 +237,8 @@ static int run_store(struct store_run *run, struct err *err)
     run->result->bytes = pipeline->bytes;
     run->result->grown = pipeline->grown;
     run->result->problems = pipeline->progress->problems;
+    run->result->unproven_count = run->proofs.count;
+    memcpy(run->result->unproven, run->proofs.members, sizeof(run->proofs.members));
     if (pipeline->options->dry_run) {
         judge_problems(run);
         return 0;
@@ -261,6 +264,7 @@ static void release(struct store_run *run)
     id_list_release(&run->index_packs);
     id_list_release(&run->relied);
     id_list_release(&run->replaced);
+    id_list_release(&run->proven);
     free(run->state_path);
     for (size_t i = 0; i < run->target_count; i++)
         free(run->targets[i]);

@@ -22,6 +22,8 @@ struct store_run {
     struct id_list relied;      /* index packs of earlier stores */
     struct id_list index_packs; /* that this store adds */
     struct id_list replaced;    /* of those relied on: what they say is in those added */
+    struct id_list proven;      /* earlier packs that were proven in this pass */
+    struct proofs proofs;       /* members that could not prove what they said they hold */
     struct store_result *result;
 };
 

@@ -29,6 +29,7 @@ static void add_counters(struct report *report, struct service *service)
         [COUNTED_REPAIRED] = "fragments_repaired",   [COUNTED_BAD_RECEIPTS] = "receipts_refused",
         [COUNTED_GRANTS_REFUSED] = "grants_refused", [COUNTED_RECORDS_REFUSED] = "records_refused",
         [COUNTED_MALFORMED] = "requests_malformed",  [COUNTED_BUSY] = "requests_busy",
+        [COUNTED_UNPROVEN] = "members_unproven",
     };
     for (size_t i = 0; i < COUNTED_COUNT; i++)
         add_counter(report, names[i], atomic_load(&service->counters.value[i]));
@@ -102,6 +103,13 @@ static void add_troubles(struct report *report, struct service *service,
                     "%llu fragment%s gone from its disk since it started: the next store of their "
                     "owners makes them anew",
                     (unsigned long long)lost, lost == 1 ? " is" : "s are");
+    uint64_t damaged = store_damaged(service->peers.local.store);
+    if (damaged > 0)
+        add_trouble(
+            report,
+            "%llu file%s on its disk %s damaged, found since it started, and set aside: the "
+            "next store of their owners makes them anew; look after the disk",
+            (unsigned long long)damaged, damaged == 1 ? "" : "s", damaged == 1 ? "was" : "were");
 }
 
 /* Waits for no disk, so that it is told also when the disk hangs. */
