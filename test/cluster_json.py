@@ -19,6 +19,7 @@ PAGE = HERE.parent / "cli" / "man" / "ecbak.1"
 def documented():
     """{object: {field: kind}}, of the table in the man page."""
     text = PAGE.read_text().replace("\\-", "-").split(".TS\n")[1].split(".TE\n")[0]
+    text = re.sub(r"T\{\n(.*?)\nT\}", lambda block: block[1].replace("\n", " "), text, flags=re.DOTALL)
     rows = re.findall(r"^([a-z ]+)\|([A-Za-z_]+)\|([a-z/, ]+)\|", text, re.MULTILINE)
     told = {}
     for name, field, kind in rows[1:]:

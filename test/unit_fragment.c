@@ -47,7 +47,7 @@ static void encode(struct fragment_set *set, size_t pack_size, unsigned k, unsig
 static int check(const uint8_t *bytes, size_t size, struct err *err)
 {
     struct fragment fragment;
-    *err = (struct err)ERR_INIT;
+    *err = ERR_INIT;
     if (fragment_parse(&fragment, bytes, size, err) != 0)
         return -1;
     return fragment_verify(&fragment, err);

@@ -43,10 +43,7 @@ struct err {
     char text[ERR_TEXT_MAX];
 };
 
-#define ERR_INIT                                                                                   \
-    {                                                                                              \
-        ERR_NONE, ""                                                                               \
-    }
+#define ERR_INIT   ((struct err){ERR_NONE, ""})
 #define MUST_CHECK __attribute__((warn_unused_result))
 
 /* Fill err (which may be NULL) and return -1, so that `return err_set(...)` is one line. */
