@@ -31,6 +31,7 @@ struct hard_link {
     char *folder;      /* the dest's path */
     char name[TREE_NAME_MAX + 1];
     struct waiting_name *waiting;
+    struct stat file; /* as this run wrote it, when it is wary; st_ino 0: it did not */
 };
 
 static void inode_key(uint8_t key[ID_SIZE], const struct tree_entry *entry)
@@ -46,6 +47,40 @@ static void inode_key(uint8_t key[ID_SIZE], const struct tree_entry *entry)
     crypto_generichash_final(&state, key, ID_SIZE);
 }
 
+void link_set_file(struct hard_link *link, const struct stat *stat)
+{
+    link->file = *stat;
+}
+
+/* An inode's number can belong to another file soon after: what only root could give to that, its
+ * owner, tells them apart, and what it holds those of one owner. */
+static bool is_as_written(const struct stat *file, const struct stat *now)
+{
+    return file->st_dev == now->st_dev && file->st_ino == now->st_ino &&
+           file->st_uid == now->st_uid && file->st_size == now->st_size &&
+           file->st_mtim.tv_sec == now->st_mtim.tv_sec &&
+           file->st_mtim.tv_nsec == now->st_mtim.tv_nsec;
+}
+
+static bool is_same(const struct stat *a, const struct stat *b)
+{
+    return a->st_dev == b->st_dev && a->st_ino == b->st_ino;
+}
+
+/* Links the file of this folder, unless somebody gave its name to another one. */
+static int link_to(const struct hard_link *link, int folder, int to, const char *temporary,
+                   struct err *err)
+{
+    struct stat here;
+    if (linkat(folder, link->name, to, temporary, 0) != 0)
+        return err_errno(err, "linking it to its other name");
+    if (link->file.st_ino == 0 || (fstatat(to, temporary, &here, AT_SYMLINK_NOFOLLOW) == 0 &&
+                                   is_as_written(&link->file, &here)))
+        return 0;
+    (void)unlinkat(to, temporary, 0);
+    return err_set(err, ERR_EXISTS, "its other name was given to another file");
+}
+
 static int make_link(struct recover *recover, const struct hard_link *link, const struct dest *dest,
                      const char *name, struct err *err)
 {
@@ -56,14 +91,12 @@ static int make_link(struct recover *recover, const struct hard_link *link, cons
         return -1;
     bool linked = fstatat(folder, link->name, &first, AT_SYMLINK_NOFOLLOW) == 0 &&
                   fstatat(dest->fd, name, &here, AT_SYMLINK_NOFOLLOW) == 0 &&
-                  first.st_dev == here.st_dev && first.st_ino == here.st_ino;
+                  is_same(&first, &here);
     int result = linked ? 0 : dest_is_free(recover, dest, name, err);
     if (result == 0 && !linked) {
         temporary_name(recover, temporary);
-        result = linkat(folder, link->name, dest->fd, temporary, 0);
-        if (result != 0)
-            err_errno(err, "linking it to its other name");
-        else
+        result = link_to(link, folder, dest->fd, temporary, err);
+        if (result == 0)
             result = dest_publish(recover, dest, temporary, name, err);
     }
     close(folder);
