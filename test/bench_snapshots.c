@@ -14,6 +14,8 @@
 #include "cli/remote/index_packs.h"
 #include "cli/remote/snapshots.h"
 #include "cli/vault/index.h"
+#include "node/trust/record.h"
+#include "node/trust/writer_cert.h"
 #include "test/bench_base.h"
 #include "test/fake_node.h"
 #include "test/remove_tree.h"

@@ -15,6 +15,7 @@
 #include "node/sync/revoke.h"
 #include "node/transfer/get_pack.h"
 #include "node/transfer/put_pack.h"
+#include "node/trust/record.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

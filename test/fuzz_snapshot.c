@@ -7,6 +7,7 @@
 #include "cli/vault/snapshot.h"
 #include "coding/base/alloc.h"
 #include "coding/base/bytes.h"
+#include "node/trust/record.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -8,7 +8,10 @@
 
 #include "node/common/wire.h"
 #include "node/trust/envelope.h"
-#include "node/trust/statement.h"
+#include "node/trust/grant.h"
+#include "node/trust/receipt.h"
+#include "node/trust/record.h"
+#include "node/trust/writer_cert.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -7,6 +7,7 @@
 
 #include "coding/base/hash.h"
 #include "node/store/trailer.h"
+#include "node/trust/grant.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

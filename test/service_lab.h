@@ -36,7 +36,9 @@
 #include "node/serve/service.h"
 #include "node/store/store.h"
 #include "node/trust/cert.h"
+#include "node/trust/grant.h"
 #include "node/trust/node_keys.h"
+#include "node/trust/writer_cert.h"
 #include "test/free_port.h"
 #include "test/remove_tree.h"
 

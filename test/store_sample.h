@@ -9,6 +9,9 @@
 
 #include "coding/fragment_set.h"
 #include "node/store/store.h"
+#include "node/trust/grant.h"
+#include "node/trust/record.h"
+#include "node/trust/writer_cert.h"
 
 static struct cluster_id sample_cluster;
 static struct node_id sample_node;

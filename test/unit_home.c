@@ -19,6 +19,7 @@
 #include "cli/home/home.h"
 #include "cli/home/home_internal.h"
 #include "coding/base/bytes.h"
+#include "node/trust/writer_cert.h"
 #include "test/remove_tree.h"
 
 static char folder[64];

@@ -13,6 +13,7 @@
 #include "cli/vault/keys.h"
 #include "coding/base/alloc.h"
 #include "coding/base/bytes.h"
+#include "node/trust/writer_cert.h"
 
 /* The phrase of the secret 00 01 ... 1f. */
 static const char golden_phrase[] =

@@ -16,6 +16,7 @@
 #include "node/peers/ask.h"
 #include "node/peers/round.h"
 #include "node/sync/records.h"
+#include "node/trust/record.h"
 
 #define ANSWER_MS 2000
 #define HASHES    8

@@ -16,6 +16,7 @@
 #include "node/store/holders.h"
 #include "node/transfer/send.h"
 #include "node/trust/node_keys.h"
+#include "node/trust/receipt.h"
 
 #define NODES     3
 #define CALLS_MAX 16

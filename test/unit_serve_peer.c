@@ -13,6 +13,9 @@
 #include "node/common/wire.h"
 #include "node/peers/ask.h"
 #include "node/serve/serve_peer.h"
+#include "node/trust/receipt.h"
+#include "node/trust/record.h"
+#include "node/trust/writer_cert.h"
 
 static struct lab lab;
 static struct counters counters;
@@ -205,6 +208,11 @@ static void nothing_is_kept_without_a_good_grant(void **state)
     struct vault_id vault = {{4}};
     p.pin.vault = wire_view(vault.bytes, ID_SIZE);
     expect(ERR_DENIED, &p.request, set.bytes[0], set.size);
+    free(p.grant);
+
+    put_init(&p, &pack.id, pack.size); /* pinned for a record beyond those that there can be */
+    p.pin.number = RECORD_NUMBER_MAX + 1;
+    expect(ERR_FORMAT, &p.request, set.bytes[0], set.size);
     free(p.grant);
 
     struct lab honest = lab; /* a writer that may only read */

@@ -14,6 +14,7 @@
 #include "cli/vault/snapshot.h"
 #include "coding/base/alloc.h"
 #include "coding/base/bytes.h"
+#include "node/trust/record.h"
 #include "test/vault_sample.h"
 
 static char home[] = "/home/ada", etc[] = "/etc/\xff\n", nightly[] = "nightly";

@@ -1,4 +1,5 @@
 /* Fragments in the store: what comes back, what is not taken, what is bad, and when there is no room. */
+#include "node/trust/record.h"
 #include "test/store_bench.h"
 
 #include <sys/mount.h>

@@ -1,4 +1,5 @@
 /* Records in the store. */
+#include "node/trust/record.h"
 #include "test/store_bench.h"
 
 static void records_are_kept_listed_and_checked(void **state)

@@ -10,6 +10,7 @@
 #include "cli/lab/process.h"
 #include "cli/lab/show.h"
 #include "cli/lab/up.h"
+#include "cli/ui/exit_code.h"
 #include "cli/ui/options.h"
 #include "cli/ui/output.h"
 
@@ -52,6 +53,7 @@ static int cmd_lab_up(int argc, char **argv)
     };
     struct command_line line = {
         .name = "ecbak lab up",
+        .exits = EXIT_BIT(EXIT_FULL),
         .synopsis = "[OPTION]...",
         .about =
             "Starts a cluster on this machine's loopback, with an authority, keys and "

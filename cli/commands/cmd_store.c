@@ -8,6 +8,7 @@
 #include "cli/files/exclude.h"
 #include "cli/home/home.h"
 #include "cli/store/store_run.h"
+#include "cli/ui/exit_code.h"
 #include "cli/ui/options.h"
 #include "cli/ui/output.h"
 #include "cli/ui/progress.h"
@@ -199,6 +200,8 @@ int cmd_store(int argc, char **argv)
     };
     struct command_line line = {
         .name = "ecbak store",
+        .exits = EXIT_BIT(EXIT_INCOMPLETE) | EXIT_BIT(EXIT_TOO_FEW) | EXIT_BIT(EXIT_KEY) |
+                 EXIT_BIT(EXIT_FULL),
         .synopsis = "[OPTION]... PATH...",
         .about = about,
         .examples = "  ecbak store ~/work\n"

@@ -290,6 +290,8 @@ char *member_event_text(char to[MEMBER_EVENT_TEXT_MAX], const struct member_even
         before = ", says ";
     } else if (strcmp(event->kind, "conflict") == 0) {
         before = ", the same name at ";
+    } else if (strcmp(event->kind, "copied") == 0) {
+        before = ", its key is at another machine too: ";
     } else if (strcmp(event->kind, "joined") == 0) {
         before = " (";
         detail = event->address;

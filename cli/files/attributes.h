@@ -33,7 +33,7 @@ struct file_at {
 };
 
 /* Fills everything in entry but its name, hard link, contents and target. -1: extended attributes
- * could not be read; the rest of entry is good then. */
+ * or flags could not be read; the rest of entry is good then. */
 int attributes_read(struct attributes *attributes, struct tree_entry *entry,
                     const struct walk_stat *stat, struct file_at file, struct err *err) MUST_CHECK;
 
@@ -46,7 +46,7 @@ struct attributes_policy {
 /* Who an entry's owner and group are here, going by name unless the policy says otherwise. */
 void attributes_owner(struct attributes *attributes, const struct tree_entry *entry,
                       const struct attributes_policy *policy, uid_t *uid, gid_t *gid);
-/* Puts them back (to an open descriptor, or one of O_PATH: nothing is told by its name, which somebody
+/* Puts them back, but for flags (inode_flags.h; to an open descriptor, or one of O_PATH: nothing is told by its name, which somebody
  * else may have given to another file meanwhile), in the order in which they do not undo each other: owner (clears set-user-id and
  * capabilities), extended attributes (need write permission), mode, access lists (change the mode's
  * group bits), times. Goes on after a failure; -1 with the first one. A set-user-id or set-group-id

@@ -25,7 +25,7 @@
 #include "cli/files/walk.h"
 #include "coding/base/bytes.h"
 #include "coding/base/err.h"
-#include "node/trust/statement.h"
+#include "coding/base/id.h"
 
 #define FILE_STATE_KEY_SIZE    16
 #define FILE_STATE_PIECE_BYTES (256u * 1024) /* a piece is ended when it has this many */

@@ -16,7 +16,7 @@
 #include <stdint.h>
 
 #include "coding/base/err.h"
-#include "node/trust/statement.h"
+#include "coding/base/id.h"
 
 struct head {
     struct writer_id writer;

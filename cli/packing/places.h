@@ -16,7 +16,7 @@
 
 #include "cli/base/id_list.h"
 #include "cli/home/file_state.h"
-#include "node/trust/statement.h"
+#include "coding/base/id.h"
 
 #define NO_PACK UINT32_MAX
 

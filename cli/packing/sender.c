@@ -6,6 +6,8 @@
 
 #include "cli/base/threads.h"
 #include "coding/base/alloc.h"
+#include "node/trust/grant.h"
+#include "node/trust/writer_cert.h"
 
 struct sender {
     struct sender_options options;

@@ -28,6 +28,7 @@ struct waiting_name {
 struct hard_link {
     enum link_state state;
     enum err_code why; /* LINK_BAD */
+    uint32_t flags;    /* that lock it: for when all names are made */
     char *folder;      /* the dest's path */
     char name[TREE_NAME_MAX + 1];
     struct waiting_name *waiting;
@@ -67,17 +68,29 @@ static bool is_same(const struct stat *a, const struct stat *b)
     return a->st_dev == b->st_dev && a->st_ino == b->st_ino;
 }
 
+/* It is forbidden by a flag of the file, or of the folder that the link is to be in. */
+static int link_refusal(const struct hard_link *link, int folder, const struct dest *dest,
+                        struct err *err)
+{
+    int number = errno;
+    const char *lock = number == EPERM ? flags_lock(folder, link->name) : NULL;
+    if (lock != NULL)
+        return err_set(err, ERR_IO, "its other name %s is %s", link->name, lock);
+    errno = number;
+    return flags_refusal(dest, NULL, "linking it to its other name", err);
+}
+
 /* Links the file of this folder, unless somebody gave its name to another one. */
-static int link_to(const struct hard_link *link, int folder, int to, const char *temporary,
-                   struct err *err)
+static int link_to(const struct hard_link *link, int folder, const struct dest *dest,
+                   const char *temporary, struct err *err)
 {
     struct stat here;
-    if (linkat(folder, link->name, to, temporary, 0) != 0)
-        return err_errno(err, "linking it to its other name");
-    if (link->file.st_ino == 0 || (fstatat(to, temporary, &here, AT_SYMLINK_NOFOLLOW) == 0 &&
+    if (linkat(folder, link->name, dest->fd, temporary, 0) != 0)
+        return link_refusal(link, folder, dest, err);
+    if (link->file.st_ino == 0 || (fstatat(dest->fd, temporary, &here, AT_SYMLINK_NOFOLLOW) == 0 &&
                                    is_as_written(&link->file, &here)))
         return 0;
-    (void)unlinkat(to, temporary, 0);
+    (void)unlinkat(dest->fd, temporary, 0);
     return err_set(err, ERR_EXISTS, "its other name was given to another file");
 }
 
@@ -95,7 +108,7 @@ static int make_link(struct recover *recover, const struct hard_link *link, cons
     int result = linked ? 0 : dest_is_free(recover, dest, name, err);
     if (result == 0 && !linked) {
         temporary_name(recover, temporary);
-        result = link_to(link, folder, dest->fd, temporary, err);
+        result = link_to(link, folder, dest, temporary, err);
         if (result == 0)
             result = dest_publish(recover, dest, temporary, name, err);
     }
@@ -136,6 +149,7 @@ bool link_join(struct recover *recover, struct dest *dest, const struct tree_ent
         recover->links =
             alloc_grow(recover->links, recover->link_count + 1, sizeof(recover->links[0]));
         *link = alloc_zero(1, sizeof(**link));
+        (*link)->flags = entry->flags & INODE_FLAGS_LOCKING;
         (*link)->folder = alloc_text(dest->path);
         memcpy((*link)->name, name, sizeof(name));
         recover->links[recover->link_count++] = *link;
@@ -195,6 +209,24 @@ void link_finish(struct recover_worker *worker, struct hard_link *link, enum err
         dest_drop(worker, waiting->dest);
         free(waiting);
         waiting = next;
+    }
+}
+
+void links_lock(struct recover *recover)
+{
+    for (size_t i = 0; i < recover->link_count; i++) {
+        const struct hard_link *link = recover->links[i];
+        struct err err = ERR_INIT;
+        if (link->state != LINK_GOOD || link->flags == 0)
+            continue;
+        int fd = dest_reopen(recover, link->folder, &err);
+        if (fd < 0) {
+            recover_problem(recover, NULL, link->name, strlen(link->name), &err);
+            continue;
+        }
+        const struct dest folder = {.fd = fd, .path = link->folder};
+        flags_complete(recover, &folder, link->name, link->flags);
+        close(fd);
     }
 }
 

@@ -11,6 +11,8 @@
 #include "cli/store/store_run_internal.h"
 #include "coding/base/alloc.h"
 #include "node/common/clock.h"
+#include "node/trust/record.h"
+#include "node/trust/writer_cert.h"
 
 #define HOST_NAME_MAX_SIZE 256
 
@@ -19,6 +21,24 @@ static int send_record(struct store_run *run, const uint8_t *bytes, size_t size,
     uint32_t others = run->status.members_known > 0 ? run->status.members_known - 1 : 0;
     uint32_t wanted = run->result->parity + 1 < others ? run->result->parity + 1 : others;
     return client_put_record(run->client, bytes, size, wanted, &run->result->record_others, err);
+}
+
+int renew_numbers(struct store_run *run, struct err *err)
+{
+    const struct own_record *found = &run->list.newest;
+    const struct newest_known newest = {.cluster = &run->status.cluster,
+                                        .number = found->bytes != NULL ? found->number : 0,
+                                        .hash = &found->hash,
+                                        .all_asked =
+                                            run->list.nodes_answered == run->list.nodes_asked};
+    bool renewed;
+    if (vault_renew_sequence(run->pipeline.vault, &newest, &renewed, err) != 0)
+        return -1;
+    if (renewed)
+        job_notice(run->pipeline.report,
+                   "the vault's record numbers were lost on this machine: they go on behind the "
+                   "newest record that it and the cluster have");
+    return 0;
 }
 
 int publish_pending(struct store_run *run, struct err *err)

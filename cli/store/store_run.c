@@ -2,7 +2,7 @@
  *
  *   1. lock the vault, ask the node who and how many we are
  *   2. read the vault's records and what of their index the cache does not know yet
- *   3. send the last own record if it never went out; go on from the newest one that the cluster has
+ *   3. record numbers that are lost are made anew; send the last own record if it never went out; go on from the newest one that the cluster has
  *   4. reserve this snapshot's number: everything that is pinned from here on is pinned for it
  *   5. are the packs that the last store left still whole? what is not is read again
  *   6. walk, read, pack, send; then the index
@@ -93,6 +93,8 @@ static int prepare(struct store_run *run, struct err *err)
         0) /* an index pack that cannot be fetched only means that some chunks are sent again */
         result =
             index_packs_load(run->cache, pipeline->vault->keys, run->client, &run->list, NULL, err);
+    if (result == 0 && !options->dry_run)
+        result = renew_numbers(run, err);
     if (result == 0 && !options->dry_run)
         result = publish_pending(run, err);
     if (result == 0 && !options->dry_run)

@@ -54,6 +54,8 @@ void remember(struct store_run *run);
 
 /* ---- store_publish.c ------------------------------------------------------------------------- */
 
+/* Makes the record numbers anew when they are lost here, and says so. */
+int renew_numbers(struct store_run *run, struct err *err) MUST_CHECK;
 /* Sends the newest own record when the nodes do not have it (an earlier store was stopped between
  * saving and sending it). */
 int publish_pending(struct store_run *run, struct err *err) MUST_CHECK;

@@ -10,6 +10,7 @@
  *   5        seals snapshots (XChaCha20-Poly1305)
  */
 #include "cli/vault/keys.h"
+#include "node/trust/writer_cert.h"
 
 #include <string.h>
 

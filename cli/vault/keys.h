@@ -16,7 +16,7 @@
 #include <stdint.h>
 
 #include "coding/base/err.h"
-#include "node/trust/statement.h"
+#include "coding/base/id.h"
 
 #define VAULT_SECRET_SIZE 32
 #define PHRASE_WORDS      25

@@ -34,6 +34,7 @@
 #include "cli/vault/compact.h"
 #include "cli/vault/pack.h"
 #include "coding/base/alloc.h"
+#include "node/trust/record.h"
 
 #define SNAPSHOT_VERSION         1
 #define SNAPSHOT_VERSION_REPLACE 2

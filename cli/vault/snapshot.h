@@ -16,6 +16,7 @@
 #include "cli/vault/chunker.h"
 #include "cli/vault/keys.h"
 #include "coding/base/err.h"
+#include "node/trust/record.h"
 
 #define SNAPSHOT_PATHS_MAX 1024
 #define SNAPSHOT_TAGS_MAX  64

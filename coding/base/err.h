@@ -34,6 +34,8 @@ enum err_code {
     ERR_KEY = 15,       /* a wrong key or phrase */
     ERR_USAGE = 16,     /* the command line is wrong */
     ERR_CANCELLED = 17, /* stopped on request */
+    ERR_LEFT = 18,      /* a member no more, for good: trying again changes nothing */
+    ERR_LAST = ERR_LEFT,
 };
 
 struct err {

@@ -19,9 +19,9 @@
 #include <stdint.h>
 
 #include "coding/base/err.h"
+#include "coding/base/id.h"
 #include "coding/base/protocol.h"
 #include "node/trust/pin.h"
-#include "node/trust/statement.h"
 
 #define CLIENT_CALLS_MAX      16
 #define CLIENT_PIN_MAX        2048
@@ -49,6 +49,7 @@ struct counter {
 #define CLIENT_INCOMPATIBLE_MAX 64
 
 #define CLIENT_TROUBLES_MAX 8
+#define CLIENT_TROUBLE_MAX  320
 
 struct node_status {
     struct cluster_id cluster;
@@ -67,7 +68,7 @@ struct node_status {
     struct protocol protocol;
     char incompatible[CLIENT_INCOMPATIBLE_MAX][112]; /* a sentence each */
     size_t incompatible_count;
-    char troubles[CLIENT_TROUBLES_MAX][256]; /* a sentence each */
+    char troubles[CLIENT_TROUBLES_MAX][CLIENT_TROUBLE_MAX]; /* a sentence each */
     size_t trouble_count;
 };
 
@@ -75,9 +76,9 @@ struct member_info {
     struct node_id id;
     uint8_t curve[32]; /* zeros: an older node did not say */
     char name[32], zone[32], address[64], version[32];
-    char trouble[128];        /* beside its state: "" when nothing is wrong */
-    char state[16];           /* alive suspect away dead left revoked incompatible */
-    struct protocol protocol; /* {0, 0}: not known */
+    char trouble[CLIENT_TROUBLE_MAX]; /* beside its state: "" when nothing is wrong */
+    char state[16];                   /* alive suspect away dead left revoked incompatible */
+    struct protocol protocol;         /* {0, 0}: not known */
     uint64_t incarnation, capacity_bytes, used_bytes;
     double rtt_ms;      /* < 0: not known */
     bool rtt_estimated; /* not measured: what others of its zone are away */

@@ -6,6 +6,7 @@
 #include "coding/base/alloc.h"
 #include "node/api/client_call.h"
 #include "node/common/wire.h"
+#include "node/trust/record.h"
 
 #define RECORDS_BYTES_MAX ((size_t)512 << 20)
 #define NODES_MAX         65536

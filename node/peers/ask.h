@@ -11,9 +11,9 @@
 #include <stdint.h>
 
 #include "coding/base/err.h"
+#include "coding/base/id.h"
 #include "node/net/transport.h"
 #include "node/peers/peer.pb-c.h"
-#include "node/trust/statement.h"
 
 #define ASK_PACKS_MAX      2048          /* in one LocatePacks or PinPacks */
 #define ASK_HASHES_MAX     4096          /* in one ListRecordsReply */

@@ -13,7 +13,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "node/trust/statement.h"
+#include "coding/base/id.h"
 
 #define HEALTH_NODES_MAX      256
 #define HEALTH_DOUBT_FIRST_MS 5000

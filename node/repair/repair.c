@@ -14,6 +14,8 @@
 #include "node/transfer/fetch.h"
 #include "node/transfer/send.h"
 #include "node/transfer/tell_holders.h"
+#include "node/trust/grant.h"
+#include "node/trust/writer_cert.h"
 
 /* The grant from one holder; NULL when it has none. */
 static uint8_t *grant_from(struct nodes *nodes, size_t node, const struct object_id *object,

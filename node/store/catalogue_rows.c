@@ -10,6 +10,18 @@
 
 /* ---- fragments ---- */
 
+/* A statement about one fragment. */
+static int run_named(struct catalogue *c, enum sql_query query, const struct object_id *object,
+                     uint32_t index, struct err *err)
+{
+    sqlite3_stmt *s = sql_statement(c, query, err);
+    if (s == NULL)
+        return -1;
+    sql_bind_bytes(s, 1, object->bytes, ID_SIZE);
+    sql_bind_number(s, 2, index);
+    return sql_run(c, s, err);
+}
+
 int catalogue_add_fragment(struct catalogue *c, const struct fragment_info *info,
                            const struct holders *holders, struct err *err)
 {
@@ -27,7 +39,8 @@ int catalogue_add_fragment(struct catalogue *c, const struct fragment_info *info
     sql_bind_number(s, 7, info->pack_bytes);
     sql_bind_number(s, 8, info->file_bytes);
     sql_bind_bytes(s, 9, holders->node, (size_t)holders->count * ID_SIZE);
-    return sql_run(c, s, err);
+    return sql_run(c, s, err) != 0 ? -1
+                                   : run_named(c, SQL_REMOVE_LOST, &info->object, info->index, err);
 }
 
 /* A row may be damaged like any byte on a disk. */
@@ -90,12 +103,31 @@ int catalogue_set_holders(struct catalogue *c, const struct object_id *object, u
 int catalogue_remove_fragment(struct catalogue *c, const struct object_id *object, uint32_t index,
                               struct err *err)
 {
-    sqlite3_stmt *s = sql_statement(c, SQL_REMOVE_FRAGMENT, err);
-    if (s == NULL)
+    return run_named(c, SQL_REMOVE_FRAGMENT, object, index, err);
+}
+
+int catalogue_lose_fragment(struct catalogue *c, const struct object_id *object, uint32_t index,
+                            struct err *err)
+{
+    return run_named(c, SQL_ADD_LOST, object, index, err) != 0
+               ? -1
+               : catalogue_remove_fragment(c, object, index, err);
+}
+
+int catalogue_forget_lost(struct catalogue *c, struct err *err)
+{
+    sqlite3_stmt *s = sql_statement(c, SQL_FORGET_LOST, err);
+    return s == NULL ? -1 : sql_run(c, s, err);
+}
+
+int catalogue_lost(struct catalogue *c, uint64_t *count, struct err *err)
+{
+    sqlite3_stmt *s = sql_statement(c, SQL_COUNT_LOST, err);
+    if (s == NULL || sql_step(c, s, err) != 1)
         return -1;
-    sql_bind_bytes(s, 1, object->bytes, ID_SIZE);
-    sql_bind_number(s, 2, index);
-    return sql_run(c, s, err);
+    *count = sql_column_number(s, 0);
+    sql_finish(s);
+    return 0;
 }
 
 /* Reads all rows of a bound statement that has a LIMIT of max. */
@@ -184,7 +216,7 @@ int catalogue_add_record(struct catalogue *c, const struct record_row *row, stru
 static bool read_record(sqlite3_stmt *s, struct record_row *row)
 {
     row->file_bytes = sql_column_number(s, 2);
-    return sql_column_bytes(s, 0, row->hash.bytes, ID_SIZE) &&
+    return row->file_bytes <= FILE_BYTES_MAX && sql_column_bytes(s, 0, row->hash.bytes, ID_SIZE) &&
            sql_column_bytes(s, 1, row->vault.bytes, ID_SIZE);
 }
 
@@ -232,6 +264,24 @@ int catalogue_list_records(struct catalogue *c, const struct vault_id *vault,
             return sql_malformed_row(s, err);
     sql_finish(s);
     return row < 0 ? -1 : 0;
+}
+
+/* ---- all of it ---- */
+
+int catalogue_remove_malformed(struct catalogue *c, struct err *err)
+{
+    static const enum sql_query of_tables[] = {
+        SQL_REMOVE_MALFORMED_FRAGMENTS, SQL_REMOVE_MALFORMED_RECORDS, SQL_REMOVE_MALFORMED_PINS};
+    for (size_t i = 0; i < sizeof(of_tables) / sizeof(of_tables[0]); i++) {
+        sqlite3_stmt *s = sql_statement(c, of_tables[i], err);
+        if (s == NULL)
+            return -1;
+        sql_bind_number(s, 1, FILE_BYTES_MAX);
+        sql_bind_number(s, 2, RS_TOTAL_MAX);
+        if (sql_run(c, s, err) != 0)
+            return -1;
+    }
+    return 0;
 }
 
 static int total(struct catalogue *c, enum sql_query query, uint64_t *count, uint64_t *bytes,

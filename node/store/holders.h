@@ -14,7 +14,7 @@
 #include <protobuf-c/protobuf-c.h>
 
 #include "coding/base/err.h"
-#include "node/trust/statement.h"
+#include "coding/base/id.h"
 
 #define HOLDERS_MAX 255
 

@@ -1,5 +1,8 @@
 /* What is signed is opened here, and counted when it is refused; the store has the rest. */
 #include "node/store/local.h"
+#include "node/trust/grant.h"
+#include "node/trust/record.h"
+#include "node/trust/writer_cert.h"
 
 int local_put_fragment(const struct local *local, const struct fragment_to_put *put,
                        struct err *err)

@@ -5,7 +5,7 @@
  * another node.
  *
  *   Trust    every byte is checked; nothing takes space without a writer's grant
- *   Errors   those of statement.h and store.h
+ *   Errors   those of writer_cert.h and store.h
  *   Memory   borrows store, keys and counters
  *   Threads  any
  */

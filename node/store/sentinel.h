@@ -18,7 +18,7 @@
 #include <stdint.h>
 
 #include "coding/base/err.h"
-#include "node/trust/statement.h"
+#include "coding/base/id.h"
 
 #define SENTINEL_NAME "sentinel"
 

@@ -21,7 +21,9 @@
 
 #include "coding/base/err.h"
 #include "node/store/holders.h"
+#include "node/trust/grant.h"
 #include "node/trust/pin.h"
+#include "node/trust/record.h"
 
 struct store;
 

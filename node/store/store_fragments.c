@@ -11,6 +11,7 @@
 #include "node/store/fragment_file.h"
 #include "node/store/store_internal.h"
 #include "node/store/trailer.h"
+#include "node/trust/grant.h"
 
 #define PACK_FRAGMENTS_MAX HOLDERS_MAX
 
@@ -37,15 +38,18 @@ static void drop(struct store *store, const struct object_id *object, uint32_t i
         store_set_aside(store, path);
     if (catalogue_find_fragment(store->catalogue, object, index, &info, NULL, &found, NULL) == 0 &&
         found && catalogue_begin(store->catalogue, false, NULL) == 0) {
-        if (catalogue_remove_fragment(store->catalogue, object, index, NULL) != 0) {
+        int removed = there ? catalogue_remove_fragment(store->catalogue, object, index, NULL)
+                            : catalogue_lose_fragment(store->catalogue, object, index, NULL);
+        if (removed != 0) {
             catalogue_rollback(store->catalogue);
         } else if (catalogue_commit(store->catalogue, NULL) == 0) {
             assert(store->fragments > 0);
             store->used_bytes -= info.file_bytes;
             store->fragments--;
-            store_count_lost(store, object, !there);
+            (void)!store_count_lost(store, NULL);
         }
     }
+    store->seen[object->bytes[0]].known = false;
     pthread_mutex_unlock(&store->lock);
 }
 
@@ -102,6 +106,8 @@ static int add_rows(struct store *store, const struct fragment_info *info,
         store_settle(store, info->file_bytes);
         store->fragments++;
         store->seen[info->object.bytes[0]].known = false; /* else its folder may look as it did */
+        if (store->lost > 0)
+            (void)!store_count_lost(store, NULL); /* it is kept: what is counted is only said */
     }
     pthread_mutex_unlock(&store->lock);
     return result;
@@ -314,11 +320,13 @@ int store_set_holders(struct store *store, const struct object_id *object, uint3
 
 /* ---- pins ---- */
 
+/* What a transaction takes out of the catalogue: settled when it is committed. */
 struct gone {
     uint64_t fragments, bytes;
 };
 
-/* Counts the fragments of a pack that are there in truth, and pins it if there are any. Inside a
+/* Counts the fragments of a pack that are there in truth, and pins it if there are any. A file of
+ * another size than its row says is left for store_look, which finds out what it is. Inside a
  * transaction. */
 static int pin_pack(struct store *store, const struct pack_id *pack, const struct pin *pin,
                     struct fragment_info *infos, uint32_t *held, struct gone *gone, struct err *err)
@@ -333,17 +341,14 @@ static int pin_pack(struct store *store, const struct pack_id *pack, const struc
         if (!id_equal(&infos[i].vault, &pin->vault))
             continue;
         store_fragment_path(store, path, &infos[i].object, infos[i].index);
-        bool there = lstat(path, &status) == 0 && S_ISREG(status.st_mode);
-        if (there && (uint64_t)status.st_size == infos[i].file_bytes) {
+        if (lstat(path, &status) == 0 && S_ISREG(status.st_mode) &&
+            (uint64_t)status.st_size == infos[i].file_bytes) {
             (*held)++;
             continue;
         }
-        if (catalogue_remove_fragment(store->catalogue, &infos[i].object, infos[i].index, err) != 0)
+        if (catalogue_lose_fragment(store->catalogue, &infos[i].object, infos[i].index, err) != 0)
             return -1;
-        if (there)
-            store_set_aside(store, path);
-        else
-            store_count_lost(store, &infos[i].object, 1);
+        store->seen[infos[i].object.bytes[0]].known = false;
         gone->fragments++;
         gone->bytes += infos[i].file_bytes;
     }
@@ -369,10 +374,11 @@ static int do_pin_packs(struct store *store, const struct pack_id *packs, size_t
         else
             result = catalogue_commit(store->catalogue, err);
     }
-    if (result == 0) {
-        assert(store->fragments >= gone.fragments);
+    if (result == 0 && gone.fragments > 0) {
+        assert(store->fragments >= gone.fragments && store->used_bytes >= gone.bytes);
         store->fragments -= gone.fragments;
         store->used_bytes -= gone.bytes;
+        (void)!store_count_lost(store, NULL);
     }
     pthread_mutex_unlock(&store->lock);
     free(infos);

@@ -6,6 +6,8 @@
 #include <unistd.h>
 
 #include "node/store/store_internal.h"
+#include "node/trust/record.h"
+#include "node/trust/writer_cert.h"
 
 #define PAGE_ROWS 64
 

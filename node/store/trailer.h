@@ -31,6 +31,7 @@
 #include "coding/base/err.h"
 #include "coding/base/hash.h"
 #include "node/store/store.h"
+#include "node/trust/grant.h"
 
 #define TRAILER_HEAD_SIZE 88
 #define TRAILER_SIZE_MAX  (TRAILER_HEAD_SIZE + GRANT_BYTES_MAX + HOLDERS_MAX * ID_SIZE + HASH_SIZE)

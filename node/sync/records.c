@@ -12,6 +12,8 @@
 #include "node/common/wire.h"
 #include "node/peers/ask.h"
 #include "node/peers/round.h"
+#include "node/trust/record.h"
+#include "node/trust/writer_cert.h"
 
 #define PULL_FLIGHTS     8
 #define PUSH_GRACE_MS    300

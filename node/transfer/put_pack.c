@@ -13,6 +13,8 @@
 #include "node/store/holders.h"
 #include "node/transfer/send.h"
 #include "node/transfer/tell_holders.h"
+#include "node/trust/grant.h"
+#include "node/trust/writer_cert.h"
 
 static int check_grant(const struct local *local, size_t pack_size, const struct put_terms *terms,
                        struct grant *opened, struct err *err)

@@ -13,6 +13,7 @@
 #include "node/placement/choice.h"
 #include "node/placement/pace.h"
 #include "node/store/holders.h"
+#include "node/trust/receipt.h"
 
 #define TICK_MS       250
 #define LATE_FIRST_MS 3000 /* see pace.h */

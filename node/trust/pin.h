@@ -9,7 +9,7 @@
 #include <stdint.h>
 
 #include "coding/base/err.h"
-#include "node/trust/statement.h"
+#include "coding/base/id.h"
 #include "node/trust/statement.pb-c.h"
 
 /* Record `number` of a writer of a vault. */
