@@ -132,6 +132,9 @@ def no_space():
         os.mkdir(small)
         subprocess.run(["mount", "-t", "tmpfs", "-o", "size=3m", "tmpfs", small], check=True)
         mounts.callback(subprocess.run, ["umount", small], check=True)
+        refused = lab.recover(small).expect(FAILED)  # a new tmpfs lets everybody write
+        assert refused.json["error"] == "denied" and "--into-shared" in refused.err, refused.err
+        os.chmod(small, 0o755)
         result = lab.recover(small).expect(FULL)
         assert "No space left on device" in result.err and result.json["files"] > 0, (result.err, result.json)
 

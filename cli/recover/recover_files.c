@@ -114,9 +114,11 @@ struct output_file *output_new(struct dest *dest, const struct tree_entry *entry
 
 static int make_file(struct recover *recover, struct output_file *output, struct err *err)
 {
-    /* Made with its mode where nobody else could read it for that: saves changing it later. */
+    /* Made with its mode where nobody else comes to it before the folder is complete: saves changing
+     * it later. An access list makes another thing of the mode's group bits. */
     const struct tree_entry *entry = output->entry;
-    bool own = entry->uid == recover->uid && entry->gid == recover->gid;
+    bool own = entry->uid == recover->uid && entry->gid == recover->gid && output->dest->fresh &&
+               entry->xattr_count == 0;
     temporary_name(recover, output->temporary);
     job_now(recover->progress, output->dest->path, entry->name, entry->name_size);
     output->fd = openat(output->dest->fd, output->temporary,
@@ -132,14 +134,18 @@ static int make_file(struct recover *recover, struct output_file *output, struct
     return 0;
 }
 
-/* Opens what make_file made, and nothing else that may have come to its name. */
-static int open_again(struct output_file *output, struct err *err)
+/* Opens what make_file made, and nothing else that may have come to its name: a file of that inode that
+ * is ours and has no other name, since a number alone can soon be another file's. */
+static int open_again(const struct recover *recover, struct output_file *output, struct err *err)
 {
     struct stat stat;
     int fd = openat(output->dest->fd, output->temporary, O_RDWR | O_NOFOLLOW | O_CLOEXEC);
     if (fd < 0)
         return err_errno(err, "opening the file again");
-    if (fstat(fd, &stat) != 0 || stat.st_dev != output->device || stat.st_ino != output->inode) {
+    bool other = fstat(fd, &stat) != 0 || !S_ISREG(stat.st_mode) ||
+                 (recover->wary && (stat.st_dev != output->device || stat.st_ino != output->inode ||
+                                    stat.st_uid != recover->uid || stat.st_nlink != 1));
+    if (other) {
         close(fd);
         return err_set(err, ERR_EXISTS, "somebody put another file in its place");
     }
@@ -153,7 +159,7 @@ static int open_output(struct recover *recover, struct output_file *output, stru
     if (output->fd >= 0)
         return 0;
     bool made = output->temporary[0] != '\0';
-    if ((made ? open_again(output, err) : make_file(recover, output, err)) != 0)
+    if ((made ? open_again(recover, output, err) : make_file(recover, output, err)) != 0)
         return -1;
     atomic_fetch_add(&recover->files_open, 1);
     return 0;
@@ -212,6 +218,7 @@ static int name_file(struct recover_worker *worker, struct output_file *output, 
     struct recover *recover = worker->recover;
     const struct tree_entry *entry = output->entry;
     struct err problem = ERR_INIT;
+    struct stat stat;
     int locked = -1, result = 0;
     if (attributes_apply(worker->attributes, entry, (struct file_at){.fd = output->fd},
                          &recover->policy, &problem) != 0)
@@ -220,6 +227,8 @@ static int name_file(struct recover_worker *worker, struct output_file *output, 
               entry->flags & ~INODE_FLAGS_LOCKING);
     if (output->link == NULL && (entry->flags & INODE_FLAGS_LOCKING) != 0)
         locked = fcntl(output->fd, F_DUPFD_CLOEXEC, 0);
+    if (output->link != NULL && recover->wary && fstat(output->fd, &stat) == 0)
+        link_set_file(output->link, &stat);
     if (close_output(recover, output) != 0) {
         result = err_errno(err, "closing");
     } else {

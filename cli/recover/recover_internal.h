@@ -5,6 +5,7 @@
  *   recover_order.c  what is planned is given out pack by pack
  *   recover_files.c  worker threads write files
  *   recover_dest.c   folders and names below DIR: nothing is followed, nothing is left half-made
+ *   recover_target.c DIR itself, and which folders root does not trust
  *   recover_links.c  names that share an inode
  *   recover_flags.c  flags (chattr), which come last
  *   remote/fetcher.c, remote/chunk_reader.c  packs and chunks
@@ -14,6 +15,7 @@
 
 #include <pthread.h>
 #include <stdatomic.h>
+#include <sys/stat.h>
 
 #include "cli/base/failure.h"
 #include "cli/base/id_map.h"
@@ -24,8 +26,10 @@
 #include "cli/remote/chunk_reader.h"
 #include "cli/vault/tree.h"
 
-#define RECOVER_THREADS_MAX 4  /* each has two segments open */
-#define TEMPORARY_MAX       40 /* a temporary name */
+#define RECOVER_THREADS_MAX 4 /* each has two segments open */
+#define FOLDER_FLAGS        (O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
+#define FOLDER_UNFINISHED   01700 /* the mode of a folder until it has its attributes */
+#define TEMPORARY_MAX       40    /* a temporary name */
 
 /* A folder below DIR. It gets its attributes when everything in it is done. */
 struct dest {
@@ -93,12 +97,15 @@ struct recover {
     struct cache *cache;
     struct fetcher *fetcher;
     struct order order;
-    int root;     /* DIR */
-    char **paths; /* wanted, as "/a/b"; none: everything */
+    int root;         /* DIR */
+    bool root_fresh;  /* made by this run */
+    mode_t root_mode; /* that it is to get at the end; 0: it keeps its own */
+    char **paths;     /* wanted, as "/a/b"; none: everything */
     size_t path_count;
     struct attributes_policy policy;
     uid_t uid;
     gid_t gid;
+    bool wary;    /* root's: somebody else may be at work beside it, and inodes are compared */
     uint64_t run; /* random: part of temporary names */
     _Atomic uint64_t numbers;
     _Atomic uint64_t files, directories, bytes;
@@ -141,12 +148,23 @@ void entry_name(char name[TREE_NAME_MAX + 1], const struct tree_entry *entry);
 /* One malloc'd block. */
 struct tree_entry *entry_copy(const struct tree_entry *entry);
 
+/* ---- recover_target.c ------------------------------------------------------------------------ */
+
+/* Opens DIR, making it when it is not there. */
+int target_open(struct recover *recover, struct err *err) MUST_CHECK;
+/* May root recover into this folder that was opened? entry: of one that was there, which the
+ * snapshot may have given to its owner; NULL: only our own is good. ERR_DENIED when not. */
+int folder_check(struct recover_worker *worker, const struct stat *stat,
+                 const struct tree_entry *entry, struct err *err) MUST_CHECK;
+
 /* ---- recover_dest.c -------------------------------------------------------------------------- */
 
 struct dest *dest_root(struct recover *recover);
 /* Makes or enters the folder that entry describes. */
-int dest_enter(struct recover *recover, struct dest *parent, const struct tree_entry *entry,
+int dest_enter(struct recover_worker *worker, struct dest *parent, const struct tree_entry *entry,
                bool apply, struct dest **dest, struct err *err) MUST_CHECK;
+/* Did a run that was stopped make it? */
+bool folder_is_unfinished(const struct recover *recover, const struct stat *stat);
 void dest_hold(struct dest *dest);
 /* With the last token the folder gets its attributes, and gives back its parent's. */
 void dest_drop(struct recover_worker *worker, struct dest *dest);
@@ -174,6 +192,8 @@ int dest_special(struct recover_worker *worker, struct dest *dest, const struct 
  * written, and returns true. False: this is the first; *link is to be given to link_finish. */
 bool link_join(struct recover *recover, struct dest *dest, const struct tree_entry *entry,
                struct hard_link **link);
+/* What the first name stands for: nothing else is linked. */
+void link_set_file(struct hard_link *link, const struct stat *stat);
 /* The first name is written, or not, and why: do the same for those that wait. */
 void link_finish(struct recover_worker *worker, struct hard_link *link, enum err_code why);
 /* The first name was there already, and stays as it is: the next one that is met is the first. */

@@ -230,7 +230,7 @@ static void recover_entry(struct tree_walk *walk, const struct tree_entry *entry
     if (entry->kind == ENTRY_FILE) {
         recover_file(walk, dest, entry);
     } else if (entry->kind == ENTRY_DIRECTORY) {
-        if (dest_enter(recover, dest, entry, want == WANT_ALL, &below, &err) != 0)
+        if (dest_enter(&walk->worker, dest, entry, want == WANT_ALL, &below, &err) != 0)
             recover_problem(recover, dest, entry->name, entry->name_size, &err);
         else
             push_frame(walk, below, entry->chunks, entry->chunk_count, want == WANT_ALL);
