@@ -70,9 +70,9 @@ static struct node *node_speaking(struct protocol protocol, int64_t idle_ms)
     struct err err = ERR_INIT;
     node->keys = node_keys_new();
     certify_now(&node->cert, node->keys, "node");
-    snprintf(node->peer.endpoint, sizeof(node->peer.endpoint), "tcp://127.0.0.1:%u", free_port());
+    node->peer.endpoint = at_port(free_port());
     memcpy(node->peer.curve, node->keys->curve_public, 32);
-    const struct link_options options = {.bind = node->peer.endpoint,
+    const struct link_options options = {.listen = endpoint_address(&node->peer.endpoint),
                                          .keys = node->keys,
                                          .cert = &node->cert,
                                          .authority_public = authority_public,
@@ -259,7 +259,7 @@ static void who_speaks_none_of_our_versions_is_refused_and_both_know_whom_and_wh
     assert_int_equal(caller->incompatible_count, 1);
     assert_memory_equal(caller->incompatible.node.bytes, old->cert.node.bytes, ID_SIZE);
     assert_int_equal(caller->incompatible_at.highest, PROTOCOL_HIGHEST);
-    assert_string_equal(caller->incompatible_address, old->peer.endpoint + strlen("tcp://"));
+    assert_string_equal(caller->incompatible_address, endpoint_address(&old->peer.endpoint));
     assert_int_equal(old->incompatible_count, 1);
     assert_memory_equal(old->incompatible.node.bytes, caller->cert.node.bytes, ID_SIZE);
     assert_int_equal(old->incompatible_at.lowest, 2);

@@ -23,6 +23,7 @@
 #include "cli/base/text.h"
 #include "coding/base/alloc.h"
 #include "node/common/clock.h"
+#include "node/common/endpoint.h"
 #include "node/common/wire.h"
 #include "node/trust/node_keys.h"
 
@@ -133,11 +134,13 @@ static void open_socket(struct invitation *v)
 
 static int listen_at(struct invitation *v, const char *where, struct err *err)
 {
-    char endpoint[160], secret_z85[41];
+    char secret_z85[41];
     uint8_t secret[32];
-    const int options[][2] = {{ZMQ_LINGER, 1000}, {ZMQ_RCVHWM, 64},
-                              {ZMQ_SNDHWM, 64},   {ZMQ_CURVE_SERVER, 1},
-                              {ZMQ_BACKLOG, 16},  {ZMQ_IPV6, strchr(where, '[') != NULL}};
+    const int options[][2] = {{ZMQ_LINGER, 1000},
+                              {ZMQ_RCVHWM, 64},
+                              {ZMQ_SNDHWM, 64},
+                              {ZMQ_CURVE_SERVER, 1},
+                              {ZMQ_BACKLOG, 16}};
     int64_t message_max = MESSAGE_MAX;
     char public_z85[41];
     if (zmq_curve_keypair(public_z85, secret_z85) != 0 ||
@@ -152,10 +155,9 @@ static int listen_at(struct invitation *v, const char *where, struct err *err)
     good = good && zmq_setsockopt(v->socket, ZMQ_CURVE_SECRETKEY, secret, sizeof(secret)) == 0;
     sodium_memzero(secret, sizeof(secret));
     sodium_memzero(secret_z85, sizeof(secret_z85));
-    snprintf(endpoint, sizeof(endpoint), "tcp://%.128s", where);
-    if (!good || zmq_bind(v->socket, endpoint) != 0)
+    if (!good)
         return err_set(err, ERR_IO, "listening at %s: %s", where, zmq_strerror(zmq_errno()));
-    return 0;
+    return endpoint_bind(v->socket, where, err);
 }
 
 int invite_open(struct invitation **invitation, const struct invite_options *options,

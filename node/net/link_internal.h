@@ -11,7 +11,6 @@
 #include <stdatomic.h>
 
 #include "node/net/link.h"
-#include "node/net/names.h"
 #include "node/net/transport.pb-c.h"
 #include "node/net/zap.h"
 #include "node/trust/node_keys.h"
@@ -40,8 +39,7 @@ enum link_count {
 /* A connection that we made. */
 struct pooled {
     struct link_peer peer;
-    struct route route;         /* our ROUTER's name for it, never used twice */
-    char at[LINK_ENDPOINT_MAX]; /* where we connected: an address, where the peer's has a name */
+    struct route route; /* our ROUTER's name for it, never used twice */
     bool welcomed;
     struct node_id node; /* once welcomed */
     uint64_t serial;
@@ -54,7 +52,6 @@ struct pooled {
 struct link {
     void *context, *inbox, *outbox, *monitor;
     struct zap *zap;
-    struct names *names;
     struct link_ops ops;
     const struct node_keys *keys;
     uint8_t authority_public[32];

@@ -25,7 +25,7 @@ static void pool_remove(struct link *link, struct pooled *pooled)
 {
     assert(link->pool_count > 0 && pooled >= link->pool && pooled < link->pool + link->pool_count);
     /* ENOENT: libzmq gave the endpoint up first. */
-    zmq_disconnect(link->outbox, pooled->at);
+    endpoint_disconnect(link->outbox, &pooled->peer.endpoint);
     *pooled = link->pool[--link->pool_count];
 }
 
@@ -69,7 +69,7 @@ bool link_ready(const struct link *link, const struct link_peer *peer)
     for (size_t i = 0; i < link->pool_count; i++) {
         const struct pooled *pooled = &link->pool[i];
         if (memcmp(pooled->peer.curve, peer->curve, sizeof(peer->curve)) == 0)
-            return pooled->welcomed && strcmp(pooled->peer.endpoint, peer->endpoint) == 0;
+            return pooled->welcomed && endpoint_equal(&pooled->peer.endpoint, &peer->endpoint);
     }
     return false;
 }
@@ -141,18 +141,16 @@ static int say_hello(struct link *link, const struct route *route, struct err *e
 static int pool_connect(struct link *link, const struct link_peer *peer, struct pooled **pooled,
                         struct err *err)
 {
-    char at[LINK_ENDPOINT_MAX];
-    if (names_resolve(link->names, peer->endpoint, at, sizeof(at), err) != 0)
-        return -1;
+    if (!endpoint_known(&peer->endpoint))
+        return err_set(err, ERR_IO, "it is not known where that node is");
     for (size_t i = 0; i < link->pool_count; i++)
-        if (strcmp(link->pool[i].at, at) == 0)
+        if (endpoint_equal(&link->pool[i].peer.endpoint, &peer->endpoint))
             pool_remove(link, &link->pool[i--]); /* another key lives there now */
     if (make_room(link, err) != 0)
         return -1;
     assert(link->pool_count < link->pool_max && pool_find(link, peer->curve) == NULL);
     struct pooled *p = &link->pool[link->pool_count];
     *p = (struct pooled){.peer = *peer, .made_ms = monotonic_ms(), .used_ms = monotonic_ms()};
-    memcpy(p->at, at, sizeof(at));
     struct writer name;
     writer_init(&name, p->route.bytes, sizeof(p->route.bytes));
     write_u8(&name, 'p'); /* a leading zero is libzmq's own */
@@ -161,8 +159,8 @@ static int pool_connect(struct link *link, const struct link_peer *peer, struct 
     p->route.size = name.used;
     if (zmq_setsockopt(link->outbox, ZMQ_CURVE_SERVERKEY, peer->curve, 32) != 0 ||
         zmq_setsockopt(link->outbox, ZMQ_CONNECT_ROUTING_ID, p->route.bytes, p->route.size) != 0 ||
-        zmq_connect(link->outbox, at) != 0)
-        return err_set(err, ERR_IO, "connecting to %s: %s", peer->endpoint,
+        endpoint_connect(link->outbox, &peer->endpoint) != 0)
+        return err_set(err, ERR_IO, "connecting to %s: %s", peer->endpoint.text,
                        zmq_strerror(zmq_errno()));
     link->pool_count++;
     if (say_hello(link, &p->route, err) != 0) {
@@ -177,7 +175,7 @@ int link_send(struct link *link, const struct link_peer *peer, uint64_t call, ui
               zmq_msg_t *body, zmq_msg_t *payload, struct err *err)
 {
     struct pooled *pooled = pool_find(link, peer->curve);
-    if (pooled != NULL && strcmp(pooled->peer.endpoint, peer->endpoint) != 0) {
+    if (pooled != NULL && !endpoint_equal(&pooled->peer.endpoint, &peer->endpoint)) {
         pool_remove(link, pooled); /* it moved */
         pooled = NULL;
     }
@@ -193,7 +191,7 @@ int link_send(struct link *link, const struct link_peer *peer, uint64_t call, ui
     if (wire_send(link->outbox, &pooled->route, &envelope, body, payload, err) == 0)
         return 0;
     count(link, COUNT_DROPPED);
-    return err_context(err, "%s", peer->endpoint);
+    return err_context(err, "%s", peer->endpoint.text);
 }
 
 /* Loses the connection to a node that was revoked meanwhile, where such are not asked anything. */
@@ -215,7 +213,7 @@ static void take_welcome(struct link *link, struct pooled *pooled, const Ecbak__
     struct cert cert;
     if (link_check_cert(link, &cert, body->certificate.data, body->certificate.len,
                         pooled->peer.curve, &err) != 0) {
-        err_context(&err, "%s", pooled->peer.endpoint);
+        err_context(&err, "%s", pooled->peer.endpoint.text);
         err.code = ERR_DENIED;
         lose(link, pooled, &err);
         return;
@@ -257,17 +255,16 @@ static void hello_refused(struct link *link, struct pooled *pooled,
     struct cert cert;
     struct protocol theirs;
     struct err err = ERR_INIT;
-    char endpoint[LINK_ENDPOINT_MAX];
-    memcpy(endpoint, pooled->peer.endpoint, sizeof(endpoint));
+    struct endpoint endpoint = pooled->peer.endpoint;
     bool incompatible = is_incompatible(link, pooled, refusal, &cert, &theirs);
-    err_set(&err, incompatible ? ERR_VERSION : ERR_DENIED, "%s refuses this node: %s", endpoint,
-            text);
+    err_set(&err, incompatible ? ERR_VERSION : ERR_DENIED, "%s refuses this node: %s",
+            endpoint.text, text);
     lose(link, pooled, &err);
     if (!incompatible)
         return;
     count(link, COUNT_INCOMPATIBLE);
     if (link->ops.incompatible != NULL)
-        link->ops.incompatible(link->ops.ctx, &cert, theirs, endpoint + strlen("tcp://"));
+        link->ops.incompatible(link->ops.ctx, &cert, theirs, endpoint_address(&endpoint));
 }
 
 /* Whoever passes it on, the authority's word counts; what does not prove itself says nothing. */
@@ -324,7 +321,7 @@ static void take_frames(struct link *link, struct frames *frames)
     } else if (date_s() > pooled->not_after_s) {
         count(link, COUNT_EXPIRED);
         struct err err = ERR_INIT;
-        err_set(&err, ERR_DENIED, "%s: its certificate has expired", pooled->peer.endpoint);
+        err_set(&err, ERR_DENIED, "%s: its certificate has expired", pooled->peer.endpoint.text);
         lose(link, pooled, &err);
     } else if (!lose_revoked(link, pooled, &pooled->node, pooled->serial)) {
         struct link_message message = {.node = &pooled->node, .curve = pooled->peer.curve};
@@ -348,7 +345,7 @@ void link_process_monitor(struct link *link)
 {
     for (;;) {
         uint8_t event[8];
-        char endpoint[LINK_ENDPOINT_MAX] = "";
+        char endpoint[ENDPOINT_MAX] = "";
         if (zmq_recv(link->monitor, event, sizeof(event), ZMQ_DONTWAIT) < 0)
             return;
         int size = zmq_recv(link->monitor, endpoint, sizeof(endpoint) - 1, 0);
@@ -356,10 +353,10 @@ void link_process_monitor(struct link *link)
             return;
         for (size_t i = 0; i < link->pool_count; i++) {
             struct pooled *pooled = &link->pool[i];
-            if (strcmp(pooled->at, endpoint) != 0)
+            if (strcmp(pooled->peer.endpoint.text, endpoint) != 0)
                 continue;
             struct err err = ERR_INIT;
-            err_set(&err, ERR_IO, "%s %s", pooled->peer.endpoint,
+            err_set(&err, ERR_IO, "%s %s", pooled->peer.endpoint.text,
                     pooled->welcomed ? "closed the connection" : "cannot be reached");
             lose(link, pooled, &err);
             break;
@@ -375,7 +372,7 @@ void link_give_up_unwelcomed(struct link *link)
         if (pooled->welcomed || now_ms - pooled->made_ms < LINK_WELCOME_MS)
             continue;
         struct err err = ERR_INIT;
-        err_set(&err, ERR_TIMEOUT, "%s did not answer within %d s", pooled->peer.endpoint,
+        err_set(&err, ERR_TIMEOUT, "%s did not answer within %d s", pooled->peer.endpoint.text,
                 LINK_WELCOME_MS / 1000);
         lose(link, pooled, &err);
         return; /* the pool may have changed; the others' turn comes with the next call */

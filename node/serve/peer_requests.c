@@ -10,7 +10,8 @@ static int answer_dial_back(const struct responder *responder, const struct ques
 {
     (void)request;
     ecbak__dial_back_reply__init(&parts->dial_back);
-    if (reach_dial(responder->reach, question->node, &parts->dial_back, parts->text, err) != 0)
+    if (reach_dial(responder->reach, question->node, question->from, &parts->dial_back, parts->text,
+                   err) != 0)
         return -1;
     parts->reply.body_case = ECBAK__PEER_REPLY__BODY_DIAL_BACK;
     parts->reply.dial_back = &parts->dial_back;
