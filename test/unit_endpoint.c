@@ -103,6 +103,22 @@ static void a_connection_comes_from_an_endpoint_or_not(void **state)
     assert_false(endpoint_known(&nowhere));
 }
 
+static void each_line_to_a_place_has_a_text_of_its_own(void **state)
+{
+    (void)state;
+    struct endpoint place, last;
+    struct err err = ERR_INIT;
+    assert_int_equal(
+        endpoint_parse(&place, "[1111:2222:3333:4444:5555:6666:7777:8888]:65535", &err), 0);
+    last = endpoint_line(&place, 0);
+    assert_true(endpoint_equal(&last, &place));
+    for (unsigned line = 1; line < ENDPOINT_LINES; line++) {
+        struct endpoint next = endpoint_line(&place, line);
+        assert_int_equal(strlen(next.text), strlen(place.text) + line);
+        assert_string_equal(strrchr(next.text, '0') + 1, "65535");
+    }
+}
+
 static void sockets_listen_at_digits_alone(void **state)
 {
     (void)state;
@@ -124,6 +140,7 @@ int main(void)
         cmocka_unit_test(an_address_in_digits_has_one_text),
         cmocka_unit_test(names_and_what_libzmq_would_take_besides_are_refused),
         cmocka_unit_test(a_connection_comes_from_an_endpoint_or_not),
+        cmocka_unit_test(each_line_to_a_place_has_a_text_of_its_own),
         cmocka_unit_test(sockets_listen_at_digits_alone),
     };
     return cmocka_run_group_tests_name("unit_endpoint", tests, NULL, NULL);

@@ -17,7 +17,8 @@
 #define SCHEME_SIZE (sizeof(SCHEME) - 1)
 #define HOST_MAX    256
 
-_Static_assert(SCHEME_SIZE + INET6_ADDRSTRLEN + 2 + 6 + 1 <= ENDPOINT_MAX, "the longest one fits");
+_Static_assert(SCHEME_SIZE + INET6_ADDRSTRLEN + 2 + 6 + ENDPOINT_LINES <= ENDPOINT_MAX,
+               "the longest one fits");
 
 /* An address as the network has it. */
 struct address {
@@ -181,6 +182,17 @@ int endpoint_resolve(struct endpoint *to, const char *text, const struct endpoin
 }
 
 /* ---- sockets --------------------------------------------------------------------------------- */
+
+struct endpoint endpoint_line(const struct endpoint *endpoint, unsigned line)
+{
+    struct endpoint other = *endpoint;
+    const char *colon = strrchr(endpoint->text, ':');
+    assert(line < ENDPOINT_LINES && endpoint_known(endpoint));
+    size_t before = (size_t)(colon - endpoint->text);
+    snprintf(other.text + before, sizeof(other.text) - before, ":%.*s%s", (int)line, "0000000",
+             colon + 1);
+    return other;
+}
 
 int endpoint_connect(void *socket, const struct endpoint *endpoint)
 {

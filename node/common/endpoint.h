@@ -19,7 +19,8 @@
 
 #include "coding/base/err.h"
 
-#define ENDPOINT_MAX 64
+#define ENDPOINT_MAX   80
+#define ENDPOINT_LINES 8 /* connections of one socket to one place */
 
 struct endpoint {
     char text[ENDPOINT_MAX]; /* tcp://ADDRESS:PORT as libzmq takes it; "": nowhere */
@@ -43,6 +44,11 @@ bool endpoint_is_at(const struct endpoint *endpoint, const char *host);
  * addresses *before (or NULL), if it is one of them, else the first. ERR_IO: it does not resolve. */
 int endpoint_resolve(struct endpoint *to, const char *address, const struct endpoint *before,
                      struct err *err) MUST_CHECK;
+
+/* libzmq knows a connection by the text that it was given, also when it tells that one ended. So that
+ * several of one socket to one place are told apart, each is a line of its own, 0 ... ENDPOINT_LINES - 1:
+ * the same place, its port with so many zeros before it. */
+struct endpoint endpoint_line(const struct endpoint *endpoint, unsigned line);
 
 /* As zmq_connect: 0, or -1 and zmq_errno(). The endpoint is known. */
 int endpoint_connect(void *socket, const struct endpoint *endpoint) MUST_CHECK;
