@@ -1,13 +1,14 @@
 #!/usr/bin/env python3
-"""A machine that is copied with all that is on it, its key too; and one that only moved."""
+"""Two machines with one key, two nodes with one address: who is who. And a machine that only moved."""
 import copy
 import json
+import os
 import shutil
 import sys
 import time
 
 from common import SLOW, run_tests, wait_until
-from harness import Cluster, free_ports, names
+from harness import Cluster, free_ports, names, run
 
 
 def moved_to(node, folder, ports):
@@ -96,8 +97,36 @@ def a_machine_that_failed_and_started_elsewhere_is_found_there_at_once():
             assert node.members()["node-4"]["trouble"] == "" and "copied" not in node.events(), node.events()
 
 
+def who_states_anothers_address_disturbs_nobody():
+    with Cluster(5) as cluster:
+        victim, liar = cluster.nodes[2], cluster.nodes[4]
+        liar.settings.update(listen_address="127.0.0.2", advertise_address="127.0.0.1",
+                             member_port=victim.member_port, bulk_port=victim.bulk_port)
+        liar.write_config(cluster.nodes[:2])
+        cluster.start()
+        for node in cluster.nodes[:4]:
+            wait_until(lambda node=node: node.states() == names(5), 30, f"{node.name} sees all")
+        assert cluster.nodes[0].members()["node-5"]["address"] == address_of(victim)
+        tree = cluster.dir / "tree"
+        tree.mkdir()
+        env = dict(os.environ, ECBAK_SOCKET=cluster.nodes[0].socket, ECBAK_HOME=str(cluster.dir / "home"),
+                   ECBAK_CACHE=str(cluster.dir / "cache"))
+        run("ecbak", "init", "--json", env=env)
+        before = victim.counters()["suspicions_refuted"]
+        for i in range(5):
+            (tree / str(i)).write_bytes(os.urandom(1_000_000))
+            started_s = time.monotonic()
+            run("ecbak", "store", "--json", "--code", "2+2", tree, check=False, env=env)
+            assert time.monotonic() - started_s < 6 * SLOW, time.monotonic() - started_s
+        held = sum(1 for path in (victim.dir / "data" / "fragments").rglob("*") if path.is_file())
+        assert held > 0, "nothing is on the node whose address another one states"
+        assert victim.counters()["suspicions_refuted"] == before
+        assert cluster.nodes[0].members()["node-3"]["state"] == "alive"
+
+
 if __name__ == "__main__":
     sys.exit(run_tests(
         of_two_machines_with_one_key_the_first_stays_the_member_and_everybody_is_told,
         a_machine_that_failed_and_started_elsewhere_is_found_there_at_once,
+        who_states_anothers_address_disturbs_nobody,
     ))

@@ -30,6 +30,7 @@ PLANTED = [
      "gossip/core/swim.c:5: printf()"),
     ("banned", "node/x.c", "void f(void)\n{\n    strcpy(a, b);\n}\n", "node/x.c:3: strcpy()"),
     ("banned", "cli/x.h", "#define N atoi (text)\n", "atoi()"),
+    ("banned", "cli/x.c", "void f(void)\n{\n    zmq_connect(a, b);\n}\n", "cli/x.c:3: zmq_connect() is for node/common/endpoint.c"),
     ("sizes", "cli/x.c", "static int f(int a,\n             int b)\n{\n" + "    a++;\n" * 67 + "}\n", "cli/x.c: f: 71 lines, at most 70"),
     ("sizes", "test/x.c", "int f(void)\n{\n" + "    a++;\n" * 68 + "}\n", "test/x.c: f: 71 lines"),
     ("sizes", "node/x.h", "\n" * 401, "node/x.h: 401 lines, at most 400"),

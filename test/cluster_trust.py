@@ -243,7 +243,7 @@ def status(node):
 def a_node_learns_whether_the_others_can_reach_it():
     with Cluster(4) as cluster:
         hidden = cluster.nodes[3]
-        hidden.settings["advertise_address"] = "127.0.0.2"  # nobody listens there
+        hidden.settings.update(listen_address="127.0.0.2", advertise_address="127.0.0.1")  # it does not listen there
         hidden.write_config(cluster.nodes[:2])
         cluster.start()
         wait_until(lambda: status(cluster.nodes[0])["reachable"] is not None, 30, "node-1 was dialled")
@@ -251,15 +251,23 @@ def a_node_learns_whether_the_others_can_reach_it():
         assert seen["reachable"] is True and seen["reach"] == "yes", seen
         wait_until(lambda: status(hidden)["reachable"] is False, 30, "node-4 knows that it is hidden")
         seen = status(hidden)
-        assert str(hidden.bulk_port) in seen["reach"] and "127.0.0.2" in seen["reach"], seen
+        assert str(hidden.bulk_port) in seen["reach"] and "127.0.0.1" in seen["reach"], seen
         assert "others cannot reach this node" in hidden.log_text()
         shown = hidden.ecbak("status").stdout
         assert "not from" in shown, shown
         hidden.stop()
-        hidden.settings["advertise_address"] = "127.0.0.1"
+        hidden.settings["listen_address"] = "127.0.0.1"
         hidden.write_config(cluster.nodes[:2])
         hidden.start()
         wait_until(lambda: status(hidden)["reachable"] is True, 30, "node-4 is reached")
+        hidden.stop()
+        hidden.settings["advertise_address"] = "127.0.0.3"  # whose ports nobody is sent to look at
+        hidden.write_config(cluster.nodes[:2])
+        hidden.start()
+        wait_until(lambda: "at 127.0.0.3:" in status(hidden)["reach"], 30, "node-4 is not dialled elsewhere")
+        seen = status(hidden)
+        assert seen["reachable"] is None and "ask from 127.0.0.1" in seen["reach"], seen
+        assert "ask from 127.0.0.1" in hidden.ecbak("status").stdout
 
 
 def the_zone_is_what_is_configured_or_found_out():

@@ -8,9 +8,12 @@
 #include <arpa/inet.h>
 #include <sodium.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
+
+#include "node/common/endpoint.h"
 
 static inline uint16_t free_port(void)
 {
@@ -26,6 +29,18 @@ static inline uint16_t free_port(void)
             return port;
     }
     abort(); /* a thousand in a row are taken: this is no machine to test on */
+}
+
+/* That port of the loopback. */
+static inline struct endpoint at_port(unsigned port)
+{
+    char address[32];
+    struct endpoint endpoint;
+    struct err err = ERR_INIT;
+    snprintf(address, sizeof(address), "127.0.0.1:%u", port);
+    if (endpoint_parse(&endpoint, address, &err) != 0)
+        abort();
+    return endpoint;
 }
 
 #endif

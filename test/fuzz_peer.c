@@ -51,10 +51,10 @@ static void open_local(void)
 }
 
 /* Dialling a caller back waits for a network; what it may say is its own affair. */
-int reach_dial(struct reach *reach, const struct node_id *node, Ecbak__DialBackReply *reply,
-               char text[REACH_TEXT_SIZE], struct err *err)
+int reach_dial(struct reach *reach, const struct node_id *node, const char *from,
+               Ecbak__DialBackReply *reply, char text[REACH_TEXT_SIZE], struct err *err)
 {
-    (void)reach, (void)node, (void)err;
+    (void)reach, (void)node, (void)from, (void)err;
     snprintf(text, REACH_TEXT_SIZE, "tcp://127.0.0.1:1: nobody answers");
     reply->text = text;
     return 0;

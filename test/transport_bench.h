@@ -59,8 +59,7 @@ static inline int find(void *ctx, const struct node_id *id, struct peer_address 
         struct node *other = node->others[i];
         if (!id_equal(&other->keys->node, id))
             continue;
-        snprintf(address->endpoint, sizeof(address->endpoint), "tcp://127.0.0.1:%u",
-                 other->config.bulk_port);
+        address->endpoint = at_port(other->config.bulk_port);
         memcpy(address->curve_public, other->keys->curve_public, 32);
         return 0;
     }

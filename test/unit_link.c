@@ -70,9 +70,9 @@ static struct node *node_speaking(struct protocol protocol, int64_t idle_ms)
     struct err err = ERR_INIT;
     node->keys = node_keys_new();
     certify_now(&node->cert, node->keys, "node");
-    snprintf(node->peer.endpoint, sizeof(node->peer.endpoint), "tcp://127.0.0.1:%u", free_port());
+    node->peer.endpoint = at_port(free_port());
     memcpy(node->peer.curve, node->keys->curve_public, 32);
-    const struct link_options options = {.bind = node->peer.endpoint,
+    const struct link_options options = {.listen = endpoint_address(&node->peer.endpoint),
                                          .keys = node->keys,
                                          .cert = &node->cert,
                                          .authority_public = authority_public,
@@ -259,7 +259,7 @@ static void who_speaks_none_of_our_versions_is_refused_and_both_know_whom_and_wh
     assert_int_equal(caller->incompatible_count, 1);
     assert_memory_equal(caller->incompatible.node.bytes, old->cert.node.bytes, ID_SIZE);
     assert_int_equal(caller->incompatible_at.highest, PROTOCOL_HIGHEST);
-    assert_string_equal(caller->incompatible_address, old->peer.endpoint + strlen("tcp://"));
+    assert_string_equal(caller->incompatible_address, endpoint_address(&old->peer.endpoint));
     assert_int_equal(old->incompatible_count, 1);
     assert_memory_equal(old->incompatible.node.bytes, caller->cert.node.bytes, ID_SIZE);
     assert_int_equal(old->incompatible_at.lowest, 2);
@@ -307,6 +307,60 @@ static void ranges_that_meet_are_enough(void **state)
     node_destroy(both);
 }
 
+/* That member's key, and another's address. */
+static struct node misplaced(const struct node *whose, const struct node *where)
+{
+    struct node node = {.peer = whose->peer};
+    node.peer.endpoint = where->peer.endpoint;
+    return node;
+}
+
+static void who_states_anothers_address_takes_no_connection_away(void **state)
+{
+    (void)state;
+    start(NEVER_IDLE_MS);
+    struct node liar = misplaced(peers[1], peers[0]), again = misplaced(peers[3], peers[2]);
+    reach(peers[0]);
+    say(&liar, 0);
+    assert_true(link_ready(hub->link, &peers[0]->peer));
+    say(peers[2], 0); /* whose handshake is under way */
+    say(&again, 0);
+    int64_t end_ms = monotonic_ms() + DEADLINE_MS;
+    while (link_peer_count(hub->link) > 2 || peers[2]->received_count == 0) {
+        turn();
+        assert_true(link_ready(hub->link, &peers[0]->peer));
+        if (monotonic_ms() > end_ms)
+            fail_msg("%zu connections, %zu messages", link_peer_count(hub->link),
+                     peers[2]->received_count);
+    }
+    assert_int_equal(peers[2]->received_count, 1);
+    assert_int_equal(peers[1]->received_count + peers[3]->received_count, 0);
+    reach(peers[0]);
+    reach(peers[1]); /* where it is */
+}
+
+/* As many as there may be of those that nobody has welcomed; the next takes the place of the oldest. */
+static void many_who_state_anothers_address_take_no_connection_away(void **state)
+{
+    (void)state;
+    start(NEVER_IDLE_MS);
+    struct node liars[PEERS];
+    reach(peers[0]);
+    for (size_t i = 1; i < PEERS; i++) {
+        liars[i] = misplaced(peers[i], peers[0]);
+        say(&liars[i], 0);
+        assert_true(link_ready(hub->link, &peers[0]->peer));
+    }
+    int64_t end_ms = monotonic_ms() + DEADLINE_MS;
+    while (link_peer_count(hub->link) > 1) {
+        turn();
+        assert_true(link_ready(hub->link, &peers[0]->peer));
+        if (monotonic_ms() > end_ms)
+            fail_msg("%zu connections", link_peer_count(hub->link));
+    }
+    reach(peers[0]);
+}
+
 static int setup(void **state)
 {
     (void)state;
@@ -325,6 +379,8 @@ int main(void)
         TEST(who_speaks_none_of_our_versions_is_refused_and_both_know_whom_and_why),
         TEST(what_is_no_range_is_malformed_and_nobody_is_told),
         TEST(ranges_that_meet_are_enough),
+        TEST(who_states_anothers_address_takes_no_connection_away),
+        TEST(many_who_state_anothers_address_take_no_connection_away),
     };
     return cmocka_run_group_tests(tests, setup, NULL);
 }

@@ -37,7 +37,7 @@ static void nodes_find_each_other_through_one_seed(void **state)
     const struct member *member = seen(b, c, &table);
     assert_string_equal(member->cert.name, c->config.name);
     assert_memory_equal(member->cert.curve, c->keys->curve_public, 32);
-    assert_string_equal(member->bulk_endpoint, "tcp://127.0.0.1:1");
+    assert_string_equal(member->bulk.text, "tcp://127.0.0.1:1");
     assert_string_equal(member->version, ECBAK_VERSION);
     assert_int_equal(member->capacity_bytes, 1000);
     assert_false(member->self);

@@ -38,7 +38,7 @@ static bool is_admitted(struct trust *trust, const struct node_id *id, const cha
                         const struct cert *cert)
 {
     struct err err = ERR_INIT;
-    struct node_meta meta = {.bulk = "127.0.0.1:1", .version = "1"};
+    struct node_meta meta = {.bulk = at_port(1), .version = "1"};
     struct swim_ops ops;
     uint8_t bytes[META_BYTES_MAX];
     size_t size;
@@ -141,7 +141,7 @@ static void a_revoked_node_is_out_at_once_and_where_it_was_stays_known(void **st
     const struct member *member = seen(a, c, &table);
     char bulk[32];
     snprintf(bulk, sizeof(bulk), "tcp://127.0.0.1:%u", c->config.bulk_port);
-    assert_string_equal(member->bulk_endpoint, bulk);
+    assert_string_equal(member->bulk.text, bulk);
     assert_memory_equal(member->cert.curve, c->cert.curve, 32);
     member_table_release(&table);
     node_free(c);

@@ -14,12 +14,12 @@ static void a_connection_is_ready_once_it_was_welcomed(void **state)
     struct link_peer peer;
     struct err err;
     knows(a, b);
-    snprintf(peer.endpoint, sizeof(peer.endpoint), "tcp://127.0.0.1:%u", b->config.bulk_port);
+    peer.endpoint = at_port(b->config.bulk_port);
     memcpy(peer.curve, b->keys->curve_public, sizeof(peer.curve));
     assert_false(link_ready(a->transport->link, &peer));
     assert_int_equal(outcome(a, b, CALL_MS, &err), ERR_NONE);
     assert_true(link_ready(a->transport->link, &peer));
-    snprintf(peer.endpoint, sizeof(peer.endpoint), "tcp://127.0.0.1:1"); /* it moved */
+    peer.endpoint = at_port(1); /* it moved */
     assert_false(link_ready(a->transport->link, &peer));
     node_free(a);
     node_free(b);

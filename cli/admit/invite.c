@@ -27,6 +27,7 @@
 #include "coding/base/alloc.h"
 #include "coding/base/bytes.h"
 #include "node/common/clock.h"
+#include "node/common/endpoint.h"
 #include "node/common/wire.h"
 #include "node/trust/node_keys.h"
 
@@ -160,7 +161,7 @@ static int listen_at(struct invitation *v, const char *where, struct err *err)
     randombytes_buf(random, sizeof(random));
     snprintf(inside, sizeof(inside), "ecbak-invite-%s", hex_encode(name, random, sizeof(random)));
     snprintf(endpoint, sizeof(endpoint), "ipc://@%s", inside);
-    if (!good || zmq_bind(v->socket, endpoint) != 0)
+    if (!good || endpoint_bind_here(v->socket, endpoint) != 0)
         return err_set(err, ERR_IO, "listening: %s", zmq_strerror(zmq_errno()));
     return door_open(&v->door, where, inside, v->bound, err);
 }

@@ -20,6 +20,7 @@
 #include "cli/base/program.h"
 #include "coding/base/bytes.h"
 #include "node/common/durable.h"
+#include "node/common/endpoint.h"
 #include "node/common/wire.h"
 #include "node/trust/node_keys.h"
 
@@ -33,7 +34,9 @@
 
 static void *connected(void *context, const struct ticket *ticket, const char *address)
 {
-    char public_z85[41], secret_z85[41], endpoint[TICKET_ADDRESS_SIZE + 8];
+    char public_z85[41], secret_z85[41];
+    struct endpoint endpoint;
+    struct err ignored = ERR_INIT; /* it cannot be reached there: the next address is tried */
     const int options[][2] = {{ZMQ_LINGER, 0}, {ZMQ_IPV6, 1}, {ZMQ_RECONNECT_IVL, 500}};
     int64_t largest = REPLY_MAX;
     void *socket = zmq_socket(context, ZMQ_DEALER);
@@ -44,9 +47,10 @@ static void *connected(void *context, const struct ticket *ticket, const char *a
                 zmq_setsockopt(socket, ZMQ_CURVE_SECRETKEY, secret_z85, 41) == 0;
     for (size_t i = 0; good && i < sizeof(options) / sizeof(options[0]); i++)
         good = zmq_setsockopt(socket, options[i][0], &options[i][1], sizeof(int)) == 0;
-    snprintf(endpoint, sizeof(endpoint), "tcp://%s", address);
     sodium_memzero(secret_z85, sizeof(secret_z85));
-    if (good && zmq_connect(socket, endpoint) == 0)
+    good = good && endpoint_resolve(&endpoint, address, NULL, &ignored) == 0 &&
+           endpoint_known(&endpoint);
+    if (good && endpoint_connect(socket, &endpoint) == 0)
         return socket;
     if (socket != NULL)
         zmq_close(socket);

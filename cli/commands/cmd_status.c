@@ -86,7 +86,9 @@ static void add_certificate(struct table *table, const struct node_status *s)
 static void add_reach(struct table *table, const struct node_status *s)
 {
     table_add(table, STYLE_DIM, "reachable");
-    if (s->reach_asked == 0)
+    if (s->reach_asked == 0 && s->reach[0] != '\0')
+        table_add(table, STYLE_WARN, "%s", s->reach);
+    else if (s->reach_asked == 0)
         table_add(table, STYLE_DIM, "not known yet: no other member has tried");
     else if (s->reach_failed == 0)
         table_add(table, STYLE_PLAIN, "yes, by %u of %u members asked", s->reach_asked,

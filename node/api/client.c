@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "coding/base/alloc.h"
+#include "node/common/endpoint.h"
 
 int client_no_answer(const struct client *client, struct err *err)
 {
@@ -31,13 +32,12 @@ int client_mute(const struct client *client, struct err *err)
         client->endpoint);
 }
 
-/* Only what a node can listen at: with anything else ZeroMQ would wait for it to come to be. */
+/* Only what a node listens at. */
 static int check_endpoint(const char *endpoint, struct err *err)
 {
-    static const char ipc[] = "ipc://", tcp[] = "tcp://";
+    static const char ipc[] = "ipc://";
     size_t size = sizeof(ipc) - 1;
-    if ((strncmp(endpoint, ipc, size) == 0 || strncmp(endpoint, tcp, size) == 0) &&
-        endpoint[size] != '\0')
+    if (strncmp(endpoint, ipc, size) == 0 && endpoint[size] != '\0')
         return 0;
     if (endpoint[0] == '/')
         return err_set(err, ERR_USAGE, "a node's socket is ipc://PATH: ipc://%s", endpoint);
@@ -86,9 +86,9 @@ static int client_connect(struct client *client, struct err *err)
         zmq_setsockopt(client->socket, ZMQ_MAXMSGSIZE, &largest, sizeof(largest)) != 0 ||
         zmq_socket_monitor(client->socket, "inproc://monitor",
                            ZMQ_EVENT_DISCONNECTED | ZMQ_EVENT_HANDSHAKE_SUCCEEDED) != 0 ||
-        zmq_connect(client->monitor, "inproc://monitor") != 0)
+        endpoint_connect_here(client->monitor, "inproc://monitor") != 0)
         return err_set(err, ERR_IO, "ZeroMQ: %s", zmq_strerror(errno));
-    if (zmq_connect(client->socket, client->endpoint) != 0)
+    if (endpoint_connect_here(client->socket, client->endpoint) != 0)
         return err_set(err, ERR_INVALID, "%s is no socket to connect to: %s", client->endpoint,
                        zmq_strerror(errno));
     return 0;

@@ -41,10 +41,12 @@ const struct config_key config_keys[] = {
     {"authority_file", TYPE_PATH, FIELD(authority_file), 0, 0, "/etc/ecbak/authority.pub",
      "The public key of the cluster's authority: who is let in."},
     {"listen_address", TYPE_HOST, FIELD(listen_address), 0, 0, "0.0.0.0",
-     "Address to listen at for other nodes."},
+     "Address to listen at for other nodes, in digits."},
     {"advertise_address", TYPE_HOST, FIELD(advertise_address), 0, 0, "",
      "Address at which other nodes reach this one. Empty: listen_address. To be set when\n"
-     "listen_address is 0.0.0.0 and there are other machines."},
+     "listen_address is 0.0.0.0 and there are other machines. Of a name, others are told the "
+     "address\n"
+     "that it has here, and when that changes."},
     {"member_port", TYPE_PORT, FIELD(member_port), 1, 65535, "7411",
      "TCP port for membership (pings, gossip)."},
     {"bulk_port", TYPE_PORT, FIELD(bulk_port), 1, 65535, "7412",

@@ -83,7 +83,7 @@ int member_describe(struct member *to, const struct swim_member *from, int64_t n
     to->away = from->state == SWIM_AWAY;
     to->incarnation = from->incarnation;
     memcpy(to->address, from->address, strlen(from->address) + 1);
-    snprintf(to->bulk_endpoint, sizeof(to->bulk_endpoint), "tcp://%s", meta.bulk);
+    to->bulk = meta.bulk;
     to->capacity_bytes = meta.offer.capacity_bytes;
     to->used_bytes = meta.offer.used_bytes;
     to->store_epoch = meta.offer.store_epoch;
@@ -152,8 +152,8 @@ static void add_revoked(struct member_table *table, const struct revoked *list, 
         memcpy(to->cert.curve, r->curve, sizeof(to->cert.curve));
         memcpy(to->cert.name, r->name, sizeof(to->cert.name));
         to->cert.not_after_s = r->until_s;
-        if (list[i].bulk[0] != '\0')
-            snprintf(to->bulk_endpoint, sizeof(to->bulk_endpoint), "tcp://%s", list[i].bulk);
+        struct err ignored; /* then it cannot be asked for what it holds */
+        (void)!endpoint_parse(&to->bulk, list[i].bulk, &ignored);
     }
 }
 
@@ -195,7 +195,7 @@ void member_describe_ourselves(const struct membership *m, struct member *self)
         return;
     snprintf(self->address, sizeof(self->address), "%.*s", (int)sizeof(self->address) - 1,
              m->address);
-    snprintf(self->bulk_endpoint, sizeof(self->bulk_endpoint), "tcp://%s", m->meta.bulk);
+    self->bulk = m->meta.bulk;
 }
 
 struct member_table *member_table_build(const struct membership *m, int64_t now_ms)

@@ -121,8 +121,7 @@ static void expel_revoked(struct membership *m)
                                member.cert.serial, NULL))
             continue;
         struct node_id id = found.id;
-        revocations_place(m->trust.revocations, &member.cert.node,
-                          member.bulk_endpoint + strlen("tcp://"));
+        revocations_place(m->trust.revocations, &member.cert.node, endpoint_address(&member.bulk));
         swim_expel(m->swim, (uint64_t)boottime_ms(), &id);
         link_drop(m->link, member.cert.curve);
     }
@@ -158,15 +157,6 @@ static void tell_offer(struct membership *m)
         swim_update(m->swim, (uint64_t)boottime_ms(), NULL, bytes, size, &err) != 0)
         log_error("membership: %s", err.text);
     m->changed = true;
-}
-
-/* A name resolves now, which may be a seed's. */
-static void contact_seeds(struct membership *m)
-{
-    struct err err = ERR_INIT;
-    for (size_t i = 0; i < m->seed_count; i++)
-        if (swim_join(m->swim, (uint64_t)boottime_ms(), m->seeds[i].name, &err) != 0)
-            log_error("membership: %s", err.text);
 }
 
 /* Another machine with our key came, or went: people hear of it here, and through our claim everywhere.
@@ -209,8 +199,7 @@ static int turn(struct membership *m, int64_t wait_ms)
     expel_revoked(m);
     tell_offer(m);
     tell_rival(m);
-    if (link_names_news(m->link))
-        contact_seeds(m);
+    membership_follow_names(m);
     swim_tick(m->swim, (uint64_t)boottime_ms());
     membership_carry_out(m);
     m->changed |= incompatible_expire(&m->incompatible, boottime_ms());
@@ -297,6 +286,7 @@ void membership_destroy(struct membership **membership)
     }
     notes_writer_destroy(&m->notes_writer);
     link_destroy(&m->link);
+    names_destroy(&m->names);
     swim_destroy(&m->swim);
     member_table_release(&m->table);
     trust_release(&m->trust);
@@ -373,6 +363,7 @@ void membership_counters(struct membership *m, struct membership_counters *c)
             link.bad_certificate + link.denied_key + atomic_load(&m->trust.refused_count),
         .foreign = link.foreign + atomic_load(&m->trust.foreign_count),
         .incompatible = link.incompatible,
+        .named = atomic_load(&m->trust.named_count),
         .expired = link.expired + atomic_load(&m->trust.expired_count),
         .revoked = link.revoked + atomic_load(&m->trust.revoked_count),
         .malformed = link.malformed + link.no_hello + atomic_load(&m->malformed),

@@ -20,6 +20,7 @@
 #include <stdint.h>
 
 #include "coding/base/err.h"
+#include "node/common/endpoint.h"
 #include "node/config/config.h"
 #include "node/membership/member_events.h"
 #include "node/net/revocations.h"
@@ -48,8 +49,8 @@ struct member {
     bool self;
     bool away; /* said that it is back soon: alive but not to be sent anything new */
     uint64_t incarnation;
-    char address[64];       /* host:port, membership */
-    char bulk_endpoint[80]; /* tcp://host:port */
+    char address[64];     /* address:port, membership */
+    struct endpoint bulk; /* of its bulk socket; nowhere: not known */
     uint64_t capacity_bytes, used_bytes, store_epoch;
     uint32_t storage; /* enum storage_state; a number that we do not know is some trouble */
     uint32_t fragments_lost;
@@ -122,6 +123,7 @@ struct heartbeat *membership_heart(struct membership *membership);
 
 struct membership_counters {
     uint64_t no_user_id, bad_certificate, foreign, incompatible, expired, revoked, malformed;
+    uint64_t named;     /* claims that have a name for an address */
     uint64_t suspected; /* others, by this node first */
     uint64_t refuted;   /* suspicions of this node */
     uint64_t died;      /* others, as this node concluded */

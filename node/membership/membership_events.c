@@ -69,7 +69,7 @@ static bool fill_update(struct membership *m, const struct member *now, struct m
     if (strcmp(before->version, now->version) != 0)
         snprintf(event->detail, sizeof(event->detail), "version %s", now->version);
     else if (strcmp(before->address, now->address) != 0 ||
-             strcmp(before->bulk_endpoint, now->bulk_endpoint) != 0)
+             !endpoint_equal(&before->bulk, &now->bulk))
         snprintf(event->detail, sizeof(event->detail), "address %s", now->address);
     return event->detail[0] != '\0';
 }

@@ -5,6 +5,7 @@
  *   membership_orders.c  carrying out what the core orders
  *   membership_events.c  telling people what happened: the log, the newest events
  *   membership_trust.c   what the core asks of us: sign, verify, admit
+ *   membership_names.c   where our seeds are, and where we are, when that was said by name
  *   member_table.c       the table that other threads see
  */
 #ifndef ECBAK_NODE_MEMBERSHIP_MEMBERSHIP_INTERNAL_H
@@ -22,6 +23,7 @@
 #include "node/membership/meta.h"
 #include "node/membership/notes_writer.h"
 #include "node/net/link.h"
+#include "node/net/names.h"
 #include "node/trust/node_keys.h"
 
 #define ADMITTED_SLOTS 1024
@@ -33,7 +35,7 @@ struct trust {
     uint8_t authority_public[32];
     struct revocations *revocations;
     uint8_t (*admitted)[32]; /* [ADMITTED_SLOTS] digests of certificates */
-    _Atomic uint64_t refused_count, expired_count, foreign_count, revoked_count;
+    _Atomic uint64_t refused_count, expired_count, foreign_count, revoked_count, named_count;
 };
 
 void trust_init(struct trust *trust, const struct node_keys *keys,
@@ -43,8 +45,9 @@ void trust_release(struct trust *trust);
 void trust_fill_ops(struct trust *trust, struct swim_ops *ops);
 
 struct known_seed {
-    char name[16]; /* what the core calls it */
-    struct link_peer peer;
+    char name[16];    /* what the core calls it */
+    char address[64]; /* HOST:PORT */
+    uint8_t curve[32];
 };
 
 struct membership {
@@ -77,6 +80,12 @@ struct membership {
     struct member_notes notes;
     struct notes_writer *notes_writer; /* who writes them down */
     char notes_path[1100];
+    struct names *names;             /* of the seeds, and our own */
+    char own_name[META_ADDRESS_MAX]; /* HOST:PORT where others reach us; "": it is in digits */
+    uint16_t bulk_port;
+    bool is_local;      /* we listen on the loopback alone */
+    bool loopback_said; /* that our own name leads there */
+    int64_t looked_ms;  /* where that is */
     struct known_seed seeds[SWIM_SEEDS_MAX];
     size_t seed_count;
     struct protocol protocol; /* what we speak */
@@ -111,6 +120,14 @@ void membership_received(void *ctx, struct link_message *message);
 void membership_lost(void *ctx, const uint8_t curve[32], const struct err *why);
 void membership_incompatible(void *ctx, const struct cert *cert, struct protocol protocol,
                              const char *address);
+
+/* [thread] Where the seed is that the core calls so; false: its name does not resolve. */
+bool membership_find_seed(struct membership *m, const char *name, struct link_peer *peer);
+void membership_add_seed(struct membership *m, const char *address, const uint8_t curve[32]);
+/* Where others reach us, before the thread runs. */
+void membership_find_ourselves(struct membership *m, const struct config *config);
+/* [thread] Seeds are contacted when their names resolve, and what we state follows our own. */
+void membership_follow_names(struct membership *m);
 
 /* [thread] A new table from the core's members, and those who cannot be members. */
 struct member_table *member_table_build(const struct membership *m, int64_t now_ms);

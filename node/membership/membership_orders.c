@@ -18,21 +18,12 @@ static bool find_peer(struct membership *m, const struct node_id *id, struct lin
 {
     struct swim_member found;
     struct member member;
+    struct err ignored; /* it was admitted with this address */
     if (!swim_find(m->swim, id, &found) || member_describe(&member, &found, 0) != 0)
         return false;
-    snprintf(peer->endpoint, sizeof(peer->endpoint), "tcp://%s", member.address);
     memcpy(peer->curve, member.cert.curve, sizeof(peer->curve));
-    return true;
-}
-
-static bool find_seed(struct membership *m, const char *name, struct link_peer *peer)
-{
-    for (size_t i = 0; i < m->seed_count; i++)
-        if (strcmp(m->seeds[i].name, name) == 0) {
-            *peer = m->seeds[i].peer;
-            return true;
-        }
-    return false;
+    return endpoint_parse(&peer->endpoint, member.address, &ignored) == 0 &&
+           endpoint_known(&peer->endpoint);
 }
 
 static bool is_answer(const struct membership *m, const struct swim_order *order)
@@ -75,7 +66,7 @@ static void send_order(struct membership *m, const struct swim_order *order)
     }
     bool found = order->send.has_id ? link_peer_of(m->link, id, is_answer(m, order), &peer) ||
                                           find_peer(m, id, &peer)
-                                    : find_seed(m, order->send.address, &peer);
+                                    : membership_find_seed(m, order->send.address, &peer);
     if (!found) {
         zmq_msg_close(&body);
         return;
@@ -96,8 +87,8 @@ static void drop_misled(struct membership *m, const struct node_id *id)
     struct link_peer before, now;
     const struct member *published = m->table != NULL ? member_find(m->table, id) : NULL;
     if (published == NULL || !link_peer_of(m->link, id, true, &before) || !find_peer(m, id, &now) ||
-        strcmp(before.endpoint, now.endpoint) == 0 ||
-        strcmp(now.endpoint + strlen("tcp://"), published->address) == 0)
+        endpoint_equal(&before.endpoint, &now.endpoint) ||
+        strcmp(endpoint_address(&now.endpoint), published->address) == 0)
         return;
     link_drop(m->link, before.curve);
 }

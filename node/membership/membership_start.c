@@ -24,27 +24,12 @@
 
 _Static_assert(META_BYTES_MAX == SWIM_METADATA_MAX, "what a node says of itself fits its claim");
 
-static void add_seed(struct membership *m, const char *address, const uint8_t curve[32])
-{
-    if (m->seed_count == SWIM_SEEDS_MAX || memcmp(curve, m->trust.keys->curve_public, 32) == 0)
-        return;
-    struct known_seed *seed = &m->seeds[m->seed_count];
-    *seed = (struct known_seed){0};
-    snprintf(seed->peer.endpoint, sizeof(seed->peer.endpoint), "tcp://%s", address);
-    memcpy(seed->peer.curve, curve, 32);
-    for (size_t i = 0; i < m->seed_count; i++)
-        if (memcmp(m->seeds[i].peer.curve, curve, 32) == 0 &&
-            strcmp(m->seeds[i].peer.endpoint, seed->peer.endpoint) == 0)
-            return;
-    snprintf(seed->name, sizeof(seed->name), "seed %zu", m->seed_count++);
-}
-
 static int load_notes(struct membership *m, const struct config *config, uint64_t serial,
                       struct err *err)
 {
     snprintf(m->notes_path, sizeof(m->notes_path), "%s/membership.state", config->data_dir);
     for (size_t i = 0; i < config->seed_count; i++)
-        add_seed(m, config->seeds[i].address, config->seeds[i].curve_public);
+        membership_add_seed(m, config->seeds[i].address, config->seeds[i].curve_public);
     if (member_notes_load(&m->notes, m->notes_path, err) != 0) {
         if (err->code == ERR_IO)
             return -1;
@@ -58,7 +43,7 @@ static int load_notes(struct membership *m, const struct config *config, uint64_
                        "put the answer in its place, and start anew");
     m->notes.left_serial = 0;
     for (size_t i = 0; i < m->notes.count; i++)
-        add_seed(m, m->notes.members[i].address, m->notes.members[i].curve);
+        membership_add_seed(m, m->notes.members[i].address, m->notes.members[i].curve);
     return 0;
 }
 
@@ -86,16 +71,11 @@ static int start_core(struct membership *m, const struct config *config, const s
     knobs.members_max = config->members_max;
     /* The other connections are for news and anti-entropy, which go to anybody. */
     knobs.neighbours = config->connections_max - config->connections_max / 4;
-    snprintf(m->address, sizeof(m->address), "%s:%u", config->advertise_address,
-             (unsigned)config->member_port);
-    snprintf(m->meta.bulk, sizeof(m->meta.bulk), "%s:%u", config->advertise_address,
-             (unsigned)config->bulk_port);
+    membership_find_ourselves(m, config);
     snprintf(m->meta.version, sizeof(m->meta.version), "%s", ECBAK_VERSION);
     m->serial = cert->serial;
     m->meta.offer = m->offer;
     m->meta.revocations = m->expelled = revocations_digest(m->trust.revocations);
-    if (strlen(m->address) >= sizeof(((struct member *)0)->address))
-        return err_set(err, ERR_INVALID, "the address %s is too long", m->address);
     if (cert_encode(cert, m->meta.certificate, &m->meta.certificate_size, err) != 0 ||
         meta_encode(&m->meta, metadata, &metadata_size, err) != 0)
         return -1;
@@ -125,10 +105,10 @@ static int start(struct membership *m, const struct config *config,
     if (load_notes(m, config, credentials->cert->serial, err) != 0 ||
         start_core(m, config, credentials->cert, err) != 0)
         return -1;
-    char bind[LINK_ENDPOINT_MAX];
-    snprintf(bind, sizeof(bind), "tcp://%s:%u", config->listen_address,
+    char listen[96];
+    snprintf(listen, sizeof(listen), "%s:%u", config->listen_address,
              (unsigned)config->member_port);
-    const struct link_options options = {.bind = bind,
+    const struct link_options options = {.listen = listen,
                                          .keys = credentials->keys,
                                          .cert = credentials->cert,
                                          .authority_public = credentials->authority_public,
@@ -167,6 +147,7 @@ int membership_new(struct membership **membership, const struct config *config,
     struct membership *m = alloc_zero(1, sizeof(*m));
     m->wake_fd = -1;
     m->offer = *offer;
+    m->names = names_new();
     pthread_mutex_init(&m->lock, NULL);
     wait_init(&m->left_cond);
     trust_init(&m->trust, credentials->keys, credentials->authority_public, revocations);

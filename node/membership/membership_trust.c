@@ -59,15 +59,19 @@ static bool is_ours(struct trust *trust, const struct node_meta *meta, const str
 static bool admit(void *context, const struct node_id *id, const char *name, const char *address,
                   const uint8_t *metadata, size_t metadata_size)
 {
-    (void)address;
     struct trust *trust = context;
     struct node_meta meta;
     struct cert cert;
+    struct endpoint place;
     struct err err = ERR_INIT;
+    if (endpoint_parse(&place, address, &err) != 0) {
+        atomic_fetch_add(&trust->named_count, 1);
+        return false;
+    }
     if (meta_decode(&meta, metadata, metadata_size, &err) != 0 ||
         cert_decode(&cert, meta.certificate, meta.certificate_size, &err) != 0 ||
         !id_equal(&cert.node, id) || strcmp(cert.name, name) != 0) {
-        atomic_fetch_add(&trust->refused_count, 1);
+        atomic_fetch_add(err.code == ERR_INVALID ? &trust->named_count : &trust->refused_count, 1);
         return false;
     }
     if (!is_ours(trust, &meta, &cert, &err)) {

@@ -6,6 +6,8 @@
 
 #include "node/membership/node_meta.pb-c.h"
 
+#define NOWHERE "0.0.0.0:1"
+
 int meta_encode(const struct node_meta *meta, uint8_t bytes[META_BYTES_MAX], size_t *size,
                 struct err *err)
 {
@@ -13,7 +15,7 @@ int meta_encode(const struct node_meta *meta, uint8_t bytes[META_BYTES_MAX], siz
     assert(meta->certificate_size <= sizeof(meta->certificate));
     message.certificate.data = (uint8_t *)meta->certificate;
     message.certificate.len = meta->certificate_size;
-    message.bulk = (char *)meta->bulk;
+    message.bulk = (char *)(endpoint_known(&meta->bulk) ? endpoint_address(&meta->bulk) : NOWHERE);
     message.capacity_bytes = meta->offer.capacity_bytes;
     message.used_bytes = meta->offer.used_bytes;
     message.store_epoch = meta->offer.store_epoch;
@@ -54,7 +56,6 @@ int meta_decode(struct node_meta *meta, const uint8_t *bytes, size_t size, struc
     if (message == NULL)
         return err_set(err, ERR_FORMAT, "a node's description is malformed");
     bool good = message->certificate.len <= sizeof(meta->certificate) &&
-                take_text(meta->bulk, sizeof(meta->bulk), message->bulk) &&
                 take_text(meta->version, sizeof(meta->version), message->version) &&
                 take_text(meta->rival, sizeof(meta->rival), message->rival);
     if (good) {
@@ -69,6 +70,10 @@ int meta_decode(struct node_meta *meta, const uint8_t *bytes, size_t size, struc
         meta->revocations.digest = message->revocations;
         meta->revocations.count = message->revocation_count;
     }
+    if (!good)
+        err_set(err, ERR_FORMAT, "a node's description is out of limits");
+    else
+        good = endpoint_parse(&meta->bulk, message->bulk, err) == 0;
     ecbak__node_meta__free_unpacked(message, NULL);
-    return good ? 0 : err_set(err, ERR_FORMAT, "a node's description is out of limits");
+    return good ? 0 : -1;
 }

@@ -2,7 +2,8 @@
  * offers.
  *
  *   Limits   META_BYTES_MAX encoded, the gossip core's limit for metadata
- *   Errors   ERR_FORMAT malformed, or of values out of limits
+ *   Errors   ERR_FORMAT malformed, or of values out of limits; ERR_INVALID an address that is a name:
+ *            what others say is never asked of a name server
  *   Memory   plain values
  *   Threads  any
  */
@@ -13,16 +14,17 @@
 #include <stdint.h>
 
 #include "coding/base/err.h"
+#include "node/common/endpoint.h"
 #include "node/membership/membership.h"
 #include "node/trust/cert.h"
 
 #define META_BYTES_MAX   512
-#define META_ADDRESS_MAX 72 /* host:port */
+#define META_ADDRESS_MAX 72 /* ADDRESS:PORT */
 
 struct node_meta {
     uint8_t certificate[CERT_BYTES_MAX];
     size_t certificate_size;
-    char bulk[META_ADDRESS_MAX];
+    struct endpoint bulk; /* nowhere while its own name does not resolve */
     struct membership_offer offer;
     char version[32];
     struct revocation_digest revocations; /* that it knows */

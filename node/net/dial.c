@@ -41,8 +41,8 @@ static bool open_line(struct line *line, void *context, size_t number, const uin
     line->monitor = good ? zmq_socket(context, ZMQ_PAIR) : NULL;
     return line->monitor != NULL &&
            zmq_setsockopt(line->monitor, ZMQ_LINGER, &options[0][1], sizeof(int)) == 0 &&
-           zmq_connect(line->monitor, name) == 0 &&
-           zmq_connect(line->socket, line->to->endpoint) == 0;
+           endpoint_connect_here(line->monitor, name) == 0 &&
+           endpoint_connect(line->socket, &line->to->endpoint) == 0;
 }
 
 static void end_line(struct line *line, bool reached, const char *why)
@@ -93,7 +93,8 @@ void dial(struct dialled *dialled, size_t count, const uint8_t curve[32], int ti
         lines[i].to = &dialled[i];
         dialled[i].reached = false;
         dialled[i].why[0] = '\0';
-        if (context == NULL || !open_line(&lines[i], context, i, curve, timeout_ms))
+        if (!endpoint_known(&dialled[i].endpoint) || context == NULL ||
+            !open_line(&lines[i], context, i, curve, timeout_ms))
             end_line(&lines[i], false, "that is no address to connect to");
     }
     for (int64_t now_ms; (now_ms = monotonic_ms()) < until_ms;) {

@@ -13,11 +13,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "node/common/endpoint.h"
+
 #define DIAL_MAX       2
 #define DIAL_TEXT_SIZE 96
 
 struct dialled {
-    const char *endpoint; /* tcp://host:port, the caller's */
+    struct endpoint endpoint;
     bool reached;
     char why[DIAL_TEXT_SIZE]; /* it was not reached */
 };

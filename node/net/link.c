@@ -73,17 +73,13 @@ static int open_inbox(struct link *link, const struct link_options *options, str
     const struct socket_option own[] = {
         {ZMQ_CURVE_SERVER, 1},
         {ZMQ_BACKLOG, 256},
-        {ZMQ_IPV6, strchr(options->bind, '[') != NULL},
     };
     link->inbox = zmq_socket(link->context, ZMQ_ROUTER);
     if (link->inbox == NULL || set_common(link->inbox, options) != 0 ||
         set_options(link->inbox, own, sizeof(own) / sizeof(own[0])) != 0 ||
         zmq_setsockopt(link->inbox, ZMQ_CURVE_SECRETKEY, link->keys->curve_secret, 32) != 0)
         return err_set(err, ERR_IO, "opening the inbox: %s", zmq_strerror(zmq_errno()));
-    if (zmq_bind(link->inbox, options->bind) != 0)
-        return err_set(err, ERR_IO, "listening on %s: %s", options->bind,
-                       zmq_strerror(zmq_errno()));
-    return 0;
+    return endpoint_bind(link->inbox, options->listen, err);
 }
 
 static int open_outbox(struct link *link, const struct link_options *options, struct err *err)
@@ -91,7 +87,7 @@ static int open_outbox(struct link *link, const struct link_options *options, st
     const struct socket_option own[] = {
         {ZMQ_RECONNECT_IVL, -1}, /* see link_out.c */
         {ZMQ_CONNECT_TIMEOUT, 5000},
-        {ZMQ_IPV6, 1}, /* names may resolve to either */
+        {ZMQ_IPV6, 1}, /* members may be at either */
     };
     link->outbox = zmq_socket(link->context, ZMQ_ROUTER);
     if (link->outbox == NULL || set_common(link->outbox, options) != 0 ||
@@ -105,7 +101,7 @@ static int open_outbox(struct link *link, const struct link_options *options, st
     int none = 0;
     if (link->monitor == NULL ||
         zmq_setsockopt(link->monitor, ZMQ_LINGER, &none, sizeof(none)) != 0 ||
-        zmq_connect(link->monitor, MONITOR_ENDPOINT) != 0)
+        endpoint_connect_here(link->monitor, MONITOR_ENDPOINT) != 0)
         return err_set(err, ERR_IO, "watching the outbox: %s", zmq_strerror(zmq_errno()));
     return 0;
 }
@@ -122,7 +118,6 @@ int link_new(struct link **link, const struct link_options *options, const struc
     l->asks_revoked = options->asks_revoked;
     l->protocol = options->protocol;
     l->sessions = session_table_new(options->sessions_max);
-    l->names = names_new();
     l->pool_max = options->peers_max;
     l->idle_ms = options->idle_ms;
     l->pool = alloc_zero(l->pool_max, sizeof(*l->pool));
@@ -163,16 +158,10 @@ void link_destroy(struct link **link)
         zap_stop(&l->zap);
         zmq_ctx_term(l->context);
     }
-    names_destroy(&l->names);
     session_table_destroy(&l->sessions);
     free(l->pool);
     free(l);
     *link = NULL;
-}
-
-bool link_names_news(struct link *link)
-{
-    return names_news(link->names);
 }
 
 void *link_context(struct link *link)

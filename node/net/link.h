@@ -36,18 +36,18 @@
 
 #include "coding/base/err.h"
 #include "coding/base/protocol.h"
+#include "node/common/endpoint.h"
 #include "node/net/revocations.h"
 #include "node/net/session.h"
 #include "node/trust/cert.h"
 #include "node/trust/node_keys.h"
 
-#define LINK_ENDPOINT_MAX 128
-#define LINK_POLL_ITEMS   3
+#define LINK_POLL_ITEMS 3
 
 struct link;
 
 struct link_options {
-    const char *bind; /* tcp://address:port */
+    const char *listen; /* ADDRESS:PORT */
     const struct node_keys *keys;
     const struct cert *cert;
     const uint8_t *authority_public; /* 32 bytes */
@@ -63,7 +63,7 @@ struct link_options {
 
 /* Whom a message goes to: where it listens and what it must prove. */
 struct link_peer {
-    char endpoint[LINK_ENDPOINT_MAX];
+    struct endpoint endpoint;
     uint8_t curve[32];
 };
 
@@ -74,6 +74,7 @@ struct link_message {
     const struct node_id *node;
     const uint8_t *curve;      /* what it proved */
     const struct route *route; /* to answer on its own connection; NULL: came on one of ours */
+    const char *from;          /* the address that its connection comes from; NULL: one of ours */
     uint64_t call;
     zmq_msg_t *body, *payload;
     bool has_payload;
@@ -131,8 +132,6 @@ bool link_route_to(struct link *link, const struct node_id *node, int64_t within
  * leads to another machine with its key is good for answers only. */
 bool link_peer_of(const struct link *link, const struct node_id *node, bool answer,
                   struct link_peer *peer);
-/* Has a host name become known that did not resolve before? Since the last time that it was asked. */
-bool link_names_news(struct link *link);
 /* Close our connection to the peer with this key, if there is one. */
 void link_drop(struct link *link, const uint8_t curve[32]);
 size_t link_peer_count(const struct link *link);

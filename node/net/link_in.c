@@ -194,7 +194,10 @@ static void take_message(struct link *link, struct frames *frames, const uint8_t
         return;
     }
     session->heard_ms = monotonic_ms();
-    struct link_message message = {.node = &session->node, .curve = curve, .route = &frames->route};
+    struct link_message message = {.node = &session->node,
+                                   .curve = curve,
+                                   .route = &frames->route,
+                                   .from = zmq_msg_gets(&frames->envelope, "Peer-Address")};
     link_hand_up(link, frames, envelope, &session->lateness, &message);
 }
 

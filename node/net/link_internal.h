@@ -1,9 +1,10 @@
 /* link_internal.h - what the files of link share; nobody else includes it.
  *
- *   link.c       sockets and their options, polling, counters
- *   link_wire.c  frames and envelopes
- *   link_in.c    the inbox: HELLO, sessions, who may speak
- *   link_out.c   the outbox: the pool of connections we made
+ *   link.c          sockets and their options, polling, counters
+ *   link_wire.c     frames and envelopes
+ *   link_in.c       the inbox: HELLO, sessions, who may speak
+ *   link_out.c      the outbox: the pool of connections we made
+ *   link_replies.c  what comes on them
  */
 #ifndef ECBAK_NODE_NET_LINK_INTERNAL_H
 #define ECBAK_NODE_NET_LINK_INTERNAL_H
@@ -11,7 +12,6 @@
 #include <stdatomic.h>
 
 #include "node/net/link.h"
-#include "node/net/names.h"
 #include "node/net/transport.pb-c.h"
 #include "node/net/zap.h"
 #include "node/trust/node_keys.h"
@@ -40,8 +40,8 @@ enum link_count {
 /* A connection that we made. */
 struct pooled {
     struct link_peer peer;
-    struct route route;         /* our ROUTER's name for it, never used twice */
-    char at[LINK_ENDPOINT_MAX]; /* where we connected: an address, where the peer's has a name */
+    struct route route; /* our ROUTER's name for it, never used twice */
+    struct endpoint at; /* the line that leads to it: no two in the pool have the same */
     bool welcomed;
     struct node_id node; /* once welcomed */
     uint64_t serial;
@@ -54,7 +54,6 @@ struct pooled {
 struct link {
     void *context, *inbox, *outbox, *monitor;
     struct zap *zap;
-    struct names *names;
     struct link_ops ops;
     const struct node_keys *keys;
     uint8_t authority_public[32];
@@ -100,6 +99,8 @@ int link_check_cert(struct link *link, struct cert *cert, const uint8_t *bytes, 
 void link_hand_up(struct link *link, struct frames *frames, const Ecbak__LinkEnvelope *envelope,
                   struct lateness *lateness, struct link_message *message);
 
+/* Removes the connection, and says so: the pool may change. */
+void pool_lose(struct link *link, struct pooled *pooled, const struct err *why);
 /* link_spoke, of a message on one of ours. */
 void pool_spoke(struct link *link, const uint8_t curve[32], bool own);
 

@@ -1,7 +1,10 @@
-/* The pool of connections that we made. libzmq's own reconnecting is switched off: it would deliver
- * what waited for a dead peer to its next life, without a HELLO. The socket's monitor tells when a
- * connection is gone; events name the endpoint as it was given to zmq_connect, so the pool never
- * has one endpoint twice. */
+/* The pool of connections that we made, by the key that the other end must prove: where a peer is, is
+ * what it says itself, and several may say the same. So a newcomer at an address takes no other's
+ * connection away; it proves its key there or it does not.
+ *
+ * libzmq's own reconnecting is switched off: it would deliver what waited for a dead peer to its next
+ * life, without a HELLO. The socket's monitor tells when a connection is gone; events name the endpoint
+ * as it was given to libzmq, so each connection to one place has a line of its own. */
 #include "node/net/link_internal.h"
 
 #include <assert.h>
@@ -10,7 +13,6 @@
 #include <string.h>
 
 #include "coding/base/bytes.h"
-#include "node/base/date.h"
 #include "node/common/clock.h"
 
 static struct pooled *pool_find(struct link *link, const uint8_t curve[32])
@@ -25,11 +27,11 @@ static void pool_remove(struct link *link, struct pooled *pooled)
 {
     assert(link->pool_count > 0 && pooled >= link->pool && pooled < link->pool + link->pool_count);
     /* ENOENT: libzmq gave the endpoint up first. */
-    zmq_disconnect(link->outbox, pooled->at);
+    endpoint_disconnect(link->outbox, &pooled->at);
     *pooled = link->pool[--link->pool_count];
 }
 
-static void lose(struct link *link, struct pooled *pooled, const struct err *why)
+void pool_lose(struct link *link, struct pooled *pooled, const struct err *why)
 {
     uint8_t curve[32];
     memcpy(curve, pooled->peer.curve, sizeof(curve));
@@ -69,7 +71,7 @@ bool link_ready(const struct link *link, const struct link_peer *peer)
     for (size_t i = 0; i < link->pool_count; i++) {
         const struct pooled *pooled = &link->pool[i];
         if (memcmp(pooled->peer.curve, peer->curve, sizeof(peer->curve)) == 0)
-            return pooled->welcomed && strcmp(pooled->peer.endpoint, peer->endpoint) == 0;
+            return pooled->welcomed && endpoint_equal(&pooled->peer.endpoint, &peer->endpoint);
     }
     return false;
 }
@@ -138,21 +140,52 @@ static int say_hello(struct link *link, const struct route *route, struct err *e
     return wire_send(link->outbox, route, &envelope, NULL, NULL, err);
 }
 
+/* A line to this place that no connection has, another one than last, whose end may still be told. When all are taken, the oldest on which nobody proved its
+ * key gives way, never one that was welcomed. */
+static int take_line(struct link *link, const struct endpoint *place, struct endpoint *at,
+                     struct err *err)
+{
+    struct pooled *oldest = NULL;
+    bool taken[ENDPOINT_LINES] = {false};
+    unsigned first = (unsigned)(link->route_next % ENDPOINT_LINES), line = 0;
+    for (size_t i = 0; i < link->pool_count; i++) {
+        struct pooled *pooled = &link->pool[i];
+        if (!endpoint_equal(&pooled->peer.endpoint, place))
+            continue;
+        for (unsigned n = 0; n < ENDPOINT_LINES; n++) {
+            struct endpoint each = endpoint_line(place, n);
+            taken[n] |= endpoint_equal(&each, &pooled->at);
+        }
+        if (!pooled->welcomed && (oldest == NULL || pooled->made_ms < oldest->made_ms))
+            oldest = pooled;
+    }
+    while (line < ENDPOINT_LINES && taken[(first + line) % ENDPOINT_LINES])
+        line++;
+    if (line < ENDPOINT_LINES) {
+        *at = endpoint_line(place, (first + line) % ENDPOINT_LINES);
+        return 0;
+    }
+    if (oldest == NULL)
+        return err_set(err, ERR_BUSY, "%d others are at %s", ENDPOINT_LINES, place->text);
+    *at = oldest->at;
+    pool_remove(link, oldest);
+    return 0;
+}
+
 static int pool_connect(struct link *link, const struct link_peer *peer, struct pooled **pooled,
                         struct err *err)
 {
-    char at[LINK_ENDPOINT_MAX];
-    if (names_resolve(link->names, peer->endpoint, at, sizeof(at), err) != 0)
+    struct endpoint at;
+    if (!endpoint_known(&peer->endpoint))
+        return err_set(err, ERR_IO, "it is not known where that node is");
+    if (take_line(link, &peer->endpoint, &at, err) != 0)
         return -1;
-    for (size_t i = 0; i < link->pool_count; i++)
-        if (strcmp(link->pool[i].at, at) == 0)
-            pool_remove(link, &link->pool[i--]); /* another key lives there now */
     if (make_room(link, err) != 0)
         return -1;
     assert(link->pool_count < link->pool_max && pool_find(link, peer->curve) == NULL);
     struct pooled *p = &link->pool[link->pool_count];
-    *p = (struct pooled){.peer = *peer, .made_ms = monotonic_ms(), .used_ms = monotonic_ms()};
-    memcpy(p->at, at, sizeof(at));
+    *p = (struct pooled){
+        .peer = *peer, .at = at, .made_ms = monotonic_ms(), .used_ms = monotonic_ms()};
     struct writer name;
     writer_init(&name, p->route.bytes, sizeof(p->route.bytes));
     write_u8(&name, 'p'); /* a leading zero is libzmq's own */
@@ -161,8 +194,8 @@ static int pool_connect(struct link *link, const struct link_peer *peer, struct 
     p->route.size = name.used;
     if (zmq_setsockopt(link->outbox, ZMQ_CURVE_SERVERKEY, peer->curve, 32) != 0 ||
         zmq_setsockopt(link->outbox, ZMQ_CONNECT_ROUTING_ID, p->route.bytes, p->route.size) != 0 ||
-        zmq_connect(link->outbox, at) != 0)
-        return err_set(err, ERR_IO, "connecting to %s: %s", peer->endpoint,
+        endpoint_connect(link->outbox, &at) != 0)
+        return err_set(err, ERR_IO, "connecting to %s: %s", peer->endpoint.text,
                        zmq_strerror(zmq_errno()));
     link->pool_count++;
     if (say_hello(link, &p->route, err) != 0) {
@@ -177,7 +210,7 @@ int link_send(struct link *link, const struct link_peer *peer, uint64_t call, ui
               zmq_msg_t *body, zmq_msg_t *payload, struct err *err)
 {
     struct pooled *pooled = pool_find(link, peer->curve);
-    if (pooled != NULL && strcmp(pooled->peer.endpoint, peer->endpoint) != 0) {
+    if (pooled != NULL && !endpoint_equal(&pooled->peer.endpoint, &peer->endpoint)) {
         pool_remove(link, pooled); /* it moved */
         pooled = NULL;
     }
@@ -193,153 +226,7 @@ int link_send(struct link *link, const struct link_peer *peer, uint64_t call, ui
     if (wire_send(link->outbox, &pooled->route, &envelope, body, payload, err) == 0)
         return 0;
     count(link, COUNT_DROPPED);
-    return err_context(err, "%s", peer->endpoint);
-}
-
-/* Loses the connection to a node that was revoked meanwhile, where such are not asked anything. */
-static bool lose_revoked(struct link *link, struct pooled *pooled, const struct node_id *node,
-                         uint64_t serial)
-{
-    struct err err = ERR_INIT;
-    if (link->asks_revoked ||
-        revocations_check(link->revocations, node, pooled->peer.curve, serial, &err) == 0)
-        return false;
-    count(link, COUNT_REVOKED);
-    lose(link, pooled, &err);
-    return true;
-}
-
-static void take_welcome(struct link *link, struct pooled *pooled, const Ecbak__LinkWelcome *body)
-{
-    struct err err = ERR_INIT;
-    struct cert cert;
-    if (link_check_cert(link, &cert, body->certificate.data, body->certificate.len,
-                        pooled->peer.curve, &err) != 0) {
-        err_context(&err, "%s", pooled->peer.endpoint);
-        err.code = ERR_DENIED;
-        lose(link, pooled, &err);
-        return;
-    }
-    if (lose_revoked(link, pooled, &cert.node, cert.serial))
-        return;
-    pooled->welcomed = true;
-    pooled->serial = cert.serial;
-    pooled->not_after_s = cert.not_after_s;
-    pooled->node = cert.node;
-}
-
-/* A refusal's text comes from elsewhere: printable, and of bounded length. */
-static void refusal_text(char text[LINK_TEXT_MAX], const Ecbak__LinkRefusal *refusal)
-{
-    snprintf(text, LINK_TEXT_MAX, "%s", refusal->text);
-    for (char *c = text; *c != '\0'; c++)
-        if ((unsigned char)*c < ' ' || *c == 0x7f)
-            *c = '?';
-}
-
-/* Our HELLO was refused for its protocol versions. Who did that must have shown its certificate, and
- * must be right, to be believed that it is another version and no mistake. */
-static bool is_incompatible(struct link *link, const struct pooled *pooled,
-                            const Ecbak__LinkRefusal *refusal, struct cert *cert,
-                            struct protocol *theirs)
-{
-    struct err ignored;
-    *theirs = protocol_of(refusal->version_min, refusal->version_max);
-    return refusal->error == ERR_VERSION && theirs->lowest != 0 &&
-           !protocol_meets(*theirs, link->protocol) &&
-           link_check_cert(link, cert, refusal->certificate.data, refusal->certificate.len,
-                           pooled->peer.curve, &ignored) == 0;
-}
-
-static void hello_refused(struct link *link, struct pooled *pooled,
-                          const Ecbak__LinkRefusal *refusal, const char *text)
-{
-    struct cert cert;
-    struct protocol theirs;
-    struct err err = ERR_INIT;
-    char endpoint[LINK_ENDPOINT_MAX];
-    memcpy(endpoint, pooled->peer.endpoint, sizeof(endpoint));
-    bool incompatible = is_incompatible(link, pooled, refusal, &cert, &theirs);
-    err_set(&err, incompatible ? ERR_VERSION : ERR_DENIED, "%s refuses this node: %s", endpoint,
-            text);
-    lose(link, pooled, &err);
-    if (!incompatible)
-        return;
-    count(link, COUNT_INCOMPATIBLE);
-    if (link->ops.incompatible != NULL)
-        link->ops.incompatible(link->ops.ctx, &cert, theirs, endpoint + strlen("tcp://"));
-}
-
-/* Whoever passes it on, the authority's word counts; what does not prove itself says nothing. */
-static void take_revocation(struct link *link, const Ecbak__LinkRefusal *refusal)
-{
-    bool added;
-    if (link->revocations != NULL && refusal->revocation.len > 0)
-        (void)!revocations_add(link->revocations, refusal->revocation.data, refusal->revocation.len,
-                               NULL, date_s(), &added, NULL);
-}
-
-static void take_refusal(struct link *link, struct pooled *pooled, struct frames *frames,
-                         const Ecbak__LinkEnvelope *envelope)
-{
-    char text[LINK_TEXT_MAX];
-    refusal_text(text, envelope->refusal);
-    take_revocation(link, envelope->refusal);
-    if (envelope->call == 0) { /* of our HELLO */
-        hello_refused(link, pooled, envelope->refusal, text);
-        return;
-    }
-    uint32_t code = envelope->refusal->error;
-    struct link_message message = {.node = &pooled->node,
-                                   .curve = pooled->peer.curve,
-                                   .refused =
-                                       code == 0 || code > ERR_LAST ? ERR_IO : (enum err_code)code,
-                                   .refused_text = text};
-    link_hand_up(link, frames, envelope, &pooled->lateness, &message);
-}
-
-static void take_frames(struct link *link, struct frames *frames)
-{
-    struct pooled *pooled = NULL;
-    for (size_t i = 0; i < link->pool_count && pooled == NULL; i++)
-        if (link->pool[i].route.size == frames->route.size &&
-            memcmp(link->pool[i].route.bytes, frames->route.bytes, frames->route.size) == 0)
-            pooled = &link->pool[i];
-    if (pooled == NULL)
-        return; /* of a connection that was dropped meanwhile */
-    Ecbak__LinkEnvelope *envelope = frames->whole ? wire_envelope(&frames->envelope) : NULL;
-    if (envelope == NULL) {
-        count(link, COUNT_MALFORMED);
-        return;
-    }
-    pooled->used_ms = monotonic_ms();
-    if (envelope->control_case == ECBAK__LINK_ENVELOPE__CONTROL_WELCOME) {
-        take_welcome(link, pooled, envelope->welcome);
-    } else if (envelope->control_case == ECBAK__LINK_ENVELOPE__CONTROL_REFUSAL) {
-        take_refusal(link, pooled, frames, envelope);
-    } else if (envelope->control_case != ECBAK__LINK_ENVELOPE__CONTROL__NOT_SET) {
-        count(link, COUNT_MALFORMED);
-    } else if (!pooled->welcomed) {
-        count(link, COUNT_NO_HELLO);
-    } else if (date_s() > pooled->not_after_s) {
-        count(link, COUNT_EXPIRED);
-        struct err err = ERR_INIT;
-        err_set(&err, ERR_DENIED, "%s: its certificate has expired", pooled->peer.endpoint);
-        lose(link, pooled, &err);
-    } else if (!lose_revoked(link, pooled, &pooled->node, pooled->serial)) {
-        struct link_message message = {.node = &pooled->node, .curve = pooled->peer.curve};
-        link_hand_up(link, frames, envelope, &pooled->lateness, &message);
-    }
-    ecbak__link_envelope__free_unpacked(envelope, NULL);
-}
-
-void link_process_outbox(struct link *link)
-{
-    struct frames frames;
-    for (int i = 0; i < LINK_BATCH && wire_receive(link->outbox, &frames) == 1; i++) {
-        take_frames(link, &frames);
-        frames_release(&frames);
-    }
+    return err_context(err, "%s", peer->endpoint.text);
 }
 
 /* An event: frame 1 {u16 event, u32 value}, frame 2 the endpoint. All that are subscribed to say
@@ -348,7 +235,7 @@ void link_process_monitor(struct link *link)
 {
     for (;;) {
         uint8_t event[8];
-        char endpoint[LINK_ENDPOINT_MAX] = "";
+        char endpoint[ENDPOINT_MAX] = "";
         if (zmq_recv(link->monitor, event, sizeof(event), ZMQ_DONTWAIT) < 0)
             return;
         int size = zmq_recv(link->monitor, endpoint, sizeof(endpoint) - 1, 0);
@@ -356,12 +243,12 @@ void link_process_monitor(struct link *link)
             return;
         for (size_t i = 0; i < link->pool_count; i++) {
             struct pooled *pooled = &link->pool[i];
-            if (strcmp(pooled->at, endpoint) != 0)
+            if (strcmp(pooled->at.text, endpoint) != 0)
                 continue;
             struct err err = ERR_INIT;
-            err_set(&err, ERR_IO, "%s %s", pooled->peer.endpoint,
+            err_set(&err, ERR_IO, "%s %s", pooled->peer.endpoint.text,
                     pooled->welcomed ? "closed the connection" : "cannot be reached");
-            lose(link, pooled, &err);
+            pool_lose(link, pooled, &err);
             break;
         }
     }
@@ -375,9 +262,9 @@ void link_give_up_unwelcomed(struct link *link)
         if (pooled->welcomed || now_ms - pooled->made_ms < LINK_WELCOME_MS)
             continue;
         struct err err = ERR_INIT;
-        err_set(&err, ERR_TIMEOUT, "%s did not answer within %d s", pooled->peer.endpoint,
+        err_set(&err, ERR_TIMEOUT, "%s did not answer within %d s", pooled->peer.endpoint.text,
                 LINK_WELCOME_MS / 1000);
-        lose(link, pooled, &err);
+        pool_lose(link, pooled, &err);
         return; /* the pool may have changed; the others' turn comes with the next call */
     }
 }

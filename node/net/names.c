@@ -1,15 +1,12 @@
 #include "node/net/names.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
-#include <netdb.h>
 #include <pthread.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <time.h>
 
 #include "coding/base/alloc.h"
@@ -17,17 +14,15 @@
 #include "node/common/clock.h"
 #include "node/common/wait.h"
 
-#define HOST_MAX    256
+#define ADDRESS_MAX 272
 #define FIRST_MS    100   /* that a new name is waited for: a name server near by needs less */
 #define AGAIN_MS    1000  /* a name that does not resolve */
 #define REFRESH_MS  60000 /* one that did */
 #define NEEDED_MS   300000
-#define SCHEME      "tcp://"
-#define SCHEME_SIZE (sizeof(SCHEME) - 1)
 
 struct name {
-    char host[HOST_MAX];
-    char address[INET6_ADDRSTRLEN + 2]; /* "": not known */
+    char address[ADDRESS_MAX]; /* HOST:PORT */
+    struct endpoint endpoint;  /* nowhere: not known */
     int64_t asked_ms, needed_ms;
     bool wanted, complained;
 };
@@ -55,37 +50,20 @@ static void release(struct names *names)
 
 /* ---- the thread ---------------------------------------------------------------------------- */
 
-/* "" and *error when there is none. */
-static void look_up(const char *host, char address[INET6_ADDRSTRLEN + 2], int *error)
-{
-    const struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM};
-    struct addrinfo *found = NULL;
-    char text[INET6_ADDRSTRLEN] = "";
-    address[0] = '\0';
-    *error = getaddrinfo(host, NULL, &hints, &found);
-    if (*error != 0)
-        return;
-    if (getnameinfo(found->ai_addr, found->ai_addrlen, text, sizeof(text), NULL, 0,
-                    NI_NUMERICHOST) == 0)
-        snprintf(address, INET6_ADDRSTRLEN + 2, found->ai_family == AF_INET6 ? "[%s]" : "%s", text);
-    freeaddrinfo(found);
-}
-
-static void say(struct names *names, struct name *name, bool known, int error)
+static void say(struct names *names, struct name *name, bool known, const struct err *why)
 {
     if (!known && !name->complained)
-        log_warn("the name %s does not resolve: %s; it is asked for again until it does",
-                 name->host, error != 0 ? gai_strerror(error) : "no address");
+        log_warn("%s; it is asked for again until it does", why->text);
     else if (known && name->complained)
-        log_info("the name %s resolves now, to %s", name->host, name->address);
+        log_info("%s resolves now, to %s", name->address, endpoint_address(&name->endpoint));
     names->news |= known && name->complained;
     name->complained = !known;
 }
 
-static struct name *find(struct names *names, const char *host)
+static struct name *find(struct names *names, const char *address)
 {
     for (size_t i = 0; i < names->count; i++)
-        if (strcmp(names->names[i].host, host) == 0)
+        if (strcmp(names->names[i].address, address) == 0)
             return &names->names[i];
     return NULL;
 }
@@ -96,22 +74,26 @@ static struct name *find_wanted(struct names *names)
         if (names->names[i].wanted)
             return &names->names[i];
     int64_t now_ms = monotonic_ms();
+    struct name *longest =
+        NULL; /* so that one name server that is away keeps no other name waiting */
     for (size_t i = 0; i < names->count; i++) {
         struct name *name = &names->names[i];
-        if (name->address[0] == '\0' && now_ms - name->needed_ms < NEEDED_MS &&
-            now_ms - name->asked_ms >= AGAIN_MS) {
-            name->asked_ms = now_ms;
-            return name;
-        }
+        if (!endpoint_known(&name->endpoint) && now_ms - name->needed_ms < NEEDED_MS &&
+            now_ms - name->asked_ms >= AGAIN_MS &&
+            (longest == NULL || name->asked_ms < longest->asked_ms))
+            longest = name;
     }
-    return NULL;
+    if (longest != NULL)
+        longest->asked_ms = now_ms;
+    return longest;
 }
 
 static bool any_unknown(const struct names *names)
 {
     int64_t now_ms = monotonic_ms();
     for (size_t i = 0; i < names->count; i++)
-        if (names->names[i].address[0] == '\0' && now_ms - names->names[i].needed_ms < NEEDED_MS)
+        if (!endpoint_known(&names->names[i].endpoint) &&
+            now_ms - names->names[i].needed_ms < NEEDED_MS)
             return true;
     return false;
 }
@@ -119,7 +101,7 @@ static bool any_unknown(const struct names *names)
 static void *run(void *argument)
 {
     struct names *names = argument;
-    char host[HOST_MAX], address[INET6_ADDRSTRLEN + 2];
+    char address[ADDRESS_MAX];
     pthread_mutex_lock(&names->lock);
     while (!names->over) {
         struct name *name = find_wanted(names);
@@ -131,18 +113,19 @@ static void *run(void *argument)
             pthread_cond_wait(&names->changed, &names->lock);
             continue;
         }
-        memcpy(host, name->host, sizeof(host));
+        memcpy(address, name->address, sizeof(address));
+        struct endpoint found, before = name->endpoint;
+        struct err why = ERR_INIT;
         pthread_mutex_unlock(&names->lock);
-        int error;
-        look_up(host, address, &error);
+        bool known = endpoint_resolve(&found, address, &before, &why) == 0;
         pthread_mutex_lock(&names->lock);
-        name = find(names, host); /* it may have given way */
+        name = find(names, address); /* it may have given way */
         if (name == NULL)
             continue;
         name->wanted = false;
-        if (address[0] != '\0')
-            memcpy(name->address, address, sizeof(address));
-        say(names, name, address[0] != '\0', error);
+        if (known)
+            name->endpoint = found;
+        say(names, name, known, &why);
         pthread_cond_broadcast(&names->changed);
     }
     pthread_mutex_unlock(&names->lock);
@@ -182,24 +165,10 @@ void names_destroy(struct names **names)
     release(n);
 }
 
-static bool is_address(const char *host)
-{
-    struct in_addr v4;
-    struct in6_addr v6;
-    char bare[HOST_MAX];
-    size_t size = strlen(host);
-    if (host[0] == '[' && host[size - 1] == ']')
-        snprintf(bare, sizeof(bare), "%.*s", (int)size - 2, host + 1);
-    else
-        snprintf(bare, sizeof(bare), "%s", host);
-    return host[0] == '[' || inet_pton(AF_INET, bare, &v4) == 1 ||
-           inet_pton(AF_INET6, bare, &v6) == 1;
-}
-
 /* With the lock held. */
-static struct name *take_name(struct names *names, const char *host)
+static struct name *take_name(struct names *names, const char *address)
 {
-    struct name *name = find(names, host);
+    struct name *name = find(names, address);
     if (name != NULL)
         return name;
     if (names->count < NAMES_MAX) {
@@ -211,7 +180,7 @@ static struct name *take_name(struct names *names, const char *host)
                 name = &names->names[i];
     }
     *name = (struct name){.asked_ms = -REFRESH_MS};
-    snprintf(name->host, sizeof(name->host), "%s", host);
+    snprintf(name->address, sizeof(name->address), "%s", address);
     return name;
 }
 
@@ -222,7 +191,7 @@ static void want(struct names *names, struct name *name)
     bool first = name->asked_ms < 0;
     name->needed_ms = now_ms;
     if (!name->wanted &&
-        (first || (name->address[0] != '\0' && now_ms - name->asked_ms >= REFRESH_MS))) {
+        (first || (endpoint_known(&name->endpoint) && now_ms - name->asked_ms >= REFRESH_MS))) {
         name->wanted = true;
         name->asked_ms = now_ms;
         pthread_cond_broadcast(&names->changed);
@@ -232,27 +201,21 @@ static void want(struct names *names, struct name *name)
         continue;
 }
 
-int names_resolve(struct names *names, const char *endpoint, char *to, size_t room, struct err *err)
+int names_resolve(struct names *names, const char *address, struct endpoint *to, struct err *err)
 {
-    char host[HOST_MAX];
-    const char *colon = strrchr(endpoint, ':');
-    if (strncmp(endpoint, SCHEME, SCHEME_SIZE) != 0 || colon < endpoint + SCHEME_SIZE ||
-        (size_t)(colon - endpoint) - SCHEME_SIZE >= sizeof(host))
-        return err_set(err, ERR_INVALID, "%s is no endpoint", endpoint);
-    snprintf(host, sizeof(host), "%.*s", (int)(colon - endpoint - (int)SCHEME_SIZE),
-             endpoint + SCHEME_SIZE);
-    if (host[0] == '\0' || is_address(host)) {
-        snprintf(to, room, "%s", endpoint);
+    if (endpoint_parse(to, address, err) == 0)
         return 0;
-    }
+    if (strlen(address) >= ADDRESS_MAX)
+        return -1;
     pthread_mutex_lock(&names->lock);
-    struct name *name = take_name(names, host);
+    struct name *name = take_name(names, address);
     want(names, name);
-    bool known = name->address[0] != '\0';
-    if (known)
-        snprintf(to, room, SCHEME "%s%s", name->address, colon);
+    *to = name->endpoint;
     pthread_mutex_unlock(&names->lock);
-    return known ? 0 : err_set(err, ERR_IO, "the name %s does not resolve", host);
+    if (!endpoint_known(to))
+        return err_set(err, ERR_IO, "%s does not resolve", address);
+    err->code = ERR_NONE;
+    return 0;
 }
 
 bool names_news(struct names *names)

@@ -1,5 +1,6 @@
-/* names.h - host names become addresses on a thread of their own, because asking for one can take as
- * long as a name server is away, and libzmq would ask on the thread that carries every connection.
+/* names.h - a machine's own names (of its seeds, of itself) become addresses on a thread of their own,
+ * because asking for one can take as long as a name server is away. Names that others say are none of
+ * these: those are refused where they come in (node/membership/meta.h).
  *
  * A name that does not resolve is said in the log once, and once more when it does; it is asked for
  * again once a second, as long as somebody needed it lately. One that did resolve is asked for again
@@ -15,6 +16,7 @@
 #include <stddef.h>
 
 #include "coding/base/err.h"
+#include "node/common/endpoint.h"
 
 #define NAMES_MAX 128
 
@@ -23,9 +25,9 @@ struct names;
 struct names *names_new(void);
 /* Does not wait for a name server. */
 void names_destroy(struct names **names);
-/* The endpoint tcp://HOST:PORT with an address instead of a name, into `to`. Waits a few milliseconds
- * for a name that was never asked for. ERR_IO: it is not known now; ask again later. */
-int names_resolve(struct names *names, const char *endpoint, char *to, size_t room,
+/* HOST:PORT. Waits a few milliseconds for a name that was never asked for. ERR_IO: it is not known now;
+ * ask again later. */
+int names_resolve(struct names *names, const char *address, struct endpoint *to,
                   struct err *err) MUST_CHECK;
 /* Has a name become known that was in vain asked for before? Since the last time that this was asked. */
 bool names_news(struct names *names);

@@ -101,6 +101,7 @@ static void take_request(struct transport *t, struct link_message *message)
     struct incoming in = {
         .call = message->call, .route_size = message->route->size, .charge = charge};
     in.node = *message->node;
+    snprintf(in.from, sizeof(in.from), "%s", message->from != NULL ? message->from : "");
     memcpy(in.route, message->route->bytes, message->route->size);
     in.header = alloc_copy(zmq_msg_data(message->body), header_size);
     in.header_size = header_size;
@@ -234,10 +235,9 @@ static void *run(void *argument)
 static int open_sockets(struct transport *t, const struct config *config,
                         const struct credentials *credentials, bool without_zap, struct err *err)
 {
-    char bind[LINK_ENDPOINT_MAX];
-    snprintf(bind, sizeof(bind), "tcp://%s:%u", config->listen_address,
-             (unsigned)config->bulk_port);
-    const struct link_options options = {.bind = bind,
+    char listen[96];
+    snprintf(listen, sizeof(listen), "%s:%u", config->listen_address, (unsigned)config->bulk_port);
+    const struct link_options options = {.listen = listen,
                                          .keys = credentials->keys,
                                          .cert = credentials->cert,
                                          .authority_public = credentials->authority_public,

@@ -25,6 +25,7 @@
 
 #include "coding/base/err.h"
 #include "node/common/clock.h" /* monotonic_ms: the clock of every deadline here */
+#include "node/common/endpoint.h"
 #include "node/config/config.h"
 #include "node/net/revocations.h"
 #include "node/trust/node_keys.h"
@@ -55,6 +56,7 @@ void payload_release(struct payload *payload);
 struct incoming {
     bool from_client;    /* a command on the ipc socket; else a certified node */
     struct node_id node; /* who asks, when it is a node */
+    char from[64];       /* and the address that its connection comes from */
     uint8_t *header;
     size_t header_size;
     struct payload payload;
@@ -67,7 +69,7 @@ struct incoming {
 
 /* Where a node listens and what it must prove: asked of the membership table when a call starts. */
 struct peer_address {
-    char endpoint[128]; /* tcp://host:port of its bulk socket */
+    struct endpoint endpoint; /* of its bulk socket */
     uint8_t curve_public[32];
 };
 

@@ -49,7 +49,7 @@ int transport_call(struct transport *t, const struct node_id *node, const struct
     c->transport = t;
     c->references = 2;
     c->deadline_ms = monotonic_ms() + timeout_ms;
-    snprintf(c->peer.endpoint, sizeof(c->peer.endpoint), "%s", address.endpoint);
+    c->peer.endpoint = address.endpoint;
     memcpy(c->peer.curve, address.curve_public, sizeof(c->peer.curve));
     bytes_to_message(outgoing->header, outgoing->header_size, &c->header);
     zmq_msg_init(&c->payload);
@@ -117,7 +117,7 @@ int call_result(struct call *call, const uint8_t **header, size_t *header_size,
     bool done = call->done;
     pthread_mutex_unlock(&call->transport->lock);
     if (!done)
-        return err_set(err, ERR_TIMEOUT, "%s has not answered yet", call->peer.endpoint);
+        return err_set(err, ERR_TIMEOUT, "%s has not answered yet", call->peer.endpoint.text);
     if (call->err.code != ERR_NONE)
         return err_set(err, call->err.code, "%s", call->err.text);
     *header = zmq_msg_data(&call->answer);
@@ -213,7 +213,7 @@ void calls_answered(struct transport *t, struct link_message *message)
     struct call *call = *at;
     if (message->refused != ERR_NONE) {
         struct err err = ERR_INIT;
-        err_set(&err, message->refused, "%s: %s", call->peer.endpoint, message->refused_text);
+        err_set(&err, message->refused, "%s: %s", call->peer.endpoint.text, message->refused_text);
         complete(t, at, &err);
         return;
     }
@@ -257,7 +257,7 @@ void calls_expire(struct transport *t)
             continue;
         }
         struct err err = ERR_INIT;
-        err_set(&err, ERR_TIMEOUT, "%s did not answer in time", (*at)->peer.endpoint);
+        err_set(&err, ERR_TIMEOUT, "%s did not answer in time", (*at)->peer.endpoint.text);
         complete(t, at, &err);
     }
 }

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "coding/base/alloc.h"
+#include "node/common/endpoint.h"
 
 #define CLIENT_RECEIVE_HWM 2
 #define CLIENT_SEND_HWM    64
@@ -82,7 +83,7 @@ int client_bind(void **socket, void *context, const char *endpoint, struct err *
     for (size_t i = 0; good && i < sizeof(options) / sizeof(options[0]); i++)
         good = zmq_setsockopt(router, options[i][0], &options[i][1], sizeof(int)) == 0;
     mode_t before = umask(0117); /* the file is made with mode 0660, never wider */
-    good = good && zmq_bind(router, endpoint) == 0;
+    good = good && endpoint_bind_here(router, endpoint) == 0;
     int error = zmq_errno();
     umask(before);
     if (good) {

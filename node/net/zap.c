@@ -13,6 +13,7 @@
 #include "coding/base/alloc.h"
 #include "coding/base/bytes.h"
 #include "node/common/clock.h"
+#include "node/common/endpoint.h"
 
 #define ZAP_ENDPOINT   "inproc://zeromq.zap.01"
 #define ZAP_FRAMES     7
@@ -112,7 +113,7 @@ int zap_start(struct zap **zap, void *context, struct err *err)
     int none = 0;
     z->socket = zmq_socket(context, ZMQ_REP);
     if (z->socket == NULL || zmq_setsockopt(z->socket, ZMQ_LINGER, &none, sizeof(none)) != 0 ||
-        zmq_bind(z->socket, ZAP_ENDPOINT) != 0) {
+        endpoint_bind_here(z->socket, ZAP_ENDPOINT) != 0) {
         err_set(err, ERR_IO, "starting the ZAP handler: %s", zmq_strerror(zmq_errno()));
         goto fail;
     }

@@ -45,31 +45,45 @@ static bool too_often(struct reach *reach, const struct node_id *node)
     return false;
 }
 
-/* Where the caller says itself, in gossip, that it is. */
-int reach_dial(struct reach *reach, const struct node_id *node, Ecbak__DialBackReply *reply,
-               char text[REACH_TEXT_SIZE], struct err *err)
+/* Where the caller says itself, in gossip, that it is, and from where it asks. */
+static int check_place(const struct dialled ports[DIAL_MAX], const char *from, struct err *err)
+{
+    if (!endpoint_known(&ports[0].endpoint) || !endpoint_known(&ports[1].endpoint))
+        return err_set(err, ERR_DENIED,
+                       "you do not say where you are: does the name in advertise_address resolve?");
+    for (size_t i = 0; i < DIAL_MAX; i++)
+        if (!endpoint_is_at(&ports[i].endpoint, from))
+            return err_set(err, ERR_DENIED,
+                           "you say that you are at %s, and ask from %s: only who asks from where "
+                           "it says to be is dialled",
+                           endpoint_address(&ports[i].endpoint), from);
+    return 0;
+}
+
+int reach_dial(struct reach *reach, const struct node_id *node, const char *from,
+               Ecbak__DialBackReply *reply, char text[REACH_TEXT_SIZE], struct err *err)
 {
     struct member_table *table = membership_table(reach->peers->membership);
     const struct member *member = member_find(table, node);
-    char endpoints[DIAL_MAX][sizeof(((struct member *)0)->bulk_endpoint)];
+    struct dialled ports[DIAL_MAX];
     uint8_t curve[32];
-    if (member != NULL) {
-        snprintf(endpoints[0], sizeof(endpoints[0]), "tcp://%s", member->address);
-        snprintf(endpoints[1], sizeof(endpoints[1]), "%s", member->bulk_endpoint);
+    bool known = member != NULL && endpoint_parse(&ports[0].endpoint, member->address, err) == 0;
+    if (known) {
+        ports[1].endpoint = member->bulk;
         memcpy(curve, member->cert.curve, sizeof(curve));
     }
-    bool known = member != NULL;
     member_table_release(&table);
     if (!known)
         return err_set(err, ERR_NOT_FOUND, "this node has not heard of you yet");
+    if (check_place(ports, from, err) != 0)
+        return -1;
     if (too_often(reach, node))
         return err_set(err, ERR_BUSY, "asked too often");
-    struct dialled ports[DIAL_MAX] = {{.endpoint = endpoints[0]}, {.endpoint = endpoints[1]}};
     dial(ports, DIAL_MAX, curve, DIAL_MS);
     reply->member_reached = ports[0].reached;
     reply->bulk_reached = ports[1].reached;
     const struct dialled *worse = !ports[0].reached ? &ports[0] : &ports[1];
-    snprintf(text, REACH_TEXT_SIZE, "%s%s%s", worse->reached ? "" : worse->endpoint,
+    snprintf(text, REACH_TEXT_SIZE, "%s%s%s", worse->reached ? "" : worse->endpoint.text,
              worse->reached ? "" : ": ", worse->why);
     reply->text = text;
     return 0;
@@ -81,6 +95,7 @@ struct verdicts {
     struct reachable found;
     bool member_failed, bulk_failed;
     char example[REACH_TEXT_SIZE];
+    char refused[REACH_TEXT_SIZE]; /* somebody does not try, and says why; "": nobody */
 };
 
 static void take_verdict(struct verdicts *v, const Ecbak__DialBackReply *reply)
@@ -114,6 +129,8 @@ static void ask(struct reach *reach, struct verdicts *v)
     while (round_next(&round, INT64_MAX, ECBAK__PEER_REPLY__BODY_DIAL_BACK, &node, &reply, &why)) {
         if (reply != NULL)
             take_verdict(v, reply->dial_back);
+        else if (why.code == ERR_DENIED)
+            wire_text(v->refused, sizeof(v->refused), why.text);
         else
             log_debug("asking to be dialled: %s", why.text);
         wire_free(reply);
@@ -146,19 +163,25 @@ void reach_tick(struct reach *reach)
     if (monotonic_ms() < reach->next_ms)
         return;
     ask(reach, &v);
-    if (v.found.asked == 0) {
+    if (v.found.asked == 0 && v.refused[0] == '\0') {
         reach->next_ms = monotonic_ms() + SOON_MS;
         return;
     }
-    describe(&v, reach->config);
+    if (v.found.asked > 0)
+        describe(&v, reach->config);
+    else
+        snprintf(v.found.text, sizeof(v.found.text), "not tried by %.200s", v.refused);
     pthread_mutex_lock(&reach->lock);
     struct reachable before = reach->known;
     reach->known = v.found;
     pthread_mutex_unlock(&reach->lock);
-    reach->next_ms = monotonic_ms() + (v.found.failed > 0 ? UNREACHABLE_MS : REACHABLE_MS);
+    bool reached = v.found.asked > 0 && v.found.failed == 0;
+    reach->next_ms = monotonic_ms() + (reached ? REACHABLE_MS : UNREACHABLE_MS);
+    if (v.found.asked == 0 && strcmp(before.text, v.found.text) != 0)
+        log_warn("whether others can reach this node is not known: %s", v.found.text);
     if (v.found.failed > 0 && (before.asked == 0 || before.failed == 0))
         log_warn("others cannot reach this node: %s", v.found.text);
-    else if (v.found.failed == 0 && before.failed > 0)
+    else if (reached && before.failed > 0)
         log_info("others can reach this node now");
 }
 

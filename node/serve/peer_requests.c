@@ -10,7 +10,8 @@ static int answer_dial_back(const struct responder *responder, const struct ques
 {
     (void)request;
     ecbak__dial_back_reply__init(&answer->dial_back);
-    if (reach_dial(responder->reach, question->node, &answer->dial_back, answer->text, err) != 0)
+    if (reach_dial(responder->reach, question->node, question->from, &answer->dial_back,
+                   answer->text, err) != 0)
         return -1;
     answer->reply.body_case = ECBAK__PEER_REPLY__BODY_DIAL_BACK;
     answer->reply.dial_back = &answer->dial_back;

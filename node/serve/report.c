@@ -42,6 +42,7 @@ static void add_counters(struct report *report, struct service *service)
     add_counter(report, "refused_bad_certificate", bulk.bad_certificate + gossip.bad_certificate);
     add_counter(report, "refused_foreign", bulk.foreign + gossip.foreign);
     add_counter(report, "refused_incompatible", bulk.incompatible + gossip.incompatible);
+    add_counter(report, "refused_named", gossip.named);
     add_counter(report, "refused_expired", bulk.expired + gossip.expired);
     add_counter(report, "refused_revoked", bulk.revoked + gossip.revoked);
     add_counter(report, "refused_denied_key", bulk.denied_key);

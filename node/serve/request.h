@@ -43,6 +43,7 @@ struct request {
 /* A request as it came. Borrows all. */
 struct question {
     const struct node_id *node; /* the node that asks, proven; NULL: a command */
+    const char *from;           /* the address that its connection comes from */
     enum queue queue;           /* the one that it waited in */
     const uint8_t *header;
     size_t header_size;

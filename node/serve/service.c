@@ -25,8 +25,8 @@ static int find_peer(void *ctx, const struct node_id *node, struct peer_address 
     struct member_table *table = membership_table(service->peers.membership);
     const struct member *member = member_find(table, node);
     int result = -1;
-    if (member != NULL && !member->self && member->bulk_endpoint[0] != '\0') {
-        snprintf(address->endpoint, sizeof(address->endpoint), "%s", member->bulk_endpoint);
+    if (member != NULL && !member->self && endpoint_known(&member->bulk)) {
+        address->endpoint = member->bulk;
         memcpy(address->curve_public, member->cert.curve, sizeof(address->curve_public));
         result = 0;
     }
@@ -58,6 +58,7 @@ static void serve(struct service *service, struct incoming *incoming, enum queue
     size_t reply_size;
     struct payload payload = {.size = 0};
     const struct question question = {.node = incoming->from_client ? NULL : &incoming->node,
+                                      .from = incoming->from,
                                       .queue = queue,
                                       .header = incoming->header,
                                       .header_size = incoming->header_size,

@@ -83,7 +83,7 @@ static double run_same_name(struct world *world)
     return silent;
 }
 
-#define ORIGINAL 3 /* whose machine is copied; the last node is the copy */
+#define ORIGINAL 1 /* whose machine is copied; the last node is the copy */
 
 /* All but the copy run, and know each other; it has what the original had on disk then. */
 static uint32_t start_with_copy(struct world *world)
@@ -222,14 +222,14 @@ const struct scenario scenarios_identity[] = {
      "s",
      30,
      30,
-     {{30, 3}, {100, 1}}},
+     {{3, 3}, {30, 3}, {100, 1}}},
     {"clone_left",
      "of two with one key the first fails, until all have the second, which stays",
      run_clone_left,
      "s",
      30,
      30,
-     {{4, 3}, {30, 3}, {100, 1}}},
+     {{3, 3}, {30, 3}, {100, 1}}},
     {"moved",
      "one fails and starts at another address, until all have it",
      run_moved,
