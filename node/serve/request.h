@@ -11,6 +11,7 @@
 #ifndef ECBAK_NODE_SERVE_REQUEST_H
 #define ECBAK_NODE_SERVE_REQUEST_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -43,6 +44,7 @@ struct request {
 /* A request as it came. Borrows all. */
 struct question {
     const struct node_id *node; /* the node that asks, proven; NULL: a command */
+    bool by_owner;              /* of root's, or of this node's own user */
     enum queue queue;           /* the one that it waited in */
     const uint8_t *header;
     size_t header_size;
