@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "coding/base/alloc.h"
+#include "coding/base/utf8.h"
 
 static void *budget_alloc(void *data, size_t size)
 {
@@ -69,10 +70,9 @@ void wire_text(char *to, size_t room, const char *text)
     size_t used = 0;
     assert(room > 0);
     if (text != NULL) {
-        for (; text[used] != '\0' && used + 1 < room; used++) {
-            unsigned char c = (unsigned char)text[used];
-            to[used] = (c < ' ' || c == 127) ? '?' : text[used];
-        }
+        used = strnlen(text, room - 1);
+        memcpy(to, text, used);
+        utf8_mask(to, used);
     }
     to[used] = '\0';
 }
