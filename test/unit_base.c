@@ -237,6 +237,31 @@ static void the_log_masks_what_could_command_a_terminal(void **state)
     close(before);
 }
 
+static void no_other_machine_is_told_of_this_ones_files(void **state)
+{
+    (void)state;
+    static const struct {
+        enum err_code code;
+        const char *text, *told;
+    } cases[] = {
+        {ERR_IO, "opening /var/lib/ecbak/x: Permission denied", "it cannot; it has logged why"},
+        {ERR_FULL, "writing records/1: No space", "no space is left there; it has logged more"},
+        {ERR_DAMAGED, "/srv/a b/f: a digest differs",
+         "something is damaged there; it has logged more"},
+        {ERR_NOT_FOUND, "no such pack here", "no such pack here"},
+        {ERR_IO, "connecting to tcp://192.0.2.1:7412: refused",
+         "connecting to tcp://192.0.2.1:7412: refused"},
+        {ERR_IO, "tcp://a:1 and /b", "it cannot; it has logged why"},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct err err = ERR_INIT;
+        bool kept;
+        err_set(&err, cases[i].code, "%s", cases[i].text);
+        assert_string_equal(wire_error_text(&err, &kept), cases[i].told);
+        assert_int_equal(kept, strcmp(cases[i].told, cases[i].text) != 0);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -252,6 +277,7 @@ int main(void)
         cmocka_unit_test(small_memory_is_zeroed_copied_grown_and_formatted),
         cmocka_unit_test(what_could_command_a_terminal_is_masked),
         cmocka_unit_test(the_log_masks_what_could_command_a_terminal),
+        cmocka_unit_test(no_other_machine_is_told_of_this_ones_files),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -36,6 +36,9 @@ ProtobufCBinaryData wire_view(const void *bytes, size_t size);
  * is "". */
 void wire_text(char *to, size_t room, const char *text);
 
+/* What another machine is told of an error. A text with a path in it is about this machine's files, and
+ * stays here: *kept true, and it is for the caller to log. */
+const char *wire_error_text(const struct err *err, bool *kept);
 /* The error that a reply carries; a code that err.h does not have becomes ERR_IO. Returns -1. */
 int wire_error(struct err *err, uint32_t code, const char *text);
 
