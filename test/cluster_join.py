@@ -164,6 +164,19 @@ def who_says_nothing_is_shown_out():
         assert 9 < time.monotonic() - began < 15 * SLOW
 
 
+def what_is_wrong_with_the_operators_files_is_told_to_the_operator_alone():
+    with Cluster(1) as cluster, Invitation(cluster) as invitation:
+        issued = cluster.authority / "issued"
+        issued.rename(cluster.authority / "kept")
+        issued.mkdir()  # as root reads what others may not
+        refused = Machine(cluster, "guest").join(invitation.ticket)
+        assert refused.returncode != 0 and "it has logged" in refused.stderr, refused
+        assert str(cluster.authority) not in refused.stderr, refused
+        invitation.process.send_signal(signal.SIGINT)
+        _, _, said = invitation.end()
+        assert str(cluster.authority) in said, said
+
+
 def a_ticket_ends_with_its_time_and_with_its_process():
     with Cluster(1) as cluster:
         machine = Machine(cluster, "late")
@@ -247,6 +260,7 @@ if __name__ == "__main__":
         of_two_machines_with_one_ticket_exactly_one_joins,
         who_says_nothing_keeps_nobody_out,
         who_says_nothing_is_shown_out,
+        what_is_wrong_with_the_operators_files_is_told_to_the_operator_alone,
         a_ticket_ends_with_its_time_and_with_its_process,
         whose_name_is_taken_over_is_said,
         what_is_no_ticket_is_said,

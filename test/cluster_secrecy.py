@@ -2,12 +2,17 @@
 """Peers learn nothing: planted strings are searched in all that nodes keep, log and say to each other."""
 import os
 import pathlib
+import shutil
 import socket
+import subprocess
 import sys
+import tempfile
 import threading
 
-from common import run_tests
-from lab import DAMAGED, DONE, FAILED, Lab
+from common import run_tests, wait_until
+from lab import DAMAGED, DONE, ECBAK, FAILED, Lab
+
+NOBODY = 65534
 
 CONTENT = b"planted-content-7f3a91c2-the-quick-brown-fox"
 NAME = "planted-name-5d20e8b1"
@@ -117,9 +122,28 @@ def a_mistyped_phrase_and_the_phrase_of_another_vault_are_told_apart():
         assert "another vault" in missing.err and "checksum" not in missing.err, missing.err
 
 
+def who_waits_for_a_secret_leaves_no_core():
+    """A process that cannot be dumped is root's in /proc, whoever runs it."""
+    root = os.geteuid() == 0
+    identity = {"user": NOBODY, "group": NOBODY, "extra_groups": []} if root else {}
+    with tempfile.TemporaryDirectory(prefix="ecbak-secrecy-") as folder:
+        os.chmod(folder, 0o777)
+        program = shutil.copy(ECBAK, folder)  # where anybody may reach it
+        env = dict(os.environ, HOME=folder, ECBAK_HOME=f"{folder}/home", ECBAK_CACHE=f"{folder}/cache")
+        for words in (("open",), ("join", "-")):
+            with subprocess.Popen([program, *words], env=env, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL,
+                                  stderr=subprocess.DEVNULL, **identity) as waiting:
+                proc = pathlib.Path(f"/proc/{waiting.pid}")
+                wait_until(lambda proc=proc: (proc / "environ").stat().st_uid == 0, 10, f"nobody may look into ecbak {words}")
+                limits = [line.split() for line in (proc / "limits").read_text().splitlines() if line.startswith("Max core file size")]
+                assert limits[0][4:6] == ["0", "0"], limits
+                waiting.stdin.close()
+
+
 if __name__ == "__main__":
     sys.exit(run_tests(
         no_planted_string_is_on_a_node_or_on_the_wire,
         sizes_show_only_as_far_as_padding_lets_them,
         a_mistyped_phrase_and_the_phrase_of_another_vault_are_told_apart,
+        who_waits_for_a_secret_leaves_no_core,
     ))

@@ -6,9 +6,12 @@ import pathlib
 import re
 import shutil
 import signal
+import socket
+import struct
+import subprocess
 import sys
 
-from common import run_tests, wait_until
+from common import BUILD, run_tests, wait_until
 from harness import Cluster, names, run
 
 
@@ -351,6 +354,81 @@ def a_certificate_that_ends_soon_is_told():
         assert status(node)["certificate_until"] > "2020"
 
 
+NOBODY = 65534
+
+
+def as_nobody(act):
+    """What act() returns, as text, done by a process of another user."""
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child == 0:
+        try:
+            os.setgroups([])
+            os.setgid(NOBODY)
+            os.setuid(NOBODY)
+            os.write(writing, act())
+        finally:
+            os._exit(0)
+    os.close(writing)
+    os.waitpid(child, 0)
+    with os.fdopen(reading, "rb") as pipe:
+        return pipe.read()
+
+
+def say_who_one_is_not(path):
+    """Asks a node that it leaves, by ZMTP without ZeroMQ, which would not let anybody say that he is root."""
+    def properties(**named):
+        return b"".join(bytes([len(name)]) + name.encode() + struct.pack(">I", len(value)) + value
+                        for name, value in ((name.replace("_", "-"), value) for name, value in named.items()))
+
+    def frame(flags, body):
+        return bytes([flags, len(body)]) + body
+
+    with socket.socket(socket.AF_UNIX) as peer:
+        peer.settimeout(10)
+        peer.connect(path)
+        peer.sendall(b"\xff" + bytes(8) + b"\x7f\x03\x00" + b"NULL".ljust(20, b"\0") + bytes(32))
+        peer.sendall(frame(4, b"\x05READY" + properties(Socket_Type=b"DEALER", Peer_Address=b"localhost:0:0:1")))
+        peer.sendall(frame(0, b"\x08\x01\x4a\x00"))
+        heard = b""
+        while b"needs root" not in heard:
+            more = peer.recv(4096)
+            if not more:
+                break
+            heard += more
+        return heard
+
+
+def to_leave_or_to_revoke_takes_root_or_the_nodes_own_user():
+    if os.geteuid() != 0:
+        print("SKIPPED: it takes root to be somebody else")
+        return
+    with Cluster(2) as cluster:
+        cluster.start()
+        cluster.wait_states(names(2))
+        node = cluster.nodes[0]
+        for folder in (cluster.dir, node.dir):
+            folder.chmod(0o755)
+        path = node.socket.removeprefix("ipc://")
+        os.chmod(path, 0o666)  # as if everybody were in the group
+        line = revoke(cluster, "node-2")
+
+        def nobody(*words):
+            return subprocess.run([BUILD / "ecbak", *words], user=NOBODY, group=NOBODY, extra_groups=[], text=True, capture_output=True,
+                                  env=dict(os.environ, ECBAK_SOCKET=node.socket, HOME="/nowhere"), check=False)
+
+        assert nobody("members").returncode == nobody("status").returncode == 0
+        for words in (("leave", "--yes"), ("revoke", line)):
+            refused = nobody(*words)
+            assert refused.returncode == 1 and f"needs root: sudo ecbak {words[0]}" in refused.stderr, refused
+        heard = as_nobody(lambda: say_who_one_is_not(path))
+        assert b"needs root: sudo ecbak leave" in heard, heard
+        assert node.states() == names(2)
+        node.ecbak("revoke", line)
+        cluster.wait_states(names(1, node_2="revoked"), 10, [node])
+        node.ecbak("leave", "--yes")
+
+
 if __name__ == "__main__":
     sys.exit(run_tests(
         a_revoked_node_is_shut_out_by_all_and_stays_so_after_restarts,
@@ -367,4 +445,5 @@ if __name__ == "__main__":
         the_zone_is_what_is_configured_or_found_out,
         keys_are_rotated_without_anybody_noticing,
         a_certificate_that_ends_soon_is_told,
+        to_leave_or_to_revoke_takes_root_or_the_nodes_own_user,
     ))

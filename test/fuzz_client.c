@@ -142,7 +142,8 @@ void service_leave(struct service *s)
 static void ask(const uint8_t *header, size_t header_size, const uint8_t *payload,
                 size_t payload_size)
 {
-    const struct question question = {.queue = serve_client_queue(header, header_size),
+    const struct question question = {.by_owner = true,
+                                      .queue = serve_client_queue(header, header_size),
                                       .header = header,
                                       .header_size = header_size,
                                       .payload = payload,

@@ -9,11 +9,15 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "coding/base/alloc.h"
 #include "coding/base/bytes.h"
 #include "coding/base/err.h"
 #include "coding/base/protocol.h"
+#include "coding/base/utf8.h"
+#include "node/base/log.h"
+#include "node/common/wire.h"
 
 static void context_is_put_before_the_reason(void **state)
 {
@@ -187,6 +191,77 @@ static void ranges_of_versions_meet_or_not(void **state)
         "speaks protocol 200 to 255, this node 100 to 199: upgrade this node");
 }
 
+/* What strangers sent, and what of it may be seen. */
+static const struct {
+    const char *sent, *seen;
+} texts[] = {
+    {"na\xc3\xafve \xe2\x82\xac \xf0\x9f\x90\x99", "na\xc3\xafve \xe2\x82\xac \xf0\x9f\x90\x99"},
+    {"a\x1b[31mb\r\x7f", "a?[31mb??"},
+    {"a\xc2\x9b\x33\x31mb", "a??31mb"},  /* U+009B: CSI */
+    {"a\x9b\x33\x31mb\x85", "a?31mb?"},  /* the same as one byte of another character set */
+    {"a\xc2", "a?"},                     /* cut */
+    {"a\xc1\xb1\xed\xa0\x80", "a?????"}, /* longer than need be; half of a pair */
+    {"a\xe2\x80\xae"
+     "b",
+     "a???b"}, /* from right to left */
+};
+
+static void what_could_command_a_terminal_is_masked(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+        char text[64];
+        wire_text(text, sizeof(text), texts[i].sent);
+        assert_string_equal(text, texts[i].seen);
+        assert_int_equal(utf8_mask(text, strlen(text)), 0); /* once is enough */
+    }
+}
+
+static void the_log_masks_what_could_command_a_terminal(void **state)
+{
+    (void)state;
+    int ends[2], before = dup(STDERR_FILENO);
+    char line[256];
+    assert_int_equal(pipe(ends), 0);
+    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+        dup2(ends[1], STDERR_FILENO);
+        log_error("%s says %s", "node-1", texts[i].sent);
+        dup2(before, STDERR_FILENO);
+        ssize_t size = read(ends[0], line, sizeof(line) - 1);
+        assert_true(size > 1 && line[size - 1] == '\n');
+        line[size - 1] = '\0';
+        assert_string_equal(strstr(line, "says ") + 5, texts[i].seen);
+    }
+    close(ends[0]);
+    close(ends[1]);
+    close(before);
+}
+
+static void no_other_machine_is_told_of_this_ones_files(void **state)
+{
+    (void)state;
+    static const struct {
+        enum err_code code;
+        const char *text, *told;
+    } cases[] = {
+        {ERR_IO, "opening /var/lib/ecbak/x: Permission denied", "it cannot; it has logged why"},
+        {ERR_FULL, "writing records/1: No space", "no space is left there; it has logged more"},
+        {ERR_DAMAGED, "/srv/a b/f: a digest differs",
+         "something is damaged there; it has logged more"},
+        {ERR_NOT_FOUND, "no such pack here", "no such pack here"},
+        {ERR_IO, "connecting to tcp://192.0.2.1:7412: refused",
+         "connecting to tcp://192.0.2.1:7412: refused"},
+        {ERR_IO, "tcp://a:1 and /b", "it cannot; it has logged why"},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct err err = ERR_INIT;
+        bool kept;
+        err_set(&err, cases[i].code, "%s", cases[i].text);
+        assert_string_equal(wire_error_text(&err, &kept), cases[i].told);
+        assert_int_equal(kept, strcmp(cases[i].told, cases[i].text) != 0);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -200,6 +275,9 @@ int main(void)
         cmocka_unit_test(ranges_of_versions_meet_or_not),
         cmocka_unit_test(large_buffers_are_aligned_and_none_is_an_error),
         cmocka_unit_test(small_memory_is_zeroed_copied_grown_and_formatted),
+        cmocka_unit_test(what_could_command_a_terminal_is_masked),
+        cmocka_unit_test(the_log_masks_what_could_command_a_terminal),
+        cmocka_unit_test(no_other_machine_is_told_of_this_ones_files),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -461,6 +461,29 @@ static void a_row_is_proven_and_a_damaged_one_is_said_to_be_so_once(void **state
     free(p.grant);
 }
 
+static void what_is_wrong_with_our_disk_is_no_business_of_the_askers(void **state)
+{
+    (void)state;
+    uint8_t *bytes;
+    size_t size;
+    struct record_id hash;
+    char away[sizeof(lab.nodes[0].config.data_dir) + 8];
+    Ecbak__PutRecord put = ECBAK__PUT_RECORD__INIT;
+    Ecbak__PeerRequest request = ECBAK__PEER_REQUEST__INIT;
+    request.body_case = ECBAK__PEER_REQUEST__BODY_PUT_RECORD;
+    request.put_record = &put;
+    record_of(50, &bytes, &size, &hash);
+    snprintf(away, sizeof(away), "%s.away", lab.nodes[0].config.data_dir);
+    assert_int_equal(rename(lab.nodes[0].config.data_dir, away), 0);
+    struct answer answer = ask(&request, bytes, size);
+    assert_int_equal(rename(away, lab.nodes[0].config.data_dir), 0);
+    assert_int_not_equal(answer.reply->error, ERR_NONE);
+    assert_null(strchr(answer.reply->error_text, '/'));
+    assert_non_null(strstr(answer.reply->error_text, "logged"));
+    answer_free(&answer);
+    free(bytes);
+}
+
 static int setup(void **state)
 {
     (void)state;
@@ -500,6 +523,7 @@ int main(void)
         cmocka_unit_test(noise_is_counted_and_refused),
         cmocka_unit_test(records_are_listed_by_their_first_byte),
         cmocka_unit_test(a_row_is_proven_and_a_damaged_one_is_said_to_be_so_once),
+        cmocka_unit_test(what_is_wrong_with_our_disk_is_no_business_of_the_askers),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }

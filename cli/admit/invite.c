@@ -44,6 +44,8 @@ struct invitation {
     struct door *door;
     char bound[DOOR_BOUND_MAX]; /* where it listens */
     bool used, done;
+    bool troubled;
+    struct err trouble;
     struct cert admitted, replaced;
     char certificate[CERT_ARMOR_MAX];
     int64_t used_s;
@@ -221,6 +223,13 @@ const struct ticket *invite_ticket(const struct invitation *invitation)
     return &invitation->ticket;
 }
 
+const char *invite_trouble(struct invitation *invitation)
+{
+    bool troubled = invitation->troubled;
+    invitation->troubled = false;
+    return troubled ? invitation->trouble.text : NULL;
+}
+
 const struct cert *invite_admitted(const struct invitation *invitation)
 {
     return &invitation->admitted;
@@ -293,8 +302,12 @@ static void send_reply(struct invitation *v, const uint8_t *route, size_t route_
     Ecbak__JoinSeed seeds[INVITE_SEEDS_MAX];
     Ecbak__JoinSeed *list[INVITE_SEEDS_MAX];
     if (err->code != ERR_NONE) {
+        bool kept;
         reply.error = err->code;
-        reply.error_text = (char *)err->text;
+        reply.error_text = (char *)wire_error_text(err, &kept);
+        if (kept)
+            v->trouble = *err;
+        v->troubled |= kept;
     } else {
         reply.certificate = v->certificate;
         for (size_t i = 0; i < v->options.seed_count && i < INVITE_SEEDS_MAX; i++) {

@@ -55,6 +55,9 @@ enum invite_state {
 
 /* Waits at most wait_ms for messages, or until stop_fd (-1: none) can be read, and answers them. */
 enum invite_state invite_turn(struct invitation *invitation, int stop_fd, int wait_ms);
+/* Why the last machine was refused, where that is this machine's affair and was not told to it: NULL
+ * when there is nothing, or it was asked for before. */
+const char *invite_trouble(struct invitation *invitation);
 /* Who was admitted, once INVITE_USED. */
 const struct cert *invite_admitted(const struct invitation *invitation);
 /* The certificate that another node has under that name and keeps (terms.replace); without one its

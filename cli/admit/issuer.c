@@ -2,6 +2,7 @@
  * and no crash can take away what was there. A line that a crash cut is skipped: nothing was handed
  * out for it. */
 #include "cli/admit/issuer.h"
+#include "cli/base/undumpable.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -115,6 +116,7 @@ static int append(const struct issuer *issuer, int fd, const char *line, struct 
 
 int issuer_open(struct issuer **issuer, const char *dir, struct err *err)
 {
+    undumpable_begin();
     struct issuer *i = alloc_zero(1, sizeof(*i));
     i->issued_fd = i->revoked_fd = -1;
     i->secret = sodium_malloc(64);

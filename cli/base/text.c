@@ -1,5 +1,6 @@
 /* All of it by hand, without the locale: a figure in a log must look the same on every machine. */
 #include "cli/base/text.h"
+#include "coding/base/utf8.h"
 
 #include <stdbool.h>
 #include <stdio.h>
@@ -137,47 +138,21 @@ int text_read_duration(uint64_t *duration_ms, const char *text, struct err *err)
     return err_set(err, ERR_USAGE, "'%s' is not a duration such as 30s, 5m or 500ms", text);
 }
 
-/* Size of the well-formed UTF-8 character at `at`, with its code point; 0 when it is not one. */
-static size_t utf8_one(uint32_t *point, const unsigned char *at, size_t left)
-{
-    static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
-    size_t size = at[0] < 0x80 ? 1 : at[0] >= 0xf0 ? 4 : at[0] >= 0xe0 ? 3 : at[0] >= 0xc2 ? 2 : 0;
-    if (size == 0 || size > left || at[0] > 0xf4)
-        return 0;
-    uint32_t value = size == 1 ? at[0] : at[0] & (0x7fu >> size);
-    for (size_t i = 1; i < size; i++) {
-        if ((at[i] & 0xc0) != 0x80)
-            return 0;
-        value = value << 6 | (at[i] & 0x3f);
-    }
-    if (value < least[size] || value > 0x10ffff || (value >= 0xd800 && value <= 0xdfff))
-        return 0;
-    *point = value;
-    return size;
-}
-
-/* Does it show itself, and nothing but itself? Not so the controls, the line and paragraph
- * separators, the marks and overrides of direction, and the byte order mark. */
-static bool is_plain(uint32_t point)
-{
-    return point >= 0x20 && !(point >= 0x7f && point <= 0x9f) && point != 0x200e &&
-           point != 0x200f && !(point >= 0x2028 && point <= 0x202e) &&
-           !(point >= 0x2066 && point <= 0x2069) && point != 0xfeff;
-}
-
 size_t text_safe(char *to, size_t room, const char *bytes, size_t size)
 {
     const unsigned char *at = (const unsigned char *)bytes;
     size_t used = 0;
     while (size > 0) {
-        uint32_t point = 0;
-        size_t length = utf8_one(&point, at, size);
+        uint32_t point;
+        const char *here = (const char *)at;
+        size_t length = utf8_plain(here, size);
         char piece[4 * 4 + 1]; /* at most four bytes, each as \xNN */
         size_t piece_size;
-        if (length != 0 && is_plain(point)) {
+        if (length != 0) {
             memcpy(piece, at, length);
             piece_size = length;
         } else {
+            length = utf8_whole(here, size, &point);
             length = length == 0 ? 1 : length;
             piece_size = 0;
             for (size_t i = 0; i < length; i++)

@@ -4,6 +4,7 @@
 
 #include "cli/admit/issuer.h"
 #include "cli/base/text.h"
+#include "cli/base/undumpable.h"
 #include "cli/commands/commands.h"
 #include "cli/ui/exit_code.h"
 #include "cli/ui/options.h"
@@ -32,6 +33,7 @@ static int cmd_authority_init(int argc, char **argv)
     struct err err = ERR_INIT;
     uint8_t public_key[32];
     struct cluster_id cluster;
+    undumpable_begin();
     int status = authority_init(line.operands[0], public_key, &err);
     if (status == 0) {
         char id[2 * ID_SIZE + 1];

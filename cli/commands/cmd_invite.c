@@ -157,6 +157,9 @@ static int wait_for_machine(const struct command_line *line, struct invitation *
     while (!stopped) {
         show_wait(ticket, shown && state == INVITE_WAITING);
         state = invite_turn(invitation, stop, TURN_MS);
+        const char *trouble = invite_trouble(invitation);
+        if (trouble != NULL)
+            output_warning("a machine that showed the ticket was refused: %s", trouble);
         stopped = is_stopped(stop);
         int64_t now_s = (int64_t)time(NULL);
         if (state == INVITE_USED && used_s == 0)

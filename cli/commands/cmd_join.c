@@ -10,6 +10,7 @@
 #include <sodium.h>
 
 #include "cli/admit/join.h"
+#include "cli/base/undumpable.h"
 #include "cli/commands/commands.h"
 #include "cli/ui/exit_code.h"
 #include "cli/ui/options.h"
@@ -34,6 +35,7 @@ struct outcome {
 static int read_ticket(struct ticket *ticket, const char *operand, struct err *err)
 {
     char text[2 * TICKET_ARMOR_MAX] = "";
+    undumpable_begin();
     if (strcmp(operand, "-") != 0)
         return ticket_unarmor(ticket, operand, err);
     if (fgets(text, sizeof(text), stdin) == NULL)

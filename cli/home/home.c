@@ -1,6 +1,7 @@
 /* A vault's folder is filled under a temporary name and renamed when it is whole: a vault is there
  * with all its files, or not at all. */
 #include "cli/home/home.h"
+#include "cli/base/undumpable.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -163,6 +164,7 @@ static int check_id(const struct vault *vault, const char *folder, const char *n
 
 int vault_load(struct vault **vault, const char *name, struct err *err)
 {
+    undumpable_begin();
     char home[HOME_PATH_MAX], folder[FOLDER_DIGITS + 1];
     *vault = NULL;
     if (sodium_init() < 0)
@@ -291,6 +293,7 @@ int vault_create(struct vault **vault, const uint8_t *secret,
                  int (*show)(void *ctx, const struct vault_keys *keys, struct err *err), void *ctx,
                  struct err *err)
 {
+    undumpable_begin();
     char home[HOME_PATH_MAX], id[2 * ID_SIZE + 1], folder[FOLDER_DIGITS + 1];
     struct stat status;
     *vault = NULL;

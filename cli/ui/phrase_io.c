@@ -2,6 +2,7 @@
  * alternate screen keeps a typed phrase out of the scroll-back; it is left again also when the
  * person gives up with ctrl-C. */
 #include "cli/ui/phrase_io.h"
+#include "cli/base/undumpable.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -118,6 +119,7 @@ static int ask(char text[PHRASE_INPUT_MAX], struct err *err)
 
 int phrase_read(char text[PHRASE_INPUT_MAX], const char *file, struct err *err)
 {
+    undumpable_begin();
     if (file == NULL && isatty(STDIN_FILENO) == 1)
         return ask(text, err);
     if (file == NULL || strcmp(file, "-") == 0)

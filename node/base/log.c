@@ -12,6 +12,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "coding/base/utf8.h"
+
 static _Atomic int level_max = LOG_LEVEL_INFO;
 
 void log_set_level(enum log_level level)
@@ -66,11 +68,9 @@ static void write_line(enum log_level level, const char *format, va_list args)
     size_t start = begin_line(line, sizeof(line), level);
     int wanted = vsnprintf(line + start, sizeof(line) - start - 1, format, args);
     size_t size = start;
-    while (wanted > 0 && size < sizeof(line) - 2 && line[size] != '\0') {
-        if ((unsigned char)line[size] < ' ' || line[size] == 0x7f)
-            line[size] = '?';
-        size++;
-    }
+    if (wanted > 0)
+        size += strnlen(line + start, sizeof(line) - 2 - start);
+    utf8_mask(line + start, size - start);
     line[size++] = '\n';
     ssize_t ignored = write(STDERR_FILENO, line, size);
     (void)ignored; /* nowhere to say that the log is gone */

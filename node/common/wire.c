@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "coding/base/alloc.h"
+#include "coding/base/utf8.h"
 
 static void *budget_alloc(void *data, size_t size)
 {
@@ -69,12 +70,41 @@ void wire_text(char *to, size_t room, const char *text)
     size_t used = 0;
     assert(room > 0);
     if (text != NULL) {
-        for (; text[used] != '\0' && used + 1 < room; used++) {
-            unsigned char c = (unsigned char)text[used];
-            to[used] = (c < ' ' || c == 127) ? '?' : text[used];
-        }
+        used = strnlen(text, room - 1);
+        memcpy(to, text, used);
+        utf8_mask(to, used);
     }
     to[used] = '\0';
+}
+
+/* But for the two in tcp://, a stroke is a path's. */
+static bool has_path(const char *text)
+{
+    for (const char *at = text; (at = strchr(at, '/')) != NULL; at++) {
+        bool scheme = at > text && at[-1] == ':' && at[1] == '/';
+        if (!scheme)
+            return true;
+        at++;
+    }
+    return false;
+}
+
+const char *wire_error_text(const struct err *err, bool *kept)
+{
+    *kept = has_path(err->text);
+    if (!*kept)
+        return err->text;
+    switch (err->code) {
+    case ERR_FULL:
+        return "no space is left there; it has logged more";
+    case ERR_DAMAGED:
+    case ERR_FORMAT:
+        return "something is damaged there; it has logged more";
+    case ERR_NOT_FOUND:
+        return "something is missing there; it has logged more";
+    default:
+        return "it cannot; it has logged why";
+    }
 }
 
 int wire_error(struct err *err, uint32_t code, const char *text)

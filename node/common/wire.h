@@ -32,9 +32,13 @@ bool wire_take(void *to, size_t size, ProtobufCBinaryData field) MUST_CHECK;
 /* A field that borrows `bytes`. */
 ProtobufCBinaryData wire_view(const void *bytes, size_t size);
 
-/* Copies text that a stranger sent, cut to fit and with control characters made '?'; NULL is "". */
+/* Copies text that a stranger sent, cut to fit and with what is not plain (coding/base/utf8.h) made '?'; NULL
+ * is "". */
 void wire_text(char *to, size_t room, const char *text);
 
+/* What another machine is told of an error. A text with a path in it is about this machine's files, and
+ * stays here: *kept true, and it is for the caller to log. */
+const char *wire_error_text(const struct err *err, bool *kept);
 /* The error that a reply carries; a code that err.h does not have becomes ERR_IO. Returns -1. */
 int wire_error(struct err *err, uint32_t code, const char *text);
 

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "coding/base/utf8.h"
 #include "node/base/date.h"
 #include "node/common/clock.h"
 
@@ -44,9 +45,7 @@ static void take_welcome(struct link *link, struct pooled *pooled, const Ecbak__
 static void refusal_text(char text[LINK_TEXT_MAX], const Ecbak__LinkRefusal *refusal)
 {
     snprintf(text, LINK_TEXT_MAX, "%s", refusal->text);
-    for (char *c = text; *c != '\0'; c++)
-        if ((unsigned char)*c < ' ' || *c == 0x7f)
-            *c = '?';
+    utf8_mask(text, strlen(text));
 }
 
 /* Our HELLO was refused for its protocol versions. Who did that must have shown its certificate, and

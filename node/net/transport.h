@@ -55,6 +55,7 @@ void payload_release(struct payload *payload);
 /* A request that came in. Answer it exactly once with transport_reply, from any thread. */
 struct incoming {
     bool from_client;    /* a command on the ipc socket; else a certified node */
+    bool from_owner;     /* a command of root's, or of the user that this process runs as */
     struct node_id node; /* who asks, when it is a node */
     char from[64];       /* and the address that its connection comes from */
     uint8_t *header;

@@ -1,10 +1,13 @@
-/* Who may open the socket file may use the node: mode 0660, and the folder's permissions. The
+/* Who may open the socket file may use the node: mode 0660, and the folder's permissions. Who it is that
+ * asks is what the kernel knew of the process when it connected (SO_PEERCRED): ZeroMQ gives that
+ * with each message, as it gives an address of TCP's. The
  * socket is read only while there is room for what it would bring, so a command that sends faster
  * than the node can work is slowed down by its own full pipe. */
 #include "node/net/transport_internal.h"
 
 #include <assert.h>
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -100,6 +103,18 @@ bool client_has_room(struct transport *t)
     return !t->is_stalled && atomic_load(&t->client_bytes) < TRANSPORT_CLIENT_BYTES_MAX;
 }
 
+/* "localhost:UID:GID:PID". What does not look so is somebody else. */
+static bool is_owner(zmq_msg_t *frame)
+{
+    const char *address = zmq_msg_gets(frame, "Peer-Address");
+    unsigned uid, gid, pid;
+    int end = 0;
+    if (address == NULL || (address = strchr(address, ':')) == NULL ||
+        sscanf(address, ":%u:%u:%u%n", &uid, &gid, &pid, &end) != 3 || address[end] != '\0')
+        return false;
+    return uid == 0 || uid == geteuid();
+}
+
 /* Route, header and at most one payload. False: *none, nothing waits; else what came was none of that
  * and is dropped. */
 static bool receive(struct transport *t, struct incoming *in, bool *none)
@@ -126,7 +141,8 @@ static bool receive(struct transport *t, struct incoming *in, bool *none)
     bool good = !*none && (count == 2 || count == 3) && route_size <= ROUTE_SIZE_MAX &&
                 header_size <= TRANSPORT_HEADER_MAX;
     if (good) {
-        *in = (struct incoming){.from_client = true, .route_size = route_size};
+        *in = (struct incoming){
+            .from_client = true, .from_owner = is_owner(&frames[1]), .route_size = route_size};
         memcpy(in->route, zmq_msg_data(&frames[0]), route_size);
         in->header = alloc_copy(zmq_msg_data(&frames[1]), header_size);
         in->header_size = header_size;

@@ -123,15 +123,15 @@ static int answer_leave(struct service *service, const struct question *question
 #define KIND(NAME) ECBAK__CLIENT_REQUEST__BODY_##NAME
 
 static const struct client_request requests[] = {
-    {{KIND(STATUS), "Status", QUEUE_QUICK, COST_MEMORY}, answer_status},
-    {{KIND(MEMBERS), "Members", QUEUE_QUICK, COST_MEMORY}, answer_members},
-    {{KIND(PUT_PACK), "PutPack", QUEUE_CLIENT, COST_NETWORK}, answer_put_pack},
-    {{KIND(PIN_PACKS), "PinPacks", QUEUE_CLIENT, COST_NETWORK}, answer_pin_packs},
-    {{KIND(GET_PACK), "GetPack", QUEUE_CLIENT, COST_NETWORK}, answer_get_pack},
-    {{KIND(PUT_RECORD), "PutRecord", QUEUE_CLIENT, COST_NETWORK}, answer_put_record},
-    {{KIND(GET_RECORDS), "GetRecords", QUEUE_CLIENT, COST_NETWORK}, answer_get_records},
-    {{KIND(LEAVE), "Leave", QUEUE_CLIENT, COST_NETWORK}, answer_leave},
-    {{KIND(REVOKE), "Revoke", QUEUE_CLIENT, COST_FILE}, answer_revoke},
+    {{KIND(STATUS), "Status", QUEUE_QUICK, COST_MEMORY}, answer_status, NULL},
+    {{KIND(MEMBERS), "Members", QUEUE_QUICK, COST_MEMORY}, answer_members, NULL},
+    {{KIND(PUT_PACK), "PutPack", QUEUE_CLIENT, COST_NETWORK}, answer_put_pack, NULL},
+    {{KIND(PIN_PACKS), "PinPacks", QUEUE_CLIENT, COST_NETWORK}, answer_pin_packs, NULL},
+    {{KIND(GET_PACK), "GetPack", QUEUE_CLIENT, COST_NETWORK}, answer_get_pack, NULL},
+    {{KIND(PUT_RECORD), "PutRecord", QUEUE_CLIENT, COST_NETWORK}, answer_put_record, NULL},
+    {{KIND(GET_RECORDS), "GetRecords", QUEUE_CLIENT, COST_NETWORK}, answer_get_records, NULL},
+    {{KIND(LEAVE), "Leave", QUEUE_CLIENT, COST_NETWORK}, answer_leave, "leave"},
+    {{KIND(REVOKE), "Revoke", QUEUE_CLIENT, COST_FILE}, answer_revoke, "revoke"},
 };
 
 #define REQUESTS (sizeof(requests) / sizeof(requests[0]))

@@ -11,6 +11,7 @@
 #ifndef ECBAK_NODE_SERVE_REQUEST_H
 #define ECBAK_NODE_SERVE_REQUEST_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -44,6 +45,7 @@ struct request {
 struct question {
     const struct node_id *node; /* the node that asks, proven; NULL: a command */
     const char *from;           /* the address that its connection comes from */
+    bool by_owner;              /* of root's, or of this node's own user */
     enum queue queue;           /* the one that it waited in */
     const uint8_t *header;
     size_t header_size;

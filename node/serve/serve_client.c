@@ -1,7 +1,9 @@
 /* Unpacks, finds the row of the kind, packs what its handler made. */
 #include "node/serve/serve_client.h"
 
+#include <pwd.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "coding/base/alloc.h"
 #include "node/common/wire.h"
@@ -30,6 +32,17 @@ enum queue serve_client_queue(const uint8_t *header, size_t header_size)
     return kind != NULL ? kind->kind.queue : QUEUE_CLIENT;
 }
 
+static int refuse(const char *command, struct err *err)
+{
+    char buffer[1024];
+    struct passwd entry, *found = NULL;
+    if (geteuid() == 0 || getpwuid_r(geteuid(), &entry, buffer, sizeof(buffer), &found) != 0 ||
+        found == NULL)
+        return err_set(err, ERR_DENIED, "this needs root: sudo ecbak %s", command);
+    return err_set(err, ERR_DENIED, "this needs root or the user %s: sudo ecbak %s", found->pw_name,
+                   command);
+}
+
 static int answer_it(struct service *service, const struct question *question,
                      const Ecbak__ClientRequest *request, struct command_answer *answer,
                      struct err *err)
@@ -41,6 +54,8 @@ static int answer_it(struct service *service, const struct question *question,
                        "same version?");
     if (kind->kind.queue != question->queue)
         return err_set(err, ERR_FORMAT, "a request of several kinds");
+    if (kind->for_owner != NULL && !question->by_owner)
+        return refuse(kind->for_owner, err);
     return kind->answer(service, question, request, answer, err);
 }
 

@@ -2,7 +2,8 @@
  *
  * Runs on the threads of the client queues in straight blocking code, and may wait for other nodes.
  *
- *   Trust    who may open the socket may ask; every byte is checked all the same
+ *   Trust    who may open the socket may ask, but for what changes the cluster, which is root's and
+ *            this node's own user's; every byte is checked all the same
  *   Threads  any
  */
 #ifndef ECBAK_NODE_SERVE_SERVE_CLIENT_H

@@ -42,6 +42,9 @@ typedef int client_handler(struct service *service, const struct question *quest
 struct client_request {
     struct request kind;
     client_handler *answer;
+    /* It changes what the cluster is: the command's word for it; NULL: whoever may open the socket
+     * may ask it. */
+    const char *for_owner;
 };
 
 /* client_requests.c; NULL: no such kind. */

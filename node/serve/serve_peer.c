@@ -1,8 +1,11 @@
 /* Unpacks, finds the row of the kind, packs what its handler made. */
 #include "node/serve/serve_peer.h"
 
+#include <stdatomic.h>
 #include <stdlib.h>
 
+#include "node/base/log.h"
+#include "node/common/clock.h"
 #include "node/common/wire.h"
 #include "node/peers/ask.h"
 #include "node/serve/serve_peer_internal.h"
@@ -49,6 +52,21 @@ static int answer_it(const struct responder *responder, const struct question *q
     return kind->answer(responder, question, request, answer, err);
 }
 
+#define KEPT_EVERY_MS 1000
+
+/* What is not told is logged; an asker cannot fill the log with it. */
+static const char *public_text(const struct err *err)
+{
+    static _Atomic int64_t logged_ms;
+    bool kept;
+    const char *text = wire_error_text(err, &kept);
+    int64_t now_ms = monotonic_ms(), last_ms = atomic_load(&logged_ms);
+    if (kept && now_ms - last_ms >= KEPT_EVERY_MS &&
+        atomic_compare_exchange_strong(&logged_ms, &last_ms, now_ms))
+        log_warn("a node was refused: %s", err->text);
+    return text;
+}
+
 void serve_peer(const struct responder *responder, const struct question *question, uint8_t **reply,
                 size_t *reply_size, struct payload *answer_payload)
 {
@@ -66,7 +84,7 @@ void serve_peer(const struct responder *responder, const struct question *questi
     if (request == NULL || answer_it(responder, question, request, &answer, &err) != 0) {
         answer.reply.body_case = ECBAK__PEER_REPLY__BODY__NOT_SET;
         answer.reply.error = err.code == ERR_NONE ? ERR_IO : err.code;
-        answer.reply.error_text = err.text;
+        answer.reply.error_text = (char *)public_text(&err);
     }
     wire_free(request);
     *reply = wire_pack(&answer.reply, reply_size);

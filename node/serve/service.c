@@ -59,6 +59,7 @@ static void serve(struct service *service, struct incoming *incoming, enum queue
     struct payload payload = {.size = 0};
     const struct question question = {.node = incoming->from_client ? NULL : &incoming->node,
                                       .from = incoming->from,
+                                      .by_owner = incoming->from_owner,
                                       .queue = queue,
                                       .header = incoming->header,
                                       .header_size = incoming->header_size,

@@ -22,6 +22,7 @@
 #include <string.h>
 
 #include "coding/base/bytes.h"
+#include "coding/base/utf8.h"
 #include "node/common/armor.h"
 #include "node/trust/sign.h"
 
@@ -40,9 +41,12 @@ static int check_fields(const struct revocation *r, struct err *err)
                        CERT_NAME_MAX);
     if (strnlen(r->reason, sizeof(r->reason)) == sizeof(r->reason))
         return err_set(err, ERR_FORMAT, "a reason is at most %d bytes long", REVOCATION_REASON_MAX);
-    for (const char *c = r->reason; *c != '\0'; c++)
-        if ((unsigned char)*c < ' ' || *c == 0x7f)
+    for (const char *c = r->reason; *c != '\0';) {
+        size_t plain = utf8_plain(c, strlen(c));
+        if (plain == 0)
             return err_set(err, ERR_FORMAT, "a reason is one line, without control characters");
+        c += plain;
+    }
     if (r->at_s < 0 || r->until_s < 0)
         return err_set(err, ERR_FORMAT, "revocation of \"%s\": its dates are impossible", r->name);
     return 0;
