@@ -129,7 +129,7 @@ void row_came(struct fetching *f, struct fetch_flight *flight)
     if (answered && accept_row(f, s, payload.bytes, payload.size, &err) == 0) {
         f->kept[s->index] = flight->call;
         flight->call = NULL;
-        nodes_succeeded(f->nodes, s->node);
+        nodes_proved(f->nodes, s->node);
         pace_took(&f->pace, monotonic_ms() - flight->start_ms);
         return;
     }
@@ -140,6 +140,8 @@ void row_came(struct fetching *f, struct fetch_flight *flight)
         return;
     }
     s->failed = true;
+    if (answered)
+        nodes_lied(f->nodes, s->node);
     if (answered || err.code == ERR_DAMAGED)
         note_damaged(f, s, &err);
     else if (err.code != ERR_NOT_FOUND)
