@@ -67,6 +67,7 @@ static struct fragment_set sets[PACKS];
 static struct pack_id packs[PACKS];
 static enum behaviour behaviour;
 static size_t requests[NODES], leaves_asked[NODES];
+static bool lied[NODES], proved[NODES]; /* told of */
 static int64_t now_ms;
 
 /* ---- the network, at link time ------------------------------------------------------------ */
@@ -87,9 +88,16 @@ void nodes_failed(struct nodes *n, size_t index)
     n->standings[index] = STANDING_DOUBTFUL;
 }
 
-void nodes_succeeded(struct nodes *n, size_t index)
+void nodes_lied(struct nodes *n, size_t index)
 {
-    (void)n, (void)index;
+    (void)n;
+    lied[index] = true;
+}
+
+void nodes_proved(struct nodes *n, size_t index)
+{
+    (void)n;
+    proved[index] = true;
 }
 
 void wait_pause(int64_t pause_ms)
@@ -232,6 +240,7 @@ static void examine(enum behaviour as)
     for (size_t node = 0; node < NODES; node++) {
         standings[node] = STANDING_GOOD;
         requests[node] = leaves_asked[node] = 0;
+        lied[node] = proved[node] = false;
         for (size_t i = 0; i < PACKS; i++) {
             struct sighting *s = &items[seen.count++];
             *s = (struct sighting){.index = (uint32_t)((i + node) % (DATA + PARITY)),
@@ -249,6 +258,7 @@ static void examine(enum behaviour as)
         if (items[i].node != ODD && items[i].failed)
             fail_msg("the honest node lost a row");
     assert_int_equal(leaves_asked[0], 16);
+    assert_true(proved[0] && !lied[0]);
 }
 
 static size_t rows_out(void)
@@ -283,6 +293,8 @@ static void who_proves_nothing_counts_for_nothing(void **state)
         assert_true(id_equal(&found[0].node, &candidates[ODD].node));
         assert_string_equal(found[0].name, "odd");
         assert_non_null(strstr(found[0].text, "nothing of it counts"));
+        /* Silence is no lie; nor does it earn a standing. */
+        assert_true(lied[ODD] == (lies[i] != SILENT && lies[i] != REFUSES) && !proved[ODD]);
     }
 }
 

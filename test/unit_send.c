@@ -74,7 +74,7 @@ void nodes_failed(struct nodes *n, size_t index)
     n->standings[index] = STANDING_DOUBTFUL;
 }
 
-void nodes_succeeded(struct nodes *n, size_t index)
+void nodes_took(struct nodes *n, size_t index)
 {
     (void)n, (void)index;
 }

@@ -10,6 +10,7 @@ struct entry {
     struct node_id node;
     uint64_t incarnation;
     int64_t failed_ms, doubt_ms;
+    bool lied;
 };
 
 struct health {
@@ -65,23 +66,48 @@ void health_failed(struct health *health, const struct node_id *node, uint64_t i
     if (entry == NULL)
         entry = make(health, node);
     /* Calls that were under way together fail together: that is one failure. */
-    bool again = entry->doubt_ms > 0 && now_ms - entry->failed_ms < HEALTH_DOUBT_FIRST_MS / 2;
-    if (entry->incarnation != incarnation || entry->doubt_ms == 0)
+    int64_t since_ms = now_ms - entry->failed_ms;
+    bool again = entry->doubt_ms > 0 && since_ms < HEALTH_DOUBT_FIRST_MS / 2;
+    bool first = entry->doubt_ms == 0 || since_ms > HEALTH_FORGET_MS;
+    if (first || (entry->incarnation != incarnation && !entry->lied))
         entry->doubt_ms = HEALTH_DOUBT_FIRST_MS;
     else if (!again && entry->doubt_ms < HEALTH_DOUBT_MOST_MS)
         entry->doubt_ms *= 2;
+    entry->lied = entry->lied && !first;
     entry->incarnation = incarnation;
     entry->failed_ms = now_ms;
     pthread_mutex_unlock(&health->lock);
 }
 
-void health_succeeded(struct health *health, const struct node_id *node)
+void health_lied(struct health *health, const struct node_id *node, int64_t now_ms)
 {
     pthread_mutex_lock(&health->lock);
     struct entry *entry = find(health, node);
-    if (entry != NULL)
+    if (entry == NULL)
+        entry = make(health, node);
+    entry->lied = true;
+    entry->failed_ms = now_ms;
+    entry->doubt_ms = HEALTH_DOUBT_MOST_MS;
+    pthread_mutex_unlock(&health->lock);
+}
+
+static void restore(struct health *health, const struct node_id *node, bool also_liars)
+{
+    pthread_mutex_lock(&health->lock);
+    struct entry *entry = find(health, node);
+    if (entry != NULL && (also_liars || !entry->lied))
         *entry = health->entries[--health->count];
     pthread_mutex_unlock(&health->lock);
+}
+
+void health_took(struct health *health, const struct node_id *node)
+{
+    restore(health, node, false);
+}
+
+void health_proved(struct health *health, const struct node_id *node)
+{
+    restore(health, node, true);
 }
 
 bool health_doubtful(struct health *health, const struct node_id *node, uint64_t incarnation,
@@ -89,7 +115,7 @@ bool health_doubtful(struct health *health, const struct node_id *node, uint64_t
 {
     pthread_mutex_lock(&health->lock);
     const struct entry *entry = find(health, node);
-    bool doubtful = entry != NULL && entry->incarnation == incarnation &&
+    bool doubtful = entry != NULL && (entry->lied || entry->incarnation == incarnation) &&
                     now_ms - entry->failed_ms < entry->doubt_ms;
     pthread_mutex_unlock(&health->lock);
     return doubtful;

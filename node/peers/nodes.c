@@ -92,19 +92,37 @@ bool nodes_gone(const struct nodes *nodes, size_t index)
     return gone;
 }
 
+static void doubt(struct nodes *nodes, size_t index)
+{
+    if (nodes->standings[index] == STANDING_GOOD)
+        nodes->standings[index] = STANDING_DOUBTFUL;
+}
+
 void nodes_failed(struct nodes *nodes, size_t index)
 {
     const struct member *member = &nodes->table->members[index];
     if (member->self)
         return;
     health_failed(nodes->peers->health, &member->cert.node, member->incarnation, monotonic_ms());
-    if (nodes->standings[index] == STANDING_GOOD)
-        nodes->standings[index] = STANDING_DOUBTFUL;
+    doubt(nodes, index);
 }
 
-void nodes_succeeded(struct nodes *nodes, size_t index)
+void nodes_lied(struct nodes *nodes, size_t index)
 {
-    health_succeeded(nodes->peers->health, &nodes->candidates[index].node);
+    if (nodes->candidates[index].self)
+        return;
+    health_lied(nodes->peers->health, &nodes->candidates[index].node, monotonic_ms());
+    doubt(nodes, index);
+}
+
+void nodes_took(struct nodes *nodes, size_t index)
+{
+    health_took(nodes->peers->health, &nodes->candidates[index].node);
+}
+
+void nodes_proved(struct nodes *nodes, size_t index)
+{
+    health_proved(nodes->peers->health, &nodes->candidates[index].node);
 }
 
 size_t nodes_count(const struct nodes *nodes, enum standing worst)

@@ -35,7 +35,10 @@ bool nodes_gone(const struct nodes *nodes, size_t index);
 
 /* A call failed for a reason that lies with the node or the way there (not: it has not got it). */
 void nodes_failed(struct nodes *nodes, size_t index);
-void nodes_succeeded(struct nodes *nodes, size_t index);
+/* What it sent proves nothing; it took a fragment; it sent what proves itself: see health.h. */
+void nodes_lied(struct nodes *nodes, size_t index);
+void nodes_took(struct nodes *nodes, size_t index);
+void nodes_proved(struct nodes *nodes, size_t index);
 
 /* Members of that standing or better that may answer; this node is one of them. */
 size_t nodes_count(const struct nodes *nodes, enum standing worst);

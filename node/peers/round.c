@@ -78,7 +78,6 @@ bool round_next(struct round *round, int64_t until_ms, Ecbak__PeerReply__BodyCas
         *reply = ask_reply(round->last, expected, &round->payload, why);
         if (*reply != NULL) {
             round->answered++;
-            nodes_succeeded(round->nodes, *node);
         } else if (why->code == ERR_TIMEOUT || why->code == ERR_IO) {
             nodes_failed(round->nodes, *node);
         }

@@ -68,6 +68,21 @@ bool examined_next_row(const struct examined *e, size_t *at, size_t *end)
     return *at < e->asked_to;
 }
 
+void examined_exclude(struct examined *e, const struct err *why)
+{
+    e->excluded = true;
+    e->over = true;
+    e->why = *why;
+    for (size_t i = 0; i < e->claim_count; i++)
+        e->claims[i]->failed = true;
+}
+
+static void found_lying(struct examined *e, const struct err *why)
+{
+    e->lied = true;
+    examined_exclude(e, why);
+}
+
 /* A row whose leaves were cut by the end of a request is asked for twice, and counted once. */
 static void count_row(struct examined *e, size_t at)
 {
@@ -89,7 +104,7 @@ static bool is_damage(enum err_code code)
 void examined_row_error(struct examined *e, size_t at, const struct err *why)
 {
     if (!is_damage(why->code)) {
-        examined_exclude(e, why);
+        found_lying(e, why);
         return;
     }
     struct sighting *claim = e->claims[e->drawn[at].row];
@@ -142,7 +157,7 @@ void examined_take_row(struct examined *e, const struct pack_id *packs, size_t a
     if (check_row(e, packs, at, end, bytes, size, &err) == 0)
         count_row(e, at);
     else
-        examined_exclude(e, &err);
+        found_lying(e, &err);
 }
 
 static void end(struct examined *e, bool rest_out)
@@ -184,7 +199,7 @@ void examined_take_answer(struct examined *e, const struct pack_id *packs,
     size_t used = 0, row = 0;
     for (size_t at = e->asked_from, end; examined_next_row(e, &at, &end) && !e->over; at = end) {
         if (row == reply->n_rows || reply->rows[row]->size > payload->size - used) {
-            examined_exclude(e, &other);
+            found_lying(e, &other);
             return;
         }
         const Ecbak__RowRead *read = reply->rows[row++];
@@ -198,18 +213,9 @@ void examined_take_answer(struct examined *e, const struct pack_id *packs,
         used += read->size;
     }
     if (!e->over && (row != reply->n_rows || used != payload->size))
-        examined_exclude(e, &other);
+        found_lying(e, &other);
     if (!e->over)
         examined_answered(e);
-}
-
-void examined_exclude(struct examined *e, const struct err *why)
-{
-    e->excluded = true;
-    e->over = true;
-    e->why = *why;
-    for (size_t i = 0; i < e->claim_count; i++)
-        e->claims[i]->failed = true;
 }
 
 void examined_report(const struct examined *e, struct unproven *to)

@@ -121,6 +121,10 @@ static size_t report(struct nodes *nodes, struct examined *const *of, struct unp
     size_t count = 0;
     for (size_t i = 0; i < nodes->count; i++) {
         const struct examined *e = of[i];
+        if (e != NULL && e->lied)
+            nodes_lied(nodes, i);
+        else if (e != NULL && !e->excluded && e->rows > e->damaged)
+            nodes_proved(nodes, i);
         if (e == NULL || (!e->excluded && e->damaged == 0))
             continue;
         struct unproven *to = &found[count++];

@@ -26,6 +26,7 @@ struct examined {
     unsigned busy_tries;
     bool over;
     bool excluded;
+    bool lied;      /* excluded, for what it sent */
     bool rest_out;  /* rows that were not read do not count either */
     struct err why; /* of the first row that it could not prove, or why it is excluded */
 };

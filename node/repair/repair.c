@@ -69,23 +69,24 @@ static uint8_t *find_grant(struct nodes *nodes, const struct pack_id *pack,
 }
 
 /* A row that came although it does not count (its node counts for another row) is sent on as it is. */
-static int copy_row(const struct fetching *f, uint32_t index, size_t size, uint8_t **bytes,
+static int copy_row(const struct fetch_target *t, uint32_t index, size_t size, uint8_t **bytes,
                     struct err *err)
 {
-    const struct object_shape *shape = &f->object->shape;
+    const struct object_shape *shape = &t->object->shape;
     *bytes = alloc_large(size, err);
     if (*bytes == NULL)
         return -1;
-    fragment_write_head(*bytes, f->object, index, f->rows[index].leaves);
-    memcpy(*bytes + fragment_head_size(shape), f->rows[index].bytes, shape->row_size);
+    fragment_write_head(*bytes, t->object, index, t->rows[index].leaves);
+    memcpy(*bytes + fragment_head_size(shape), t->rows[index].bytes, shape->row_size);
     return 0;
 }
 
 /* Rebuilds the rows that nobody holds, as many as there is room for. */
-static int rebuild(struct fetching *f, struct sending *sending, size_t room, struct err *err)
+static int rebuild(const struct fetch_target *t, struct sending *sending, size_t room,
+                   struct err *err)
 {
     uint32_t total = sending->data + sending->parity;
-    const struct object_shape *shape = &f->object->shape;
+    const struct object_shape *shape = &t->object->shape;
     if (shape->k != sending->data || shape->m != sending->parity)
         return err_set(err, ERR_FOREIGN, "its holders disagree about its shape");
     sending->fragment_size = fragment_size(shape);
@@ -93,8 +94,8 @@ static int rebuild(struct fetching *f, struct sending *sending, size_t room, str
         if (holders_has(&sending->holders, i))
             continue;
         uint8_t **bytes = &sending->fragments[i];
-        if (f->rows[i].bytes != NULL ? copy_row(f, i, sending->fragment_size, bytes, err) != 0
-                                     : fragment_set_rebuild(f->object, f->rows, i, bytes, err) != 0)
+        if (t->rows[i].bytes != NULL ? copy_row(t, i, sending->fragment_size, bytes, err) != 0
+                                     : fragment_set_rebuild(t->object, t->rows, i, bytes, err) != 0)
             return -1;
         room--;
     }
@@ -132,7 +133,7 @@ int repair_object(struct peers *peers, const struct repair *repair, struct holde
         goto done;
     f = alloc_zero(1, sizeof(*f));
     fetch_init(f, &nodes, repair->pack, repair->object);
-    if (fetch_rows(f, err) != 0 || rebuild(f, sending, room, err) != 0)
+    if (fetch_rows(f, err) != 0 || rebuild(f->whole, sending, room, err) != 0)
         goto done;
     if (send_room(sending) == 0) { /* now that it is known how much each needs */
         err_set(err, ERR_FULL, "no other node has space for a fragment: %s", sending->lacks);

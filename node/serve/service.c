@@ -43,8 +43,6 @@ static int arrived(void *ctx, struct incoming *incoming)
                            ? serve_client_queue(incoming->header, incoming->header_size)
                            : serve_peer_queue(incoming->header, incoming->header_size);
     atomic_fetch_add(&service->peers.moved_bytes, incoming->payload.size);
-    if (!incoming->from_client) /* it is back, whatever it failed at */
-        health_succeeded(service->peers.health, &incoming->node);
     if (jobs_push(service->queues[queue], job, incoming->payload.size) == 0)
         return 0;
     count_one(&service->counters, COUNTED_BUSY);

@@ -1,4 +1,4 @@
-/* One loop waits for answers to "who has it" and for fragments at once. It goes through rounds: the
+/* One loop waits for answers to "who has it" and for fragments at once, of all objects fetched. It goes through rounds: the
  * nodes in good standing, then the doubtful, then those that are held for dead; a round ends when
  * it cannot bring enough rows of any object. */
 #include "node/transfer/fetch_internal.h"
@@ -30,65 +30,11 @@ void fetch_init(struct fetching *fetching, struct nodes *nodes, const struct pac
     locate_init(&fetching->locating, nodes, pack);
 }
 
-static void drop_rows(struct fetching *f)
-{
-    for (unsigned i = 0; i < RS_TOTAL_MAX; i++) {
-        call_destroy(&f->kept[i]);
-        free(f->own[i]);
-        f->own[i] = NULL;
-        f->rows[i] = (struct object_row){.bytes = NULL};
-    }
-    for (size_t i = 0; i < FETCH_FLIGHTS_MAX; i++) {
-        call_destroy(&f->flights[i].call);
-        f->flights[i] = (struct fetch_flight){.call = NULL};
-    }
-    for (size_t i = 0; i < f->locating.sightings.count; i++)
-        f->locating.sightings.items[i].fetched = false;
-    free(f->object);
-    f->object = NULL;
-    f->have = 0;
-    f->extra = 0;
-}
-
 void fetch_release(struct fetching *fetching)
 {
-    drop_rows(fetching);
+    while (fetching->target_count > 0)
+        target_drop(fetching, fetching->targets[0]);
     locate_release(&fetching->locating);
-}
-
-/* Rows of an object that are here, on their way, or may yet be fetched. */
-static size_t rows_in_sight(const struct fetching *f, const struct object_id *object)
-{
-    size_t nodes;
-    return sightings_rows(&f->locating.sightings, object, &nodes);
-}
-
-/* Stays with the object that is being fetched while that can work; else the one with most rows to
- * spare. false: no object has enough rows in sight. */
-static bool choose_target(struct fetching *f)
-{
-    const struct sightings *seen = &f->locating.sightings;
-    const struct sighting *best = NULL;
-    int best_spare = -1;
-    if (f->has_target && rows_in_sight(f, &f->target) >= f->need)
-        return true;
-    for (size_t i = 0; i < seen->count; i++) {
-        const struct sighting *s = &seen->items[i];
-        if (s->failed || (f->only != NULL && !id_equal(&s->object, f->only)))
-            continue;
-        int spare = (int)rows_in_sight(f, &s->object) - (int)s->data;
-        if (spare > best_spare) {
-            best_spare = spare;
-            best = s;
-        }
-    }
-    if (best == NULL)
-        return false;
-    drop_rows(f);
-    f->target = best->object;
-    f->has_target = true;
-    f->need = best->data;
-    return true;
 }
 
 static int rank(const struct fetching *f, const struct sighting *s)
@@ -98,14 +44,15 @@ static int rank(const struct fetching *f, const struct sighting *s)
 }
 
 /* The best sighting whose row is neither here nor on its way; of rows on their way late, too. */
-static int next_sighting(const struct fetching *f, const bool *coming, int64_t now)
+static int next_sighting(const struct fetching *f, const struct fetch_target *t, const bool *coming,
+                         int64_t now)
 {
     const struct sightings *seen = &f->locating.sightings;
     int best = -1;
     for (size_t i = 0; i < seen->count; i++) {
         const struct sighting *s = &seen->items[i];
         if (s->failed || s->fetched || s->again_ms > now || coming[s->index] ||
-            f->rows[s->index].bytes != NULL || !id_equal(&s->object, &f->target))
+            t->rows[s->index].bytes != NULL || !id_equal(&s->object, &t->id))
             continue;
         if (best < 0 || rank(f, s) < rank(f, &seen->items[best]))
             best = (int)i;
@@ -114,28 +61,27 @@ static int next_sighting(const struct fetching *f, const bool *coming, int64_t n
 }
 
 /* Starts as many fetches as rows are missing and not on their way in good time. */
-static void launch(struct fetching *f)
+static void launch(struct fetching *f, struct fetch_target *t, int64_t now, int64_t late_ms)
 {
     bool coming[RS_TOTAL_MAX] = {false};
-    int64_t now = monotonic_ms(), late_ms = pace_late_ms(&f->pace);
     unsigned on_time = 0;
     for (size_t i = 0; i < FETCH_FLIGHTS_MAX; i++) {
-        const struct fetch_flight *flight = &f->flights[i];
+        const struct fetch_flight *flight = &t->flights[i];
         if (flight->call == NULL || now - flight->start_ms > late_ms)
             continue;
         coming[f->locating.sightings.items[flight->sighting].index] = true;
         on_time++;
     }
-    while (f->have + on_time < f->need + f->extra) {
-        int next = next_sighting(f, coming, now);
+    while (t->have + on_time < t->need + t->extra) {
+        int next = next_sighting(f, t, coming, now);
         if (next < 0)
             return;
         struct sighting *s = &f->locating.sightings.items[next];
         if (f->nodes->standings[s->node] == STANDING_SELF) {
-            row_read_here(f, s);
+            row_read_here(f, t, s);
             continue;
         }
-        row_ask(f, (size_t)next);
+        row_ask(f, t, (size_t)next);
         if (s->fetched && !s->failed) {
             coming[s->index] = true;
             on_time++;
@@ -145,35 +91,47 @@ static void launch(struct fetching *f)
     }
 }
 
-static size_t flying(const struct fetching *f)
+static size_t flying(const struct fetch_target *t)
 {
     size_t count = 0;
     for (size_t i = 0; i < FETCH_FLIGHTS_MAX; i++)
-        count += f->flights[i].call != NULL;
+        count += t->flights[i].call != NULL;
     return count;
+}
+
+static bool is_whole(const struct fetch_target *t)
+{
+    return t->have >= t->need + t->extra || (t->have >= t->need && t->extra > 0 && flying(t) == 0);
 }
 
 /* Waits for whatever comes first, a fragment or an answer to "who has it", and takes it. */
 static void wait_for_any(struct fetching *f, int64_t deadline_ms)
 {
-    size_t nodes = f->nodes->count;
-    struct call **calls = alloc_zero(nodes + FETCH_FLIGHTS_MAX, sizeof(struct call *));
+    size_t nodes = f->nodes->count, count = nodes + f->target_count * FETCH_FLIGHTS_MAX;
+    struct call **calls = alloc_zero(count, sizeof(struct call *));
     memcpy(calls, f->locating.calls, nodes * sizeof(struct call *));
-    for (size_t i = 0; i < FETCH_FLIGHTS_MAX; i++)
-        calls[nodes + i] = f->flights[i].call;
-    int done = ask_wait(calls, nodes + FETCH_FLIGHTS_MAX, deadline_ms);
+    for (size_t i = nodes; i < count; i++)
+        calls[i] = f->targets[(i - nodes) / FETCH_FLIGHTS_MAX]
+                       ->flights[(i - nodes) % FETCH_FLIGHTS_MAX]
+                       .call;
+    int done = ask_wait(calls, count, deadline_ms);
     free(calls);
-    if (done >= 0 && (size_t)done < nodes)
+    if (done < 0)
+        return;
+    if ((size_t)done < nodes) {
         locate_take(&f->locating, (size_t)done);
-    else if (done >= 0)
-        row_came(f, &f->flights[(size_t)done - nodes]);
+        return;
+    }
+    struct fetch_target *t = f->targets[((size_t)done - nodes) / FETCH_FLIGHTS_MAX];
+    row_came(f, t, &t->flights[((size_t)done - nodes) % FETCH_FLIGHTS_MAX]);
 }
 
 /* Flights to nodes that have died meanwhile are given up without waiting for their time. */
 static void give_up_the_dead(struct fetching *f)
 {
-    for (size_t i = 0; i < FETCH_FLIGHTS_MAX; i++) {
-        struct fetch_flight *flight = &f->flights[i];
+    for (size_t i = 0; i < f->target_count * FETCH_FLIGHTS_MAX; i++) {
+        struct fetch_flight *flight =
+            &f->targets[i / FETCH_FLIGHTS_MAX]->flights[i % FETCH_FLIGHTS_MAX];
         if (flight->call == NULL)
             continue;
         struct sighting *s = &f->locating.sightings.items[flight->sighting];
@@ -183,6 +141,21 @@ static void give_up_the_dead(struct fetching *f)
             nodes_failed(f->nodes, s->node);
         }
     }
+}
+
+/* Asks for what is missing, of each object that is fetched; true when one of them is whole. */
+static bool go_on(struct fetching *f, int64_t now)
+{
+    int64_t late_ms = pace_late_ms(&f->pace);
+    targets_race(f, now, late_ms);
+    for (size_t i = 0; i < f->target_count && f->whole == NULL; i++) {
+        if (f->targets[i]->moved_ms == 0)
+            f->targets[i]->moved_ms = now;
+        launch(f, f->targets[i], now, late_ms);
+        if (is_whole(f->targets[i]))
+            f->whole = f->targets[i];
+    }
+    return f->whole != NULL;
 }
 
 static int missing(const struct fetching *f, struct err *err)
@@ -222,17 +195,16 @@ int fetch_rows(struct fetching *fetching, struct err *err)
     struct fetching *f = fetching;
     enum standing worst = STANDING_GOOD;
     int64_t quiet_ms = monotonic_ms();
+    f->whole = NULL;
     while (!atomic_load(&f->nodes->peers->stop)) {
         int64_t now = monotonic_ms();
-        bool feasible = choose_target(f);
+        bool feasible = targets_choose(f);
         size_t waiting = locate_waiting(&f->locating, worst);
         if (feasible && f->feasible_ms == 0)
             f->feasible_ms = now;
         int64_t wake = now + TICK_MS;
         if (feasible && (waiting == 0 || now - f->feasible_ms >= GRACE_MS)) {
-            launch(f);
-            if (f->have >= f->need + f->extra ||
-                (f->have >= f->need && f->extra > 0 && flying(f) == 0))
+            if (go_on(f, now))
                 return 0;
         } else if (feasible) {
             wake = f->feasible_ms + GRACE_MS;
@@ -257,9 +229,8 @@ void fetch_strike(struct fetching *fetching)
     struct fetching *f = fetching;
     struct sightings *seen = &f->locating.sightings;
     for (size_t i = 0; i < seen->count; i++) {
-        if (id_equal(&seen->items[i].object, &f->target))
+        if (id_equal(&seen->items[i].object, &f->whole->id))
             seen->items[i].failed = true;
     }
-    drop_rows(f);
-    f->has_target = false;
+    target_drop(f, f->whole);
 }

@@ -14,12 +14,13 @@
 
 /* A proven fragment says what shape its object has. Who said another is corrected: with a smaller k
  * the object would be taken for one that can be had, and be chosen again and again. */
-static void settle_shape(struct fetching *f, const struct object_shape *shape)
+static void settle_shape(struct fetching *f, const struct fetch_target *t,
+                         const struct object_shape *shape)
 {
     struct sightings *seen = &f->locating.sightings;
     for (size_t i = 0; i < seen->count; i++) {
         struct sighting *s = &seen->items[i];
-        if (!id_equal(&s->object, &f->target))
+        if (!id_equal(&s->object, &t->id))
             continue;
         s->data = shape->k;
         s->parity = shape->m;
@@ -28,8 +29,8 @@ static void settle_shape(struct fetching *f, const struct object_shape *shape)
 }
 
 /* Believes a fragment when it is row `index` of the target and of the pack, and proves itself. */
-static int accept_row(struct fetching *f, const struct sighting *s, const uint8_t *bytes,
-                      size_t size, struct err *err)
+static int accept_row(struct fetching *f, struct fetch_target *t, const struct sighting *s,
+                      const uint8_t *bytes, size_t size, struct err *err)
 {
     struct fragment *fragment = alloc_zero(1, sizeof(*fragment));
     int result = -1;
@@ -42,14 +43,15 @@ static int accept_row(struct fetching *f, const struct sighting *s, const uint8_
     }
     if (fragment_verify(fragment, err) != 0)
         goto done;
-    assert(s->index < RS_TOTAL_MAX && f->rows[s->index].bytes == NULL);
-    f->rows[s->index] = (struct object_row){fragment->row, fragment->leaves};
-    f->have++;
-    f->need = fragment->object.shape.k;
-    settle_shape(f, &fragment->object.shape);
-    if (f->object == NULL) {
-        f->object = alloc_zero(1, sizeof(*f->object));
-        *f->object = fragment->object;
+    assert(s->index < RS_TOTAL_MAX && t->rows[s->index].bytes == NULL);
+    t->rows[s->index] = (struct object_row){fragment->row, fragment->leaves};
+    t->have++;
+    t->moved_ms = monotonic_ms();
+    t->need = fragment->object.shape.k;
+    settle_shape(f, t, &fragment->object.shape);
+    if (t->object == NULL) {
+        t->object = alloc_zero(1, sizeof(*t->object));
+        *t->object = fragment->object;
     }
     result = 0;
 done:
@@ -67,7 +69,7 @@ static void note_damaged(struct fetching *f, const struct sighting *s, const str
              why->text);
 }
 
-void row_read_here(struct fetching *f, struct sighting *s)
+void row_read_here(struct fetching *f, struct fetch_target *t, struct sighting *s)
 {
     struct err err = ERR_INIT;
     uint8_t *bytes = NULL;
@@ -75,8 +77,8 @@ void row_read_here(struct fetching *f, struct sighting *s)
     s->fetched = true;
     if (store_get_fragment(f->nodes->peers->local.store, &s->object, s->index, &bytes, &size,
                            &err) == 0 &&
-        accept_row(f, s, bytes, size, &err) == 0) {
-        f->own[s->index] = bytes;
+        accept_row(f, t, s, bytes, size, &err) == 0) {
+        t->own[s->index] = bytes;
         return;
     }
     free(bytes);
@@ -85,13 +87,13 @@ void row_read_here(struct fetching *f, struct sighting *s)
         note_damaged(f, s, &err);
 }
 
-void row_ask(struct fetching *f, size_t sighting)
+void row_ask(struct fetching *f, struct fetch_target *t, size_t sighting)
 {
     struct sighting *s = &f->locating.sightings.items[sighting];
     struct fetch_flight *flight = NULL;
     for (size_t i = 0; i < FETCH_FLIGHTS_MAX && flight == NULL; i++) {
-        if (f->flights[i].call == NULL)
-            flight = &f->flights[i];
+        if (t->flights[i].call == NULL)
+            flight = &t->flights[i];
     }
     if (flight == NULL)
         return;
@@ -113,7 +115,7 @@ void row_ask(struct fetching *f, size_t sighting)
     flight->start_ms = monotonic_ms();
 }
 
-void row_came(struct fetching *f, struct fetch_flight *flight)
+void row_came(struct fetching *f, struct fetch_target *t, struct fetch_flight *flight)
 {
     struct sighting *s = &f->locating.sightings.items[flight->sighting];
     struct err err = ERR_INIT;
@@ -122,14 +124,14 @@ void row_came(struct fetching *f, struct fetch_flight *flight)
         ask_reply(flight->call, ECBAK__PEER_REPLY__BODY__NOT_SET, &payload, &err);
     bool answered = reply != NULL;
     wire_free(reply);
-    if (answered && f->rows[s->index].bytes != NULL) {
+    if (answered && t->rows[s->index].bytes != NULL) {
         call_destroy(&flight->call); /* a twin was faster */
         return;
     }
-    if (answered && accept_row(f, s, payload.bytes, payload.size, &err) == 0) {
-        f->kept[s->index] = flight->call;
+    if (answered && accept_row(f, t, s, payload.bytes, payload.size, &err) == 0) {
+        t->kept[s->index] = flight->call;
         flight->call = NULL;
-        nodes_succeeded(f->nodes, s->node);
+        nodes_proved(f->nodes, s->node);
         pace_took(&f->pace, monotonic_ms() - flight->start_ms);
         return;
     }
@@ -140,6 +142,8 @@ void row_came(struct fetching *f, struct fetch_flight *flight)
         return;
     }
     s->failed = true;
+    if (answered)
+        nodes_lied(f->nodes, s->node);
     if (answered || err.code == ERR_DAMAGED)
         note_damaged(f, s, &err);
     else if (err.code != ERR_NOT_FOUND)

@@ -19,12 +19,13 @@ int get_pack(struct peers *peers, const struct pack_id *pack, uint8_t **bytes, s
     *bytes = NULL;
     int result = -1;
     while (fetch_rows(f, err) == 0) {
-        *bytes = alloc_large(object_pack_room(&f->object->shape), err);
+        struct fetch_target *t = f->whole;
+        *bytes = alloc_large(object_pack_room(&t->object->shape), err);
         if (*bytes == NULL)
             goto done;
-        if (object_decode(f->object, f->rows, *bytes, err) == 0) {
-            *size = f->object->shape.pack_size;
-            *object = f->target;
+        if (object_decode(t->object, t->rows, *bytes, err) == 0) {
+            *size = t->object->shape.pack_size;
+            *object = t->id;
             result = 0;
             goto done;
         }
@@ -34,9 +35,9 @@ int get_pack(struct peers *peers, const struct pack_id *pack, uint8_t **bytes, s
         why = *err;
         if (err->code != ERR_DAMAGED)
             goto done;
-        if (f->have >= f->need + f->extra &&
-            f->need + f->extra < (unsigned)f->object->shape.k + f->object->shape.m)
-            f->extra++;
+        if (t->have >= t->need + t->extra &&
+            t->need + t->extra < (unsigned)t->object->shape.k + t->object->shape.m)
+            t->extra++;
         else
             fetch_strike(f);
     }

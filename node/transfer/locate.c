@@ -164,7 +164,6 @@ void locate_take(struct locating *locating, size_t node)
         nodes_failed(locating->nodes, node);
         return;
     }
-    nodes_succeeded(locating->nodes, node);
     locating->answered++;
     sightings_add_wire(&locating->sightings, node, reply->locate->n_fragments,
                        reply->locate->fragments, 1);

@@ -151,7 +151,7 @@ static void landed(struct loop *loop, struct slot *slot, const struct flight *wi
             count_one(loop->nodes->peers->local.counters, COUNTED_REPLACED);
         }
     }
-    nodes_succeeded(loop->nodes, winner->node);
+    nodes_took(loop->nodes, winner->node);
     slot_placed(loop, slot, winner->node, monotonic_ms() - winner->start_ms);
     slot_end_flights(slot);
 }
