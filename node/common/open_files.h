@@ -1,13 +1,18 @@
 /* open_files.h - how many files a process may have open: as many as the system lets it.
  *
  *   Errors   ERR_IO the limit stays as it was
- *   Threads  the main one, before others open files
+ *   Threads  open_files_raise: the main one, before others open files
  */
 #ifndef ECBAK_NODE_COMMON_OPEN_FILES_H
 #define ECBAK_NODE_COMMON_OPEN_FILES_H
 
+#include <stdbool.h>
+#include <stddef.h>
+
 #include "coding/base/err.h"
 
 int open_files_raise(struct err *err) MUST_CHECK;
+/* Could so many more be opened now? Any thread; what others open meanwhile is not foreseen. */
+bool open_files_spare(size_t count);
 
 #endif

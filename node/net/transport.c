@@ -20,8 +20,10 @@
 
 /* Few messages come in on a connection before they are read: TCP holds back who sends more. What goes
  * out must bear all the calls to one node, and all the answers to one node, that wait at a time. */
-#define RECEIVE_HWM 4
+#define RECEIVE_HWM 2
 #define SEND_HWM    256
+/* Two messages that wait, and what came of a third. */
+#define BACKLOG_MAX ((uint64_t)56 * 1024 * 1024)
 
 void payload_release(struct payload *payload)
 {
@@ -248,6 +250,7 @@ static int open_sockets(struct transport *t, const struct config *config,
                                          .sessions_max = config->members_max,
                                          .peers_max = TRANSPORT_PEERS_MAX,
                                          .receive_hwm = RECEIVE_HWM,
+                                         .backlog_max = BACKLOG_MAX,
                                          .send_hwm = SEND_HWM,
                                          .idle_ms = TRANSPORT_IDLE_MS,
                                          .without_zap = without_zap};
@@ -350,6 +353,7 @@ void transport_counters(struct transport *t, struct transport_counters *c)
     struct link_counters link;
     link_counters(t->link, &link);
     *c = (struct transport_counters){.no_user_id = link.no_user_id,
+                                     .door = link.door,
                                      .no_hello = link.no_hello,
                                      .bad_certificate = link.bad_certificate,
                                      .foreign = link.foreign,

@@ -26,6 +26,7 @@
 #include "coding/base/err.h"
 #include "node/common/clock.h" /* monotonic_ms: the clock of every deadline here */
 #include "node/config/config.h"
+#include "node/door/door.h"
 #include "node/net/revocations.h"
 #include "node/trust/node_keys.h"
 
@@ -126,6 +127,7 @@ struct heartbeat *transport_heart(struct transport *transport);
 struct transport_counters {
     uint64_t no_user_id, no_hello, bad_certificate, foreign, incompatible, expired, revoked,
         denied_key, malformed, oversized, busy;
+    struct door_counters door;
 };
 void transport_counters(struct transport *transport, struct transport_counters *counters);
 
