@@ -5,6 +5,7 @@ What they do is hostile.c's; what it costs is read from /proc.
 """
 import contextlib
 import os
+import pathlib
 import resource
 import socket
 import struct
@@ -13,7 +14,7 @@ import sys
 import time
 
 from common import BUILD, run_tests, wait_until
-from harness import Cluster, names
+from harness import Cluster, names, run
 from processes import cpu_s
 
 MB = 1000
@@ -141,6 +142,51 @@ def few_descriptors_take_no_storage_out_of_service_and_spin_nothing():
         cluster.wait_states(names(2))
 
 
+def stored(cluster):
+    """A pack of 16 MiB at the first node: (object, index)."""
+    tree = cluster.dir / "tree"
+    tree.mkdir()
+    (tree / "file").write_bytes(os.urandom(40 << 20))
+    env = dict(os.environ, ECBAK_SOCKET=cluster.nodes[1].socket, ECBAK_HOME=str(cluster.dir / "home"), ECBAK_CACHE=str(cluster.dir / "cache"))
+    run("ecbak", "init", "--quiet", env=env)
+    run("ecbak", "store", tree, env=env)
+    largest = max(pathlib.Path(cluster.nodes[0].settings["data_dir"]).glob("fragments/*/*.*"), key=lambda path: path.stat().st_size)
+    assert largest.stat().st_size > 6 << 20, largest.stat()
+    return largest.name.rsplit(".", 1)
+
+
+def answers_that_a_member_asks_for_and_does_not_read_cost_little():
+    with Cluster(3) as cluster:
+        cluster.start()
+        cluster.wait_states(names(3))
+        node, _, other = cluster.nodes
+        fragment, index = stored(cluster)
+        other.stop()
+        rest = node.memory_kb()
+        with hostile("fetch", node, node.bulk_port, 240, fragment, index, other.dir / "node.key", other.certificate) as member:
+            assert member.stdout.readline() == "done\n"
+            assert_little(node, rest, 6)
+
+
+def what_a_member_asks_too_often_holds_up_its_own_requests_and_no_store():
+    with Cluster(3) as cluster:
+        cluster.start()
+        cluster.wait_states(names(3))
+        node, storing, other = cluster.nodes
+        other.stop()
+        cluster.wait_states({**names(3), "node-3": "away"}, by=[node, storing])
+        env = dict(os.environ, ECBAK_SOCKET=storing.socket, ECBAK_HOME=str(cluster.dir / "home"), ECBAK_CACHE=str(cluster.dir / "cache"))
+        run("ecbak", "init", "--quiet", env=env)
+        (cluster.dir / "file").write_bytes(os.urandom(1 << 20))
+        with hostile("locate", node, node.bulk_port, 2400, other.dir / "node.key", other.certificate) as member:
+            assert member.stdout.readline() == "done\n"
+            start = time.monotonic()
+            done = run("ecbak", "store", "--code", "1+1", "--json", cluster.dir / "file", env=env, check=False)
+            took = time.monotonic() - start
+        print(f"(stored in {took:.1f} s)")
+        assert done.returncode in (0, 3) and took < 4, (took, done.stdout, done.stderr)
+
+
 if __name__ == "__main__":
     sys.exit(run_tests(
         a_message_of_many_frames_from_a_stranger_costs_little,
@@ -148,4 +194,6 @@ if __name__ == "__main__":
         handshakes_of_many_megabytes_cost_little,
         who_shows_no_certificate_is_sent_away_and_one_that_comes_then_is_served,
         few_descriptors_take_no_storage_out_of_service_and_spin_nothing,
+        answers_that_a_member_asks_for_and_does_not_read_cost_little,
+        what_a_member_asks_too_often_holds_up_its_own_requests_and_no_store,
     ))
