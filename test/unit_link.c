@@ -82,7 +82,8 @@ static struct node *node_speaking(struct protocol protocol, int64_t idle_ms)
                                          .peers_max = POOL,
                                          .idle_ms = idle_ms,
                                          .receive_hwm = 64,
-                                         .send_hwm = 32};
+                                         .send_hwm = 32,
+                                         .backlog_max = 1 << 20};
     const struct link_ops ops = {
         .ctx = node, .received = received, .lost = lost, .incompatible = incompatible};
     if (link_new(&node->link, &options, &ops, &err) != 0)

@@ -58,6 +58,10 @@ static enum err_code code_of_errno(int number)
         return ERR_FULL;
     case ENOENT:
         return ERR_NOT_FOUND;
+    case ENOMEM:
+    case EMFILE:
+    case ENFILE:
+        return ERR_MEMORY;
     default:
         return ERR_IO;
     }

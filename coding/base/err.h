@@ -23,14 +23,15 @@ enum err_code {
     ERR_DAMAGED = 4, /* well-formed, but a digest or a signature differs */
     ERR_FOREIGN = 5, /* whole, but of another object, vault, node or cluster */
     ERR_TOO_FEW = 6, /* too few fragments, members or answers */
-    ERR_NOT_FOUND = 7,  /* nothing here under that name */
-    ERR_EXISTS = 8,     /* it is there already, and must not be replaced */
-    ERR_FULL = 9,       /* no space, or a quota is reached */
-    ERR_IO = 10,        /* the operating system said no; the text has its words */
-    ERR_TIMEOUT = 11,   /* no answer in time */
-    ERR_DENIED = 12,    /* not allowed: no certificate, no grant, no right */
-    ERR_BUSY = 13,      /* a bounded queue is full: try again later */
-    ERR_MEMORY = 14,    /* no memory for a large buffer */
+    ERR_NOT_FOUND = 7, /* nothing here under that name */
+    ERR_EXISTS = 8,    /* it is there already, and must not be replaced */
+    ERR_FULL = 9,      /* no space, or a quota is reached */
+    ERR_IO = 10,       /* the operating system said no; the text has its words */
+    ERR_TIMEOUT = 11,  /* no answer in time */
+    ERR_DENIED = 12,   /* not allowed: no certificate, no grant, no right */
+    ERR_BUSY = 13,     /* a bounded queue is full: try again later */
+    ERR_MEMORY =
+        14, /* no memory for a large buffer, or no descriptor for a file: nothing else is wrong */
     ERR_KEY = 15,       /* a wrong key or phrase */
     ERR_USAGE = 16,     /* the command line is wrong */
     ERR_CANCELLED = 17, /* stopped on request */
@@ -51,7 +52,7 @@ int err_set(struct err *err, enum err_code code, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
 /* err_set with ": " and the words of errno appended; the code is ERR_FULL for ENOSPC and EDQUOT,
- * and ERR_NOT_FOUND for ENOENT; ERR_IO else. */
+ * ERR_NOT_FOUND for ENOENT, ERR_MEMORY for ENOMEM, EMFILE and ENFILE; ERR_IO else. */
 int err_errno(struct err *err, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* Put "what: " before the text that is there; returns -1. */

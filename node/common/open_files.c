@@ -1,6 +1,7 @@
 /* The hard limit is the operator's word; the soft one is low for programs that use select(). */
 #include "node/common/open_files.h"
 
+#include <dirent.h>
 #include <sys/resource.h>
 
 int open_files_raise(struct err *err)
@@ -20,4 +21,18 @@ size_t open_files_limit(void)
 {
     struct rlimit limit;
     return getrlimit(RLIMIT_NOFILE, &limit) == 0 ? (size_t)limit.rlim_cur : OPEN_FILES_LEAST;
+}
+
+bool open_files_spare(size_t count)
+{
+    struct rlimit limit;
+    size_t open = 0;
+    DIR *folder = opendir("/proc/self/fd");
+    if (folder == NULL)
+        return false;
+    for (const struct dirent *entry; (entry = readdir(folder)) != NULL;)
+        open += entry->d_name[0] != '.';
+    closedir(folder);
+    return getrlimit(RLIMIT_NOFILE, &limit) == 0 &&
+           (limit.rlim_cur == RLIM_INFINITY || open + count <= limit.rlim_cur);
 }

@@ -358,6 +358,7 @@ void membership_counters(struct membership *m, struct membership_counters *c)
     struct link_counters link;
     link_counters(m->link, &link);
     *c = (struct membership_counters){
+        .door = link.door,
         .no_user_id = link.no_user_id,
         .bad_certificate =
             link.bad_certificate + link.denied_key + atomic_load(&m->trust.refused_count),

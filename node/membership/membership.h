@@ -22,6 +22,7 @@
 #include "coding/base/err.h"
 #include "node/common/endpoint.h"
 #include "node/config/config.h"
+#include "node/door/door.h"
 #include "node/membership/member_events.h"
 #include "node/net/revocations.h"
 #include "node/trust/cert.h"
@@ -129,6 +130,7 @@ struct membership_counters {
     uint64_t died;      /* others, as this node concluded */
     uint64_t awareness; /* 0: this node keeps up; else how much slower than usual it judges */
     uint64_t late;      /* messages that were under way for too long, and were dropped */
+    struct door_counters door;
 };
 void membership_counters(struct membership *membership, struct membership_counters *counters);
 

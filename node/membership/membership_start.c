@@ -19,6 +19,7 @@
 
 #define MESSAGE_MAX ((size_t)4 * 1024 * 1024 + 4096) /* the core's largest sync_size_max */
 #define RECEIVE_HWM 64
+#define BACKLOG_MAX (4 * (uint64_t)MESSAGE_MAX)
 #define SEND_HWM    32
 #define IDLE_MS     600000 /* well above the time in which each of a few hundred members is probed */
 
@@ -119,6 +120,7 @@ static int start(struct membership *m, const struct config *config,
                                          .peers_max = config->connections_max,
                                          .idle_ms = IDLE_MS,
                                          .receive_hwm = RECEIVE_HWM,
+                                         .backlog_max = BACKLOG_MAX,
                                          .send_hwm = SEND_HWM};
     const struct link_ops ops = {.ctx = m,
                                  .received = membership_received,

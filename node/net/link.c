@@ -30,6 +30,7 @@ void link_counters(struct link *link, struct link_counters *c)
     c->denied_key = zap_denied_count(link->zap);
     c->malformed = atomic_load(&link->counts[COUNT_MALFORMED]);
     c->late = atomic_load(&link->counts[COUNT_LATE]);
+    door_counters(link->door, &c->door);
     c->dropped = atomic_load(&link->counts[COUNT_DROPPED]);
 }
 
@@ -79,6 +80,8 @@ static int open_inbox(struct link *link, const struct link_options *options, str
         set_options(link->inbox, own, sizeof(own) / sizeof(own[0])) != 0 ||
         zmq_setsockopt(link->inbox, ZMQ_CURVE_SECRETKEY, link->keys->curve_secret, 32) != 0)
         return err_set(err, ERR_IO, "opening the inbox: %s", zmq_strerror(zmq_errno()));
+    if (door_new(&link->door, link->context, link->inbox, options->backlog_max, err) != 0)
+        return -1;
     return endpoint_bind(link->inbox, options->listen, err);
 }
 
@@ -95,7 +98,7 @@ static int open_outbox(struct link *link, const struct link_options *options, st
         zmq_setsockopt(link->outbox, ZMQ_CURVE_PUBLICKEY, link->keys->curve_public, 32) != 0 ||
         zmq_setsockopt(link->outbox, ZMQ_CURVE_SECRETKEY, link->keys->curve_secret, 32) != 0 ||
         zmq_socket_monitor(link->outbox, MONITOR_ENDPOINT,
-                           ZMQ_EVENT_DISCONNECTED | ZMQ_EVENT_CLOSED) != 0)
+                           ZMQ_EVENT_CONNECTED | ZMQ_EVENT_DISCONNECTED | ZMQ_EVENT_CLOSED) != 0)
         return err_set(err, ERR_IO, "opening the outbox: %s", zmq_strerror(zmq_errno()));
     link->monitor = zmq_socket(link->context, ZMQ_PAIR);
     int none = 0;
@@ -120,6 +123,7 @@ int link_new(struct link **link, const struct link_options *options, const struc
     l->sessions = session_table_new(options->sessions_max);
     l->pool_max = options->peers_max;
     l->idle_ms = options->idle_ms;
+    l->held_max = (size_t)options->send_hwm;
     l->pool = alloc_zero(l->pool_max, sizeof(*l->pool));
     randombytes_buf(&l->route_next, sizeof(l->route_next));
     if (cert_encode(options->cert, l->certificate, &l->certificate_size, err) != 0)
@@ -147,10 +151,13 @@ void link_destroy(struct link **link)
     struct link *l = *link;
     if (l == NULL)
         return;
+    for (size_t i = 0; i < l->pool_count; i++)
+        held_release(&l->pool[i]);
     if (l->monitor != NULL)
         zmq_close(l->monitor);
     if (l->outbox != NULL)
         zmq_close(l->outbox);
+    door_destroy(&l->door);
     if (l->inbox != NULL)
         zmq_close(l->inbox);
     if (l->context != NULL) {

@@ -37,6 +37,7 @@
 #include "coding/base/err.h"
 #include "coding/base/protocol.h"
 #include "node/common/endpoint.h"
+#include "node/door/door.h"
 #include "node/net/revocations.h"
 #include "node/net/session.h"
 #include "node/trust/cert.h"
@@ -57,8 +58,9 @@ struct link_options {
     size_t message_max;
     size_t sessions_max, peers_max;
     int receive_hwm, send_hwm; /* messages waiting on one connection */
-    int64_t idle_ms;           /* a connection of ours that nobody used for so long is closed */
-    bool without_zap;          /* for the test that shows why there is a ZAP handler */
+    uint64_t backlog_max; /* bytes of one that are not a whole message, or that we have not read */
+    int64_t idle_ms;      /* a connection of ours that nobody used for so long is closed */
+    bool without_zap;     /* for the test that shows why there is a ZAP handler */
 };
 
 /* Whom a message goes to: where it listens and what it must prove. */
@@ -146,7 +148,8 @@ struct link_counters {
     uint64_t revoked;
     uint64_t denied_key; /* came back within seconds after it was refused */
     uint64_t malformed;
-    uint64_t late;    /* dropped because it was under way for too long */
+    uint64_t late; /* dropped because it was under way for too long */
+    struct door_counters door;
     uint64_t dropped; /* could not be sent: the other side is gone or does not keep up */
 };
 void link_counters(struct link *link, struct link_counters *counters);

@@ -121,8 +121,8 @@ static void refuse_protocol(struct link *link, const struct route *route, const 
         link->ops.incompatible(link->ops.ctx, cert, theirs, NULL);
 }
 
-static void take_hello(struct link *link, const struct route *route, const uint8_t curve[32],
-                       const Ecbak__LinkHello *hello)
+static void take_hello(struct link *link, const struct route *route, int fd,
+                       const uint8_t curve[32], const Ecbak__LinkHello *hello)
 {
     struct err err = ERR_INIT;
     struct cert cert;
@@ -149,7 +149,9 @@ static void take_hello(struct link *link, const struct route *route, const uint8
         refuse_protocol(link, route, &cert, theirs);
         return;
     }
-    session_add(link->sessions, &cert, monotonic_ms());
+    struct session *session = session_add(link->sessions, &cert, monotonic_ms());
+    session->route = *route;
+    door_heard(link->door, fd, 0, curve);
     welcome(link, route, protocol_common(theirs, link->protocol));
 }
 
@@ -194,6 +196,8 @@ static void take_message(struct link *link, struct frames *frames, const uint8_t
         return;
     }
     session->heard_ms = monotonic_ms();
+    session->route = frames->route;
+    door_heard(link->door, frames->fd, 0, curve);
     struct link_message message = {.node = &session->node,
                                    .curve = curve,
                                    .route = &frames->route,
@@ -204,6 +208,7 @@ static void take_message(struct link *link, struct frames *frames, const uint8_t
 static void take_frames(struct link *link, struct frames *frames)
 {
     uint8_t curve[32];
+    door_heard(link->door, frames->fd, frames->wire_bytes, NULL);
     if (proven_key(frames, curve) != 0) {
         count(link, COUNT_NO_USER_ID);
         return;
@@ -215,7 +220,7 @@ static void take_frames(struct link *link, struct frames *frames)
     }
     switch (envelope->control_case) {
     case ECBAK__LINK_ENVELOPE__CONTROL_HELLO:
-        take_hello(link, &frames->route, curve, envelope->hello);
+        take_hello(link, &frames->route, frames->fd, curve, envelope->hello);
         break;
     case ECBAK__LINK_ENVELOPE__CONTROL__NOT_SET:
         take_message(link, frames, curve, envelope);

@@ -5,15 +5,17 @@
  *   link_in.c       the inbox: HELLO, sessions, who may speak
  *   link_out.c      the outbox: the pool of connections we made
  *   link_replies.c  what comes on them
+ *   link_held.c     what waits for the WELCOME of such a connection
  */
 #ifndef ECBAK_NODE_NET_LINK_INTERNAL_H
 #define ECBAK_NODE_NET_LINK_INTERNAL_H
 
 #include <stdatomic.h>
 
+#include "node/door/door.h"
+#include "node/door/zap.h"
 #include "node/net/link.h"
 #include "node/net/transport.pb-c.h"
-#include "node/net/zap.h"
 #include "node/trust/node_keys.h"
 
 #define LINK_ENVELOPE_MAX 1024
@@ -21,7 +23,9 @@
 #define LINK_WELCOME_MS   10000 /* a connection that is not welcomed by then is given up */
 #define LINK_YOUNG_MS     1500 /* a handshake may take so long: what waits for it is not thrown away */
 #define LINK_DENY_MS      5000 /* who was refused is not let in again for this long */
-#define LINK_BATCH        64   /* messages taken from one socket before the others get a turn */
+#define LINK_EARLY_MAX                                                                             \
+    16384             /* bytes that go to who has not welcomed us: less than a stranger may send */
+#define LINK_BATCH 64 /* messages taken from one socket before the others get a turn */
 
 enum link_count {
     COUNT_NO_USER_ID,
@@ -49,11 +53,14 @@ struct pooled {
     int64_t made_ms, used_ms;
     struct lateness lateness;
     bool misled; /* what came last on it was of another machine with its key */
+    struct held *held_first, *held_last; /* what waits for its WELCOME */
+    size_t held_count, early_bytes;
 };
 
 struct link {
     void *context, *inbox, *outbox, *monitor;
     struct zap *zap;
+    struct door *door;
     struct link_ops ops;
     const struct node_keys *keys;
     uint8_t authority_public[32];
@@ -66,6 +73,7 @@ struct link {
     struct session_table *sessions;
     struct pooled *pool;
     size_t pool_count, pool_max;
+    size_t held_max; /* messages of one connection */
     int64_t idle_ms;
     uint64_t route_next;
     _Atomic uint64_t counts[COUNTS];
@@ -75,6 +83,8 @@ struct link {
 struct frames {
     struct route route;
     zmq_msg_t envelope, body, payload; /* always initialised */
+    int fd;                            /* of the connection that it came on; -1: not known */
+    uint64_t wire_bytes;               /* of it, as they came */
     bool has_body, has_payload;
     bool whole; /* neither too few frames nor too many */
 };
@@ -103,6 +113,12 @@ void link_hand_up(struct link *link, struct frames *frames, const Ecbak__LinkEnv
 void pool_lose(struct link *link, struct pooled *pooled, const struct err *why);
 /* link_spoke, of a message on one of ours. */
 void pool_spoke(struct link *link, const uint8_t curve[32], bool own);
+
+/* As wire_send, or later: on a connection that is not welcomed yet. body and payload are taken. */
+int held_send(struct link *link, struct pooled *pooled, const Ecbak__LinkEnvelope *envelope,
+              zmq_msg_t *body, zmq_msg_t *payload, struct err *err) MUST_CHECK;
+void held_send_all(struct link *link, struct pooled *pooled);
+void held_release(struct pooled *pooled);
 
 void link_process_inbox(struct link *link);
 void link_process_outbox(struct link *link);

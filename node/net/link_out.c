@@ -28,6 +28,7 @@ static void pool_remove(struct link *link, struct pooled *pooled)
     assert(link->pool_count > 0 && pooled >= link->pool && pooled < link->pool + link->pool_count);
     /* ENOENT: libzmq gave the endpoint up first. */
     endpoint_disconnect(link->outbox, &pooled->at);
+    held_release(pooled);
     *pooled = link->pool[--link->pool_count];
 }
 
@@ -223,14 +224,28 @@ int link_send(struct link *link, const struct link_peer *peer, uint64_t call, ui
     pooled->used_ms = monotonic_ms();
     Ecbak__LinkEnvelope envelope;
     wire_stamp(&envelope, call, ttl_ms);
-    if (wire_send(link->outbox, &pooled->route, &envelope, body, payload, err) == 0)
+    if (held_send(link, pooled, &envelope, body, payload, err) == 0)
         return 0;
     count(link, COUNT_DROPPED);
     return err_context(err, "%s", peer->endpoint.text);
 }
 
-/* An event: frame 1 {u16 event, u32 value}, frame 2 the endpoint. All that are subscribed to say
- * that a connection, or the attempt to make it, ended. */
+static void lose_at(struct link *link, const char *endpoint)
+{
+    for (size_t i = 0; i < link->pool_count; i++) {
+        struct pooled *pooled = &link->pool[i];
+        if (strcmp(pooled->at.text, endpoint) != 0)
+            continue;
+        struct err err = ERR_INIT;
+        err_set(&err, ERR_IO, "%s %s", pooled->peer.endpoint.text,
+                pooled->welcomed ? "closed the connection" : "cannot be reached");
+        pool_lose(link, pooled, &err);
+        return;
+    }
+}
+
+/* An event: frame 1 {u16 event, u32 value}, frame 2 the endpoint. One says that a connection is made,
+ * the others that it, or the attempt to make it, ended. */
 void link_process_monitor(struct link *link)
 {
     for (;;) {
@@ -241,16 +256,17 @@ void link_process_monitor(struct link *link)
         int size = zmq_recv(link->monitor, endpoint, sizeof(endpoint) - 1, 0);
         if (size < 0)
             return;
-        for (size_t i = 0; i < link->pool_count; i++) {
-            struct pooled *pooled = &link->pool[i];
-            if (strcmp(pooled->at.text, endpoint) != 0)
-                continue;
-            struct err err = ERR_INIT;
-            err_set(&err, ERR_IO, "%s %s", pooled->peer.endpoint.text,
-                    pooled->welcomed ? "closed the connection" : "cannot be reached");
-            pool_lose(link, pooled, &err);
-            break;
+        uint16_t what;
+        uint32_t value;
+        memcpy(&what, event, sizeof(what));
+        memcpy(&value, event + sizeof(what), sizeof(value));
+        if (what == ZMQ_EVENT_CONNECTED) {
+            door_made(link->door, (int)value);
+            continue;
         }
+        if (what == ZMQ_EVENT_DISCONNECTED)
+            door_gone(link->door, (int)value);
+        lose_at(link, endpoint);
     }
 }
 

@@ -39,6 +39,7 @@ static void take_welcome(struct link *link, struct pooled *pooled, const Ecbak__
     pooled->serial = cert.serial;
     pooled->not_after_s = cert.not_after_s;
     pooled->node = cert.node;
+    held_send_all(link, pooled);
 }
 
 /* A refusal's text comes from elsewhere: printable, and of bounded length. */
@@ -111,6 +112,7 @@ static void take_refusal(struct link *link, struct pooled *pooled, struct frames
 static void take_frames(struct link *link, struct frames *frames)
 {
     struct pooled *pooled = NULL;
+    door_heard(link->door, frames->fd, frames->wire_bytes, NULL);
     for (size_t i = 0; i < link->pool_count && pooled == NULL; i++)
         if (link->pool[i].route.size == frames->route.size &&
             memcmp(link->pool[i].route.bytes, frames->route.bytes, frames->route.size) == 0)

@@ -8,6 +8,14 @@
 
 #include "node/common/clock.h"
 
+/* What a frame is on the wire: a ZMTP head, and within it a CURVE message: its name, a nonce, a box with
+ * flags. */
+static uint64_t size_on_wire(size_t size)
+{
+    size_t body = size + 8 + 8 + 16 + 1;
+    return body + (body > UINT8_MAX ? 9 : 2);
+}
+
 /* Reads one frame into `frame`. 1 and *more, 0: none waits, -1: shut down. */
 static int receive_frame(void *socket, zmq_msg_t *frame, bool *more, int flags)
 {
@@ -23,7 +31,7 @@ static int receive_frame(void *socket, zmq_msg_t *frame, bool *more, int flags)
 
 int wire_receive(void *socket, struct frames *frames)
 {
-    *frames = (struct frames){0};
+    *frames = (struct frames){.fd = -1};
     zmq_msg_init(&frames->envelope);
     zmq_msg_init(&frames->body);
     zmq_msg_init(&frames->payload);
@@ -45,6 +53,10 @@ int wire_receive(void *socket, struct frames *frames)
         zmq_msg_t *place = count_read < 3 ? places[count_read] : &frame;
         got = receive_frame(socket, place, &more, 0);
         count_read++;
+        if (got == 1) {
+            frames->fd = zmq_msg_get(place, ZMQ_SRCFD);
+            frames->wire_bytes += size_on_wire(zmq_msg_size(place));
+        }
     }
     zmq_msg_close(&frame);
     if (got != 1) {

@@ -20,8 +20,10 @@
 
 /* Few messages come in on a connection before they are read: TCP holds back who sends more. What goes
  * out must bear all the calls to one node, and all the answers to one node, that wait at a time. */
-#define RECEIVE_HWM 4
+#define RECEIVE_HWM 2
 #define SEND_HWM    256
+/* Two messages that wait, and what came of a third. */
+#define BACKLOG_MAX ((uint64_t)56 * 1024 * 1024)
 
 void payload_release(struct payload *payload)
 {
@@ -91,8 +93,10 @@ static void take_request(struct transport *t, struct link_message *message)
     pthread_mutex_lock(&t->lock);
     bool cancelled = t->cancelled;
     pthread_mutex_unlock(&t->lock);
-    size_t charge = header_size + payload_size;
-    if (cancelled || atomic_load(&t->peer_bytes) + charge > TRANSPORT_PEER_BYTES_MAX) {
+    size_t charge = header_size + payload_size, all;
+    size_t own = ledger_read(t->ledger, message->node, LEDGER_REQUESTS, &all);
+    if (cancelled || all + charge > TRANSPORT_PEER_BYTES_MAX ||
+        (own > 0 && own + charge > TRANSPORT_NODE_REQUESTS_MAX)) {
         atomic_fetch_add(&t->busy, 1);
         link_refuse(t->link, message->route, message->call, ERR_BUSY,
                     cancelled ? "stopping" : "too much is under way");
@@ -107,10 +111,10 @@ static void take_request(struct transport *t, struct link_message *message)
     in.header_size = header_size;
     if (message->has_payload)
         payload_from_message(&in.payload, message->payload);
-    atomic_fetch_add(&t->peer_bytes, charge);
+    ledger_add(t->ledger, &in.node, LEDGER_REQUESTS, charge);
     if (t->ops.arrived(t->ops.ctx, &in) == 0)
         return;
-    atomic_fetch_sub(&t->peer_bytes, charge);
+    ledger_take(t->ledger, &in.node, LEDGER_REQUESTS, charge);
     atomic_fetch_add(&t->busy, 1);
     free(in.header);
     payload_release(&in.payload);
@@ -134,55 +138,6 @@ static void on_lost(void *ctx, const uint8_t curve[32], const struct err *why)
 static bool on_in_use(void *ctx, const uint8_t curve[32])
 {
     return calls_in_use(ctx, curve);
-}
-
-/* ---- answers ------------------------------------------------------------------------------- */
-
-void transport_reply(struct transport *t, struct incoming *in, const uint8_t *header,
-                     size_t header_size, struct payload *payload)
-{
-    struct reply *reply = alloc_zero(1, sizeof(*reply));
-    assert(in->header != NULL); /* else it was answered before */
-    assert(in->route_size <= sizeof(reply->route.bytes));
-    reply->to_client = in->from_client;
-    reply->call = in->call;
-    reply->route.size = in->route_size;
-    memcpy(reply->route.bytes, in->route, in->route_size);
-    bytes_to_message(header, header_size, &reply->header);
-    reply->has_payload = payload != NULL && payload->bytes != NULL;
-    if (reply->has_payload)
-        payload_to_message(payload, &reply->payload);
-    free(in->header);
-    payload_release(&in->payload);
-    size_t charged =
-        atomic_fetch_sub(in->from_client ? &t->client_bytes : &t->peer_bytes, in->charge);
-    assert(charged >= in->charge);
-    *in = (struct incoming){0};
-
-    pthread_mutex_lock(&t->lock);
-    *t->replies_last = reply;
-    t->replies_last = &reply->next;
-    pthread_mutex_unlock(&t->lock);
-    transport_wake(t);
-}
-
-static void send_replies(struct transport *t)
-{
-    pthread_mutex_lock(&t->lock);
-    struct reply *reply = t->replies_first;
-    t->replies_first = NULL;
-    t->replies_last = &t->replies_first;
-    pthread_mutex_unlock(&t->lock);
-    while (reply != NULL) {
-        if (reply->to_client)
-            client_send(t, reply);
-        else /* its -1 (who asked is gone) is counted there */
-            link_answer(t->link, &reply->route, reply->call, 0, &reply->header,
-                        reply->has_payload ? &reply->payload : NULL);
-        struct reply *next = reply->next;
-        free(reply);
-        reply = next;
-    }
 }
 
 /* ---- the thread ---------------------------------------------------------------------------- */
@@ -220,7 +175,7 @@ static void *run(void *argument)
         if (cancelled)
             calls_cancel(t);
         link_process(t->link);
-        send_replies(t);
+        answers_send(t);
         if (stopping)
             break;
         calls_send_new(t);
@@ -248,6 +203,7 @@ static int open_sockets(struct transport *t, const struct config *config,
                                          .sessions_max = config->members_max,
                                          .peers_max = TRANSPORT_PEERS_MAX,
                                          .receive_hwm = RECEIVE_HWM,
+                                         .backlog_max = BACKLOG_MAX,
                                          .send_hwm = SEND_HWM,
                                          .idle_ms = TRANSPORT_IDLE_MS,
                                          .without_zap = without_zap};
@@ -286,6 +242,7 @@ int transport_new_seam(struct transport **transport, const struct config *config
     t->wake_fd = -1;
     t->calls_last = &t->calls_first;
     t->replies_last = &t->replies_first;
+    t->ledger = ledger_new();
     pthread_mutex_init(&t->lock, NULL);
     wait_init(&t->done);
     *transport = t; /* before the thread: what it calls may want to reply at once */
@@ -322,7 +279,7 @@ void transport_destroy(struct transport **transport)
         transport_wake(t);
         pthread_join(t->thread, NULL);
         calls_send_new(t); /* cancels what was handed over last */
-        send_replies(t);
+        answers_send(t);
         assert(t->call_count == 0 && t->calls_first == NULL && t->under_way == NULL);
     }
     if (t->is_stalled) {
@@ -332,6 +289,7 @@ void transport_destroy(struct transport **transport)
     if (t->client != NULL)
         zmq_close(t->client);
     link_destroy(&t->link);
+    ledger_destroy(&t->ledger);
     if (t->wake_fd >= 0)
         close(t->wake_fd);
     pthread_cond_destroy(&t->done);
@@ -350,6 +308,7 @@ void transport_counters(struct transport *t, struct transport_counters *c)
     struct link_counters link;
     link_counters(t->link, &link);
     *c = (struct transport_counters){.no_user_id = link.no_user_id,
+                                     .door = link.door,
                                      .no_hello = link.no_hello,
                                      .bad_certificate = link.bad_certificate,
                                      .foreign = link.foreign,

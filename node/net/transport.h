@@ -27,17 +27,23 @@
 #include "node/common/clock.h" /* monotonic_ms: the clock of every deadline here */
 #include "node/common/endpoint.h"
 #include "node/config/config.h"
+#include "node/door/door.h"
 #include "node/net/revocations.h"
 #include "node/trust/node_keys.h"
 
 #define TRANSPORT_HEADER_MAX  (1024 * 1024)
 #define TRANSPORT_PAYLOAD_MAX (20 * 1024 * 1024)
 
-#define TRANSPORT_CALLS_MAX        1024
-#define TRANSPORT_PEERS_MAX        64
-#define TRANSPORT_IDLE_MS          60000 /* a connection unused for so long is closed */
-#define TRANSPORT_PEER_BYTES_MAX   ((size_t)160 * 1024 * 1024)
-#define TRANSPORT_CLIENT_BYTES_MAX ((size_t)80 * 1024 * 1024)
+#define TRANSPORT_CALLS_MAX      1024
+#define TRANSPORT_PEERS_MAX      64
+#define TRANSPORT_IDLE_MS        60000 /* a connection unused for so long is closed */
+#define TRANSPORT_PEER_BYTES_MAX ((size_t)160 * 1024 * 1024)
+/* Of these, one node's; and of answers that are not sent yet. Of answers no node has more than half of
+ * what is left, so that those who do not read theirs leave something for everybody else. */
+#define TRANSPORT_NODE_REQUESTS_MAX ((size_t)40 * 1024 * 1024)
+#define TRANSPORT_NODE_ANSWERS_MAX  ((size_t)24 * 1024 * 1024)
+#define TRANSPORT_ANSWERS_MAX       ((size_t)160 * 1024 * 1024)
+#define TRANSPORT_CLIENT_BYTES_MAX  ((size_t)80 * 1024 * 1024)
 
 struct heartbeat;
 struct transport;
@@ -82,6 +88,8 @@ struct transport_ops {
      * ERR_BUSY, and a command's request is offered again a little later. Runs on the transport
      * thread and must not block. */
     int (*arrived)(void *ctx, struct incoming *incoming);
+    /* An answer went out, so transport_may_answer may say something else. Any thread; NULL: nobody asks. */
+    void (*sent)(void *ctx);
     /* Whom these are about is asked, and not answered. Borrowed; NULL: nobody. */
     struct revocations *revocations;
 };
@@ -122,6 +130,10 @@ void call_destroy(struct call **call);
 void transport_reply(struct transport *transport, struct incoming *incoming, const uint8_t *header,
                      size_t header_size, struct payload *payload);
 
+/* Is there room for answers to this node, beside so many bytes of those that are being made? Else its
+ * requests wait until it has read some of what it asked for. */
+bool transport_may_answer(struct transport *transport, const struct node_id *node, size_t coming);
+
 /* Beats at least once a second while the thread turns. */
 struct heartbeat *transport_heart(struct transport *transport);
 
@@ -129,6 +141,7 @@ struct heartbeat *transport_heart(struct transport *transport);
 struct transport_counters {
     uint64_t no_user_id, no_hello, bad_certificate, foreign, incompatible, expired, revoked,
         denied_key, malformed, oversized, busy;
+    struct door_counters door;
 };
 void transport_counters(struct transport *transport, struct transport_counters *counters);
 

@@ -1,6 +1,7 @@
 /* transport_internal.h - what the files of transport share; nobody else includes it.
  *
- *   transport.c         the thread, requests that come in, answers that go out
+ *   transport.c         the thread, requests that come in
+ *   transport_answer.c  answers that go out
  *   transport_call.c    calls: started anywhere, sent and completed on the thread
  *   transport_client.c  the socket for commands
  *
@@ -15,6 +16,7 @@
 #include <zmq.h>
 
 #include "node/base/heartbeat.h"
+#include "node/door/ledger.h"
 #include "node/net/link.h"
 #include "node/net/transport.h"
 #include "node/trust/node_keys.h"
@@ -68,7 +70,8 @@ struct transport {
     struct incoming stalled; /* [thread] a command's request that found no room */
     bool is_stalled;         /* [thread] */
 
-    _Atomic size_t peer_bytes, client_bytes;
+    struct ledger *ledger; /* of other nodes */
+    _Atomic size_t client_bytes;
     _Atomic uint64_t oversized, busy;
 };
 
@@ -80,6 +83,9 @@ void payload_from_message(struct payload *payload, zmq_msg_t *message);
 void bytes_to_message(const void *bytes, size_t size, zmq_msg_t *message);
 
 void transport_wake(struct transport *t);
+
+/* [thread] Sends what was handed over. */
+void answers_send(struct transport *t);
 
 /* [thread] */
 void calls_send_new(struct transport *t);

@@ -10,6 +10,7 @@
 #include "coding/base/alloc.h"
 #include "node/base/log.h"
 #include "node/common/clock.h"
+#include "node/common/open_files.h"
 #include "node/common/wire.h"
 #include "node/net/dial.h"
 #include "node/peers/nodes.h"
@@ -23,6 +24,8 @@
 #define DIAL_MS        4000
 #define ANSWER_MS      9000 /* they dial, perhaps one after another */
 #define CALLERS        64
+#define DIAL_FILES                                                                                 \
+    64 /* more than the sockets of two dials: libzmq ends the process where it gets none */
 
 struct reach {
     struct peers *peers;
@@ -79,6 +82,8 @@ int reach_dial(struct reach *reach, const struct node_id *node, const char *from
         return -1;
     if (too_often(reach, node))
         return err_set(err, ERR_BUSY, "asked too often");
+    if (!open_files_spare(DIAL_FILES))
+        return err_set(err, ERR_BUSY, "no open files to spare");
     dial(ports, DIAL_MAX, curve, DIAL_MS);
     reply->member_reached = ports[0].reached;
     reply->bulk_reached = ports[1].reached;

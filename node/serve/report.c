@@ -49,6 +49,10 @@ static void add_counters(struct report *report, struct service *service)
     add_counter(report, "refused_malformed", bulk.malformed + gossip.malformed);
     add_counter(report, "refused_oversized", bulk.oversized);
     add_counter(report, "refused_busy", bulk.busy);
+    add_counter(report, "ended_silent", bulk.door.silent + gossip.door.silent);
+    add_counter(report, "ended_crowded", bulk.door.crowded + gossip.door.crowded);
+    add_counter(report, "ended_oversized", bulk.door.oversized + gossip.door.oversized);
+    add_counter(report, "turned_away", bulk.door.turned_away + gossip.door.turned_away);
     add_counter(report, "members_suspected", gossip.suspected);
     add_counter(report, "suspicions_refuted", gossip.refuted);
     add_counter(report, "members_died", gossip.died);

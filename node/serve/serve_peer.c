@@ -35,6 +35,11 @@ void serve_free_payload(void *bytes, void *hint)
     free(bytes);
 }
 
+bool serve_peer_is_large(const uint8_t *header, size_t header_size)
+{
+    return request_body(header, header_size) == ECBAK__PEER_REQUEST__BODY_GET_FRAGMENT;
+}
+
 enum queue serve_peer_queue(const uint8_t *header, size_t header_size)
 {
     const struct peer_request *kind = peer_request_find(request_body(header, header_size));

@@ -11,6 +11,7 @@
 #ifndef ECBAK_NODE_SERVE_SERVE_PEER_H
 #define ECBAK_NODE_SERVE_SERVE_PEER_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -26,6 +27,8 @@ struct responder {
     struct reach *reach; /* dials callers back */
 };
 
+/* Does it ask for a fragment? Its answer may be as large as a pack. */
+bool serve_peer_is_large(const uint8_t *header, size_t header_size);
 /* Where a request waits; one of an unknown kind, where it is refused at little cost. */
 enum queue serve_peer_queue(const uint8_t *header, size_t header_size);
 

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "coding/base/alloc.h"
+#include "coding/pack_id.h"
 #include "node/api/client.pb-c.h"
 #include "node/base/heartbeat.h"
 #include "node/base/log.h"
@@ -18,6 +19,8 @@
 #include "node/serve/service_internal.h"
 #include "node/sync/revoke.h"
 #include "node/trust/node_keys.h"
+
+#define PEER_JOBS_OF_NODE 64 /* requests of one node, queued or worked on */
 
 static int find_peer(void *ctx, const struct node_id *node, struct peer_address *address)
 {
@@ -48,6 +51,28 @@ static int arrived(void *ctx, struct incoming *incoming)
     count_one(&service->counters, COUNTED_BUSY);
     free(job);
     return -1;
+}
+
+static const struct node_id *owner(void *ctx, const void *job)
+{
+    (void)ctx;
+    return &((const struct incoming *)job)->node;
+}
+
+static bool may_run(void *ctx, const void *job, size_t running)
+{
+    const struct service *service = ctx;
+    const struct incoming *incoming = job;
+    size_t coming = serve_peer_is_large(incoming->header, incoming->header_size)
+                        ? running * (size_t)PACK_SIZE_MAX
+                        : 0;
+    return transport_may_answer(service->peers.transport, &incoming->node, coming);
+}
+
+static void sent(void *ctx)
+{
+    const struct service *service = ctx;
+    jobs_look_again(service->queues[QUEUE_PEER]);
 }
 
 static void serve(struct service *service, struct incoming *incoming, enum queue queue)
@@ -134,11 +159,16 @@ static void make_queues(struct service *s)
                         .threads_max = s->config->peer_jobs,
                         .jobs_max = 1024,
                         .bytes_max = TRANSPORT_PEER_BYTES_MAX,
+                        .owner = owner,
+                        .owner_jobs_max = PEER_JOBS_OF_NODE,
+                        .may_run = may_run,
                         .run = run_peer},
         [QUEUE_DIAL] = {.name = "ecbak-dial",
                         .threads_max = 1,
                         .jobs_max = REACH_QUEUE_MAX,
                         .bytes_max = REACH_QUEUE_MAX,
+                        .owner = owner,
+                        .owner_jobs_max = 1,
                         .run = run_dial},
     };
     for (int i = 0; i < QUEUE_COUNT; i++) {
@@ -202,8 +232,11 @@ static int start(struct service *s, const struct credentials *credentials, struc
     if (membership_new(&peers->membership, s->config, credentials, peers->revocations, &offer,
                        err) != 0)
         return err_context(err, "membership");
-    struct transport_ops ops = {
-        .ctx = s, .find = find_peer, .arrived = arrived, .revocations = peers->revocations};
+    struct transport_ops ops = {.ctx = s,
+                                .find = find_peer,
+                                .arrived = arrived,
+                                .sent = sent,
+                                .revocations = peers->revocations};
     if (transport_new(&peers->transport, s->config, credentials, &ops, err) != 0)
         return err_context(err, "transport");
     const struct chores_options chores = {peers, s->config, s->cert, s->reach};

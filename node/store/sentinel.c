@@ -67,14 +67,15 @@ int sentinel_read(const char *path, const struct node_id *node, uint64_t *epoch,
     struct node_id whose;
     size_t size;
     char text[2 * ID_SIZE + 1];
-    if (durable_read(path, 4096, &bytes, &size, err) != 0)
-        return err->code == ERR_NOT_FOUND
-                   ? err_set(
-                         err, ERR_NOT_FOUND,
-                         "%s is not there: a disk is missing, or data_dir was changed. What others "
-                         "store here is not begun anew: bring it back, or move it there",
-                         path)
-                   : err_context(err, "no data directory of this node");
+    if (durable_read(path, 4096, &bytes, &size, err) != 0) {
+        if (err->code == ERR_NOT_FOUND)
+            return err_set(
+                err, ERR_NOT_FOUND,
+                "%s is not there: a disk is missing, or data_dir was changed. What others "
+                "store here is not begun anew: bring it back, or move it there",
+                path);
+        return err->code == ERR_MEMORY ? -1 : err_context(err, "no data directory of this node");
+    }
     int result = parse(bytes, size, &whose, epoch, err);
     free(bytes);
     if (result != 0)

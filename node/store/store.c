@@ -129,7 +129,7 @@ static int look_at_sentinel(struct store *store, struct err *err)
     if (join(path, store->dir, SENTINEL_NAME, err) != 0)
         return -1;
     if (stat(path, &status) != 0)
-        return err_errno(err, "the data directory is out of service: %s", path);
+        return err_errno(err, "the data directory cannot be reached: %s", path);
     if (status.st_dev != store->device || status.st_ino != store->inode)
         return err_set(err, ERR_FOREIGN,
                        "%s was replaced while ecbakd ran: restart it when the right one is back",
@@ -150,7 +150,8 @@ static int look_at_sentinel(struct store *store, struct err *err)
         store->read_ms = now - READ_AGAIN_MS; /* ask again each time until it is well */
         pthread_mutex_unlock(&store->lock);
     }
-    return result;
+    /* That nothing can be opened now says nothing about the directory, and stat() found it well. */
+    return result != 0 && err->code == ERR_MEMORY ? 0 : result;
 }
 
 int store_check(struct store *store, struct err *err)
@@ -158,7 +159,10 @@ int store_check(struct store *store, struct err *err)
     struct err found = ERR_INIT;
     int result = look_at_sentinel(store, &found);
     pthread_mutex_lock(&store->state_lock);
-    store->state = found;
+    if (result == 0)
+        store->state = (struct err)ERR_INIT;
+    else if (found.code != ERR_MEMORY)
+        store->state = found;
     pthread_mutex_unlock(&store->state_lock);
     return result == 0 ? 0 : err_copy(err, &found);
 }

@@ -1,7 +1,7 @@
 /* The ZAP protocol (RFC 27): a REP socket at a fixed inproc name gets {version, request, domain,
  * address, routing id, mechanism, credentials} and answers {version, request, status, text, user
  * id, metadata}. The thread ends when its context is shut down. */
-#include "node/net/zap.h"
+#include "node/door/zap.h"
 
 #include <errno.h>
 #include <pthread.h>

@@ -12,8 +12,8 @@
  *   Limits   ZAP_DENIED_MAX keys denied at once, the one denied first goes first
  *   Threads  zap_start and zap_stop: the context's owner; the others: any
  */
-#ifndef ECBAK_NODE_NET_ZAP_H
-#define ECBAK_NODE_NET_ZAP_H
+#ifndef ECBAK_NODE_DOOR_ZAP_H
+#define ECBAK_NODE_DOOR_ZAP_H
 
 #include <stdint.h>
 
