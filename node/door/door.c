@@ -136,7 +136,7 @@ static int open_monitor(struct door *door, void *context, struct err *err)
         zmq_socket_monitor(door->inbox, MONITOR_ENDPOINT,
                            ZMQ_EVENT_LISTENING | ZMQ_EVENT_ACCEPTED | ZMQ_EVENT_ACCEPT_FAILED |
                                ZMQ_EVENT_DISCONNECTED) != 0 ||
-        zmq_connect(door->monitor, MONITOR_ENDPOINT) != 0)
+        endpoint_connect_here(door->monitor, MONITOR_ENDPOINT) != 0)
         return err_set(err, ERR_IO, "watching the inbox: %s", zmq_strerror(zmq_errno()));
     return 0;
 }

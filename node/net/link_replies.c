@@ -101,11 +101,11 @@ static void take_refusal(struct link *link, struct pooled *pooled, struct frames
         return;
     }
     uint32_t code = envelope->refusal->error;
-    struct link_message message = {
-        .node = &pooled->node,
-        .curve = pooled->peer.curve,
-        .refused = code == 0 || code > ERR_LAST ? ERR_IO : (enum err_code)code,
-        .refused_text = text};
+    struct link_message message = {.node = &pooled->node,
+                                   .curve = pooled->peer.curve,
+                                   .refused =
+                                       code == 0 || code > ERR_LAST ? ERR_IO : (enum err_code)code,
+                                   .refused_text = text};
     link_hand_up(link, frames, envelope, &pooled->lateness, &message);
 }
 
