@@ -54,6 +54,7 @@ struct pooled {
     struct lateness lateness;
     struct held *held_first, *held_last; /* what waits for its WELCOME */
     size_t held_count, early_bytes;
+    bool misled; /* what came last on it was of another machine with its key */
 };
 
 struct link {
@@ -114,6 +115,8 @@ int held_send(struct link *link, struct pooled *pooled, const Ecbak__LinkEnvelop
               zmq_msg_t *body, zmq_msg_t *payload, struct err *err) MUST_CHECK;
 void held_send_all(struct link *link, struct pooled *pooled);
 void held_release(struct pooled *pooled);
+/* link_spoke, of a message on one of ours. */
+void pool_spoke(struct link *link, const uint8_t curve[32], bool own);
 
 void link_process_inbox(struct link *link);
 void link_process_outbox(struct link *link);
