@@ -17,15 +17,8 @@ int open_files_raise(struct err *err)
                : err_errno(err, "raising the limit of open files");
 }
 
-size_t open_files_limit(void)
-{
-    struct rlimit limit;
-    return getrlimit(RLIMIT_NOFILE, &limit) == 0 ? (size_t)limit.rlim_cur : OPEN_FILES_LEAST;
-}
-
 bool open_files_spare(size_t count)
 {
-    struct rlimit limit;
     size_t open = 0;
     DIR *folder = opendir("/proc/self/fd");
     if (folder == NULL)
@@ -33,6 +26,12 @@ bool open_files_spare(size_t count)
     for (const struct dirent *entry; (entry = readdir(folder)) != NULL;)
         open += entry->d_name[0] != '.';
     closedir(folder);
-    return getrlimit(RLIMIT_NOFILE, &limit) == 0 &&
-           (limit.rlim_cur == RLIM_INFINITY || open + count <= limit.rlim_cur);
+    size_t limit = open_files_limit();
+    return count <= limit && open <= limit - count;
+}
+
+size_t open_files_limit(void)
+{
+    struct rlimit limit;
+    return getrlimit(RLIMIT_NOFILE, &limit) == 0 ? (size_t)limit.rlim_cur : OPEN_FILES_LEAST;
 }

@@ -12,10 +12,10 @@
 #include "coding/base/err.h"
 
 int open_files_raise(struct err *err) MUST_CHECK;
-/* How many may be open now; OPEN_FILES_LEAST when the system does not say. */
-#define OPEN_FILES_LEAST 256
-size_t open_files_limit(void);
 /* Could so many more be opened now? Any thread; what others open meanwhile is not foreseen. */
 bool open_files_spare(size_t count);
+#define OPEN_FILES_LEAST 256
+/* How many may be open now; OPEN_FILES_LEAST when the system does not say. */
+size_t open_files_limit(void);
 
 #endif

@@ -8,12 +8,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "coding/base/alloc.h"
 #include "node/common/clock.h"
+#include "node/common/open_files.h"
 #include "node/door/door.h"
 
 #define EVENTS_MAX      64
@@ -289,17 +289,11 @@ void callers_end_strangers(struct callers *callers)
 
 /* ---- life cycle ---- */
 
-static size_t share(void)
-{
-    struct rlimit limit;
-    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur > DESCRIPTORS_MAX)
-        return DESCRIPTORS_MAX / 4;
-    return (size_t)limit.rlim_cur / 4;
-}
-
 int callers_init(struct callers *callers, uint64_t backlog_max, struct err *err)
 {
-    *callers = (struct callers){.backlog_max = backlog_max, .max = share()};
+    size_t max = open_files_limit();
+    *callers = (struct callers){.backlog_max = backlog_max,
+                                .max = max < DESCRIPTORS_MAX ? max / 4 : DESCRIPTORS_MAX / 4};
     pthread_mutex_init(&callers->lock, NULL);
     callers->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     return callers->epoll_fd < 0 ? err_errno(err, "watching connections") : 0;

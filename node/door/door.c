@@ -14,6 +14,7 @@
 #include "coding/base/alloc.h"
 #include "node/base/log.h"
 #include "node/common/clock.h"
+#include "node/common/endpoint.h"
 #include "node/door/callers.h"
 
 #define MONITOR_ENDPOINT "inproc://inbox-monitor"

@@ -244,8 +244,7 @@ static void lose_at(struct link *link, const char *endpoint)
     }
 }
 
-/* An event: frame 1 {u16 event, u32 value}, frame 2 the endpoint. One says that a connection is made,
- * the others that it, or the attempt to make it, ended. */
+/* An event: {u16 event, u32 value}, then the endpoint. All but CONNECTED say that one ended. */
 void link_process_monitor(struct link *link)
 {
     for (;;) {
