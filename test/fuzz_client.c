@@ -35,14 +35,14 @@ int put_pack(struct peers *peers, const uint8_t *pack, size_t pack_size,
     return 0;
 }
 
-int pin_packs(struct peers *peers, const struct pin *pin, const struct pack_id *packs, size_t count,
-              bool repair, struct redundancy *held, struct err *err)
+int pin_packs(struct peers *peers, const struct pin_batch *batch, bool repair,
+              struct redundancy *held, struct err *err)
 {
-    (void)peers, (void)pin, (void)repair, (void)err;
-    if (count == 0 || count > CLIENT_PIN_MAX)
+    (void)peers, (void)repair, (void)err;
+    if (batch->pins->count == 0 || batch->pins->count > CLIENT_PIN_MAX)
         abort();
-    for (size_t i = 0; i < count; i++)
-        held[i].pack = packs[i];
+    for (size_t i = 0; i < batch->pins->count; i++)
+        held[i].pack = batch->pins->packs[i];
     return 0;
 }
 
@@ -60,10 +60,10 @@ int get_pack(struct peers *peers, const struct pack_id *pack, uint8_t **bytes, s
 }
 
 int records_put(struct peers *peers, const uint8_t *record, size_t size, uint32_t wanted,
-                uint32_t *others, struct err *err)
+                struct records_put *put, struct err *err)
 {
     (void)peers, (void)record;
-    *others = wanted;
+    *put = (struct records_put){.others = wanted};
     return size == 0 ? err_set(err, ERR_FORMAT, "no record") : 0;
 }
 

@@ -296,16 +296,17 @@ static void a_record_of_an_unknown_kind_is_told_and_hides_no_snapshot(void **sta
     record.vault = vault->keys->vault;
     record.writer = vault->writer;
     record.previous = result.snapshot;
+    record.previous_number = 1;
     uint8_t *bytes;
     struct record_id hash;
     size_t size;
-    uint32_t others;
+    struct record_kept kept;
     assert_int_equal(record_seal(&record,
                                  &(struct signer){vault->writer_secret, vault->writer_cert,
                                                   vault->writer_cert_size},
                                  &bytes, &size, &hash, &err),
                      0);
-    assert_int_equal(client_put_record(client, bytes, size, 0, &others, &err), 0);
+    assert_int_equal(client_put_record(client, bytes, size, 0, &kept, &err), 0);
     assert_int_equal(snapshot_list_load(&list, vault, client, &err), 0);
     assert_int_equal(list.count, 1);
     assert_int_equal(list.finding_count, 1);

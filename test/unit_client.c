@@ -1,6 +1,8 @@
 /* What the command believes of its node, and what it refuses. */
 #include "test/client_bench.h"
 
+#include <sodium.h>
+
 static void text_from_the_node_is_cut_and_cleaned(void **state)
 {
     (void)state;
@@ -102,17 +104,29 @@ static void an_answer_about_another_pack_is_not_believed(void **state)
     struct fake fake = {.answer = answer_wrong_held};
     struct err err = ERR_INIT;
     struct pin pin = {.number = 1};
+    static const uint8_t vault_seed[32] = {1}, writer_seed[32] = {2};
+    uint8_t public_key[32], vault_secret[64], writer_secret[64];
+    struct writer_cert cert = {.rights = RIGHT_ADD};
+    struct cluster_id cluster = {{1}};
+    struct signer signer = {.secret = writer_secret};
+    uint8_t *cert_bytes;
+    crypto_sign_seed_keypair(public_key, vault_secret, vault_seed);
+    crypto_sign_seed_keypair(cert.writer_key, writer_secret, writer_seed);
+    assert_int_equal(writer_cert_seal(&cert, vault_secret, &cert_bytes, &signer.cert_size, &err), 0);
+    signer.cert = cert_bytes;
+    const struct pin_as as = {&cluster, &pin, &signer};
     struct pack_id packs[2] = {{{1}}, {{2}}};
     struct redundancy held[2];
     fake_start(&fake);
     struct client *client = opened();
     const struct pack_id *asked = packs;
-    assert_int_equal(client_pin_packs(client, &pin, asked, 1, true, held, &err), -1);
+    assert_int_equal(client_pin_packs(client, &as, asked, 1, true, held, &err), -1);
     assert_int_equal(err.code, ERR_FORMAT);
-    assert_int_equal(client_pin_packs(client, &pin, asked, 2, true, held, &err), -1);
+    assert_int_equal(client_pin_packs(client, &as, asked, 2, true, held, &err), -1);
     assert_int_equal(err.code, ERR_FORMAT);
     client_close(&client);
     fake_stop(&fake);
+    free(cert_bytes);
 }
 
 /* A page that always promises another, with the same cursor. */

@@ -13,6 +13,7 @@
 #include "node/common/wire.h"
 #include "node/peers/ask.h"
 #include "node/serve/serve_peer.h"
+#include "node/trust/pin.h"
 #include "node/trust/receipt.h"
 #include "node/trust/record.h"
 #include "node/trust/writer_cert.h"
@@ -84,6 +85,7 @@ static void put_init(struct put *p, const struct pack_id *pack_id, size_t pack_b
     p->pin.vault = wire_view(lab.vault.bytes, ID_SIZE);
     p->pin.writer = wire_view(lab.writer.bytes, WRITER_ID_SIZE);
     p->pin.number = 7;
+    p->pin.attempt = wire_view(lab.pin.attempt.bytes, ATTEMPT_SIZE);
     p->holders[0] = wire_view(lab.nodes[0].keys->node.bytes, ID_SIZE);
     p->holders[1] = wire_view(NULL, 0);
     p->put.pin = &p->pin;
@@ -91,6 +93,37 @@ static void put_init(struct put *p, const struct pack_id *pack_id, size_t pack_b
     p->put.holders = p->holders;
     p->request.body_case = ECBAK__PEER_REQUEST__BODY_PUT_FRAGMENT;
     p->request.put_fragment = &p->put;
+}
+
+/* Pins of a lab's writer, countersigned by one of its nodes. */
+struct pinning {
+    Ecbak__PeerRequest request;
+    Ecbak__PinPacks pin;
+    uint8_t *bytes;
+    size_t size;
+};
+
+static void pinning_init(struct pinning *p, struct pack_id *packs, size_t count, uint64_t number,
+                         struct lab *by, size_t sponsor)
+{
+    struct err err = ERR_INIT;
+    const struct signer signer = lab_signer(by);
+    const struct credentials node = {by->nodes[sponsor].keys, &by->nodes[sponsor].cert,
+                                     by->authority_public};
+    struct pins pins = {.pin = by->pin, .packs = packs, .count = count};
+    uint8_t *alone;
+    size_t alone_size;
+    pins.cluster = by->cluster;
+    pins.pin.number = number;
+    memset(pins.pin.attempt.bytes, (int)number, ATTEMPT_SIZE);
+    lab_ok(pins_seal(&pins, &signer, &alone, &alone_size, &err));
+    lab_ok(pins_countersign(alone, alone_size, &node, &p->bytes, &p->size, &err));
+    free(alone);
+    ecbak__peer_request__init(&p->request);
+    ecbak__pin_packs__init(&p->pin);
+    p->pin.pins = wire_view(p->bytes, p->size);
+    p->request.body_case = ECBAK__PEER_REQUEST__BODY_PIN;
+    p->request.pin = &p->pin;
 }
 
 static void the_fragment_is_given(void)
@@ -156,20 +189,15 @@ static void a_fragment_with_a_grant_is_kept_and_receipted(void **state)
     assert_int_equal(at->holders[1].len, 0);
     answer_free(&answer);
 
-    Ecbak__PinPacks pin = ECBAK__PIN_PACKS__INIT;
-    Ecbak__Pin peer_pin;
-    pin_to_wire(&peer_pin, &(struct pin){.number = 8});
-    peer_pin.vault = wire_view(lab.vault.bytes, ID_SIZE);
-    peer_pin.writer = wire_view(lab.writer.bytes, WRITER_ID_SIZE);
-    pin.n_packs = 2;
-    pin.packs = packs;
-    pin.pin = &peer_pin;
-    request.body_case = ECBAK__PEER_REQUEST__BODY_PIN;
-    request.pin = &pin;
-    answer = ask(&request, NULL, 0);
+    struct pack_id ids[2] = {nothing, pack.id};
+    struct pinning pinning;
+    pinning_init(&pinning, ids, 2, 8, &lab, 0);
+    answer = ask(&pinning.request, NULL, 0);
+    assert_int_equal(answer.reply->error, ERR_NONE);
     assert_int_equal(answer.reply->pin->n_fragments, 1);
     assert_int_equal(answer.reply->pin->fragments[0]->pack_index, 1);
     answer_free(&answer);
+    free(pinning.bytes);
 }
 
 static void nothing_is_kept_without_a_good_grant(void **state)
@@ -308,19 +336,18 @@ static void noise_is_counted_and_refused(void **state)
     assert_true(atomic_load(&counters.value[COUNTED_MALFORMED]) >= before + 2);
 }
 
-static void record_of(uint64_t number, uint8_t **bytes, size_t *size, struct record_id *hash)
+/* As the lab's node `sponsor` brings it. */
+static void record_of(uint64_t number, size_t sponsor, uint8_t **bytes, size_t *size,
+                      struct record_id *hash)
 {
     struct err err = ERR_INIT;
-    struct record record = {.number = number, .kind = 1};
-    record.cluster = lab.cluster;
-    record.vault = lab.vault;
-    record.writer = lab.writer;
-    memset(record.previous.bytes, (int)number, number > 1 ? ID_SIZE : 0);
-    record.sealed = (uint8_t *)"sealed";
-    record.sealed_size = 6;
-    lab_ok(record_seal(
-        &record, &(struct signer){lab.writer_secret, lab.writer_cert_bytes, lab.writer_cert_size},
-        bytes, size, hash, &err));
+    const struct credentials node = {lab.nodes[sponsor].keys, &lab.nodes[sponsor].cert,
+                                     lab.authority_public};
+    uint8_t *alone;
+    size_t alone_size;
+    lab_record(&lab, number, RECORD_SNAPSHOT, &alone, &alone_size, hash);
+    lab_ok(record_countersign(alone, alone_size, &node, bytes, size, &err));
+    free(alone);
 }
 
 static void records_are_listed_by_their_first_byte(void **state)
@@ -334,7 +361,7 @@ static void records_are_listed_by_their_first_byte(void **state)
         Ecbak__PeerRequest request = ECBAK__PEER_REQUEST__INIT;
         request.body_case = ECBAK__PEER_REQUEST__BODY_PUT_RECORD;
         request.put_record = &put;
-        record_of(i + 1, &bytes, &size, &hashes[i]);
+        record_of(i + 1, 0, &bytes, &size, &hashes[i]);
         expect(ERR_NONE, &request, bytes, size);
         expect(ERR_NONE, &request, bytes, size);
         bytes[size - 1] ^= 1;
@@ -366,7 +393,7 @@ static void records_are_listed_by_their_first_byte(void **state)
     request.body_case = ECBAK__PEER_REQUEST__BODY_GET_RECORD;
     request.get_record = &get;
     struct answer answer = ask(&request, NULL, 0);
-    record_of(8, &bytes, &size, &hashes[0]);
+    record_of(8, 0, &bytes, &size, &hashes[0]);
     assert_int_equal(answer.payload.size, size);
     assert_memory_equal(answer.payload.bytes, bytes, size);
     free(bytes);
@@ -380,9 +407,13 @@ static int setup(void **state)
     lab_init(&lab);
     lab_add_node(&lab, (uint64_t)1 << 30);
     lab_ok(rs_setup(&err));
-    lab_ok(store_open(&local.store, lab.nodes[0].config.data_dir, &lab.nodes[0].keys->node,
-                      &lab.cluster, (uint64_t)1 << 30, &err));
+    lab_add_node(&lab, (uint64_t)1 << 30);
+    lab_ok(lab_open_store(&local.store, &lab.nodes[0].config, lab.nodes[0].keys,
+                          lab.authority_public, &err));
     local.keys = lab.nodes[0].keys;
+    local.cert = &lab.nodes[0].cert;
+    local.authority_public = lab.authority_public;
+    allowance_new(&local.allowance, LOCAL_RECORDS_AT_ONCE, LOCAL_RECORDS_AN_HOUR);
     local.counters = &counters;
     local.cluster = lab.cluster;
     pack = lab_pack(500000);
@@ -394,6 +425,7 @@ static int teardown(void **state)
 {
     (void)state;
     store_close(&local.store);
+    allowance_destroy(&local.allowance);
     fragment_set_release(&set);
     free(pack.bytes);
     lab_release(&lab);

@@ -1,10 +1,18 @@
-/* The order that makes a record number safe: reserved on disk, then uploads are pinned for it; the
- * signed record on disk, then the number that says so, then it is sent. A crash in between leaves a
- * number that no record will have: the chain of records goes by hashes, and does not miss it. */
+/* The order that makes a record number safe: reserved on disk with an attempt, then uploads are pinned
+ * for both; the signed record on disk, then the number that says so, then it is sent. A crash in
+ * between leaves a number that no record will have: the chain of records goes by hashes, and does not
+ * miss it. The attempt stays in `sequence`, and the next record says that it is void.
+ *
+ * That is said of attempts that this folder has begun, and never of whole ranges of numbers: after a
+ * folder was set back, numbers are left out that another machine, with a copy of the folder, may be
+ * at this moment storing under. */
 #include "cli/home/home.h"
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
+
+#include <sodium.h>
 
 #include "cli/home/home_internal.h"
 #include "node/common/durable.h"
@@ -28,20 +36,25 @@ static int read_locked(const struct vault *vault, struct sequence *sequence, str
     return sequence_read(vault->dir, sequence, err);
 }
 
-int vault_reserve(struct vault *vault, uint64_t *number, struct record_id *previous,
-                  struct err *err)
+int vault_reserve(struct vault *vault, struct reserved *reserved, struct err *err)
 {
     struct sequence sequence;
     if (read_locked(vault, &sequence, err) != 0)
         return -1;
-    if (sequence.reserved == UINT64_MAX)
+    if (sequence.reserved >= INT64_MAX)
         return err_set(err, ERR_FULL, "this writer has no record number left");
-    sequence.reserved++;
-    if (sequence_write(vault->dir, &sequence, err) != 0)
-        return -1;
-    *number = sequence.reserved;
-    *previous = sequence.last;
-    return 0;
+    *reserved = (struct reserved){.number = ++sequence.reserved, .previous_number = sequence.saved};
+    reserved->previous = sequence.last;
+    if (sequence.attempt_count > RECORD_VOIDS_MAX) {
+        sequence.attempt_count--;
+        memmove(&sequence.attempts[0], &sequence.attempts[1],
+                sequence.attempt_count * sizeof(sequence.attempts[0]));
+    }
+    reserved->void_count = sequence.attempt_count;
+    memcpy(reserved->voids, sequence.attempts, sequence.attempt_count * ATTEMPT_SIZE);
+    randombytes_buf(reserved->attempt.bytes, ATTEMPT_SIZE);
+    sequence.attempts[sequence.attempt_count++] = reserved->attempt;
+    return sequence_write(vault->dir, &sequence, err);
 }
 
 /* The record, then the sequence that says so. */
@@ -58,6 +71,7 @@ static int save(struct vault *vault, struct sequence *sequence, uint64_t number,
         return -1;
     sequence->saved = number;
     sequence->last = *hash;
+    sequence->attempt_count = 0;
     return sequence_write(vault->dir, sequence, err);
 }
 
@@ -81,7 +95,7 @@ int vault_catch_up(struct vault *vault, uint64_t number, const uint8_t *bytes, s
     *was_behind = number > sequence.saved;
     if (!*was_behind)
         return 0;
-    if (number > UINT64_MAX - UNSEEN_NUMBERS)
+    if (number > INT64_MAX - UNSEEN_NUMBERS)
         return err_set(err, ERR_FULL, "this writer has no record number left");
     /* Stores that were given up after that record have used numbers too, which nobody can tell. */
     if (sequence.reserved < number + UNSEEN_NUMBERS)

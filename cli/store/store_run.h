@@ -66,7 +66,6 @@ struct store_result {
     uint64_t grown;         /* files appended to meanwhile: stored as of when they were opened */
     uint64_t objects_short; /* objects on fewer nodes than data + parity */
     bool full;              /* some of these because nodes have no space */
-    uint32_t record_others; /* other nodes that have the record */
     enum job_outcome outcome;
     char note[ERR_TEXT_MAX]; /* why the outcome is not JOB_DONE: one sentence; "" when it is */
 };

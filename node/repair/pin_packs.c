@@ -18,46 +18,44 @@
 /* Repairing gives up for a request after so many failures in a row: the reason is the cluster's. */
 #define REPAIR_FAILURES_MAX 3
 
-static int pin_here(struct peers *peers, const struct pin *pin, const struct pack_id *packs,
-                    size_t count, size_t self, struct sightings *seen, struct err *err)
+static int pin_here(struct peers *peers, const struct pin_batch *batch, size_t self,
+                    struct sightings *seen, struct err *err)
 {
-    uint32_t *pinned = alloc_zero(count, sizeof(*pinned));
-    int result = store_pin_packs(peers->local.store, packs, count, pin, pinned, err);
-    for (size_t i = 0; result == 0 && i < count; i++) {
+    struct pins pins = {.count = 0};
+    uint32_t *pinned = NULL;
+    int result = local_put_pins(&peers->local, batch->bytes, batch->size, &pins, &pinned, err);
+    for (size_t i = 0; result == 0 && i < pins.count; i++) {
         struct fragment_info found[ASK_FRAGMENTS_MAX];
         size_t here = 0;
         if (pinned[i] == 0)
             continue;
-        result =
-            store_find_pack(peers->local.store, &packs[i], found, ASK_FRAGMENTS_MAX, &here, err);
+        result = store_find_pack(peers->local.store, &pins.packs[i], found, ASK_FRAGMENTS_MAX,
+                                 &here, err);
         if (result == 0)
             sightings_add_own(seen, self, i, found, here);
     }
     free(pinned);
+    pins_release(&pins);
     return result;
 }
 
-static void ask_all(struct round *round, const struct pin *pin, const struct pack_id *packs,
-                    size_t count)
+static void ask_node(struct round *round, size_t node, const struct pin_batch *batch)
 {
-    ProtobufCBinaryData *views = alloc_zero(count, sizeof(*views));
-    for (size_t i = 0; i < count; i++)
-        views[i] = wire_view(packs[i].bytes, ID_SIZE);
-    Ecbak__Pin message_pin;
-    pin_to_wire(&message_pin, pin);
     Ecbak__PinPacks body = ECBAK__PIN_PACKS__INIT;
-    body.n_packs = count;
-    body.packs = views;
-    body.pin = &message_pin;
+    body.pins = wire_view(batch->bytes, batch->size);
     Ecbak__PeerRequest request = ECBAK__PEER_REQUEST__INIT;
     request.body_case = ECBAK__PEER_REQUEST__BODY_PIN;
     request.pin = &body;
+    round_ask(round, node, &request, NULL);
+}
+
+static void ask_all(struct round *round, const struct pin_batch *batch)
+{
     for (size_t i = 0; i < round->nodes->count; i++) {
         enum standing standing = round->nodes->standings[i];
         if (standing == STANDING_GOOD || standing == STANDING_DOUBTFUL)
-            round_ask(round, i, &request, NULL);
+            ask_node(round, i, batch);
     }
-    free(views);
 }
 
 static void take_answers(struct round *round, size_t pack_count, struct sightings *seen)
@@ -143,53 +141,116 @@ static void count_pack(const struct nodes *nodes, const struct sighting *seen, s
     free(holders);
 }
 
-int pin_packs(struct peers *peers, const struct pin *pin, const struct pack_id *packs, size_t count,
-              bool repair, struct redundancy *held, struct err *err)
+/* ---- what is incomplete ---- */
+
+struct repairing {
+    struct nodes *nodes;
+    const struct pin_batch *batch;
+    int64_t until_ms;
+    unsigned failures;
+    bool *took; /* by node: a row that it had not when it pinned */
+};
+
+static void note_new(struct repairing *r, const struct holders *before, const struct holders *after)
 {
-    struct nodes nodes;
-    struct sightings seen = {.count = 0};
-    int64_t repair_until_ms = monotonic_ms() + PIN_REPAIR_MS;
-    unsigned failures = 0;
-    nodes_init(&nodes, peers);
+    for (uint32_t i = 0; i < after->count; i++) {
+        bool is_new = holders_has(after, i) &&
+                      (i >= before->count || !id_equal(&before->node[i], &after->node[i]));
+        int node = is_new ? nodes_find(r->nodes, &after->node[i]) : -1;
+        if (node >= 0)
+            r->took[node] = true;
+    }
+}
+
+static void repair_pack(struct repairing *r, size_t pack, struct holders *holders,
+                        struct redundancy *held)
+{
+    struct peers *peers = r->nodes->peers;
+    bool curable = held->nodes >= held->data && held->nodes < held->data + held->parity;
+    if (!curable || r->failures >= REPAIR_FAILURES_MAX || monotonic_ms() > r->until_ms)
+        return;
+    struct err why = ERR_INIT;
+    struct holders *before = alloc_copy(holders, sizeof(*holders));
+    const struct repair object = {&r->batch->pins->packs[pack], &held->object, held->data,
+                                  held->parity, &r->batch->pins->pin};
+    if (repair_object(peers, &object, holders, &held->sent_bytes, &why) == 0) {
+        holders_count(holders, &peers->local.keys->node, &held->nodes, &held->others);
+        note_new(r, before, holders);
+        r->failures = 0;
+    } else {
+        r->failures++;
+        held->full = why.code == ERR_FULL;
+        log_info("%s", why.text);
+    }
+    free(before);
+}
+
+/* Who took a row has it pinned by what came with it; what the writer signed goes after it, so that the
+ * pin stands by itself there too. */
+static void pin_new(struct repairing *r)
+{
     struct round round;
-    round_init(&round, &nodes, PUT_TIMEOUT_MS);
+    struct err why = ERR_INIT;
+    struct sightings ignored = {.count = 0};
+    round_init(&round, r->nodes, SMALL_TIMEOUT_MS);
+    for (size_t i = 0; i < r->nodes->count; i++) {
+        if (!r->took[i])
+            continue;
+        if (!r->nodes->candidates[i].self)
+            ask_node(&round, i, r->batch);
+        else if (pin_here(r->nodes->peers, r->batch, i, &ignored, &why) != 0)
+            log_info("pinning what was repaired: %s", why.text);
+    }
+    if (round.asked > 0)
+        take_answers(&round, r->batch->pins->count, &ignored);
+    sightings_release(&ignored);
+    round_release(&round);
+}
+
+/* Counts each pack's sightings, which are sorted; repairs where that is wanted. */
+static void count_all(struct repairing *r, const struct sightings *seen, bool repair,
+                      struct redundancy *held)
+{
     struct holders *holders = alloc_zero(1, sizeof(*holders));
-    ask_all(&round, pin, packs, count);
-    int result = pin_here(peers, pin, packs, count, 0, &seen, err);
-    if (result == 0)
-        take_answers(&round, count, &seen);
-    if (seen.count > 0)
-        qsort(seen.items, seen.count, sizeof(*seen.items), by_pack_and_object);
     size_t at = 0;
-    for (size_t i = 0; result == 0 && i < count; i++) {
+    for (size_t i = 0; i < r->batch->pins->count; i++) {
         size_t run = 0;
         held[i] = (struct redundancy){.nodes = 0};
-        held[i].pack = packs[i];
-        while (at + run < seen.count && seen.items[at + run].pack == i)
+        held[i].pack = r->batch->pins->packs[i];
+        while (at + run < seen->count && seen->items[at + run].pack == i)
             run++;
         if (run == 0)
             continue;
-        count_pack(&nodes, seen.items + at, run, &held[i], holders);
+        count_pack(r->nodes, seen->items + at, run, &held[i], holders);
         at += run;
-        bool curable =
-            held[i].nodes >= held[i].data && held[i].nodes < held[i].data + held[i].parity;
-        if (!repair || !curable || failures >= REPAIR_FAILURES_MAX ||
-            monotonic_ms() > repair_until_ms)
-            continue;
-        struct err why = ERR_INIT;
-        const struct repair object = {&packs[i], &held[i].object, held[i].data, held[i].parity,
-                                      pin};
-        if (repair_object(peers, &object, holders, &held[i].sent_bytes, &why) == 0) {
-            holders_count(holders, &peers->local.keys->node, &held[i].nodes, &held[i].others);
-            failures = 0;
-        } else {
-            failures++;
-            held[i].full = why.code == ERR_FULL;
-            log_info("%s", why.text);
-        }
+        if (repair)
+            repair_pack(r, i, holders, &held[i]);
+    }
+    free(holders);
+}
+
+int pin_packs(struct peers *peers, const struct pin_batch *batch, bool repair,
+              struct redundancy *held, struct err *err)
+{
+    struct nodes nodes;
+    struct round round;
+    struct sightings seen = {.count = 0};
+    struct repairing repairing = {
+        .nodes = &nodes, .batch = batch, .until_ms = monotonic_ms() + PIN_REPAIR_MS};
+    nodes_init(&nodes, peers);
+    repairing.took = alloc_zero(nodes.count, sizeof(*repairing.took));
+    round_init(&round, &nodes, PUT_TIMEOUT_MS);
+    ask_all(&round, batch);
+    int result = pin_here(peers, batch, 0, &seen, err);
+    if (result == 0) {
+        take_answers(&round, batch->pins->count, &seen);
+        if (seen.count > 0)
+            qsort(seen.items, seen.count, sizeof(*seen.items), by_pack_and_object);
+        count_all(&repairing, &seen, repair, held);
+        pin_new(&repairing);
     }
     round_release(&round);
-    free(holders);
+    free(repairing.took);
     sightings_release(&seen);
     nodes_release(&nodes);
     return result;

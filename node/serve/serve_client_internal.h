@@ -26,6 +26,7 @@ struct answer {
     Ecbak__Redundancy **held_list;
     struct object_id object;
     struct record_id last;
+    struct err why;
     ProtobufCBinaryData *records;
     size_t record_count;
     struct payload payload;

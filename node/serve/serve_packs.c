@@ -58,23 +58,23 @@ int serve_pin_packs(struct service *service, const struct question *question,
 {
     (void)question;
     const Ecbak__PinPacksRequest *body = request->pin_packs;
-    struct pin pin;
-    size_t count = body->n_packs;
-    if (service_check_member(service, err) != 0 || pin_from_wire(&pin, body->pin, err) != 0)
+    const struct local *local = &service->peers.local;
+    struct credentials self = local_credentials(local);
+    struct pins pins;
+    uint8_t *bytes;
+    size_t size;
+    if (service_check_member(service, err) != 0 ||
+        pins_open(&pins, body->pins.data, body->pins.len, &local->cluster, err) != 0)
         return -1;
-    if (count == 0 || count > CLIENT_PIN_MAX)
-        return err_set(err, ERR_INVALID, "%zu packs to pin; 1 to %d at a time", count,
-                       CLIENT_PIN_MAX);
-    struct pack_id *packs = alloc_zero(count, sizeof(struct pack_id));
-    int result = 0;
-    for (size_t i = 0; i < count && result == 0; i++) {
-        if (!wire_take(packs[i].bytes, ID_SIZE, body->packs[i]))
-            result = err_set(err, ERR_FORMAT, "pack %zu is no pack id", i);
-    }
+    size_t count = pins.count;
     answer->held = alloc_zero(count, sizeof(*answer->held));
-    if (result == 0)
-        result = pin_packs(&service->peers, &pin, packs, count, body->repair, answer->held, err);
-    free(packs);
+    int result = pins_countersign(body->pins.data, body->pins.len, &self, &bytes, &size, err);
+    if (result == 0) {
+        const struct pin_batch batch = {bytes, size, &pins};
+        result = pin_packs(&service->peers, &batch, body->repair, answer->held, err);
+        free(bytes);
+    }
+    pins_release(&pins);
     if (result != 0)
         return -1;
     answer->held_messages = alloc_zero(count, sizeof(*answer->held_messages));

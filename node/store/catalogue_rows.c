@@ -26,7 +26,8 @@ int catalogue_add_fragment(struct catalogue *c, const struct fragment_info *info
     sql_bind_number(s, 6, info->parity);
     sql_bind_number(s, 7, info->pack_bytes);
     sql_bind_number(s, 8, info->file_bytes);
-    sql_bind_bytes(s, 9, holders->node, (size_t)holders->count * ID_SIZE);
+    sql_bind_bytes(s, 9, info->sponsor.bytes, ID_SIZE);
+    sql_bind_bytes(s, 10, holders->node, (size_t)holders->count * ID_SIZE);
     return sql_run(c, s, err);
 }
 
@@ -43,17 +44,18 @@ static bool read_info(sqlite3_stmt *s, struct fragment_info *info)
            info->file_bytes <= FILE_BYTES_MAX &&
            sql_column_bytes(s, 0, info->object.bytes, ID_SIZE) &&
            sql_column_bytes(s, 2, info->pack.bytes, ID_SIZE) &&
-           sql_column_bytes(s, 3, info->vault.bytes, ID_SIZE);
+           sql_column_bytes(s, 3, info->vault.bytes, ID_SIZE) &&
+           sql_column_bytes(s, 8, info->sponsor.bytes, ID_SIZE);
 }
 
 static bool read_holders(sqlite3_stmt *s, struct holders *holders)
 {
-    size_t size = (size_t)sqlite3_column_bytes(s, 8);
+    size_t size = (size_t)sqlite3_column_bytes(s, 9);
     memset(holders, 0, sizeof(*holders));
     if (size % ID_SIZE != 0 || size > sizeof(holders->node))
         return false;
     holders->count = (uint32_t)(size / ID_SIZE);
-    return size == 0 || sql_column_bytes(s, 8, holders->node, size);
+    return size == 0 || sql_column_bytes(s, 9, holders->node, size);
 }
 
 int catalogue_find_fragment(struct catalogue *c, const struct object_id *object, uint32_t index,
@@ -137,34 +139,14 @@ int catalogue_list_fragments(struct catalogue *c, const struct fragment_info *af
     return read_infos(c, s, found, max, count, err);
 }
 
-/* ---- pins ---- */
-
-int catalogue_pin(struct catalogue *c, const struct pack_id *pack, const struct pin *pin,
-                  struct err *err)
+int catalogue_vault_bytes(struct catalogue *c, const struct vault_id *vault, uint64_t *bytes,
+                          struct err *err)
 {
-    sqlite3_stmt *s = sql_statement(c, SQL_PIN, err);
+    sqlite3_stmt *s = sql_statement(c, SQL_VAULT_BYTES, err);
     if (s == NULL)
         return -1;
-    sql_bind_bytes(s, 1, pack->bytes, ID_SIZE);
-    sql_bind_bytes(s, 2, pin->vault.bytes, ID_SIZE);
-    sql_bind_bytes(s, 3, pin->writer.bytes, WRITER_ID_SIZE);
-    sql_bind_number(s, 4, pin->number);
-    return sql_run(c, s, err);
-}
-
-int catalogue_pinned(struct catalogue *c, const struct pack_id *pack, const struct vault_id *vault,
-                     const struct writer_id *writer, uint64_t *number, struct err *err)
-{
-    sqlite3_stmt *s = sql_statement(c, SQL_PINNED, err);
-    if (s == NULL)
-        return -1;
-    sql_bind_bytes(s, 1, pack->bytes, ID_SIZE);
-    sql_bind_bytes(s, 2, vault->bytes, ID_SIZE);
-    sql_bind_bytes(s, 3, writer->bytes, WRITER_ID_SIZE);
-    int row = sql_step(c, s, err);
-    *number = row == 1 ? sql_column_number(s, 0) : 0;
-    sql_finish(s);
-    return row < 0 ? -1 : 0;
+    sql_bind_bytes(s, 1, vault->bytes, ID_SIZE);
+    return sql_number(c, s, bytes, err);
 }
 
 /* ---- records ---- */
@@ -178,14 +160,28 @@ int catalogue_add_record(struct catalogue *c, const struct record_row *row, stru
     sql_bind_bytes(s, 1, row->hash.bytes, ID_SIZE);
     sql_bind_bytes(s, 2, row->vault.bytes, ID_SIZE);
     sql_bind_number(s, 3, row->file_bytes);
-    return sql_run(c, s, err);
+    sql_bind_bytes(s, 4, row->writer.bytes, WRITER_ID_SIZE);
+    sql_bind_number(s, 5, row->kind);
+    sql_bind_number(s, 6, row->number);
+    sql_bind_bytes(s, 7, row->attempt.bytes, ATTEMPT_SIZE);
+    sql_bind_bytes(s, 8, row->previous.bytes, ID_SIZE);
+    sql_bind_bytes(s, 9, row->sponsor.bytes, ID_SIZE);
+    return sql_run(c, s, err) != 0
+               ? -1
+               : sql_charge(c, &row->sponsor, (int64_t)catalogue_charge(row->file_bytes), err);
 }
 
 static bool read_record(sqlite3_stmt *s, struct record_row *row)
 {
     row->file_bytes = sql_column_number(s, 2);
+    row->kind = (uint32_t)sql_column_number(s, 4);
+    row->number = sql_column_number(s, 5);
     return sql_column_bytes(s, 0, row->hash.bytes, ID_SIZE) &&
-           sql_column_bytes(s, 1, row->vault.bytes, ID_SIZE);
+           sql_column_bytes(s, 1, row->vault.bytes, ID_SIZE) &&
+           sql_column_bytes(s, 3, row->writer.bytes, WRITER_ID_SIZE) &&
+           sql_column_bytes(s, 6, row->attempt.bytes, ATTEMPT_SIZE) &&
+           sql_column_bytes(s, 7, row->previous.bytes, ID_SIZE) &&
+           sql_column_bytes(s, 8, row->sponsor.bytes, ID_SIZE);
 }
 
 int catalogue_find_record(struct catalogue *c, const struct record_id *hash, struct record_row *row,
@@ -205,11 +201,30 @@ int catalogue_find_record(struct catalogue *c, const struct record_id *hash, str
 
 int catalogue_remove_record(struct catalogue *c, const struct record_id *hash, struct err *err)
 {
-    sqlite3_stmt *s = sql_statement(c, SQL_REMOVE_RECORD, err);
-    if (s == NULL)
+    struct record_row row;
+    bool found;
+    if (catalogue_find_record(c, hash, &row, &found, err) != 0)
         return -1;
+    sqlite3_stmt *s = found ? sql_statement(c, SQL_REMOVE_RECORD, err) : NULL;
+    if (s == NULL)
+        return found ? -1 : 0;
     sql_bind_bytes(s, 1, hash->bytes, ID_SIZE);
-    return sql_run(c, s, err);
+    return sql_run(c, s, err) != 0
+               ? -1
+               : sql_charge(c, &row.sponsor, -(int64_t)catalogue_charge(row.file_bytes), err);
+}
+
+/* Reads all rows of a bound statement that has a LIMIT of max. */
+static int read_records(struct catalogue *c, sqlite3_stmt *s, struct record_row *rows, size_t max,
+                        size_t *count, struct err *err)
+{
+    int row = 0;
+    *count = 0;
+    while (*count < max && (row = sql_step(c, s, err)) == 1)
+        if (!read_record(s, &rows[(*count)++]))
+            return sql_malformed_row(s, err);
+    sql_finish(s);
+    return row < 0 ? -1 : 0;
 }
 
 int catalogue_list_records(struct catalogue *c, const struct vault_id *vault,
@@ -218,7 +233,6 @@ int catalogue_list_records(struct catalogue *c, const struct vault_id *vault,
 {
     sqlite3_stmt *s =
         sql_statement(c, vault != NULL ? SQL_LIST_VAULT_RECORDS : SQL_LIST_RECORDS, err);
-    int row = 0;
     *count = 0;
     if (s == NULL)
         return -1;
@@ -227,12 +241,118 @@ int catalogue_list_records(struct catalogue *c, const struct vault_id *vault,
     sql_bind_number(s, 2, max);
     if (vault != NULL)
         sql_bind_bytes(s, 3, vault->bytes, ID_SIZE);
-    while (*count < max && (row = sql_step(c, s, err)) == 1)
-        if (!read_record(s, &rows[(*count)++]))
-            return sql_malformed_row(s, err);
-    sql_finish(s);
-    return row < 0 ? -1 : 0;
+    return read_records(c, s, rows, max, count, err);
 }
+
+int catalogue_writer_records(struct catalogue *c, const struct vault_id *vault,
+                             const struct writer_id *writer, const struct record_row *after,
+                             struct record_row *rows, size_t max, size_t *count, struct err *err)
+{
+    uint8_t last[ID_SIZE];
+    sqlite3_stmt *s = sql_statement(c, SQL_WRITER_RECORDS, err);
+    *count = 0;
+    if (s == NULL)
+        return -1;
+    sql_bind_bytes(s, 1, vault->bytes, ID_SIZE);
+    sql_bind_bytes(s, 2, writer->bytes, WRITER_ID_SIZE);
+    memset(last, 0xff, sizeof(last));
+    sql_bind_number(s, 3, after != NULL ? after->number : INT64_MAX);
+    sql_bind_bytes(s, 4, after != NULL ? after->hash.bytes : last, ID_SIZE);
+    sql_bind_number(s, 5, max);
+    return read_records(c, s, rows, max, count, err);
+}
+
+int catalogue_closed(struct catalogue *c, const struct vault_id *vault,
+                     const struct writer_id *writer, bool *closed, struct record_row *row,
+                     struct err *err)
+{
+    size_t count = 0;
+    sqlite3_stmt *s = sql_statement(c, SQL_CLOSED, err);
+    if (s == NULL)
+        return -1;
+    sql_bind_bytes(s, 1, vault->bytes, ID_SIZE);
+    sql_bind_bytes(s, 2, writer->bytes, WRITER_ID_SIZE);
+    int result = read_records(c, s, row, 1, &count, err);
+    *closed = count == 1;
+    return result;
+}
+
+static sqlite3_stmt *bind_void(struct catalogue *c, enum sql_query query,
+                               const struct vault_id *vault, const struct writer_id *writer,
+                               const struct attempt_id *attempt, struct err *err)
+{
+    sqlite3_stmt *s = sql_statement(c, query, err);
+    if (s == NULL)
+        return NULL;
+    sql_bind_bytes(s, 1, vault->bytes, ID_SIZE);
+    sql_bind_bytes(s, 2, writer->bytes, WRITER_ID_SIZE);
+    sql_bind_bytes(s, 3, attempt->bytes, ATTEMPT_SIZE);
+    return s;
+}
+
+int catalogue_add_void(struct catalogue *c, const struct vault_id *vault,
+                       const struct writer_id *writer, const struct attempt_id *attempt,
+                       struct err *err)
+{
+    sqlite3_stmt *s = bind_void(c, SQL_ADD_VOID, vault, writer, attempt, err);
+    return s == NULL ? -1 : sql_run(c, s, err);
+}
+
+int catalogue_is_void(struct catalogue *c, const struct vault_id *vault,
+                      const struct writer_id *writer, const struct attempt_id *attempt,
+                      bool *is_void, struct err *err)
+{
+    sqlite3_stmt *s = bind_void(c, SQL_IS_VOID, vault, writer, attempt, err);
+    return s == NULL ? -1 : sql_any(c, s, is_void, err);
+}
+
+/* ---- who brought what ---- */
+
+int catalogue_sponsored(struct catalogue *c, const struct node_id *sponsor, uint64_t *bytes,
+                        struct err *err)
+{
+    sqlite3_stmt *s = sql_statement(c, SQL_SPONSORED, err);
+    if (s == NULL)
+        return -1;
+    sql_bind_bytes(s, 1, sponsor->bytes, ID_SIZE);
+    return sql_number(c, s, bytes, err);
+}
+
+int catalogue_sum_sponsors(struct catalogue *c, struct err *err)
+{
+    sqlite3_stmt *s = sql_statement(c, SQL_FORGET_SPONSORS, err);
+    if (s == NULL || sql_run(c, s, err) != 0)
+        return -1;
+    s = sql_statement(c, SQL_SUM_SPONSORS, err);
+    return s == NULL ? -1 : sql_run(c, s, err);
+}
+
+int catalogue_refuse(struct catalogue *c, const struct record_id *hash, uint64_t share,
+                     struct err *err)
+{
+    sqlite3_stmt *s = sql_statement(c, SQL_REFUSE, err);
+    if (s == NULL)
+        return -1;
+    sql_bind_bytes(s, 1, hash->bytes, ID_SIZE);
+    sql_bind_number(s, 2, share < INT64_MAX ? share : INT64_MAX);
+    if (sql_run(c, s, err) != 0 || (s = sql_statement(c, SQL_FORGET_REFUSED, err)) == NULL)
+        return -1;
+    sql_bind_number(s, 1, REFUSED_MAX);
+    return sql_run(c, s, err);
+}
+
+int catalogue_is_refused(struct catalogue *c, const struct record_id *hash, uint64_t share,
+                         bool *refused, struct err *err)
+{
+    sqlite3_stmt *s = sql_statement(c, SQL_IS_REFUSED, err);
+    if (s == NULL)
+        return -1;
+    sql_bind_bytes(s, 1, hash->bytes, ID_SIZE);
+    sql_bind_number(s, 2, share < INT64_MAX ? share : INT64_MAX);
+    return sql_any(c, s, refused, err);
+}
+
+/* ---- sums ---- */
 
 static int total(struct catalogue *c, enum sql_query query, uint64_t *count, uint64_t *bytes,
                  struct err *err)
@@ -249,10 +369,11 @@ static int total(struct catalogue *c, enum sql_query query, uint64_t *count, uin
 int catalogue_totals(struct catalogue *c, uint64_t *bytes, uint64_t *fragments, uint64_t *records,
                      struct err *err)
 {
-    uint64_t record_bytes;
+    uint64_t record_bytes, pin_bytes, pin_files;
     if (total(c, SQL_TOTAL_FRAGMENTS, fragments, bytes, err) != 0 ||
-        total(c, SQL_TOTAL_RECORDS, records, &record_bytes, err) != 0)
+        total(c, SQL_TOTAL_RECORDS, records, &record_bytes, err) != 0 ||
+        total(c, SQL_TOTAL_PINS, &pin_files, &pin_bytes, err) != 0)
         return -1;
-    *bytes += record_bytes;
+    *bytes += record_bytes + pin_bytes;
     return 0;
 }

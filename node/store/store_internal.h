@@ -3,8 +3,11 @@
  *   store.c            creating, opening, the sentinel, accounting
  *   store_reconcile.c  making catalogue and files agree at start
  *   store_look.c       the same while it runs: what vanished, what is back
- *   store_fragments.c  fragments and pins
- *   store_records.c    records
+ *   store_fragments.c  fragments
+ *   store_pins.c       pins
+ *   store_pins_file.c  their files, and the rows that are made from them
+ *   store_pins_compact.c  files of pins that have doubled
+ *   store_records.c    records, and what sponsors may have
  *
  * Locks, in the order in which they are taken: stripe[x] around the whole making of a file, so that
  * one name is made by one thread at a time while others fsync theirs; then lock, for the catalogue
@@ -21,6 +24,8 @@
 #include <time.h>
 
 #include "node/common/durable.h"
+#include "node/pins/attempts.h"
+#include "node/pins/pin_rewrite.h"
 #include "node/store/catalogue.h"
 #include "node/store/fragment_file.h"
 #include "node/store/store.h"
@@ -42,8 +47,10 @@ struct store {
     char dir[DURABLE_PATH_MAX / 2];
     struct node_id node;
     struct cluster_id cluster;
+    uint8_t authority_public[32];
     uint64_t epoch;
     uint64_t capacity_bytes;
+    uint64_t share_bytes; /* of it, for what one sponsor brought */
     int sentinel; /* open and locked */
     dev_t device; /* of the sentinel */
     ino_t inode;
@@ -85,6 +92,8 @@ void store_vault_dir(const struct store *store, char path[DURABLE_PATH_MAX],
                      const struct vault_id *vault);
 void store_record_path(const struct store *store, char path[DURABLE_PATH_MAX],
                        const struct vault_id *vault, const struct record_id *hash);
+void store_pins_path(const struct store *store, char path[DURABLE_PATH_MAX],
+                     const struct vault_id *vault, const struct writer_id *writer);
 
 /* Takes bytes from the capacity before a file is written; gives them back when it was not, or settles
  * them, with the lock held, when it is there and has its row. */
@@ -108,9 +117,40 @@ bool store_parse_fragment_name(const char *name, struct object_id *object, uint3
 int store_prove_fragment(const struct store *store, const char *path,
                          const struct object_id *object, uint32_t index, struct fragment_file *file,
                          struct fragment_info *info, struct err *err) MUST_CHECK;
-/* Does a file without a row prove itself as the record of its name, in its vault's folder? */
+/* The row of a record's file. */
+void store_record_row(struct record_row *row, const struct record *opened,
+                      const struct node_id *sponsor, size_t size);
+/* Adds a record's row and what it says of attempts. In a transaction. */
+int store_add_record(struct store *store, const struct record_row *row, const struct record *opened,
+                     struct err *err) MUST_CHECK;
+/* May the sponsor bring so much more? ERR_FULL when not. With the lock held. */
+int store_check_share(struct store *store, const struct node_id *sponsor, uint64_t bytes,
+                      struct err *err) MUST_CHECK;
+/* Does a file without a row prove itself as the record of its name, in its vault's folder? opened is to
+ * be released. */
 int store_prove_record(const struct store *store, const char *path, struct record_row *row,
-                       struct err *err) MUST_CHECK;
+                       struct record *opened, struct err *err) MUST_CHECK;
+/* All records of the pin's writer. */
+int store_load_attempts(struct store *store, const struct pin *of, struct attempts *attempts,
+                        struct err *err) MUST_CHECK;
+/* Did a record of its writer say that the attempt is given up, and no record came from it after all? */
+int store_is_given_up(struct store *store, const struct pin *pin, const struct attempts *attempts,
+                      bool *given_up, struct err *err) MUST_CHECK;
+/* Ends a change in a transaction: commits, or rolls back. With the lock held. */
+int store_end_change(struct store *store, int result, struct err *err) MUST_CHECK;
+int store_read_pins(struct store *store, const struct pin *of, uint8_t **bytes, size_t *size,
+                    struct err *err) MUST_CHECK;
+/* Charges sponsors anew for what the file has now. In a transaction. */
+int store_charge_pins(struct store *store, const struct pin *of, const struct pin_rewrite *has,
+                      struct err *err) MUST_CHECK;
+int store_doubt_pins(struct store *store, const struct pin *of, bool undo,
+                     struct err *err) MUST_CHECK;
+/* Of the file of the pin's writer, with the stripe of the vault held: writes it anew without what is
+ * not needed; makes its rows anew. */
+int store_compact_pins(struct store *store, const struct pin *of, struct err *err) MUST_CHECK;
+int store_rebuild_pins(struct store *store, const struct pin *of, struct err *err) MUST_CHECK;
+/* Before the store is shared: makes the rows of pins agree with their files. */
+int store_reconcile_pins(struct store *store, struct err *err) MUST_CHECK;
 bool store_has_size(const char *path, uint64_t size);
 /* Makes the folders that are missing, and says so. */
 int store_make_folders(const struct store *store, struct err *err) MUST_CHECK;

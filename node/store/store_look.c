@@ -119,10 +119,12 @@ static int add_fragment(struct store *store, const struct fragment_info *info,
                         const struct trailer *trailer, struct err *err)
 {
     int result = -1;
+    bool added;
     pthread_mutex_lock(&store->lock);
     if (catalogue_begin(store->catalogue, false, err) == 0) {
         if (catalogue_add_fragment(store->catalogue, info, &trailer->holders, err) == 0 &&
-            catalogue_pin(store->catalogue, &info->pack, &trailer->pin, err) == 0)
+            catalogue_pin(store->catalogue, &info->pack, &trailer->pin, PIN_IN_TRAILER, &added, err) ==
+                0)
             result = catalogue_commit(store->catalogue, err);
         else
             catalogue_rollback(store->catalogue);
@@ -175,6 +177,7 @@ static int take_fragment(struct store *store, const char *path, const char *name
 static int take_record(struct store *store, const char *path, const char *name, struct err *err)
 {
     struct record_row row;
+    struct record opened = {.number = 0};
     struct record_id hash;
     struct err reason = ERR_INIT;
     bool found;
@@ -186,11 +189,11 @@ static int take_record(struct store *store, const char *path, const char *name, 
     int result = catalogue_find_record(store->catalogue, &hash, &row, &found, err);
     pthread_mutex_unlock(&store->lock);
     if (result == 0 && !found) {
-        if (store_prove_record(store, path, &row, &reason) != 0) {
+        if (store_prove_record(store, path, &row, &opened, &reason) != 0) {
             result = refuse(store, path, &reason, err);
         } else {
             pthread_mutex_lock(&store->lock);
-            result = catalogue_add_record(store->catalogue, &row, err);
+            result = store_add_record(store, &row, &opened, err);
             if (result == 0) {
                 store->used_bytes += row.file_bytes;
                 store->records++;
@@ -198,6 +201,7 @@ static int take_record(struct store *store, const char *path, const char *name, 
             }
             pthread_mutex_unlock(&store->lock);
         }
+        record_release(&opened);
     }
     pthread_mutex_unlock(stripe);
     return result;

@@ -110,7 +110,7 @@ int store_prove_fragment(const struct store *store, const char *path,
         return -1;
     if (!id_equal(&grant.pack, &file->fragment.object.pack_id))
         return err_set(err, ERR_FOREIGN, "%s: the grant in its trailer is for another pack", path);
-    fragment_file_info(info, &file->fragment, &grant.vault, file->file_bytes);
+    fragment_file_info(info, &file->fragment, &grant, file->file_bytes);
     return 0;
 }
 
@@ -129,7 +129,7 @@ static int visit_fragment(struct store *store, const char *path, const char *nam
 {
     struct object_id object;
     uint32_t index;
-    bool found;
+    bool found, added;
     struct fragment_info info;
     struct err reason = ERR_INIT;
     if (!store_parse_fragment_name(name, &object, &index))
@@ -145,7 +145,8 @@ static int visit_fragment(struct store *store, const char *path, const char *nam
     else
         result =
             catalogue_add_fragment(store->catalogue, &info, &file->trailer.holders, err) != 0 ||
-                    catalogue_pin(store->catalogue, &info.pack, &file->trailer.pin, err) != 0
+                    catalogue_pin(store->catalogue, &info.pack, &file->trailer.pin, PIN_IN_TRAILER, &added,
+                                  err) != 0
                 ? -1
                 : 0;
     fragment_file_release(file);
@@ -154,23 +155,20 @@ static int visit_fragment(struct store *store, const char *path, const char *nam
 }
 
 int store_prove_record(const struct store *store, const char *path, struct record_row *row,
-                       struct err *err)
+                       struct record *opened, struct err *err)
 {
-    struct record record;
-    struct writer_cert writer;
+    struct node_id sponsor;
     char expected[DURABLE_PATH_MAX];
     uint8_t *bytes;
     size_t size;
+    *opened = (struct record){.number = 0};
     if (durable_read(path, RECORD_BYTES_MAX, &bytes, &size, err) != 0)
         return -1;
-    int result = record_open(&record, &writer, bytes, size, &store->cluster, err);
+    int result = record_open_held(opened, &sponsor, bytes, size, store->authority_public, err);
     free(bytes);
     if (result != 0)
         return -1;
-    row->hash = record.hash;
-    row->vault = record.vault;
-    row->file_bytes = size;
-    record_release(&record);
+    store_record_row(row, opened, &sponsor, size);
     store_record_path(store, expected, &row->vault, &row->hash);
     if (strcmp(expected, path) != 0)
         return err_set(err, ERR_FOREIGN, "%s holds another record", path);
@@ -180,6 +178,7 @@ int store_prove_record(const struct store *store, const char *path, struct recor
 static int visit_record(struct store *store, const char *path, const char *name, struct err *err)
 {
     struct record_row row;
+    struct record opened;
     struct err reason = ERR_INIT;
     struct record_id hash;
     bool found;
@@ -189,9 +188,11 @@ static int visit_record(struct store *store, const char *path, const char *name,
         return -1;
     if (found)
         return 0;
-    if (store_prove_record(store, path, &row, &reason) != 0)
-        return refuse(store, path, &reason, err);
-    return catalogue_add_record(store->catalogue, &row, err);
+    int result = store_prove_record(store, path, &row, &opened, &reason) != 0
+                     ? refuse(store, path, &reason, err)
+                     : store_add_record(store, &row, &opened, err);
+    record_release(&opened);
+    return result;
 }
 
 /* Visits the files of a folder in one transaction; leftovers of unfinished writes are removed. */
@@ -303,7 +304,9 @@ int store_reconcile(struct store *store, struct err *err)
         if (walk_files(store, path, visit_fragment, err) != 0)
             return -1;
     }
-    if (walk_records(store, err) != 0 || sum_records(store, err) != 0)
+    if (walk_records(store, err) != 0 || sum_records(store, err) != 0 ||
+        store_reconcile_pins(store, err) != 0 ||
+        catalogue_sum_sponsors(store->catalogue, err) != 0)
         return -1;
     uint64_t bytes, fragments, records;
     if (catalogue_totals(store->catalogue, &bytes, &fragments, &records, err) != 0)
