@@ -46,6 +46,14 @@ int pin_packs(struct peers *peers, const struct pin_batch *batch, bool repair,
     return 0;
 }
 
+struct credentials local_credentials(const struct local *local)
+{
+    static struct node_keys keys;
+    static struct cert cert = {.name = "node", .zone = "zone"};
+    (void)local;
+    return (struct credentials){&keys, &cert, NULL};
+}
+
 int get_pack(struct peers *peers, const struct pack_id *pack, uint8_t **bytes, size_t *size,
              struct object_id *object, uint32_t *corrupt, struct err *err)
 {

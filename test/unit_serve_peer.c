@@ -238,6 +238,11 @@ static void nothing_is_kept_without_a_good_grant(void **state)
     expect(ERR_DENIED, &p.request, set.bytes[0], set.size);
     free(p.grant);
 
+    put_init(&p, &pack.id, pack.size); /* pinned for a record beyond those that there can be */
+    p.pin.number = RECORD_NUMBER_MAX + 1;
+    expect(ERR_FORMAT, &p.request, set.bytes[0], set.size);
+    free(p.grant);
+
     struct lab honest = lab; /* a writer that may only read */
     lab.writer_cert_bytes = NULL;
     lab_vault(&lab, RIGHT_READ);

@@ -26,6 +26,7 @@ static void print_json(const struct recover_result *r, const struct snapshot *sn
     json_object_set_new(object, "bytes", json_integer((json_int_t)r->bytes));
     json_object_set_new(object, "bytes_fetched", json_integer((json_int_t)r->bytes_fetched));
     json_object_set_new(object, "problems", json_integer((json_int_t)r->problems));
+    json_object_set_new(object, "flags_refused", json_integer((json_int_t)r->flags_refused));
     json_object_set_new(object, "corrupt", json_integer((json_int_t)r->corrupt));
     json_object_set_new(object, "seconds", json_figure(r->seconds));
     output_json(object);
@@ -103,7 +104,8 @@ static const char about[] =
     "it was checked. A run that was stopped is finished by another: what is there with its size "
     "and\n"
     "time is not fetched again, unless --verify or --overwrite says so.\n"
-    "Exit status 3 when some files could not be brought back whole, or others are in their place;\n"
+    "Exit status 3 when some files could not be brought back whole (flags of chattr count), or\n"
+    "others are in their place;\n"
     "whatever else came back, 4 when too few members are there for all of it, 5 when data is\n"
     "damaged, 6 when there is no space here; 1 when nothing came back.";
 

@@ -15,6 +15,7 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
+#include "cli/files/inode_flags.h"
 #include "coding/base/alloc.h"
 
 #define XATTR_VALUE_MAX 65536
@@ -240,9 +241,14 @@ int attributes_read(struct attributes *attributes, struct tree_entry *entry,
                         : 0;
     entry->xattrs = NULL;
     entry->xattr_count = 0;
+    entry->flags = 0;
     int result = read_xattrs(attributes, entry, file, err);
     if (result != 0)
         entry->xattr_count = 0;
+    bool flagged = entry->kind == ENTRY_FILE || entry->kind == ENTRY_DIRECTORY;
+    if (flagged && file.fd >= 0 &&
+        inode_flags_read(file.fd, &entry->flags, result == 0 ? err : NULL) != 0)
+        result = -1;
     return result;
 }
 

@@ -31,7 +31,7 @@ struct file_at {
 };
 
 /* Fills everything in entry but its name, hard link, contents and target. -1: extended attributes
- * could not be read; the rest of entry is good then. */
+ * or flags could not be read; the rest of entry is good then. */
 int attributes_read(struct attributes *attributes, struct tree_entry *entry,
                     const struct walk_stat *stat, struct file_at file, struct err *err) MUST_CHECK;
 
@@ -41,7 +41,7 @@ struct attributes_policy {
     _Atomic bool clear_inherited; /* remove access lists that a folder's default gave */
 };
 
-/* Puts them back, in the order in which they do not undo each other: owner (clears set-user-id and
+/* Puts them back, but for flags (inode_flags.h), in the order in which they do not undo each other: owner (clears set-user-id and
  * capabilities), extended attributes (need write permission), mode, access lists (change the mode's
  * group bits), times. Goes on after a failure; -1 with the first one. A set-user-id or set-group-id
  * bit is only put back where the owner or group it speaks of was. */

@@ -41,7 +41,7 @@ int vault_reserve(struct vault *vault, struct reserved *reserved, struct err *er
     struct sequence sequence;
     if (read_locked(vault, &sequence, err) != 0)
         return -1;
-    if (sequence.reserved >= INT64_MAX)
+    if (sequence.reserved >= RECORD_NUMBER_MAX)
         return err_set(err, ERR_FULL, "this writer has no record number left");
     *reserved = (struct reserved){.number = ++sequence.reserved, .previous_number = sequence.saved};
     reserved->previous = sequence.last;
@@ -95,7 +95,7 @@ int vault_catch_up(struct vault *vault, uint64_t number, const uint8_t *bytes, s
     *was_behind = number > sequence.saved;
     if (!*was_behind)
         return 0;
-    if (number > INT64_MAX - UNSEEN_NUMBERS)
+    if (number > RECORD_NUMBER_MAX - UNSEEN_NUMBERS)
         return err_set(err, ERR_FULL, "this writer has no record number left");
     /* Stores that were given up after that record have used numbers too, which nobody can tell. */
     if (sequence.reserved < number + UNSEEN_NUMBERS)

@@ -179,6 +179,21 @@ static int load_index(struct recover *recover, struct err *err)
 
 /* ---- after ----------------------------------------------------------------------------------- */
 
+/* One line for all of them. */
+static void note_flags(const struct recover *recover)
+{
+    char letters[INODE_FLAGS_LETTERS_MAX];
+    struct recover_result *result = recover->result;
+    size_t size = strlen(result->note);
+    snprintf(result->note + size, sizeof(result->note) - size,
+             "%s%llu file%s or folder%s did not get all flags (chattr %s), which need root, or a "
+             "file system that has them: the first is %.200s",
+             size > 0 ? "; " : "", (unsigned long long)recover->flags_refused_count,
+             recover->flags_refused_count == 1 ? "" : "s",
+             recover->flags_refused_count == 1 ? "" : "s",
+             inode_flags_letters(letters, recover->flags_refused), recover->flags_refused_first);
+}
+
 static void judge(struct recover *recover)
 {
     struct recover_result *result = recover->result;
@@ -186,22 +201,26 @@ static void judge(struct recover *recover)
     result->directories = recover->directories;
     result->bytes = recover->bytes;
     result->problems = recover->progress->problems;
+    result->flags_refused = recover->flags_refused_count;
     result->bytes_fetched = fetcher_bytes(recover->fetcher);
     result->corrupt = fetcher_corrupt(recover->fetcher) + recover->index_corrupt;
     recover->progress->bytes_sent = result->bytes_fetched;
     /* Nothing at all came back: not incomplete, but failed. */
     bool failed = recover->refused && result->files == 0 && recover->snapshot->files > 0;
-    result->outcome = recover->damaged       ? JOB_DAMAGED
-                      : recover->full        ? JOB_FULL
-                      : recover->too_few     ? JOB_TOO_FEW
-                      : failed               ? JOB_FAILED
-                      : result->problems > 0 ? JOB_INCOMPLETE
-                                             : JOB_DONE;
+    result->outcome = recover->damaged            ? JOB_DAMAGED
+                      : recover->full             ? JOB_FULL
+                      : recover->too_few          ? JOB_TOO_FEW
+                      : failed                    ? JOB_FAILED
+                      : result->problems > 0      ? JOB_INCOMPLETE
+                      : result->flags_refused > 0 ? JOB_INCOMPLETE
+                                                  : JOB_DONE;
     if (result->problems > 0)
         snprintf(result->note, sizeof(result->note),
                  "%llu file%s or folder%s could not be recovered whole",
                  (unsigned long long)result->problems, result->problems == 1 ? "" : "s",
                  result->problems == 1 ? "" : "s");
+    if (result->flags_refused > 0)
+        note_flags(recover);
 }
 
 static int run(struct recover *recover, struct err *err)
@@ -221,6 +240,7 @@ static int run(struct recover *recover, struct err *err)
         return -1;
     int result = recover_walk(recover, err);
     work_queue_end(&recover->queue);
+    links_lock(recover);
     if (result == 0)
         result = failure_check(&recover->failure, err);
     judge(recover);
@@ -231,6 +251,7 @@ static void release(struct recover *recover)
 {
     fetcher_destroy(&recover->fetcher);
     links_release(recover);
+    free(recover->flags_refused_first);
     for (size_t i = 0; i < recover->path_count; i++)
         free(recover->paths[i]);
     free(recover->paths);

@@ -47,6 +47,7 @@ struct recover_result {
     uint64_t bytes;
     uint64_t bytes_fetched; /* of packs, from the node */
     uint64_t problems;      /* files and folders reported */
+    uint64_t flags_refused; /* files and folders without all of their flags (chattr) */
     uint64_t corrupt;       /* damaged fragments met (and replaced by others) on the way */
     double seconds;
     enum job_outcome outcome;

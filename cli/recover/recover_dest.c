@@ -87,9 +87,16 @@ void dest_drop(struct recover_worker *worker, struct dest *dest)
         struct err err = ERR_INIT;
         if (dest->apply &&
             attributes_apply(worker->attributes, dest->entry, (struct file_at){.fd = dest->fd},
-                             &worker->recover->policy, &err) != 0)
+                             &worker->recover->policy, &err) != 0) {
+            const char *lock = flags_lock(dest->fd, "");
+            if (lock != NULL)
+                err_set(&err, ERR_IO, "it is %s", lock);
             recover_problem(worker->recover, parent, dest->entry->name, dest->entry->name_size,
                             &err);
+        }
+        if (dest->apply)
+            flags_put(worker->recover, parent->path, dest->entry->name, dest->entry->name_size,
+                      dest->fd, dest->entry->flags);
         if (parent != NULL)
             close(dest->fd);
         free(dest->entry);
@@ -119,7 +126,7 @@ static int make_folder(struct recover *recover, const struct dest *parent, const
     if (*fresh)
         return 0;
     if (errno != EEXIST)
-        return err_errno(err, "making the folder");
+        return flags_refusal(parent, NULL, "making the folder", err);
     struct stat stat;
     if (fstatat(parent->fd, name, &stat, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(stat.st_mode)) {
         *unfinished = (stat.st_mode & 07777 & ~(mode_t)S_ISGID) == UNFINISHED ||
@@ -129,7 +136,7 @@ static int make_folder(struct recover *recover, const struct dest *parent, const
     if (!recover->options->overwrite)
         return err_set(err, ERR_EXISTS, "something that is no folder is in its place");
     if (unlinkat(parent->fd, name, 0) != 0 || mkdirat(parent->fd, name, UNFINISHED) != 0)
-        return err_errno(err, "making the folder");
+        return flags_refusal(parent, name, "making the folder", err);
     *fresh = true;
     return 0;
 }
@@ -230,7 +237,7 @@ int dest_publish(struct recover *recover, const struct dest *dest, const char *t
     if (errno == EEXIST)
         err_set(err, ERR_EXISTS, "it is there already; --overwrite replaces it");
     else
-        err_errno(err, "giving it its name");
+        flags_refusal(dest, name, "giving it its name", err);
     (void)unlinkat(dest->fd, temporary, 0);
     return -1;
 }
@@ -280,7 +287,7 @@ int dest_special(struct recover_worker *worker, struct dest *dest, const struct 
         return -1;
     temporary_name(recover, temporary);
     if (make_special(dest, temporary, entry) != 0)
-        return err_errno(err, "making it");
+        return flags_refusal(dest, NULL, "making it", err);
     struct file_at handle = {.fd = -1, .folder_fd = dest->fd, .name = temporary};
     struct err problem = ERR_INIT;
     if (attributes_apply(worker->attributes, entry, handle, &recover->policy, &problem) != 0)

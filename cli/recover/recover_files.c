@@ -110,7 +110,44 @@ static int begin_file(struct recover *recover, struct output_file *output, struc
     output->fd = openat(output->dest->fd, output->temporary,
                         O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
                         own ? (entry->mode & 0777) | 0600 : 0600);
-    return output->fd >= 0 ? 0 : err_errno(err, "making the file");
+    if (output->fd < 0)
+        return flags_refusal(output->dest, NULL, "making the file", err);
+    /* Whether it took them is seen at the end. */
+    if ((entry->flags & INODE_FLAGS_EARLY) != 0)
+        (void)inode_flags_add(output->fd, entry->flags & INODE_FLAGS_EARLY);
+    return 0;
+}
+
+/* Gives a file whose bytes are all there its attributes, and its name, and what must come after
+ * that. */
+static int name_file(struct recover_worker *worker, struct output_file *output, const char *name,
+                     struct err *err)
+{
+    struct recover *recover = worker->recover;
+    const struct tree_entry *entry = output->entry;
+    struct err problem = ERR_INIT;
+    int locked = -1, result = 0;
+    if (attributes_apply(worker->attributes, entry, (struct file_at){.fd = output->fd},
+                         &recover->policy, &problem) != 0)
+        recover_problem(recover, output->dest, name, strlen(name), &problem);
+    flags_put(recover, output->dest->path, name, strlen(name), output->fd,
+              entry->flags & ~INODE_FLAGS_LOCKING);
+    if (output->link == NULL && (entry->flags & INODE_FLAGS_LOCKING) != 0)
+        locked = fcntl(output->fd, F_DUPFD_CLOEXEC, 0);
+    int closed = close(output->fd);
+    output->fd = -1;
+    if (closed != 0) {
+        result = err_errno(err, "closing");
+    } else {
+        result = dest_publish(recover, output->dest, output->temporary, name, err);
+        output->temporary[0] = '\0';
+    }
+    if (result == 0 && locked >= 0)
+        flags_put(recover, output->dest->path, name, strlen(name), locked,
+                  entry->flags & INODE_FLAGS_LOCKING);
+    if (locked >= 0)
+        close(locked);
+    return result;
 }
 
 /* The last part is written: size, attributes, name. */
@@ -120,7 +157,6 @@ static int end_file(struct recover_worker *worker, struct output_file *output, s
     const struct tree_entry *entry = output->entry;
     char name[TREE_NAME_MAX + 1];
     struct stat stat;
-    struct err problem = ERR_INIT;
     entry_name(name, output->entry);
     /* Holes at the end, and holes only, still need the file's size. */
     bool holes = entry->extent_count > 0 || entry->chunk_count == 0;
@@ -129,18 +165,8 @@ static int end_file(struct recover_worker *worker, struct output_file *output, s
     if (!holes && entry->chunk_count > 1 &&
         (fstat(output->fd, &stat) != 0 || (uint64_t)stat.st_size != entry->size))
         return err_set(err, ERR_DAMAGED, "its chunks do not have its size");
-    if (attributes_apply(worker->attributes, entry, (struct file_at){.fd = output->fd},
-                         &recover->policy, &problem) != 0)
-        recover_problem(recover, output->dest, name, strlen(name), &problem);
-    int closed = close(output->fd);
-    output->fd = -1;
-    if (closed != 0)
-        return err_errno(err, "closing");
-    if (dest_publish(recover, output->dest, output->temporary, name, err) != 0) {
-        output->temporary[0] = '\0';
+    if (name_file(worker, output, name, err) != 0)
         return -1;
-    }
-    output->temporary[0] = '\0';
     atomic_fetch_add(&recover->files, 1);
     atomic_fetch_add(&recover->bytes, entry->size);
     atomic_fetch_add(&recover->progress->files, 1);

@@ -5,6 +5,7 @@
  *   recover_files.c  worker threads write files
  *   recover_dest.c   folders and names below DIR: nothing is followed, nothing is left half-made
  *   recover_links.c  names that share an inode
+ *   recover_flags.c  flags (chattr), which come last
  *   remote/fetcher.c, remote/chunk_reader.c  packs and chunks
  */
 #ifndef ECBAK_CLI_RECOVER_RECOVER_INTERNAL_H
@@ -17,6 +18,7 @@
 #include "cli/base/id_map.h"
 #include "cli/base/work_queue.h"
 #include "cli/files/attributes.h"
+#include "cli/files/inode_flags.h"
 #include "cli/recover/recover.h"
 #include "cli/remote/chunk_reader.h"
 #include "cli/vault/tree.h"
@@ -91,6 +93,12 @@ struct recover {
     struct err missing;     /* an index that could not be read; ERR_NONE: none */
     uint64_t index_corrupt; /* damaged fragments of indexes */
 
+    /* Under report_lock: flags that could not be set, of how many files and folders, and one of
+     * them. */
+    uint32_t flags_refused;
+    uint64_t flags_refused_count;
+    char *flags_refused_first;
+
     pthread_mutex_t link_lock;
     struct id_map link_numbers;
     struct hard_link **links;
@@ -155,7 +163,23 @@ bool link_join(struct recover *recover, struct dest *dest, const struct tree_ent
 void link_finish(struct recover_worker *worker, struct hard_link *link, enum err_code why);
 /* The first name was there already, and stays as it is: the next one that is met is the first. */
 void link_pass(struct recover *recover, struct hard_link *link);
+/* Puts on the flags that lock an inode, when all names are made. */
+void links_lock(struct recover *recover);
 void links_release(struct recover *recover);
+
+/* ---- recover_flags.c ------------------------------------------------------------------------- */
+
+/* Adds flags to an open file or folder, and counts it when it does not take them all. */
+void flags_put(struct recover *recover, const char *folder, const char *name, size_t name_size,
+               int fd, uint32_t flags);
+/* The same for a file that an earlier run wrote, and may not have locked. */
+void flags_complete(struct recover *recover, const struct dest *dest, const char *name,
+                    uint32_t flags);
+/* Which flag locks what has this name ("": the folder itself), and how that is ended; NULL: none. */
+const char *flags_lock(int folder, const char *name);
+/* err_errno(err, doing), or in plain words when it is a flag that forbids it: of what has this name
+ * (NULL: nothing is to be replaced), or of the folder. */
+int flags_refusal(const struct dest *dest, const char *name, const char *doing, struct err *err);
 
 /* ---- recover_files.c ------------------------------------------------------------------------- */
 

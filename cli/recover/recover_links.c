@@ -28,6 +28,7 @@ struct waiting_name {
 struct hard_link {
     enum link_state state;
     enum err_code why; /* LINK_BAD */
+    uint32_t flags;    /* that lock it: for when all names are made */
     char *folder;      /* the dest's path */
     char name[TREE_NAME_MAX + 1];
     struct waiting_name *waiting;
@@ -46,6 +47,18 @@ static void inode_key(uint8_t key[ID_SIZE], const struct tree_entry *entry)
     crypto_generichash_final(&state, key, ID_SIZE);
 }
 
+/* It is forbidden by a flag of the file, or of the folder that the link is to be in. */
+static int link_refusal(const struct hard_link *link, int folder, const struct dest *dest,
+                        struct err *err)
+{
+    int number = errno;
+    const char *lock = number == EPERM ? flags_lock(folder, link->name) : NULL;
+    if (lock != NULL)
+        return err_set(err, ERR_IO, "its other name %s is %s", link->name, lock);
+    errno = number;
+    return flags_refusal(dest, NULL, "linking it to its other name", err);
+}
+
 static int make_link(struct recover *recover, const struct hard_link *link, const struct dest *dest,
                      const char *name, struct err *err)
 {
@@ -62,7 +75,7 @@ static int make_link(struct recover *recover, const struct hard_link *link, cons
         temporary_name(recover, temporary);
         result = linkat(folder, link->name, dest->fd, temporary, 0);
         if (result != 0)
-            err_errno(err, "linking it to its other name");
+            link_refusal(link, folder, dest, err);
         else
             result = dest_publish(recover, dest, temporary, name, err);
     }
@@ -103,6 +116,7 @@ bool link_join(struct recover *recover, struct dest *dest, const struct tree_ent
         recover->links =
             alloc_grow(recover->links, recover->link_count + 1, sizeof(recover->links[0]));
         *link = alloc_zero(1, sizeof(**link));
+        (*link)->flags = entry->flags & INODE_FLAGS_LOCKING;
         (*link)->folder = alloc_text(dest->path);
         memcpy((*link)->name, name, sizeof(name));
         recover->links[recover->link_count++] = *link;
@@ -162,6 +176,24 @@ void link_finish(struct recover_worker *worker, struct hard_link *link, enum err
         dest_drop(worker, waiting->dest);
         free(waiting);
         waiting = next;
+    }
+}
+
+void links_lock(struct recover *recover)
+{
+    for (size_t i = 0; i < recover->link_count; i++) {
+        const struct hard_link *link = recover->links[i];
+        struct err err = ERR_INIT;
+        if (link->state != LINK_GOOD || link->flags == 0)
+            continue;
+        int fd = dest_reopen(recover, link->folder, &err);
+        if (fd < 0) {
+            recover_problem(recover, NULL, link->name, strlen(link->name), &err);
+            continue;
+        }
+        const struct dest folder = {.fd = fd, .path = link->folder};
+        flags_complete(recover, &folder, link->name, link->flags);
+        close(fd);
     }
 }
 

@@ -184,6 +184,8 @@ static void recover_file(struct tree_walk *walk, struct dest *dest, const struct
         return;
     if (dest_has(recover, dest, entry)) {
         dest_count(recover, entry);
+        if (link == NULL)
+            flags_complete(recover, dest, name, entry->flags);
         link_finish(&walk->worker, link, ERR_NONE);
         return;
     }

@@ -220,7 +220,7 @@ void *membership_run(void *argument)
             continue;
         m->notes.left_serial = m->serial; /* known here before it is told, or it could be undone */
         membership_remember(m);
-        if (!member_keeper_flush(m->keeper, LEAVE_MS / 2))
+        if (!notes_writer_flush(m->notes_writer, LEAVE_MS / 2))
             log_error("membership: the disk does not take down that this node leaves for good");
         swim_leave(m->swim, (uint64_t)boottime_ms());
         membership_carry_out(m);
@@ -265,7 +265,7 @@ void membership_destroy(struct membership **membership)
         wake(m);
         pthread_join(m->thread, NULL);
     }
-    member_keeper_destroy(&m->keeper);
+    notes_writer_destroy(&m->notes_writer);
     link_destroy(&m->link);
     swim_destroy(&m->swim);
     member_table_release(&m->table);
@@ -325,7 +325,7 @@ void membership_leave(struct membership *m)
 
 int64_t membership_disk_waits_ms(struct membership *m)
 {
-    return member_keeper_waits_ms(m->keeper);
+    return notes_writer_waits_ms(m->notes_writer);
 }
 
 struct heartbeat *membership_heart(struct membership *m)

@@ -17,10 +17,10 @@
 #include "node/base/heartbeat.h"
 #include "node/membership/incompatible.h"
 #include "node/membership/member_events.h"
-#include "node/membership/member_keeper.h"
 #include "node/membership/member_notes.h"
 #include "node/membership/membership.h"
 #include "node/membership/meta.h"
+#include "node/membership/notes_writer.h"
 #include "node/net/link.h"
 #include "node/trust/node_keys.h"
 
@@ -68,7 +68,7 @@ struct membership {
     struct node_meta meta;
     uint64_t serial; /* of our certificate */
     struct member_notes notes;
-    struct member_keeper *keeper; /* who writes them down */
+    struct notes_writer *notes_writer; /* who writes them down */
     char notes_path[1100];
     struct known_seed seeds[SWIM_SEEDS_MAX];
     size_t seed_count;

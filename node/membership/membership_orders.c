@@ -122,7 +122,7 @@ void membership_remember(struct membership *m)
 {
     if (membership_in_company(m))
         remember_members(m);
-    member_keeper_give(m->keeper, &m->notes);
+    notes_writer_give(m->notes_writer, &m->notes);
 }
 
 void membership_carry_out(struct membership *m)
@@ -139,7 +139,7 @@ void membership_carry_out(struct membership *m)
         case SWIM_PERSIST:
             assert(order.persist.incarnation >= m->notes.incarnation); /* it only rises */
             m->notes.incarnation = order.persist.incarnation;
-            member_keeper_use(m->keeper, m->notes.incarnation);
+            notes_writer_use(m->notes_writer, m->notes.incarnation);
             m->changed = true;
             break;
         }

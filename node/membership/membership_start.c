@@ -147,7 +147,7 @@ static int start(struct membership *m, const struct config *config,
     if (link_new(&m->link, &options, &ops, err) != 0)
         return -1;
     /* A folder that cannot be written stops us here, not in the middle of something. */
-    if (member_keeper_new(&m->keeper, &m->notes, m->notes_path, err) != 0)
+    if (notes_writer_new(&m->notes_writer, &m->notes, m->notes_path, err) != 0)
         return -1;
     membership_publish(m);
     int error = pthread_create(&m->thread, NULL, membership_run, m);

@@ -17,7 +17,9 @@ static enum standing standing_of(const struct peers *peers, const struct member 
         return STANDING_LEFT;
     if (member->state == MEMBER_REVOKED)
         return STANDING_REVOKED;
-    if (member->state == MEMBER_DEAD || member->state == MEMBER_INCOMPATIBLE)
+    if (member->state == MEMBER_INCOMPATIBLE)
+        return STANDING_INCOMPATIBLE;
+    if (member->state == MEMBER_DEAD)
         return STANDING_DEAD;
     if (member->state == MEMBER_SUSPECT || member->away ||
         health_doubtful(peers->health, &member->cert.node, member->incarnation, now_ms))

@@ -12,7 +12,7 @@
 #include "node/peers/round.h"
 #include "node/placement/matching.h"
 #include "node/repair/repair.h"
-#include "node/store/holders.h"
+#include "node/base/holders.h"
 #include "node/transfer/locate.h"
 
 /* Repairing gives up for a request after so many failures in a row: the reason is the cluster's. */

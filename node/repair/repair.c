@@ -10,7 +10,7 @@
 #include "coding/fragment_set.h"
 #include "node/common/wire.h"
 #include "node/peers/ask.h"
-#include "node/store/holders.h"
+#include "node/base/holders.h"
 #include "node/transfer/fetch.h"
 #include "node/transfer/send.h"
 #include "node/transfer/tell_holders.h"

@@ -6,26 +6,26 @@
 #include "node/common/wire.h"
 #include "node/peers/ask.h"
 #include "node/serve/serve_peer_internal.h"
-#include "node/store/holders.h"
+#include "node/base/holders.h"
 #include "node/trust/receipt.h"
 
 /* An answer must stay under TRANSPORT_HEADER_MAX whatever is asked. */
 #define REPLY_BYTES_MAX (900 * 1024)
 
 int answer_put_fragment(const struct responder *responder, const struct question *question,
-                        const Ecbak__PeerRequest *request, struct reply_parts *parts,
+                        const Ecbak__PeerRequest *request, struct peer_answer *answer,
                         struct err *err)
 {
     const Ecbak__PutFragment *put = request->put_fragment;
     uint64_t used, fragments, records;
     struct pin pin;
-    parts->holders = alloc_zero(1, sizeof(*parts->holders));
+    answer->holders = alloc_zero(1, sizeof(*answer->holders));
     if (pin_from_wire(&pin, put->pin, err) != 0 ||
-        holders_from_wire(parts->holders, put->n_holders, put->holders, err) != 0 ||
+        holders_from_wire(answer->holders, put->n_holders, put->holders, err) != 0 ||
         local_put_fragment(responder->local,
                            &(struct fragment_to_put){question->payload, question->payload_size,
                                                      put->grant.data, put->grant.len,
-                                                     parts->holders, &pin},
+                                                     answer->holders, &pin},
                            err) != 0)
         return -1;
     struct fragment *fragment = alloc_zero(1, sizeof(*fragment));
@@ -37,20 +37,20 @@ int answer_put_fragment(const struct responder *responder, const struct question
     receipt.writer = pin.writer;
     free(fragment);
     size_t receipt_size;
-    if (result != 0 || receipt_seal(&receipt, responder->local->keys->sign_secret, &parts->bytes,
+    if (result != 0 || receipt_seal(&receipt, responder->local->keys->sign_secret, &answer->bytes,
                                     &receipt_size, err) != 0)
         return -1;
-    ecbak__put_fragment_reply__init(&parts->put);
-    parts->put.receipt = wire_view(parts->bytes, receipt_size);
+    ecbak__put_fragment_reply__init(&answer->put);
+    answer->put.receipt = wire_view(answer->bytes, receipt_size);
     store_usage(responder->local->store, &used, &fragments, &records);
-    parts->put.used_bytes = used;
-    parts->reply.body_case = ECBAK__PEER_REPLY__BODY_PUT_FRAGMENT;
-    parts->reply.put_fragment = &parts->put;
+    answer->put.used_bytes = used;
+    answer->reply.body_case = ECBAK__PEER_REPLY__BODY_PUT_FRAGMENT;
+    answer->reply.put_fragment = &answer->put;
     return 0;
 }
 
 int answer_get_fragment(const struct responder *responder, const struct question *question,
-                        const Ecbak__PeerRequest *request, struct reply_parts *parts,
+                        const Ecbak__PeerRequest *request, struct peer_answer *answer,
                         struct err *err)
 {
     (void)question;
@@ -65,7 +65,7 @@ int answer_get_fragment(const struct responder *responder, const struct question
             count_one(responder->local->counters, COUNTED_CORRUPT);
         return -1;
     }
-    parts->payload = (struct payload){bytes, size, serve_free_payload, NULL};
+    answer->payload = (struct payload){bytes, size, serve_free_payload, NULL};
     return 0;
 }
 
@@ -87,9 +87,9 @@ static int take_packs(struct pack_id **packs, size_t count, const ProtobufCBinar
     return 0;
 }
 
-/* Fills parts->found with all fragments held of the packs, and which[i] with the pack's index. */
+/* Fills answer->found with all fragments held of the packs, and which[i] with the pack's index. */
 static int find_packs(const struct local *local, const struct pack_id *packs, size_t count,
-                      struct reply_parts *parts, uint32_t **which, size_t *found, struct err *err)
+                      struct peer_answer *answer, uint32_t **which, size_t *found, struct err *err)
 {
     size_t room = 0;
     *found = 0;
@@ -97,11 +97,11 @@ static int find_packs(const struct local *local, const struct pack_id *packs, si
     for (size_t i = 0; i < count; i++) {
         if (room - *found < ASK_FRAGMENTS_MAX) {
             room = 2 * room + ASK_FRAGMENTS_MAX;
-            parts->found = alloc_grow(parts->found, room, sizeof(*parts->found));
+            answer->found = alloc_grow(answer->found, room, sizeof(*answer->found));
             *which = alloc_grow(*which, room, sizeof(**which));
         }
         size_t here;
-        if (store_find_pack(local->store, &packs[i], parts->found + *found, ASK_FRAGMENTS_MAX,
+        if (store_find_pack(local->store, &packs[i], answer->found + *found, ASK_FRAGMENTS_MAX,
                             &here, err) != 0) {
             free(*which);
             *which = NULL;
@@ -114,13 +114,13 @@ static int find_packs(const struct local *local, const struct pack_id *packs, si
     return 0;
 }
 
-static void fill_at(struct reply_parts *parts, const uint32_t *which, size_t found)
+static void fill_at(struct peer_answer *answer, const uint32_t *which, size_t found)
 {
-    parts->at = alloc_zero(found, sizeof(*parts->at));
-    parts->at_list = alloc_zero(found, sizeof(struct Ecbak__FragmentAt *));
+    answer->at = alloc_zero(found, sizeof(*answer->at));
+    answer->at_list = alloc_zero(found, sizeof(struct Ecbak__FragmentAt *));
     for (size_t i = 0; i < found; i++) {
-        struct fragment_info *info = &parts->found[i];
-        Ecbak__FragmentAt *at = &parts->at[i];
+        struct fragment_info *info = &answer->found[i];
+        Ecbak__FragmentAt *at = &answer->at[i];
         ecbak__fragment_at__init(at);
         at->object = wire_view(info->object.bytes, ID_SIZE);
         at->index = info->index;
@@ -128,19 +128,19 @@ static void fill_at(struct reply_parts *parts, const uint32_t *which, size_t fou
         at->parity = info->parity;
         at->pack_bytes = info->pack_bytes;
         at->pack_index = which[i];
-        parts->at_list[i] = at;
+        answer->at_list[i] = at;
     }
 }
 
 /* Holder lists go along as far as the answer has room. */
-static void add_holders(const struct local *local, struct reply_parts *parts, size_t found)
+static void add_holders(const struct local *local, struct peer_answer *answer, size_t found)
 {
-    parts->holders = alloc_zero(found, sizeof(*parts->holders));
+    answer->holders = alloc_zero(found, sizeof(*answer->holders));
     size_t bytes = found * 128;
     for (size_t i = 0; i < found; i++) {
-        const struct fragment_info *info = &parts->found[i];
-        struct holders *holders = &parts->holders[i];
-        Ecbak__FragmentAt *at = &parts->at[i];
+        const struct fragment_info *info = &answer->found[i];
+        struct holders *holders = &answer->holders[i];
+        Ecbak__FragmentAt *at = &answer->at[i];
         if (store_get_holders(local->store, &info->object, info->index, holders, NULL) != 0)
             continue;
         bytes += (size_t)holders->count * (ID_SIZE + 2);
@@ -153,7 +153,7 @@ static void add_holders(const struct local *local, struct reply_parts *parts, si
 }
 
 int answer_locate(const struct responder *responder, const struct question *question,
-                  const Ecbak__PeerRequest *request, struct reply_parts *parts, struct err *err)
+                  const Ecbak__PeerRequest *request, struct peer_answer *answer, struct err *err)
 {
     (void)question;
     const struct local *local = responder->local;
@@ -163,25 +163,25 @@ int answer_locate(const struct responder *responder, const struct question *ques
     size_t found;
     if (take_packs(&packs, body->n_packs, body->packs, err) != 0)
         return -1;
-    int result = find_packs(local, packs, body->n_packs, parts, &which, &found, err);
+    int result = find_packs(local, packs, body->n_packs, answer, &which, &found, err);
     free(packs);
     if (result != 0)
         return -1;
     if (found * 128 > REPLY_BYTES_MAX)
         found = REPLY_BYTES_MAX / 128;
-    ecbak__locate_reply__init(&parts->locate);
-    fill_at(parts, which, found);
+    ecbak__locate_reply__init(&answer->locate);
+    fill_at(answer, which, found);
     free(which);
-    add_holders(local, parts, found);
-    parts->locate.n_fragments = found;
-    parts->locate.fragments = parts->at_list;
-    parts->reply.body_case = ECBAK__PEER_REPLY__BODY_LOCATE;
-    parts->reply.locate = &parts->locate;
+    add_holders(local, answer, found);
+    answer->locate.n_fragments = found;
+    answer->locate.fragments = answer->at_list;
+    answer->reply.body_case = ECBAK__PEER_REPLY__BODY_LOCATE;
+    answer->reply.locate = &answer->locate;
     return 0;
 }
 
 int answer_pin(const struct responder *responder, const struct question *question,
-               const Ecbak__PeerRequest *request, struct reply_parts *parts, struct err *err)
+               const Ecbak__PeerRequest *request, struct peer_answer *answer, struct err *err)
 {
     (void)question;
     const Ecbak__PinPacks *body = request->pin;
@@ -190,7 +190,7 @@ int answer_pin(const struct responder *responder, const struct question *questio
     size_t found;
     int result = -1;
     if (local_put_pins(responder->local, body->pins.data, body->pins.len, &pins, &held, err) != 0 ||
-        find_packs(responder->local, pins.packs, pins.count, parts, &which, &found, err) != 0)
+        find_packs(responder->local, pins.packs, pins.count, answer, &which, &found, err) != 0)
         goto done;
     /* Only what was pinned counts: a fragment whose file is gone is in the catalogue yet. */
     size_t kept = 0;
@@ -198,15 +198,15 @@ int answer_pin(const struct responder *responder, const struct question *questio
         if (held[which[i]] == 0)
             continue;
         held[which[i]]--;
-        parts->found[kept] = parts->found[i];
+        answer->found[kept] = answer->found[i];
         which[kept++] = which[i];
     }
-    fill_at(parts, which, kept);
-    ecbak__pin_reply__init(&parts->pin);
-    parts->pin.n_fragments = kept;
-    parts->pin.fragments = parts->at_list;
-    parts->reply.body_case = ECBAK__PEER_REPLY__BODY_PIN;
-    parts->reply.pin = &parts->pin;
+    fill_at(answer, which, kept);
+    ecbak__pin_reply__init(&answer->pin);
+    answer->pin.n_fragments = kept;
+    answer->pin.fragments = answer->at_list;
+    answer->reply.body_case = ECBAK__PEER_REPLY__BODY_PIN;
+    answer->reply.pin = &answer->pin;
     result = 0;
 done:
     free(which);
@@ -216,7 +216,7 @@ done:
 }
 
 int answer_get_grant(const struct responder *responder, const struct question *question,
-                     const Ecbak__PeerRequest *request, struct reply_parts *parts, struct err *err)
+                     const Ecbak__PeerRequest *request, struct peer_answer *answer, struct err *err)
 {
     (void)question;
     const Ecbak__GetGrant *get = request->get_grant;
@@ -224,27 +224,27 @@ int answer_get_grant(const struct responder *responder, const struct question *q
     size_t size;
     if (!wire_take(object.bytes, ID_SIZE, get->object))
         return err_set(err, ERR_FORMAT, "no object id");
-    if (store_get_grant(responder->local->store, &object, get->index, &parts->bytes, &size, err) !=
+    if (store_get_grant(responder->local->store, &object, get->index, &answer->bytes, &size, err) !=
         0)
         return -1;
-    ecbak__get_grant_reply__init(&parts->grant);
-    parts->grant.grant = wire_view(parts->bytes, size);
-    parts->reply.body_case = ECBAK__PEER_REPLY__BODY_GET_GRANT;
-    parts->reply.get_grant = &parts->grant;
+    ecbak__get_grant_reply__init(&answer->grant);
+    answer->grant.grant = wire_view(answer->bytes, size);
+    answer->reply.body_case = ECBAK__PEER_REPLY__BODY_GET_GRANT;
+    answer->reply.get_grant = &answer->grant;
     return 0;
 }
 
 int answer_set_holders(const struct responder *responder, const struct question *question,
-                       const Ecbak__PeerRequest *request, struct reply_parts *parts,
+                       const Ecbak__PeerRequest *request, struct peer_answer *answer,
                        struct err *err)
 {
     const Ecbak__SetHolders *set = request->set_holders;
     struct object_id object;
-    parts->holders = alloc_zero(1, sizeof(*parts->holders));
+    answer->holders = alloc_zero(1, sizeof(*answer->holders));
     if (!wire_take(object.bytes, ID_SIZE, set->object))
         return err_set(err, ERR_FORMAT, "no object id");
-    if (holders_from_wire(parts->holders, set->n_holders, set->holders, err) != 0)
+    if (holders_from_wire(answer->holders, set->n_holders, set->holders, err) != 0)
         return -1;
-    return store_set_holders(responder->local->store, &object, set->index, parts->holders,
+    return store_set_holders(responder->local->store, &object, set->index, answer->holders,
                              question->node, err);
 }

@@ -28,8 +28,9 @@ static void fill_held(Ecbak__Redundancy *message, struct redundancy *held)
     message->full = held->full;
 }
 
-int serve_put_pack(struct service *service, const struct question *question,
-                   const Ecbak__ClientRequest *request, struct answer *answer, struct err *err)
+int answer_put_pack(struct service *service, const struct question *question,
+                    const Ecbak__ClientRequest *request, struct command_answer *answer,
+                    struct err *err)
 {
     const Ecbak__PutPackRequest *body = request->put_pack;
     struct pin pin;
@@ -53,8 +54,9 @@ int serve_put_pack(struct service *service, const struct question *question,
     return 0;
 }
 
-int serve_pin_packs(struct service *service, const struct question *question,
-                    const Ecbak__ClientRequest *request, struct answer *answer, struct err *err)
+int answer_pin_packs(struct service *service, const struct question *question,
+                     const Ecbak__ClientRequest *request, struct command_answer *answer,
+                     struct err *err)
 {
     (void)question;
     const Ecbak__PinPacksRequest *body = request->pin_packs;
@@ -91,8 +93,9 @@ int serve_pin_packs(struct service *service, const struct question *question,
     return 0;
 }
 
-int serve_get_pack(struct service *service, const struct question *question,
-                   const Ecbak__ClientRequest *request, struct answer *answer, struct err *err)
+int answer_get_pack(struct service *service, const struct question *question,
+                    const Ecbak__ClientRequest *request, struct command_answer *answer,
+                    struct err *err)
 {
     (void)question;
     const Ecbak__GetPackRequest *body = request->get_pack;

@@ -1,6 +1,6 @@
 /* serve_peer_internal.h - an answer to another node while it is made: the inside of serve_peer.h.
  *
- *   Memory   everything that the reply borrows lives in one struct reply_parts, and is freed after
+ *   Memory   everything that the reply borrows lives in one struct peer_answer, and is freed after
  *            packing; the payload goes to the transport
  */
 #ifndef ECBAK_NODE_SERVE_SERVE_PEER_INTERNAL_H
@@ -9,7 +9,7 @@
 #include "node/peers/peer.pb-c.h"
 #include "node/serve/serve_peer.h"
 
-struct reply_parts {
+struct peer_answer {
     Ecbak__PeerReply reply;
     union {
         Ecbak__PutFragmentReply put;
@@ -36,7 +36,7 @@ struct reply_parts {
 
 /* Answers one kind of request. */
 typedef int peer_handler(const struct responder *responder, const struct question *question,
-                         const Ecbak__PeerRequest *request, struct reply_parts *parts,
+                         const Ecbak__PeerRequest *request, struct peer_answer *answer,
                          struct err *err);
 
 struct peer_request {

@@ -5,6 +5,8 @@
 #include <limits.h>
 #include <string.h>
 
+#include "node/trust/pin.h"
+
 #define INFO_COLUMNS   "object, idx, pack, vault, data, parity, pack_bytes, file_bytes, sponsor"
 #define RECORD_COLUMNS "hash, vault, file_bytes, writer, kind, number, attempt, previous, sponsor"
 #define OF_WRITER      "vault = ?1 AND writer = ?2"
@@ -14,6 +16,11 @@
 #define DOUBTED "2"
 #define CLOSED  "6"
 #define CHARGE  "max(file_bytes, 4096)"
+
+#define IS_SHORT_ID(column) "typeof(" column ") = 'blob' AND length(" column ") = 16"
+#define IS_ID(COLUMN) "typeof(" COLUMN ") = 'blob' AND length(" COLUMN ") = 32"
+
+_Static_assert(ID_SIZE == 32 && WRITER_ID_SIZE == 16, "the lengths that stand in the queries");
 
 static const char *const queries[SQL_QUERIES] = {
     [SQL_BEGIN] = "BEGIN IMMEDIATE",
@@ -25,6 +32,34 @@ static const char *const queries[SQL_QUERIES] = {
         "SELECT " INFO_COLUMNS ", holders FROM fragment WHERE object = ?1 AND idx = ?2",
     [SQL_SET_HOLDERS] = "UPDATE fragment SET holders = ?3 WHERE object = ?1 AND idx = ?2",
     [SQL_REMOVE_FRAGMENT] = "DELETE FROM fragment WHERE object = ?1 AND idx = ?2",
+    [SQL_ADD_LOST] = "INSERT OR IGNORE INTO lost (object, idx) VALUES (?1, ?2)",
+    [SQL_REMOVE_LOST] = "DELETE FROM lost WHERE object = ?1 AND idx = ?2",
+    [SQL_FORGET_LOST] = "DELETE FROM lost",
+    [SQL_COUNT_LOST] = "SELECT count(*) FROM lost",
+    /* What read_info, read_holders and read_record refuse. */
+    [SQL_REMOVE_MALFORMED_FRAGMENTS] =
+        "DELETE FROM fragment WHERE NOT (" IS_ID("object") " AND " IS_ID("pack") " AND " IS_ID(
+            "vault") " AND " IS_ID("sponsor") " AND typeof(idx) = 'integer'"
+                     " AND typeof(data) = 'integer'"
+                     " AND typeof(parity) = 'integer' AND typeof(pack_bytes) = 'integer'"
+                     " AND typeof(file_bytes) = 'integer' AND file_bytes BETWEEN 1 AND ?1"
+                     " AND data BETWEEN 1 AND ?2 AND parity BETWEEN 0 AND ?2 - data"
+                     " AND idx BETWEEN 0 AND data + parity - 1 AND typeof(holders) = 'blob'"
+                     " AND length(holders) % 32 = 0 AND length(holders) <= 32 * ?2)",
+    [SQL_REMOVE_MALFORMED_RECORDS] =
+        "DELETE FROM record WHERE NOT (" IS_ID("hash") " AND " IS_ID("vault") " AND " IS_SHORT_ID(
+            "writer") " AND " IS_SHORT_ID("attempt") " AND " IS_ID("previous") " AND " IS_ID(
+            "sponsor") " AND typeof(file_bytes) = 'integer' AND file_bytes BETWEEN 1 AND ?1"
+                       " AND typeof(kind) = 'integer' AND typeof(number) = 'integer'"
+                       " AND number >= 0 AND ?2 > 0)",
+    [SQL_REMOVE_MALFORMED_PINS] =
+        "DELETE FROM pin WHERE NOT (" IS_ID("pack") " AND " IS_ID("vault") " AND " IS_SHORT_ID(
+            "writer") " AND " IS_SHORT_ID("attempt") " AND typeof(number) = 'integer'"
+                      " AND number >= 0 AND typeof(kept) = 'integer' AND ?1 > 0 AND ?2 > 0)",
+    [SQL_REMOVE_MALFORMED_PIN_FILES] =
+        "DELETE FROM pin_file WHERE NOT (" IS_ID("vault") " AND " IS_SHORT_ID("writer") " AND " IS_ID(
+            "sponsor") " AND typeof(bytes) = 'integer' AND bytes BETWEEN 1 AND ?1 AND ?2 > 0)",
+    [SQL_FORGET_PIN_FILES] = "DELETE FROM pin_file",
     [SQL_FIND_PACK] = "SELECT " INFO_COLUMNS " FROM fragment WHERE pack = ?1"
                       " ORDER BY object, idx LIMIT ?2",
     [SQL_LIST_FRAGMENTS] = "SELECT " INFO_COLUMNS " FROM fragment WHERE (object, idx) > (?1, ?2)"
@@ -125,6 +160,7 @@ void sql_bind_bytes(sqlite3_stmt *s, int at, const void *bytes, size_t size)
 
 void sql_bind_number(sqlite3_stmt *s, int at, uint64_t number)
 {
+    assert(number <= INT64_MAX); /* else it would be negative, and less than every other */
     sqlite3_bind_int64(s, at, (int64_t)number);
 }
 

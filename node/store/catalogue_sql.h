@@ -15,6 +15,8 @@
 #include "coding/base/err.h"
 #include "coding/base/id.h"
 
+#define FILE_BYTES_MAX ((uint64_t)1 << 32) /* far more than any file has */
+
 enum sql_query {
     SQL_BEGIN,
     SQL_COMMIT,
@@ -23,6 +25,15 @@ enum sql_query {
     SQL_FIND_FRAGMENT,
     SQL_SET_HOLDERS,
     SQL_REMOVE_FRAGMENT,
+    SQL_ADD_LOST,
+    SQL_REMOVE_LOST,
+    SQL_FORGET_LOST,
+    SQL_COUNT_LOST,
+    SQL_REMOVE_MALFORMED_FRAGMENTS,
+    SQL_REMOVE_MALFORMED_RECORDS,
+    SQL_REMOVE_MALFORMED_PINS,
+    SQL_REMOVE_MALFORMED_PIN_FILES,
+    SQL_FORGET_PIN_FILES,
     SQL_FIND_PACK,
     SQL_LIST_FRAGMENTS,
     SQL_VAULT_BYTES,

@@ -25,7 +25,7 @@
 #include <stdint.h>
 
 #include "coding/base/err.h"
-#include "node/store/holders.h"
+#include "node/base/holders.h"
 #include "node/trust/grant.h"
 #include "node/trust/pin.h"
 #include "node/trust/record.h"

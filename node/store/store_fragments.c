@@ -36,15 +36,18 @@ static void drop(struct store *store, const struct object_id *object, uint32_t i
         store_set_aside(store, path);
     if (catalogue_find_fragment(store->catalogue, object, index, &info, NULL, &found, NULL) == 0 &&
         found && catalogue_begin(store->catalogue, false, NULL) == 0) {
-        if (catalogue_remove_fragment(store->catalogue, object, index, NULL) != 0) {
+        int removed = there ? catalogue_remove_fragment(store->catalogue, object, index, NULL)
+                            : catalogue_lose_fragment(store->catalogue, object, index, NULL);
+        if (removed != 0) {
             catalogue_rollback(store->catalogue);
         } else if (catalogue_commit(store->catalogue, NULL) == 0) {
             assert(store->fragments > 0);
             store->used_bytes -= info.file_bytes;
             store->fragments--;
-            store_count_lost(store, object, !there);
+            (void)!store_count_lost(store, NULL);
         }
     }
+    store->seen[object->bytes[0]].known = false;
     pthread_mutex_unlock(&store->lock);
 }
 
@@ -104,6 +107,8 @@ static int add_rows(struct store *store, const struct fragment_info *info,
         store_settle(store, info->file_bytes);
         store->fragments++;
         store->seen[info->object.bytes[0]].known = false; /* else its folder may look as it did */
+        if (store->lost > 0)
+            (void)!store_count_lost(store, NULL); /* it is kept: what is counted is only said */
     }
     pthread_mutex_unlock(&store->lock);
     return result;

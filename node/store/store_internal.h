@@ -1,8 +1,9 @@
 /* store_internal.h - what the files of the store share; nobody else includes it.
  *
  *   store.c            creating, opening, the sentinel, accounting
- *   store_reconcile.c  making catalogue and files agree at start
- *   store_look.c       the same while it runs: what vanished, what is back
+ *   store_agree.c      making catalogue and files agree
+ *   store_reconcile.c  at the start: all of them, and the sums
+ *   store_look.c       where that is to be done while it runs: what vanished, what is back
  *   store_fragments.c  fragments
  *   store_pins.c       pins
  *   store_pins_file.c  their files, and the rows that are made from them
@@ -65,7 +66,7 @@ struct store {
     /* Read without the lock too, by whoever must not wait for a disk. */
     _Atomic uint64_t used_bytes; /* files, and what is reserved */
     _Atomic uint64_t fragments, records;
-    _Atomic uint64_t lost;   /* fragments whose file is gone, and did not come back */
+    _Atomic uint64_t lost;   /* fragments whose file is gone since the start, and no other came */
     uint64_t reserved_bytes; /* for files that have no row yet */
     uint64_t damaged, damaged_kept;
     struct folder_seen seen[256];
@@ -74,6 +75,7 @@ struct store {
 
     /* Of the one thread that looks (store_look.c). */
     struct folder_seen fragments_seen, records_seen;
+    bool pins_agree;
     ino_t catalogue_inode;
     unsigned next_folder;
     uint64_t lost_said; /* in the log */
@@ -108,15 +110,11 @@ void store_set_aside(struct store *store, const char *path);
  * descriptors, or of rights.) */
 bool store_is_damage(enum err_code code);
 
-/* Counts fragments whose files are gone, and has their folder looked at again. With the lock held, or
- * before the store is shared. */
-void store_count_lost(struct store *store, const struct object_id *object, uint64_t count);
-/* "OBJECT-HEX.INDEX", as store_fragment_path writes it. */
-bool store_parse_fragment_name(const char *name, struct object_id *object, uint32_t *index);
-/* Does a file without a row prove itself as this fragment, and is its grant for it? */
-int store_prove_fragment(const struct store *store, const char *path,
-                         const struct object_id *object, uint32_t index, struct fragment_file *file,
-                         struct fragment_info *info, struct err *err) MUST_CHECK;
+/* Counts the fragments that are lost anew, after a transaction that may have changed that. With the
+ * lock held, or before the store is shared. */
+int store_count_lost(struct store *store, struct err *err) MUST_CHECK;
+/* The sums, from the catalogue. With the lock held, or before the store is shared. */
+int store_sum_rows(struct store *store, struct err *err) MUST_CHECK;
 /* The row of a record's file. */
 void store_record_row(struct record_row *row, const struct record *opened,
                       const struct node_id *sponsor, size_t size);
@@ -126,10 +124,7 @@ int store_add_record(struct store *store, const struct record_row *row, const st
 /* May the sponsor bring so much more? ERR_FULL when not. With the lock held. */
 int store_check_share(struct store *store, const struct node_id *sponsor, uint64_t bytes,
                       struct err *err) MUST_CHECK;
-/* Does a file without a row prove itself as the record of its name, in its vault's folder? opened is to
- * be released. */
-int store_prove_record(const struct store *store, const char *path, struct record_row *row,
-                       struct record *opened, struct err *err) MUST_CHECK;
+
 /* All records of the pin's writer. */
 int store_load_attempts(struct store *store, const struct pin *of, struct attempts *attempts,
                         struct err *err) MUST_CHECK;
@@ -149,9 +144,10 @@ int store_doubt_pins(struct store *store, const struct pin *of, bool undo,
  * not needed; makes its rows anew. */
 int store_compact_pins(struct store *store, const struct pin *of, struct err *err) MUST_CHECK;
 int store_rebuild_pins(struct store *store, const struct pin *of, struct err *err) MUST_CHECK;
-/* Before the store is shared: makes the rows of pins agree with their files. */
-int store_reconcile_pins(struct store *store, struct err *err) MUST_CHECK;
-bool store_has_size(const char *path, uint64_t size);
+/* Makes the rows of all pins agree with their files. */
+int store_agree_pins(struct store *store, struct err *err) MUST_CHECK;
+/* At a start: removes what unfinished writes of them left. */
+void store_clear_pin_leftovers(struct store *store);
 /* Makes the folders that are missing, and says so. */
 int store_make_folders(const struct store *store, struct err *err) MUST_CHECK;
 /* What a folder is like now; before its files are looked at. */
@@ -163,6 +159,14 @@ ino_t store_catalogue_inode(const struct store *store);
  * shared. */
 void store_digest_flip(struct store *store, const struct record_id *hash);
 
+/* Makes rows and files agree: of the fragments whose object begins with `first`, with their stripe held;
+ * of all records. */
+int store_agree_fragments(struct store *store, uint8_t first, struct err *err) MUST_CHECK;
+int store_agree_records(struct store *store, struct err *err) MUST_CHECK;
+/* Visits the folder of each vault that has records. */
+int store_each_vault(struct store *store,
+                     int (*visit)(struct store *store, const char *path, struct err *err),
+                     struct err *err) MUST_CHECK;
 /* Before the store is shared: removes leftovers, and makes catalogue and files agree. */
 int store_reconcile(struct store *store, struct err *err) MUST_CHECK;
 

@@ -105,11 +105,13 @@ static int check_valid(struct store *store, const struct pin *pin, struct err *e
 
 /* ---- what is here ---- */
 
+/* What a transaction takes out of the catalogue: settled when it is committed. */
 struct gone {
     uint64_t fragments, bytes;
 };
 
-/* Counts the fragments of a pack that are there in truth. In a transaction. */
+/* Counts the fragments of a pack that are there in truth. A file of another size than its row says is
+ * left for store_look, which finds out what it is. In a transaction. */
 static int count_held(struct store *store, const struct pack_id *pack, const struct pin *pin,
                       struct fragment_info *infos, uint32_t *held, struct gone *gone,
                       struct err *err)
@@ -124,17 +126,14 @@ static int count_held(struct store *store, const struct pack_id *pack, const str
         if (!id_equal(&infos[i].vault, &pin->vault))
             continue;
         store_fragment_path(store, path, &infos[i].object, infos[i].index);
-        bool there = lstat(path, &status) == 0 && S_ISREG(status.st_mode);
-        if (there && (uint64_t)status.st_size == infos[i].file_bytes) {
+        if (lstat(path, &status) == 0 && S_ISREG(status.st_mode) &&
+            (uint64_t)status.st_size == infos[i].file_bytes) {
             (*held)++;
             continue;
         }
-        if (catalogue_remove_fragment(store->catalogue, &infos[i].object, infos[i].index, err) != 0)
+        if (catalogue_lose_fragment(store->catalogue, &infos[i].object, infos[i].index, err) != 0)
             return -1;
-        if (there)
-            store_set_aside(store, path);
-        else
-            store_count_lost(store, &infos[i].object, 1);
+        store->seen[infos[i].object.bytes[0]].known = false;
         gone->fragments++;
         gone->bytes += infos[i].file_bytes;
     }
@@ -164,10 +163,11 @@ static int look(struct store *store, const struct pins *pins, uint32_t *held, bo
         else
             catalogue_rollback(store->catalogue);
     }
-    if (result == 0) {
-        assert(store->fragments >= gone.fragments);
+    if (result == 0 && gone.fragments > 0) {
+        assert(store->fragments >= gone.fragments && store->used_bytes >= gone.bytes);
         store->fragments -= gone.fragments;
         store->used_bytes -= gone.bytes;
+        (void)!store_count_lost(store, NULL);
     }
     pthread_mutex_unlock(&store->lock);
     free(infos);

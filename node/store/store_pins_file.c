@@ -212,10 +212,11 @@ int store_rebuild_pins(struct store *store, const struct pin *of, struct err *er
     return result;
 }
 
-/* ---- at a start ---- */
+/* ---- all of them ---- */
 
-/* Is all of the file as it was written? Who wrote it was proven when its rows were made. */
-static bool is_whole(struct store *store, const struct pin *of)
+/* Is all of the file as it was written, and as long as its rows say? Who wrote it was proven when its
+ * rows were made. */
+static bool is_whole(struct store *store, const struct pin *of, uint64_t expected)
 {
     struct pin_entry entry;
     uint8_t *bytes;
@@ -225,19 +226,24 @@ static bool is_whole(struct store *store, const struct pin *of)
     while (at < size && pin_entry_read(&entry, bytes, size, at))
         at += entry.size;
     free(bytes);
-    return at == size;
+    return at == size && size == expected;
 }
 
 static int agree(struct store *store, const struct pin *of, struct err *err)
 {
-    char path[DURABLE_PATH_MAX];
     uint64_t file, of_vault;
-    store_pins_path(store, path, &of->vault, &of->writer);
-    if (catalogue_pin_bytes(store->catalogue, &of->vault, &of->writer, &file, &of_vault, err) != 0)
-        return -1;
-    if (file > 0 && store_has_size(path, file) && is_whole(store, of))
-        return store_doubt_pins(store, of, true, err); /* it was not written anew */
-    return store_rebuild_pins(store, of, err);
+    pthread_mutex_t *stripe = store_stripe(store, of->vault.bytes);
+    pthread_mutex_lock(stripe);
+    pthread_mutex_lock(&store->lock);
+    int result = catalogue_pin_bytes(store->catalogue, &of->vault, &of->writer, &file, &of_vault,
+                                     err);
+    pthread_mutex_unlock(&store->lock);
+    if (result == 0)
+        result = file > 0 && is_whole(store, of, file)
+                     ? store_doubt_pins(store, of, true, err) /* it was not written anew */
+                     : store_rebuild_pins(store, of, err);
+    pthread_mutex_unlock(stripe);
+    return result;
 }
 
 static int walk_vault(struct store *store, struct pin *of, const char *dir, struct err *err)
@@ -247,7 +253,6 @@ static int walk_vault(struct store *store, struct pin *of, const char *dir, stru
     DIR *folder = opendir(dir);
     if (folder == NULL)
         return errno == ENOENT || errno == ENOTDIR ? 0 : err_errno(err, "opening %s", dir);
-    durable_clear_leftovers(dir, NULL);
     while (result == 0 && (entry = readdir(folder)) != NULL)
         if (hex_decode(of->writer.bytes, WRITER_ID_SIZE, entry->d_name) == 0)
             result = agree(store, of, err);
@@ -261,19 +266,20 @@ static int check_rows(struct store *store, struct err *err)
     struct pin of = {.number = 0};
     char path[DURABLE_PATH_MAX];
     bool found = true;
-    while (found) {
-        if (catalogue_next_pin_file(store->catalogue, &of.vault, &of.writer, &found, err) != 0)
-            return -1;
+    int result = 0;
+    while (found && result == 0) {
         struct stat status;
+        pthread_mutex_lock(&store->lock);
+        result = catalogue_next_pin_file(store->catalogue, &of.vault, &of.writer, &found, err);
+        pthread_mutex_unlock(&store->lock);
         store_pins_path(store, path, &of.vault, &of.writer);
-        if (found && lstat(path, &status) != 0 && errno == ENOENT &&
-            store_rebuild_pins(store, &of, err) != 0)
-            return -1;
+        if (result == 0 && found && lstat(path, &status) != 0 && errno == ENOENT)
+            result = agree(store, &of, err);
     }
-    return 0;
+    return result;
 }
 
-int store_reconcile_pins(struct store *store, struct err *err)
+int store_agree_pins(struct store *store, struct err *err)
 {
     char pins[DURABLE_PATH_MAX], path[DURABLE_PATH_MAX];
     struct pin of = {.number = 0};
@@ -292,4 +298,21 @@ int store_reconcile_pins(struct store *store, struct err *err)
     if (folder != NULL)
         closedir(folder);
     return result;
+}
+
+void store_clear_pin_leftovers(struct store *store)
+{
+    char pins[DURABLE_PATH_MAX], path[DURABLE_PATH_MAX];
+    struct vault_id vault;
+    struct dirent *entry;
+    snprintf(pins, sizeof(pins), "%s/pins", store->dir);
+    DIR *folder = opendir(pins);
+    while (folder != NULL && (entry = readdir(folder)) != NULL) {
+        int length = snprintf(path, sizeof(path), "%s/%s", pins, entry->d_name);
+        if (hex_decode(vault.bytes, ID_SIZE, entry->d_name) == 0 && length > 0 &&
+            (size_t)length < sizeof(path))
+            durable_clear_leftovers(path, NULL);
+    }
+    if (folder != NULL)
+        closedir(folder);
 }

@@ -55,7 +55,8 @@ int trailer_decode(struct trailer *trailer, const uint8_t *bytes, size_t size, s
     read_bytes(&r, trailer->pin.writer.bytes, WRITER_ID_SIZE);
     trailer->pin.number = read_u64(&r);
     read_bytes(&r, trailer->pin.attempt.bytes, ATTEMPT_SIZE);
-    if (r.failed || trailer->holders.count > HOLDERS_MAX || trailer->grant_size > GRANT_BYTES_MAX)
+    if (r.failed || trailer->holders.count > HOLDERS_MAX || trailer->grant_size > GRANT_BYTES_MAX ||
+        trailer->pin.number > RECORD_NUMBER_MAX)
         return err_set(err, ERR_FORMAT, "the trailer is malformed");
     trailer->grant = read_view(&r, trailer->grant_size);
     read_bytes(&r, trailer->holders.node, (size_t)trailer->holders.count * ID_SIZE);

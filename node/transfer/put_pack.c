@@ -10,7 +10,7 @@
 #include "coding/base/bytes.h"
 #include "coding/fragment_set.h"
 #include "node/base/log.h"
-#include "node/store/holders.h"
+#include "node/base/holders.h"
 #include "node/transfer/send.h"
 #include "node/transfer/tell_holders.h"
 #include "node/trust/grant.h"

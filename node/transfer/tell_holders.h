@@ -6,7 +6,7 @@
 #define ECBAK_NODE_TRANSFER_TELL_HOLDERS_H
 
 #include "node/peers/nodes.h"
-#include "node/store/holders.h"
+#include "node/base/holders.h"
 
 void tell_holders(struct nodes *nodes, const struct object_id *object,
                   const struct holders *holders);

@@ -8,6 +8,7 @@
 
 #include "coding/base/alloc.h"
 #include "node/common/wire.h"
+#include "node/trust/record.h"
 #include "node/trust/writer_cert_internal.h"
 
 #define CONTEXT         "ecbak pin 2"
@@ -30,7 +31,7 @@ int pin_from_wire(struct pin *pin, const Ecbak__Pin *message, struct err *err)
         !wire_take(pin->writer.bytes, WRITER_ID_SIZE, message->writer) ||
         !wire_take(pin->attempt.bytes, ATTEMPT_SIZE, message->attempt))
         return err_set(err, ERR_FORMAT, "a pin without vault, writer and attempt");
-    if (message->number > INT64_MAX)
+    if (message->number > RECORD_NUMBER_MAX)
         return err_set(err, ERR_FORMAT, "a pin for record %llu: no writer comes so far",
                        (unsigned long long)message->number);
     pin->number = message->number;
@@ -44,7 +45,7 @@ int pins_seal(const struct pins *pins, const struct signer *signer, uint8_t **by
     Ecbak__Signed envelope;
     Ecbak__SignedPin whole = ECBAK__SIGNED_PIN__INIT;
     Ecbak__PinnedPacks body = ECBAK__PINNED_PACKS__INIT;
-    assert(pins->count >= 1 && pins->count <= PIN_PACKS_MAX && pins->pin.number <= INT64_MAX);
+    assert(pins->count >= 1 && pins->count <= PIN_PACKS_MAX && pins->pin.number <= RECORD_NUMBER_MAX);
     whole.writer_certificate = signer_certificate(signer, err);
     if (whole.writer_certificate == NULL)
         return -1;
@@ -72,7 +73,7 @@ static int take(struct pins *pins, const Ecbak__PinnedPacks *body, struct err *e
         !wire_take(pin->vault.bytes, ID_SIZE, body->vault) ||
         !wire_take(pin->writer.bytes, WRITER_ID_SIZE, body->writer) ||
         !wire_take(pin->attempt.bytes, ATTEMPT_SIZE, body->attempt) || pin->number == 0 ||
-        pin->number > INT64_MAX || body->packs.len % ID_SIZE != 0 || pins->count == 0 ||
+        pin->number > RECORD_NUMBER_MAX || body->packs.len % ID_SIZE != 0 || pins->count == 0 ||
         pins->count > PIN_PACKS_MAX)
         return err_set(err, ERR_FORMAT, "the pin is malformed");
     pins->packs = alloc_copy(body->packs.data, body->packs.len);

@@ -67,7 +67,7 @@ int record_seal(const struct record *r, const struct signer *signer, uint8_t **b
     Ecbak__Signed envelope;
     Ecbak__SignedRecord whole = ECBAK__SIGNED_RECORD__INIT;
     Ecbak__Record body = ECBAK__RECORD__INIT;
-    assert(r->number > r->previous_number && r->number <= INT64_MAX);
+    assert(r->number > r->previous_number);
     assert(is_zero(&r->previous) == (r->previous_number == 0));
     if (check_limits(r, err) != 0)
         return -1;
@@ -151,7 +151,7 @@ static int record_take(struct record *r, const Ecbak__Record *body, struct err *
         !wire_take(r->vault.bytes, sizeof(r->vault), body->vault) ||
         !wire_take(r->writer.bytes, sizeof(r->writer), body->writer) ||
         !wire_take(r->attempt.bytes, sizeof(r->attempt), body->attempt) ||
-        r->number > INT64_MAX || r->number <= r->previous_number ||
+        r->number > RECORD_NUMBER_MAX || r->number <= r->previous_number ||
         (first ? body->previous.len != 0
                : !wire_take(r->previous.bytes, sizeof(r->previous), body->previous) ||
                      is_zero(&r->previous)))
@@ -195,7 +195,7 @@ static int closed_take(struct record *r, const Ecbak__WriterClosed *body, uint8_
         return -1;
     if (!wire_take(r->cluster.bytes, sizeof(r->cluster), body->cluster) ||
         !wire_take(vault_key, 32, body->vault_key) ||
-        !wire_take(r->writer.bytes, sizeof(r->writer), body->writer) || body->number > INT64_MAX ||
+        !wire_take(r->writer.bytes, sizeof(r->writer), body->writer) || body->number > RECORD_NUMBER_MAX ||
         (body->number == 0 ? body->hash.len != 0
                            : !wire_take(r->previous.bytes, sizeof(r->previous), body->hash) ||
                                  is_zero(&r->previous)))

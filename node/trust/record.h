@@ -6,7 +6,7 @@
  * into the cluster countersigns it; its id is the hash of what the writer signed, so that is the same
  * whoever brings it.
  *
- *   Limits   RECORD_BYTES_MAX, encoded with all that goes along; the others below
+ *   Limits   RECORD_BYTES_MAX, encoded with all that goes along; RECORD_NUMBER_MAX; the others below
  *   Errors   those of writer_cert.h
  *   Memory   *_seal functions return malloc'd bytes, the caller's to free; what *_open fills points
  *            into nothing of the caller's: record_release
@@ -28,6 +28,9 @@
 #define RECORD_HEADS_MAX  512
 #define RECORD_VOIDS_MAX  256
 #define RECORD_BYTES_MAX  (320 * 1024)
+/* The largest number of a record, and so of a pin and a receipt: what a column of SQLite holds. A store
+ * a second reaches it in 292 billion years, so a larger one is none that a writer came to. */
+#define RECORD_NUMBER_MAX ((uint64_t)INT64_MAX)
 
 /* Append only. Who keeps and carries records checks who signed them, and takes kinds that it does not
  * know: members of several versions must end up with the same set. Readers check the kind. */
@@ -49,7 +52,7 @@ struct record {
     struct cluster_id cluster;
     struct vault_id vault;
     struct writer_id writer;
-    uint64_t number; /* at most INT64_MAX */
+    uint64_t number;
     struct attempt_id attempt;
     struct record_id previous; /* zeros for the writer's first */
     uint64_t previous_number;  /* 0 for the writer's first */
