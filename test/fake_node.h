@@ -39,7 +39,7 @@ static struct {
     uint64_t puts, gets;      /* packs sent, packs fetched */
     uint64_t fail_puts_after; /* 0: never; else puts beyond so many fail */
     bool fail_record;
-    bool refuse_record; /* only this node keeps records */
+    bool refuse_record;          /* only this node keeps records */
     void (*before_answer)(void); /* NULL: nothing happens before client_next answers */
     bool damage;                 /* what is missing is so because it is damaged */
     uint64_t biggest_pack;

@@ -7,8 +7,8 @@
 #include <sodium.h>
 
 #include "node/common/wire.h"
-#include "node/trust/envelope.h"
 #include "node/trust/cert.h"
+#include "node/trust/envelope.h"
 #include "node/trust/grant.h"
 #include "node/trust/pin.h"
 #include "node/trust/receipt.h"

@@ -112,7 +112,8 @@ static void an_answer_about_another_pack_is_not_believed(void **state)
     uint8_t *cert_bytes;
     crypto_sign_seed_keypair(public_key, vault_secret, vault_seed);
     crypto_sign_seed_keypair(cert.writer_key, writer_secret, writer_seed);
-    assert_int_equal(writer_cert_seal(&cert, vault_secret, &cert_bytes, &signer.cert_size, &err), 0);
+    assert_int_equal(writer_cert_seal(&cert, vault_secret, &cert_bytes, &signer.cert_size, &err),
+                     0);
     signer.cert = cert_bytes;
     const struct pin_as as = {&cluster, &pin, &signer};
     struct pack_id packs[2] = {{{1}}, {{2}}};

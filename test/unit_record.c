@@ -105,7 +105,10 @@ static int open_any(enum kind kind, const uint8_t *bytes, size_t size, struct er
 static void the_bytes_of_these_statements_are_settled(void **state)
 {
     (void)state;
-    static const char *const digests[KINDS] = {"8a8a082e607cba0ede64b2c7275e0555a08577eee9d7d95f4631307397eb2684", "7de77e9b5e4315a69054d3376601b6760867266825c98ec3735f40c7c20172de", "78a86b44952291af007653f2961762c66057a174c004581564c7e83dcb32cdc7"};
+    static const char *const digests[KINDS] = {
+        "8a8a082e607cba0ede64b2c7275e0555a08577eee9d7d95f4631307397eb2684",
+        "7de77e9b5e4315a69054d3376601b6760867266825c98ec3735f40c7c20172de",
+        "78a86b44952291af007653f2961762c66057a174c004581564c7e83dcb32cdc7"};
     for (enum kind kind = RECORD; kind < KINDS; kind++) {
         uint8_t *bytes;
         size_t size;
@@ -250,8 +253,8 @@ static void a_record_is_the_same_whoever_brings_it(void **state)
     size_t size, again_size;
     sample_seal_record(&r, &sample_sponsor, &bytes, &size, &first);
     assert_int_equal(record_countersign(bytes, size, &node, &again, &again_size, NULL), 0);
-    assert_int_equal(
-        record_open_held(&second, &sponsor, again, again_size, sample_authority, NULL), 0);
+    assert_int_equal(record_open_held(&second, &sponsor, again, again_size, sample_authority, NULL),
+                     0);
     assert_memory_equal(sponsor.bytes, sample_other_sponsor.keys.node.bytes, ID_SIZE);
     assert_memory_equal(first.hash.bytes, second.hash.bytes, ID_SIZE);
     record_release(&first);

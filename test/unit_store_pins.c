@@ -54,8 +54,8 @@ static bool has_pin(struct store *store, const struct sample *s, uint64_t number
 {
     struct pin pin = pin_for(number);
     bool has;
-    assert_int_equal(
-        catalogue_has_pin(store->catalogue, &s->set.object.pack_id, &pin, &has, NULL), 0);
+    assert_int_equal(catalogue_has_pin(store->catalogue, &s->set.object.pack_id, &pin, &has, NULL),
+                     0);
     return has;
 }
 
@@ -304,8 +304,7 @@ static void a_store_that_was_given_up_pins_no_more(void **state)
     put(store, &small, 0);
     pin_small(store, 5);
     put_record(store, 6, 0, &none, voids, 1);
-    assert_int_equal(
-        sample_put_pins(store, &small.set.object.pack_id, 1, &pin, &held, &err), -1);
+    assert_int_equal(sample_put_pins(store, &small.set.object.pack_id, 1, &pin, &held, &err), -1);
     assert_int_equal(err.code, ERR_DENIED);
     /* But if its record is there after all, it counts. */
     put_record(store, 5, 0, &none, NULL, 0);
@@ -334,8 +333,7 @@ static void a_flood_of_pins_is_bounded_and_others_still_pin(void **state)
     store = open_with_share(64 * MIB, 1);
     assert_true(file_size() > 64 * MIB / 100);
     pin = pin_for(number + 1);
-    assert_int_equal(
-        sample_put_pins(store, &small.set.object.pack_id, 1, &pin, &held, &err), -1);
+    assert_int_equal(sample_put_pins(store, &small.set.object.pack_id, 1, &pin, &held, &err), -1);
     assert_non_null(strstr(err.text, "sponsor_share"));
     assert_int_equal(sample_put_pins_by(store, &small.set.object.pack_id, 1, &pin,
                                         &sample_other_sponsor, &held, &err),

@@ -59,8 +59,7 @@ static int put_one(struct store *store, uint64_t number, const struct sample_mem
     uint8_t *bytes;
     size_t size;
     sample_seal_record(&r, sponsor, &bytes, &size, &opened);
-    int result =
-        store_put_record(store, bytes, size, &opened, &sponsor->keys.node, err);
+    int result = store_put_record(store, bytes, size, &opened, &sponsor->keys.node, err);
     *hash = opened.hash;
     record_release(&opened);
     free(bytes);
@@ -154,12 +153,12 @@ static void a_closed_writer_says_nothing_new(void **state)
         assert_int_equal(store_get_record(store, &hashes[7], &bytes, &size, &err), 0);
         free(bytes);
         pin.number = 6;
-        assert_int_equal(
-            sample_put_pins(store, &small.set.object.pack_id, 1, &pin, &held, &err), -1);
+        assert_int_equal(sample_put_pins(store, &small.set.object.pack_id, 1, &pin, &held, &err),
+                         -1);
         assert_int_equal(err.code, ERR_DENIED);
         pin.number = 4;
-        assert_int_equal(
-            sample_put_pins(store, &small.set.object.pack_id, 1, &pin, &held, &err), 0);
+        assert_int_equal(sample_put_pins(store, &small.set.object.pack_id, 1, &pin, &held, &err),
+                         0);
         store_close(&store);
         store = open_with(16 * MIB);
     }

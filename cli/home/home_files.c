@@ -202,7 +202,8 @@ int sequence_write(const char *dir, const struct sequence *sequence, struct err 
 {
     uint8_t content[SEQUENCE_MAX];
     struct writer w;
-    assert(sequence->reserved >= sequence->saved && sequence->attempt_count <= RECORD_VOIDS_MAX + 1);
+    assert(sequence->reserved >= sequence->saved &&
+           sequence->attempt_count <= RECORD_VOIDS_MAX + 1);
     writer_init(&w, content, sizeof(content));
     write_u64(&w, sequence->reserved);
     write_u64(&w, sequence->saved);
@@ -226,8 +227,8 @@ int sequence_read(const char *dir, struct sequence *sequence, struct err *err)
     sequence->saved = read_u64(&r);
     read_bytes(&r, sequence->last.bytes, ID_SIZE);
     int result = 0;
-    if (r.failed || r.left % ATTEMPT_SIZE != 0 ||
-        r.left / ATTEMPT_SIZE > RECORD_VOIDS_MAX + 1 || sequence->reserved < sequence->saved) {
+    if (r.failed || r.left % ATTEMPT_SIZE != 0 || r.left / ATTEMPT_SIZE > RECORD_VOIDS_MAX + 1 ||
+        sequence->reserved < sequence->saved) {
         result = err_set(err, ERR_FORMAT, "%s/sequence is malformed", dir);
     } else {
         sequence->attempt_count = r.left / ATTEMPT_SIZE;

@@ -53,7 +53,7 @@ struct snapshot_list {
     struct finding *findings;
     size_t finding_count;
     struct own_record newest; /* of this machine's writer */
-    struct heads heads;       /* the newest record of each writer, of these and of any seen before */
+    struct heads heads; /* the newest record of each writer, of these and of any seen before */
     uint32_t nodes_asked, nodes_answered;
 };
 

@@ -170,8 +170,7 @@ int publish_snapshot(struct store_run *run, struct err *err)
             &(struct signer){vault->writer_secret, vault->writer_cert, vault->writer_cert_size},
             &bytes, &size, &run->result->snapshot, err);
     if (result == 0)
-        result =
-            vault_save_record(vault, record.number, bytes, size, &run->result->snapshot, err);
+        result = vault_save_record(vault, record.number, bytes, size, &run->result->snapshot, err);
     if (result == 0 && send_record(run, bytes, size, err) != 0)
         result = err_context(err, "the snapshot is stored but not yet published; the next store "
                                   "does that");

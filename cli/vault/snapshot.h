@@ -40,8 +40,9 @@ struct snapshot {
     size_t index_pack_count;
     struct pack_id *replaced; /* index packs of earlier snapshots: all that they say is in those */
     size_t replaced_count;
-    struct pack_id *relied; /* not sealed: all index packs that its record relies on, those included */
-    size_t relied_count;    /* that it added; snapshot_seal does not read it */
+    struct pack_id
+        *relied;         /* not sealed: all index packs that its record relies on, those included */
+    size_t relied_count; /* that it added; snapshot_seal does not read it */
     uint64_t files, bytes; /* totals, for lists */
     uint64_t bytes_new;
 };

@@ -186,8 +186,7 @@ struct record_kept {
     char why[256];   /* what one of these said */
 };
 int client_put_record(struct client *client, const uint8_t *record, size_t size,
-                      uint32_t others_wanted, struct record_kept *kept,
-                      struct err *err) MUST_CHECK;
+                      uint32_t others_wanted, struct record_kept *kept, struct err *err) MUST_CHECK;
 
 struct record_list {
     uint8_t **records; /* SignedRecord bytes, unchecked */

@@ -67,8 +67,7 @@ static int pin_batch(struct client *client, const struct pin_as *as, const struc
             result = err_set(err, ERR_FORMAT, "the node's answer about packs makes no sense");
         if (call != NULL)
             client_call_end(call);
-        again =
-            repair && sent_bytes(held, pins->count) > before && is_curable(held, pins->count);
+        again = repair && sent_bytes(held, pins->count) > before && is_curable(held, pins->count);
     }
     free(bytes);
     return result;

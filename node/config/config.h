@@ -38,7 +38,7 @@ struct config {
     char client_endpoint[256]; /* ipc://... */
     uint64_t capacity_bytes;
     uint32_t sponsor_share; /* percent */
-    char profile[8]; /* lan wan local */
+    char profile[8];        /* lan wan local */
     uint32_t client_jobs, peer_jobs;
     uint32_t members_max;
     uint32_t connections_max;

@@ -58,8 +58,7 @@ void pin_file_head(uint8_t head[PIN_FILE_HEAD], const struct vault_id *vault,
                    const struct writer_id *writer, uint64_t base);
 /* bytes: at least PIN_FILE_HEAD of the file's. */
 int pin_file_check_head(const uint8_t *bytes, size_t size, const struct vault_id *vault,
-                        const struct writer_id *writer, uint64_t *base,
-                        struct err *err) MUST_CHECK;
+                        const struct writer_id *writer, uint64_t *base, struct err *err) MUST_CHECK;
 /* The entry at this offset; false: there is none that is whole. */
 bool pin_entry_read(struct pin_entry *entry, const uint8_t *bytes, size_t size, size_t at);
 /* Where the next entry is, if the one at this offset is damaged in itself; 0: what follows is the rest

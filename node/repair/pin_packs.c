@@ -5,6 +5,7 @@
 
 #include "coding/base/alloc.h"
 #include "coding/rs.h"
+#include "node/base/holders.h"
 #include "node/base/log.h"
 #include "node/common/clock.h"
 #include "node/common/wire.h"
@@ -12,7 +13,6 @@
 #include "node/peers/round.h"
 #include "node/placement/matching.h"
 #include "node/repair/repair.h"
-#include "node/base/holders.h"
 #include "node/transfer/locate.h"
 
 /* Repairing gives up for a request after so many failures in a row: the reason is the cluster's. */

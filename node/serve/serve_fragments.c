@@ -3,10 +3,10 @@
 
 #include "coding/base/alloc.h"
 #include "coding/fragment.h"
+#include "node/base/holders.h"
 #include "node/common/wire.h"
 #include "node/peers/ask.h"
 #include "node/serve/serve_peer_internal.h"
-#include "node/base/holders.h"
 #include "node/trust/receipt.h"
 
 /* An answer must stay under TRANSPORT_HEADER_MAX whatever is asked. */

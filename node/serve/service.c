@@ -208,12 +208,11 @@ int service_new(struct service **service, const struct config *config,
     s->config = config;
     s->cert = credentials->cert;
     s->left_fd = -1;
-    s->peers.local =
-        (struct local){.store = store,
-                       .keys = credentials->keys,
-                       .cert = credentials->cert,
-                       .authority_public = credentials->authority_public,
-                       .counters = &s->counters};
+    s->peers.local = (struct local){.store = store,
+                                    .keys = credentials->keys,
+                                    .cert = credentials->cert,
+                                    .authority_public = credentials->authority_public,
+                                    .counters = &s->counters};
     allowance_new(&s->peers.local.allowance, LOCAL_RECORDS_AT_ONCE, LOCAL_RECORDS_AN_HOUR);
     cluster_id(&s->peers.local.cluster, credentials->authority_public);
     health_new(&s->peers.health);

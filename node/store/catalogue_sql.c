@@ -18,7 +18,7 @@
 #define CHARGE  "max(file_bytes, 4096)"
 
 #define IS_SHORT_ID(column) "typeof(" column ") = 'blob' AND length(" column ") = 16"
-#define IS_ID(COLUMN) "typeof(" COLUMN ") = 'blob' AND length(" COLUMN ") = 32"
+#define IS_ID(COLUMN)       "typeof(" COLUMN ") = 'blob' AND length(" COLUMN ") = 32"
 
 _Static_assert(ID_SIZE == 32 && WRITER_ID_SIZE == 16, "the lengths that stand in the queries");
 
@@ -40,25 +40,38 @@ static const char *const queries[SQL_QUERIES] = {
     [SQL_REMOVE_MALFORMED_FRAGMENTS] =
         "DELETE FROM fragment WHERE NOT (" IS_ID("object") " AND " IS_ID("pack") " AND " IS_ID(
             "vault") " AND " IS_ID("sponsor") " AND typeof(idx) = 'integer'"
-                     " AND typeof(data) = 'integer'"
-                     " AND typeof(parity) = 'integer' AND typeof(pack_bytes) = 'integer'"
-                     " AND typeof(file_bytes) = 'integer' AND file_bytes BETWEEN 1 AND ?1"
-                     " AND data BETWEEN 1 AND ?2 AND parity BETWEEN 0 AND ?2 - data"
-                     " AND idx BETWEEN 0 AND data + parity - 1 AND typeof(holders) = 'blob'"
-                     " AND length(holders) % 32 = 0 AND length(holders) <= 32 * ?2)",
+                                              " AND typeof(data) = 'integer'"
+                                              " AND typeof(parity) = 'integer' AND "
+                                              "typeof(pack_bytes) = 'integer'"
+                                              " AND typeof(file_bytes) = 'integer' AND file_bytes "
+                                              "BETWEEN 1 AND ?1"
+                                              " AND data BETWEEN 1 AND ?2 AND parity BETWEEN 0 AND "
+                                              "?2 - data"
+                                              " AND idx BETWEEN 0 AND data + parity - 1 AND "
+                                              "typeof(holders) = 'blob'"
+                                              " AND length(holders) % 32 = 0 AND length(holders) "
+                                              "<= 32 * ?2)",
     [SQL_REMOVE_MALFORMED_RECORDS] =
-        "DELETE FROM record WHERE NOT (" IS_ID("hash") " AND " IS_ID("vault") " AND " IS_SHORT_ID(
-            "writer") " AND " IS_SHORT_ID("attempt") " AND " IS_ID("previous") " AND " IS_ID(
-            "sponsor") " AND typeof(file_bytes) = 'integer' AND file_bytes BETWEEN 1 AND ?1"
-                       " AND typeof(kind) = 'integer' AND typeof(number) = 'integer'"
-                       " AND number >= 0 AND ?2 > 0)",
+        "DELETE FROM record WHERE NOT (" IS_ID("hash") " AND " IS_ID("vault") " AND " IS_SHORT_ID("writer") " AND " IS_SHORT_ID(
+            "attempt") " AND " IS_ID("previous") " AND " IS_ID("sponsor") " AND typeof(file_bytes) "
+                                                                          "= 'integer' AND "
+                                                                          "file_bytes BETWEEN 1 "
+                                                                          "AND ?1"
+                                                                          " AND typeof(kind) = "
+                                                                          "'integer' AND "
+                                                                          "typeof(number) = "
+                                                                          "'integer'"
+                                                                          " AND number >= 0 AND ?2 "
+                                                                          "> 0)",
     [SQL_REMOVE_MALFORMED_PINS] =
         "DELETE FROM pin WHERE NOT (" IS_ID("pack") " AND " IS_ID("vault") " AND " IS_SHORT_ID(
             "writer") " AND " IS_SHORT_ID("attempt") " AND typeof(number) = 'integer'"
-                      " AND number >= 0 AND typeof(kept) = 'integer' AND ?1 > 0 AND ?2 > 0)",
+                                                     " AND number >= 0 AND typeof(kept) = "
+                                                     "'integer' AND ?1 > 0 AND ?2 > 0)",
     [SQL_REMOVE_MALFORMED_PIN_FILES] =
-        "DELETE FROM pin_file WHERE NOT (" IS_ID("vault") " AND " IS_SHORT_ID("writer") " AND " IS_ID(
-            "sponsor") " AND typeof(bytes) = 'integer' AND bytes BETWEEN 1 AND ?1 AND ?2 > 0)",
+        "DELETE FROM pin_file WHERE NOT (" IS_ID("vault") " AND " IS_SHORT_ID(
+            "writer") " AND " IS_ID("sponsor") " AND typeof(bytes) = 'integer' AND bytes BETWEEN 1 "
+                                               "AND ?1 AND ?2 > 0)",
     [SQL_FORGET_PIN_FILES] = "DELETE FROM pin_file",
     [SQL_FIND_PACK] = "SELECT " INFO_COLUMNS " FROM fragment WHERE pack = ?1"
                       " ORDER BY object, idx LIMIT ?2",

@@ -8,8 +8,8 @@
 #include "node/common/clock.h"
 #include "node/store/catalogue.h"
 #include "node/trust/grant.h"
-#include "node/trust/record.h"
 #include "node/trust/pin.h"
+#include "node/trust/record.h"
 #include "node/trust/writer_cert.h"
 
 int local_put_fragment(const struct local *local, const struct fragment_to_put *put,

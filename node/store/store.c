@@ -17,8 +17,8 @@
 #include "coding/base/alloc.h"
 #include "coding/base/bytes.h"
 #include "node/base/log.h"
-#include "node/common/clock.h"
 #include "node/base/sentinel.h"
+#include "node/common/clock.h"
 #include "node/store/store_internal.h"
 #include "node/trust/cert.h"
 

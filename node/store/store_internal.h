@@ -52,8 +52,8 @@ struct store {
     uint64_t epoch;
     uint64_t capacity_bytes;
     uint64_t share_bytes; /* of it, for what one sponsor brought */
-    int sentinel; /* open and locked */
-    dev_t device; /* of the sentinel */
+    int sentinel;         /* open and locked */
+    dev_t device;         /* of the sentinel */
     ino_t inode;
     _Atomic int64_t under_way_ms[STORE_UNDER_WAY]; /* calls: since when; 0: a free place */
     pthread_mutex_t state_lock;                    /* never held while a disk is waited for */

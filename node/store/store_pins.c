@@ -37,7 +37,7 @@ void store_pins_path(const struct store *store, char path[DURABLE_PATH_MAX],
 /* ---- what a writer's records say ---- */
 
 int store_load_attempts(struct store *store, const struct pin *of, struct attempts *attempts,
-                         struct err *err)
+                        struct err *err)
 {
     struct record_row *rows = alloc_zero(PAGE_ROWS, sizeof(*rows)), last;
     struct attempt_link *links = NULL;
@@ -64,7 +64,7 @@ int store_load_attempts(struct store *store, const struct pin *of, struct attemp
 
 /* Given up, and no record came from it after all. */
 int store_is_given_up(struct store *store, const struct pin *pin, const struct attempts *attempts,
-                       bool *given_up, struct err *err)
+                      bool *given_up, struct err *err)
 {
     pthread_mutex_lock(&store->lock);
     int result = catalogue_is_void(store->catalogue, &pin->vault, &pin->writer, &pin->attempt,
@@ -80,8 +80,8 @@ static int check_valid(struct store *store, const struct pin *pin, struct err *e
     struct attempts attempts;
     bool closed = false, given_up = false;
     pthread_mutex_lock(&store->lock);
-    int result = catalogue_closed(store->catalogue, &pin->vault, &pin->writer, &closed, &closed_at,
-                                  err);
+    int result =
+        catalogue_closed(store->catalogue, &pin->vault, &pin->writer, &closed, &closed_at, err);
     if (result == 0)
         result = catalogue_is_void(store->catalogue, &pin->vault, &pin->writer, &pin->attempt,
                                    &given_up, err);
@@ -154,8 +154,8 @@ static int look(struct store *store, const struct pins *pins, uint32_t *held, bo
             bool has = true;
             result = count_held(store, &pins->packs[i], &pins->pin, infos, &held[i], &gone, err);
             if (result == 0 && held[i] > 0)
-                result = catalogue_has_pin(store->catalogue, &pins->packs[i], &pins->pin, &has,
-                                           err);
+                result =
+                    catalogue_has_pin(store->catalogue, &pins->packs[i], &pins->pin, &has, err);
             *adds = *adds || !has;
         }
         if (result == 0)
@@ -210,8 +210,8 @@ static int add_rows(struct store *store, const struct pins *pins, const struct n
     if (result == 0) {
         for (size_t i = 0; i < pins->count && result == 0; i++)
             if (held[i] > 0)
-                result = catalogue_pin(store->catalogue, &pins->packs[i], pin, PIN_IN_FILE, &added,
-                                       err);
+                result =
+                    catalogue_pin(store->catalogue, &pins->packs[i], pin, PIN_IN_FILE, &added, err);
         if (result == 0)
             result = catalogue_add_pin_bytes(store->catalogue, &pin->vault, &pin->writer, sponsor,
                                              bytes, err);
@@ -240,8 +240,8 @@ static int agree(struct store *store, const struct pin *pin, uint64_t *file, str
     if (store_rebuild_pins(store, pin, err) != 0)
         return -1;
     pthread_mutex_lock(&store->lock);
-    int result = catalogue_pin_bytes(store->catalogue, &pin->vault, &pin->writer, file, &of_vault,
-                                     err);
+    int result =
+        catalogue_pin_bytes(store->catalogue, &pin->vault, &pin->writer, file, &of_vault, err);
     pthread_mutex_unlock(&store->lock);
     return result;
 }
@@ -252,11 +252,11 @@ static bool has_doubled(const char *path, const struct pin *of)
     struct stat status;
     uint64_t base = 0;
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-    bool doubled = fd >= 0 && pread(fd, head, sizeof(head), 0) == (ssize_t)sizeof(head) &&
-                   pin_file_check_head(head, sizeof(head), &of->vault, &of->writer, &base, NULL) ==
-                       0 &&
-                   fstat(fd, &status) == 0 && (uint64_t)status.st_size > COMPACT_MIN &&
-                   (uint64_t)status.st_size / 2 > base;
+    bool doubled =
+        fd >= 0 && pread(fd, head, sizeof(head), 0) == (ssize_t)sizeof(head) &&
+        pin_file_check_head(head, sizeof(head), &of->vault, &of->writer, &base, NULL) == 0 &&
+        fstat(fd, &status) == 0 && (uint64_t)status.st_size > COMPACT_MIN &&
+        (uint64_t)status.st_size / 2 > base;
     if (fd >= 0)
         close(fd);
     return doubled;

@@ -76,10 +76,11 @@ int store_doubt_pins(struct store *store, const struct pin *of, bool undo, struc
     pthread_mutex_lock(&store->lock);
     int result = catalogue_begin(store->catalogue, false, err);
     if (result == 0)
-        result = store_end_change(store,
-                     undo ? catalogue_undoubt_pins(store->catalogue, &of->vault, &of->writer, err)
-                          : catalogue_doubt_pins(store->catalogue, &of->vault, &of->writer, err),
-                     err);
+        result = store_end_change(
+            store,
+            undo ? catalogue_undoubt_pins(store->catalogue, &of->vault, &of->writer, err)
+                 : catalogue_doubt_pins(store->catalogue, &of->vault, &of->writer, err),
+            err);
     pthread_mutex_unlock(&store->lock);
     return result;
 }
@@ -93,7 +94,8 @@ static int settle(struct store *store, const struct pin *of, const struct pin_re
     int result = catalogue_begin(store->catalogue, false, err);
     if (result == 0) {
         result = catalogue_forget_doubted(store->catalogue, &of->vault, &of->writer, err);
-        result = store_end_change(store, result == 0 ? store_charge_pins(store, of, to, err) : -1, err);
+        result =
+            store_end_change(store, result == 0 ? store_charge_pins(store, of, to, err) : -1, err);
     }
     if (result == 0)
         store->used_bytes -= before - now;

@@ -40,7 +40,7 @@ int store_read_pins(struct store *store, const struct pin *of, uint8_t **bytes, 
 }
 
 int store_charge_pins(struct store *store, const struct pin *of, const struct pin_rewrite *has,
-                  struct err *err)
+                      struct err *err)
 {
     if (catalogue_remove_pin_bytes(store->catalogue, &of->vault, &of->writer, err) != 0)
         return -1;
@@ -50,7 +50,6 @@ int store_charge_pins(struct store *store, const struct pin *of, const struct pi
             return -1;
     return 0;
 }
-
 
 /* ---- making the rows anew ---- */
 
@@ -129,8 +128,7 @@ static int file_is_gone(struct store *store, const struct pin *of, uint64_t befo
     if (result == 0) {
         result = catalogue_unkeep_pins(store->catalogue, &of->vault, &of->writer, err);
         if (result == 0)
-            result =
-                catalogue_remove_pin_bytes(store->catalogue, &of->vault, &of->writer, err);
+            result = catalogue_remove_pin_bytes(store->catalogue, &of->vault, &of->writer, err);
         result = store_end_change(store, result, err);
     }
     if (result == 0 && store->used_bytes >= before)
@@ -182,8 +180,8 @@ int store_rebuild_pins(struct store *store, const struct pin *of, struct err *er
     size_t size;
     bool whole = true, torn = true;
     pthread_mutex_lock(&store->lock);
-    int result = catalogue_pin_bytes(store->catalogue, &of->vault, &of->writer, &before, &of_vault,
-                                     err);
+    int result =
+        catalogue_pin_bytes(store->catalogue, &of->vault, &of->writer, &before, &of_vault, err);
     pthread_mutex_unlock(&store->lock);
     if (result != 0)
         return -1;
@@ -200,7 +198,8 @@ int store_rebuild_pins(struct store *store, const struct pin *of, struct err *er
             result = catalogue_forget_doubted(store->catalogue, &of->vault, &of->writer, err);
         if (result == 0)
             result = index_file(store, of, bytes, size, &has, &whole, &torn, err);
-        result = store_end_change(store, result == 0 ? store_charge_pins(store, of, &has, err) : -1, err);
+        result = store_end_change(store, result == 0 ? store_charge_pins(store, of, &has, err) : -1,
+                                  err);
     }
     if (result == 0)
         store->used_bytes += pin_rewrite_bytes(&has) - before;
@@ -235,8 +234,8 @@ static int agree(struct store *store, const struct pin *of, struct err *err)
     pthread_mutex_t *stripe = store_stripe(store, of->vault.bytes);
     pthread_mutex_lock(stripe);
     pthread_mutex_lock(&store->lock);
-    int result = catalogue_pin_bytes(store->catalogue, &of->vault, &of->writer, &file, &of_vault,
-                                     err);
+    int result =
+        catalogue_pin_bytes(store->catalogue, &of->vault, &of->writer, &file, &of_vault, err);
     pthread_mutex_unlock(&store->lock);
     if (result == 0)
         result = file > 0 && is_whole(store, of, file)

@@ -130,7 +130,8 @@ static int take_record(struct pull *pull, struct call *call, const struct record
     /* Whatever it is, it is none of ours; the next may be. But who has nothing else is left. */
     if (++pull->refused < PULL_REFUSED_MAX)
         return 0;
-    return err_set(err, ERR_DENIED, "%zu records of it were refused: others have to wait", pull->refused);
+    return err_set(err, ERR_DENIED, "%zu records of it were refused: others have to wait",
+                   pull->refused);
 }
 
 static int start_get(struct nodes *nodes, size_t node, const struct record_id *hash,
@@ -256,8 +257,8 @@ static int pull_bucket(struct pull *pull, uint8_t prefix, struct err *err)
         Ecbak__PeerRequest request = ECBAK__PEER_REQUEST__INIT;
         request.body_case = ECBAK__PEER_REQUEST__BODY_LIST_RECORDS;
         request.list_records = &body;
-        Ecbak__PeerReply *reply = ask_small(pull->nodes, pull->node, &request,
-                                            ECBAK__PEER_REPLY__BODY_LIST_RECORDS, err);
+        Ecbak__PeerReply *reply =
+            ask_small(pull->nodes, pull->node, &request, ECBAK__PEER_REPLY__BODY_LIST_RECORDS, err);
         if (reply == NULL) {
             result = -1;
             break;
@@ -276,8 +277,8 @@ static int pull_bucket(struct pull *pull, uint8_t prefix, struct err *err)
     return result;
 }
 
-static int pull_buckets(struct pull *pull, const uint8_t own[256][8],
-                        const uint8_t theirs[256][8], struct err *err)
+static int pull_buckets(struct pull *pull, const uint8_t own[256][8], const uint8_t theirs[256][8],
+                        struct err *err)
 {
     /* From a random byte on: pulls that end early still get round to everything. */
     unsigned start = randombytes_uniform(256);

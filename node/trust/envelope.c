@@ -120,9 +120,8 @@ int envelope_check_countersignature(const Ecbak__Signed *envelope, const char *c
         cert_check(&cert, authority_public, &why) != 0)
         return err_set(err, ERR_DENIED, "the node that countersigned the %s is no member: %s", what,
                        why.text);
-    if (signature.len != SIGN_SIZE ||
-        !sign_check(signature.data, context, envelope->body.data, envelope->body.len,
-                    cert.node.bytes))
+    if (signature.len != SIGN_SIZE || !sign_check(signature.data, context, envelope->body.data,
+                                                  envelope->body.len, cert.node.bytes))
         return err_set(err, ERR_DAMAGED, "the countersignature on the %s is wrong", what);
     *sponsor = cert.node;
     return 0;

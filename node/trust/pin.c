@@ -45,7 +45,8 @@ int pins_seal(const struct pins *pins, const struct signer *signer, uint8_t **by
     Ecbak__Signed envelope;
     Ecbak__SignedPin whole = ECBAK__SIGNED_PIN__INIT;
     Ecbak__PinnedPacks body = ECBAK__PINNED_PACKS__INIT;
-    assert(pins->count >= 1 && pins->count <= PIN_PACKS_MAX && pins->pin.number <= RECORD_NUMBER_MAX);
+    assert(pins->count >= 1 && pins->count <= PIN_PACKS_MAX &&
+           pins->pin.number <= RECORD_NUMBER_MAX);
     whole.writer_certificate = signer_certificate(signer, err);
     if (whole.writer_certificate == NULL)
         return -1;
@@ -135,10 +136,9 @@ int pins_open_held(struct pins *pins, struct node_id *sponsor, const uint8_t *by
     if (whole == NULL)
         return -1;
     int result = open_whole(pins, whole, &cluster, err);
-    if (result == 0 &&
-        envelope_check_countersignature(whole->pin, CONTEXT_SPONSOR, whole->sponsor_certificate,
-                                        whole->sponsor_signature, authority_public, sponsor, "pin",
-                                        err) != 0) {
+    if (result == 0 && envelope_check_countersignature(
+                           whole->pin, CONTEXT_SPONSOR, whole->sponsor_certificate,
+                           whole->sponsor_signature, authority_public, sponsor, "pin", err) != 0) {
         pins_release(pins);
         result = -1;
     }

@@ -195,7 +195,8 @@ static int closed_take(struct record *r, const Ecbak__WriterClosed *body, uint8_
         return -1;
     if (!wire_take(r->cluster.bytes, sizeof(r->cluster), body->cluster) ||
         !wire_take(vault_key, 32, body->vault_key) ||
-        !wire_take(r->writer.bytes, sizeof(r->writer), body->writer) || body->number > RECORD_NUMBER_MAX ||
+        !wire_take(r->writer.bytes, sizeof(r->writer), body->writer) ||
+        body->number > RECORD_NUMBER_MAX ||
         (body->number == 0 ? body->hash.len != 0
                            : !wire_take(r->previous.bytes, sizeof(r->previous), body->hash) ||
                                  is_zero(&r->previous)))
@@ -301,7 +302,8 @@ int record_countersign(const uint8_t *bytes, size_t size, const struct credentia
         envelope_countersign(signature, signed_part(whole), CONTEXT_SPONSOR, node->keys);
         signed_twice.sponsor_signature = wire_view(signature, sizeof(signature));
         signed_twice.sponsor_certificate = wire_view(certificate, certificate_size);
-        result = envelope_pack(&signed_twice.base, RECORD_BYTES_MAX, "record", with, with_size, err);
+        result =
+            envelope_pack(&signed_twice.base, RECORD_BYTES_MAX, "record", with, with_size, err);
     }
     wire_free(whole);
     return result;
