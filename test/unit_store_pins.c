@@ -1,4 +1,5 @@
 /* Pins in the store: what is kept of them, what a restart knows of them, and how much they may take. */
+#include "coding/base/bytes.h"
 #include "node/pins/pin_file.h"
 #include "node/trust/record.h"
 #include "test/store_bench.h"
@@ -105,6 +106,42 @@ static struct record_id put_record(struct store *store, uint64_t number, uint64_
     record_release(&opened);
     free(bytes);
     return hash;
+}
+
+static void the_bytes_of_the_file_are_settled(void **state)
+{
+    (void)state;
+    struct vault_id vault = {{0x11}}, other_vault = {{0x12}};
+    struct writer_id writer = {{0x22}};
+    struct err err = ERR_INIT;
+    struct pin_entry entry;
+    uint8_t bytes[PIN_FILE_HEAD + 9 + PIN_ENTRY_EXTRA], digest[32];
+    char text[65];
+    uint64_t since = 0;
+    pin_file_head(bytes, &vault, &writer, 7);
+    pin_entry_write(bytes + PIN_FILE_HEAD, (const uint8_t *)"statement", 9);
+    crypto_generichash(digest, sizeof(digest), bytes, sizeof(bytes), NULL, 0);
+    assert_string_equal(hex_encode(text, digest, sizeof(digest)),
+                        "2a1177347b1fd3ff95d22faea58b454d8b92a5f8e926f523b34c618fb5888a4e");
+    assert_int_equal(pin_file_check_head(bytes, sizeof(bytes), &vault, &writer, &since, &err), 0);
+    assert_true(since == 7);
+    assert_true(pin_entry_read(&entry, bytes, sizeof(bytes), PIN_FILE_HEAD));
+    assert_true(entry.kind == PIN_ENTRY_PINS && entry.statement_size == 9 &&
+                entry.at + entry.size == sizeof(bytes));
+    assert_memory_equal(entry.statement, "statement", 9);
+    for (size_t at = PIN_FILE_HEAD; at < sizeof(bytes); at++) {
+        bytes[at] ^= 1;
+        assert_false(pin_entry_read(&entry, bytes, sizeof(bytes), PIN_FILE_HEAD));
+        bytes[at] ^= 1;
+        assert_false(pin_entry_read(&entry, bytes, at, PIN_FILE_HEAD));
+    }
+    assert_int_equal(pin_file_check_head(bytes, sizeof(bytes), &other_vault, &writer, &since, &err),
+                     -1);
+    assert_int_equal(err.code, ERR_FOREIGN);
+    bytes[8] = 2;
+    assert_int_equal(pin_file_check_head(bytes, sizeof(bytes), &vault, &writer, &since, &err), -1);
+    assert_int_equal(err.code, ERR_VERSION);
+    assert_non_null(strstr(err.text, "version 2"));
 }
 
 static void a_lost_catalogue_costs_no_pin(void **state)
@@ -347,6 +384,7 @@ static void a_flood_of_pins_is_bounded_and_others_still_pin(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        TEST(the_bytes_of_the_file_are_settled),
         TEST(a_lost_catalogue_costs_no_pin),
         TEST(what_says_nothing_new_is_not_kept_again),
         TEST(a_torn_end_is_cut_off_and_the_rest_is_known),
