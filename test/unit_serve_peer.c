@@ -549,7 +549,12 @@ static void only_what_its_writer_signed_is_pinned(void **state)
     assert_int_equal(answer.reply->pin->n_fragments, 0);
     answer_free(&answer);
     free(p.bytes);
-    /* Nor does its key for the other's writer. */
+    /* Nor does its key for the other's writer, with that one's certificate or its own. */
+    struct lab thief = lab;
+    memcpy(thief.writer_secret, other.writer_secret, sizeof(thief.writer_secret));
+    pinning_init(&p, &pack.id, 1, 60, &thief, 0);
+    expect(ERR_DAMAGED, &p.request, NULL, 0);
+    free(p.bytes);
     other.pin = lab.pin;
     pinning_init(&p, &pack.id, 1, 60, &other, 0);
     expect(ERR_FOREIGN, &p.request, NULL, 0);

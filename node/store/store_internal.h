@@ -60,6 +60,8 @@ struct store {
     struct err state;                              /* what store_check said last */
 
     pthread_mutex_t stripes[STORE_STRIPES];
+    /* Of each stripe, and with it held: when a file of pins was last written anew for want of room. */
+    int64_t compacted_ms[STORE_STRIPES];
 
     pthread_mutex_t lock; /* guards what follows */
     struct catalogue *catalogue;

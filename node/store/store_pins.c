@@ -14,12 +14,14 @@
 #include "coding/base/alloc.h"
 #include "coding/base/bytes.h"
 #include "node/base/log.h"
+#include "node/common/clock.h"
 #include "node/pins/attempts.h"
 #include "node/pins/pin_file.h"
 #include "node/store/store_internal.h"
 
 #define PACK_FRAGMENTS_MAX HOLDERS_MAX
 #define PAGE_ROWS          64
+#define COMPACT_AGAIN_MS   10000
 #define COMPACT_MIN        ((uint64_t)256 << 10)
 /* What the pins of a vault may take: so much, and a part of what its fragments take. */
 #define VAULT_PINS_FREE ((uint64_t)1 << 20)
@@ -262,6 +264,17 @@ static bool has_doubled(const char *path, const struct pin *of)
     return doubled;
 }
 
+/* Whoever is refused may ask again at once, and must not have files written anew each time. With the
+ * stripe of the vault held. */
+static bool may_compact(struct store *store, const struct vault_id *vault)
+{
+    int64_t *last_ms = &store->compacted_ms[vault->bytes[0] % STORE_STRIPES], now = monotonic_ms();
+    if (*last_ms != 0 && now - *last_ms < COMPACT_AGAIN_MS)
+        return false;
+    *last_ms = now;
+    return true;
+}
+
 /* Appends the statement, and makes its rows. With the stripe of the vault held. */
 static int append(struct store *store, const uint8_t *bytes, size_t size, const struct pins *pins,
                   const struct node_id *sponsor, const uint32_t *held, struct err *err)
@@ -273,7 +286,7 @@ static int append(struct store *store, const uint8_t *bytes, size_t size, const 
     int result = check_room(store, pins, sponsor, entry + PIN_FILE_HEAD, &file, &full);
     if (result == 0)
         result = agree(store, pin, &file, &full);
-    if (result != 0 && full.code == ERR_FULL && file > 0 &&
+    if (result != 0 && full.code == ERR_FULL && file > 0 && may_compact(store, &pin->vault) &&
         store_compact_pins(store, pin, err) == 0)
         result = check_room(store, pins, sponsor, entry + PIN_FILE_HEAD, &file, &full);
     if (result != 0)
