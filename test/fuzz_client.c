@@ -35,14 +35,15 @@ int put_pack(struct peers *peers, const uint8_t *pack, size_t pack_size,
     return 0;
 }
 
-int pin_packs(struct peers *peers, const struct pin_batch *batch, bool repair,
-              struct redundancy *held, struct err *err)
+int pin_packs(struct peers *peers, const struct pin_wanted *wanted, struct pin_result *result,
+              struct err *err)
 {
-    (void)peers, (void)repair, (void)err;
-    if (batch->pins->count == 0 || batch->pins->count > CLIENT_PIN_MAX)
+    (void)peers, (void)err;
+    if (wanted->count == 0 || wanted->count > CLIENT_PIN_MAX ||
+        wanted->leaves > CLIENT_PROVE_LEAVES || wanted->without_count > CLIENT_UNPROVEN_MAX)
         abort();
-    for (size_t i = 0; i < batch->pins->count; i++)
-        held[i].pack = batch->pins->packs[i];
+    for (size_t i = 0; i < wanted->count; i++)
+        result->held[i].pack = wanted->packs[i];
     return 0;
 }
 

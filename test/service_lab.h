@@ -347,7 +347,7 @@ static inline int lab_pin(struct lab *lab, size_t node, const struct pack_id *pa
 {
     const struct signer signer = lab_signer(lab);
     const struct pin_as as = {&lab->cluster, &lab->pin, &signer};
-    return client_pin_packs(lab_client(lab, node), &as, packs, count, repair, held, err);
+    return client_pin_packs(lab_client(lab, node), &as, packs, count, repair, NULL, held, err);
 }
 
 /* A record of the lab's writer as a command gives it to its node; malloc'd. The one before it is some

@@ -278,6 +278,81 @@ static void stores_that_were_given_up_leave_no_gap(void **state)
     }
 }
 
+/* ---- lost numbers ---------------------------------------------------------------------------- */
+
+static void lose_in_folder(const char *name)
+{
+    char *path = alloc_format("%s/%s", vault->dir, name);
+    assert_int_equal(remove_tree(path), 0);
+    free(path);
+}
+
+static void change_and_store(uint8_t seed)
+{
+    struct store_result result;
+    make_file("a", 100, seed);
+    restart();
+    store_well(&result);
+    assert_int_equal(result.outcome, JOB_DONE);
+}
+
+static void lost_record_numbers_are_found_again(void **state)
+{
+    (void)state;
+    uint8_t bytes[256] = {0};
+    size_t size = 40;
+    change_and_store(1);
+    change_and_store(2);
+    for (uint8_t i = 0; i < 3; i++) {
+        if (i == 0)
+            lose_in_folder("sequence");
+        else
+            keep_sequence(bytes, &size, true); /* zeros */
+        if (i == 1)
+            lose_in_folder("records");
+        notices = 0;
+        change_and_store(3 + i);
+        assert_int_equal(notices, 1);
+        assert_int_equal(findings(false), 0);
+    }
+}
+
+static void a_record_that_only_this_machine_has_counts_too_when_numbers_are_lost(void **state)
+{
+    (void)state;
+    struct err err = ERR_INIT;
+    struct store_result result;
+    change_and_store(1);
+    make_file("a", 100, 2);
+    restart();
+    fake.fail_record = true;
+    assert_int_equal(store(&result, &err), -1);
+    fake.fail_record = false;
+    lose_in_folder("sequence");
+    fake.silent = 1; /* who could not know more than this machine */
+    change_and_store(3);
+    assert_int_equal(fake.record_count, 3);
+    assert_int_equal(findings(false), 0);
+}
+
+static void numbers_are_not_guessed_while_somebody_might_know_more(void **state)
+{
+    (void)state;
+    struct err err = ERR_INIT;
+    struct store_result result;
+    change_and_store(1);
+    lose_in_folder("sequence");
+    lose_in_folder("records");
+    fake.silent = 1;
+    restart();
+    assert_int_equal(store(&result, &err), -1);
+    assert_int_equal(err.code, ERR_TOO_FEW);
+    assert_non_null(strstr(err.text, "record numbers"));
+    fake.silent = 0;
+    change_and_store(2);
+    assert_int_equal(findings(false), 0);
+}
+
 /* ---- histories ------------------------------------------------------------------------------- */
 
 /* Signed by this machine's writer, of a kind that nobody knows, and given to the node. */
@@ -434,6 +509,9 @@ int main(void)
         TEST(a_folder_that_was_set_back_is_noticed_and_uses_no_number_twice),
         TEST(a_fork_is_history_once_its_writer_goes_on),
         TEST(stores_that_were_given_up_leave_no_gap),
+        TEST(lost_record_numbers_are_found_again),
+        TEST(a_record_that_only_this_machine_has_counts_too_when_numbers_are_lost),
+        TEST(numbers_are_not_guessed_while_somebody_might_know_more),
         TEST(forks_and_gaps_are_found_whatever_numbers_were_left_out),
         TEST(a_record_of_an_unknown_kind_is_told_and_hides_no_snapshot),
         TEST(a_home_that_cannot_be_written_to_keeps_nobody_from_listing),

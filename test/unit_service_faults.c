@@ -101,6 +101,16 @@ static void a_node_that_lies_about_the_shape_of_an_object_counts_for_itself_alon
         lab_end_node(&lab, i, SIGKILL);
     struct client_answer answer = lab_get(&lab, 0, &pack.id);
     assert_int_equal(answer.err.code, ERR_TOO_FEW);
+    /* Now that its word would count for more than the truth, it has to prove it. */
+    struct err err = ERR_INIT;
+    struct proofs proofs = {.leaves = CLIENT_PROVE_LEAVES};
+    const struct signer signer = lab_signer(&lab);
+    const struct pin_as as = {&lab.cluster, &lab.pin, &signer};
+    lab_ok(client_pin_packs(lab_client(&lab, 0), &as, &pack.id, 1, false, &proofs, &held, &err));
+    assert_true(held.data == 4 && held.nodes == 2);
+    assert_int_equal(proofs.count, 1);
+    assert_true(proofs.members[0].excluded);
+    assert_string_equal(proofs.members[0].name, "node-6");
     for (size_t i = 1; i < 4; i++)
         lab_start_node(&lab, i);
     lab_settle(&lab);

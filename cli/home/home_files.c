@@ -219,8 +219,7 @@ int sequence_read(const char *dir, struct sequence *sequence, struct err *err)
     size_t size;
     *sequence = (struct sequence){.reserved = 0};
     if (read_file(dir, &sequence_file, &content, &size, err) != 0)
-        return err_context(err, "without its record numbers this machine cannot go on as the "
-                                "writer it was; move the vault's folder away and run `ecbak open`");
+        return -1;
     struct reader r;
     reader_init(&r, content, size);
     sequence->reserved = read_u64(&r);

@@ -99,19 +99,6 @@ struct tree_entry *entry_copy(const struct tree_entry *entry)
 
 /* ---- before ---------------------------------------------------------------------------------- */
 
-static int open_root(struct recover *recover, struct err *err)
-{
-    const char *to = recover->options->to;
-    if (mkdir(to, 0777) != 0 && errno != EEXIST)
-        return err_errno(err, "making %s", to);
-    recover->root = open(to, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (recover->root < 0)
-        return err_errno(err, "opening %s", to);
-    if (fgetxattr(recover->root, "system.posix_acl_default", NULL, 0) > 0)
-        recover->policy.clear_inherited = true;
-    return 0;
-}
-
 static int find_paths(struct recover *recover, struct err *err)
 {
     const struct recover_options *options = recover->options;
@@ -229,7 +216,7 @@ static int run(struct recover *recover, struct err *err)
     if (load_index(recover, err) != 0 ||
         fetcher_new(&recover->fetcher, recover->vault->keys, recover->options->endpoint,
                     &recover->failure, err) != 0 ||
-        find_paths(recover, err) != 0 || open_root(recover, err) != 0)
+        find_paths(recover, err) != 0 || target_open(recover, err) != 0)
         return -1;
     if (recover->path_count == 0) {
         progress->files_all = recover->snapshot->files;
@@ -262,7 +249,7 @@ static void release(struct recover *recover)
     failure_release(&recover->failure);
     pthread_mutex_destroy(&recover->report_lock);
     pthread_mutex_destroy(&recover->link_lock);
-    work_queue_release(&recover->queue);
+    order_release(recover);
 }
 
 /* Packs come and go at 16 MiB each. Left alone, the allocator learns from the first one freed to
@@ -294,12 +281,13 @@ int recover_run(struct vault *vault, const struct recover_options *options,
     recover->uid = geteuid();
     recover->gid = getegid();
     recover->policy.root = recover->uid == 0;
+    recover->wary = recover->policy.root; /* some file systems of users have no lasting inodes */
     recover->policy.numeric_owners = options->numeric_owners;
     randombytes_buf(&recover->run, sizeof(recover->run));
     failure_init(&recover->failure, &progress->cancel);
     pthread_mutex_init(&recover->report_lock, NULL);
     pthread_mutex_init(&recover->link_lock, NULL);
-    writers_init(recover, job_threads(options->threads, RECOVER_THREADS_MAX));
+    order_init(recover, job_threads(options->threads, RECOVER_THREADS_MAX));
     int status = run(recover, err);
     if (status != 0 && (err->code == ERR_FORMAT || err->code == ERR_FOREIGN))
         err->code = ERR_DAMAGED; /* what the cluster gave, which nobody may have changed */

@@ -32,6 +32,7 @@ struct hard_link {
     char *folder;      /* the dest's path */
     char name[TREE_NAME_MAX + 1];
     struct waiting_name *waiting;
+    struct stat file; /* as this run wrote it, when it is wary; st_ino 0: it did not */
 };
 
 static void inode_key(uint8_t key[ID_SIZE], const struct tree_entry *entry)
@@ -47,6 +48,26 @@ static void inode_key(uint8_t key[ID_SIZE], const struct tree_entry *entry)
     crypto_generichash_final(&state, key, ID_SIZE);
 }
 
+void link_set_file(struct hard_link *link, const struct stat *stat)
+{
+    link->file = *stat;
+}
+
+/* An inode's number can belong to another file soon after: what only root could give to that, its
+ * owner, tells them apart, and what it holds those of one owner. */
+static bool is_as_written(const struct stat *file, const struct stat *now)
+{
+    return file->st_dev == now->st_dev && file->st_ino == now->st_ino &&
+           file->st_uid == now->st_uid && file->st_size == now->st_size &&
+           file->st_mtim.tv_sec == now->st_mtim.tv_sec &&
+           file->st_mtim.tv_nsec == now->st_mtim.tv_nsec;
+}
+
+static bool is_same(const struct stat *a, const struct stat *b)
+{
+    return a->st_dev == b->st_dev && a->st_ino == b->st_ino;
+}
+
 /* It is forbidden by a flag of the file, or of the folder that the link is to be in. */
 static int link_refusal(const struct hard_link *link, int folder, const struct dest *dest,
                         struct err *err)
@@ -59,6 +80,20 @@ static int link_refusal(const struct hard_link *link, int folder, const struct d
     return flags_refusal(dest, NULL, "linking it to its other name", err);
 }
 
+/* Links the file of this folder, unless somebody gave its name to another one. */
+static int link_to(const struct hard_link *link, int folder, const struct dest *dest,
+                   const char *temporary, struct err *err)
+{
+    struct stat here;
+    if (linkat(folder, link->name, dest->fd, temporary, 0) != 0)
+        return link_refusal(link, folder, dest, err);
+    if (link->file.st_ino == 0 || (fstatat(dest->fd, temporary, &here, AT_SYMLINK_NOFOLLOW) == 0 &&
+                                   is_as_written(&link->file, &here)))
+        return 0;
+    (void)unlinkat(dest->fd, temporary, 0);
+    return err_set(err, ERR_EXISTS, "its other name was given to another file");
+}
+
 static int make_link(struct recover *recover, const struct hard_link *link, const struct dest *dest,
                      const char *name, struct err *err)
 {
@@ -69,14 +104,12 @@ static int make_link(struct recover *recover, const struct hard_link *link, cons
         return -1;
     bool linked = fstatat(folder, link->name, &first, AT_SYMLINK_NOFOLLOW) == 0 &&
                   fstatat(dest->fd, name, &here, AT_SYMLINK_NOFOLLOW) == 0 &&
-                  first.st_dev == here.st_dev && first.st_ino == here.st_ino;
+                  is_same(&first, &here);
     int result = linked ? 0 : dest_is_free(recover, dest, name, err);
     if (result == 0 && !linked) {
         temporary_name(recover, temporary);
-        result = linkat(folder, link->name, dest->fd, temporary, 0);
-        if (result != 0)
-            link_refusal(link, folder, dest, err);
-        else
+        result = link_to(link, folder, dest, temporary, err);
+        if (result == 0)
             result = dest_publish(recover, dest, temporary, name, err);
     }
     close(folder);

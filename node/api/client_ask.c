@@ -35,14 +35,14 @@ struct client_call *client_ask(struct client *client, Ecbak__ClientRequest *requ
     return call;
 }
 
-static int makes_no_sense(struct client_call *call, const char *what, struct err *err)
+int client_makes_no_sense(struct client_call *call, const char *what, struct err *err)
 {
     client_call_end(call);
     return err_set(err, ERR_FORMAT, "the node's answer about %s makes no sense", what);
 }
 
-static struct client_call *ask(struct client *client, Ecbak__ClientRequest *request,
-                               Ecbak__ClientReply__BodyCase expected, struct err *err)
+struct client_call *client_ask_for(struct client *client, Ecbak__ClientRequest *request,
+                                   Ecbak__ClientReply__BodyCase expected, struct err *err)
 {
     struct client_call *call = client_ask(client, request, NULL, 0, NULL, err);
     if (call != NULL && call->reply->body_case != expected) {
@@ -59,7 +59,8 @@ int client_status(struct client *client, struct node_status *status, struct err 
     Ecbak__ClientRequest request = ECBAK__CLIENT_REQUEST__INIT;
     request.body_case = ECBAK__CLIENT_REQUEST__BODY_STATUS;
     request.status = &body;
-    struct client_call *call = ask(client, &request, ECBAK__CLIENT_REPLY__BODY_STATUS, err);
+    struct client_call *call =
+        client_ask_for(client, &request, ECBAK__CLIENT_REPLY__BODY_STATUS, err);
     if (call == NULL)
         return -1;
     const Ecbak__StatusReply *s = call->reply->status;
@@ -77,7 +78,7 @@ int client_status(struct client *client, struct node_status *status, struct err 
                                    .reach_failed = s->reach_failed};
     if (!wire_take(status->cluster.bytes, ID_SIZE, s->cluster) ||
         !wire_take(status->node.bytes, ID_SIZE, s->node))
-        return makes_no_sense(call, "its status", err);
+        return client_makes_no_sense(call, "its status", err);
     wire_text(status->name, sizeof(status->name), s->name);
     wire_text(status->version, sizeof(status->version), s->version);
     wire_text(status->state, sizeof(status->state), s->state);
@@ -169,12 +170,13 @@ int client_members_wanted(struct client *client, const struct members_wanted *wa
     Ecbak__ClientRequest request = ECBAK__CLIENT_REQUEST__INIT;
     request.body_case = ECBAK__CLIENT_REQUEST__BODY_MEMBERS;
     request.members = &body;
-    struct client_call *call = ask(client, &request, ECBAK__CLIENT_REPLY__BODY_MEMBERS, err);
+    struct client_call *call =
+        client_ask_for(client, &request, ECBAK__CLIENT_REPLY__BODY_MEMBERS, err);
     if (call == NULL)
         return -1;
     if (!read_members(list, call->reply->members)) {
         member_list_release(list);
-        return makes_no_sense(call, "its members", err);
+        return client_makes_no_sense(call, "its members", err);
     }
     client_call_end(call);
     return 0;
@@ -207,7 +209,7 @@ int client_put_record(struct client *client, const uint8_t *record, size_t size,
     const Ecbak__PutRecordReply *reply = call->reply->put_record;
     if (call->reply->body_case != ECBAK__CLIENT_REPLY__BODY_PUT_RECORD ||
         reply->others > NODES_MAX || reply->full > NODES_MAX)
-        return makes_no_sense(call, "a record", err);
+        return client_makes_no_sense(call, "a record", err);
     *kept = (struct record_kept){.others = reply->others, .full = reply->full};
     wire_text(kept->why, sizeof(kept->why), reply->why);
     client_call_end(call);
@@ -262,14 +264,14 @@ int client_get_records(struct client *client, const struct vault_id *vault,
         request.body_case = ECBAK__CLIENT_REQUEST__BODY_GET_RECORDS;
         request.get_records = &body;
         struct client_call *call =
-            ask(client, &request, ECBAK__CLIENT_REPLY__BODY_GET_RECORDS, err);
+            client_ask_for(client, &request, ECBAK__CLIENT_REPLY__BODY_GET_RECORDS, err);
         if (call == NULL) {
             record_list_release(list);
             return -1;
         }
         if (!take_page(list, call->reply->get_records, &total, &last, first)) {
             record_list_release(list);
-            return makes_no_sense(call, "records", err);
+            return client_makes_no_sense(call, "records", err);
         }
         more = call->reply->get_records->more;
         first = false;
@@ -295,7 +297,8 @@ int client_revoke(struct client *client, const uint8_t *revocation, size_t size,
     body.revocation = wire_view(revocation, size);
     request.body_case = ECBAK__CLIENT_REQUEST__BODY_REVOKE;
     request.revoke = &body;
-    struct client_call *call = ask(client, &request, ECBAK__CLIENT_REPLY__BODY_REVOKE, err);
+    struct client_call *call =
+        client_ask_for(client, &request, ECBAK__CLIENT_REPLY__BODY_REVOKE, err);
     if (call == NULL)
         return -1;
     *known = call->reply->revoke->known;

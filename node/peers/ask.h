@@ -23,6 +23,7 @@
 #define ASK_BUSY_WAIT_MS   100 /* a node whose queue is full is asked again after so long, */
 #define ASK_BUSY_TRIES     50  /* so often at most */
 #define ASK_FRAGMENTS_MAX  16  /* of one pack at one node, in an answer */
+#define ASK_LEAVES_MAX     16  /* in one ReadLeaves: a megabyte, and as many rows read whole */
 
 /* payload (or NULL) is taken, also on failure. */
 int ask_start(struct transport *transport, const struct node_id *node,

@@ -70,6 +70,18 @@ int nodes_find(const struct nodes *nodes, const struct node_id *node)
     return -1;
 }
 
+void nodes_exclude(struct nodes *nodes, const struct node_id *ids, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        int node = nodes_find(nodes, &ids[i]);
+        if (node < 0 || nodes->standings[node] == STANDING_SELF)
+            continue;
+        if (nodes->standings[node] < STANDING_REVOKED)
+            nodes->standings[node] = STANDING_REVOKED;
+        nodes->candidates[node].usable = nodes->candidates[node].doubtful = false;
+    }
+}
+
 bool nodes_gone(const struct nodes *nodes, size_t index)
 {
     struct member_table *now = membership_table(nodes->peers->membership);

@@ -1,4 +1,5 @@
-/* Answers are collected as sightings, sorted by pack and object, and counted run by run. */
+/* Answers are collected as sightings, sorted by pack and object, and counted run by run: once to see
+ * which rows would count, which is what is to be proven, and again without what was not. */
 #include "node/repair/pin_packs.h"
 
 #include <stdlib.h>
@@ -12,49 +13,72 @@
 #include "node/peers/ask.h"
 #include "node/peers/round.h"
 #include "node/placement/matching.h"
+#include "node/repair/prove.h"
 #include "node/repair/repair.h"
-#include "node/transfer/locate.h"
 
 /* Repairing gives up for a request after so many failures in a row: the reason is the cluster's. */
 #define REPAIR_FAILURES_MAX 3
+/* What takes the place of rows that were not proven is to be proven in turn; after so many times it
+ * does not count. Honest nodes hold one row of one object, so nothing takes its place. */
+#define PROVE_PASSES_MAX 3
 
-static int pin_here(struct peers *peers, const struct pin_batch *batch, size_t self,
-                    struct sightings *seen, struct err *err)
+/* A request while it is worked on. */
+struct pinning {
+    struct nodes nodes;
+    const struct pin_wanted *wanted;
+    struct sightings seen;
+    struct node_id *without; /* those of the request, and those that were excluded since */
+    size_t without_count;
+    bool *took; /* by node: a row that it had not when it pinned */
+    struct pin_result *result;
+};
+
+static bool is_without(const struct pinning *p, const struct node_id *node)
 {
+    for (size_t i = 0; i < p->without_count; i++)
+        if (id_equal(&p->without[i], node))
+            return true;
+    return false;
+}
+
+static int pin_here(struct pinning *p, struct err *err)
+{
+    const struct pin_wanted *w = p->wanted;
+    struct local *local = &p->nodes.peers->local;
+    int self = nodes_find(&p->nodes, &local->keys->node);
+    uint32_t *pinned;
     struct pins pins = {.count = 0};
-    uint32_t *pinned = NULL;
-    int result = local_put_pins(&peers->local, batch->bytes, batch->size, &pins, &pinned, err);
-    for (size_t i = 0; result == 0 && i < pins.count; i++) {
+    int result = local_put_pins(local, w->statement, w->statement_size, &pins, &pinned, err);
+    for (size_t i = 0; result == 0 && self >= 0 && i < w->count; i++) {
         struct fragment_info found[ASK_FRAGMENTS_MAX];
         size_t here = 0;
-        if (pinned[i] == 0)
+        if (pinned[i] == 0 || is_without(p, &local->keys->node))
             continue;
-        result = store_find_pack(peers->local.store, &pins.packs[i], found, ASK_FRAGMENTS_MAX,
-                                 &here, err);
+        result = store_find_pack(local->store, &w->packs[i], found, ASK_FRAGMENTS_MAX, &here, err);
         if (result == 0)
-            sightings_add_own(seen, self, i, found, here);
+            sightings_add_own(&p->seen, (size_t)self, i, found, here);
     }
     free(pinned);
     pins_release(&pins);
     return result;
 }
 
-static void ask_node(struct round *round, size_t node, const struct pin_batch *batch)
+static void ask_node(struct round *round, size_t node, const struct pin_wanted *w)
 {
     Ecbak__PinPacks body = ECBAK__PIN_PACKS__INIT;
-    body.pins = wire_view(batch->bytes, batch->size);
+    body.pins = wire_view(w->statement, w->statement_size);
     Ecbak__PeerRequest request = ECBAK__PEER_REQUEST__INIT;
     request.body_case = ECBAK__PEER_REQUEST__BODY_PIN;
     request.pin = &body;
     round_ask(round, node, &request, NULL);
 }
 
-static void ask_all(struct round *round, const struct pin_batch *batch)
+static void ask_all(struct round *round, const struct pin_wanted *w)
 {
     for (size_t i = 0; i < round->nodes->count; i++) {
         enum standing standing = round->nodes->standings[i];
         if (standing == STANDING_GOOD || standing == STANDING_DOUBTFUL)
-            ask_node(round, i, batch);
+            ask_node(round, i, w);
     }
 }
 
@@ -94,11 +118,12 @@ static void holders_of(const struct nodes *nodes, const struct sighting *run, si
                        struct holders *holders)
 {
     struct row_at *held = alloc_zero(count, sizeof(*held));
-    size_t node_of[RS_TOTAL_MAX];
+    size_t node_of[RS_TOTAL_MAX], rows = 0;
     *holders = (struct holders){.count = run->data + run->parity};
     for (size_t i = 0; i < count; i++)
-        held[i] = (struct row_at){run[i].index, run[i].node};
-    matching(held, count, holders->count, nodes->count, node_of);
+        if (!run[i].failed)
+            held[rows++] = (struct row_at){run[i].index, run[i].node};
+    matching(held, rows, holders->count, nodes->count, node_of);
     for (uint32_t row = 0; row < holders->count; row++) {
         if (node_of[row] != SIZE_MAX)
             holders->node[row] = nodes->candidates[node_of[row]].node;
@@ -113,12 +138,14 @@ static bool is_same_object(const struct sighting *a, const struct sighting *b)
     return id_equal(&a->object, &b->object) && a->data == b->data && a->parity == b->parity;
 }
 
-/* The best object of a pack: the one with most nodes to spare. Its holders go to *best. */
+/* The best object of a pack: the one with most nodes to spare. Its holders go to *best, *held says
+ * what they are worth; nodes = 0 when nobody has any. */
 static void count_pack(const struct nodes *nodes, const struct sighting *seen, size_t count,
                        struct redundancy *held, struct holders *best)
 {
     struct holders *holders = alloc_zero(1, sizeof(*holders));
     int best_spare = -RS_TOTAL_MAX - 1;
+    held->nodes = held->others = held->data = held->parity = 0;
     for (size_t at = 0; at < count;) {
         size_t run = 1;
         while (at + run < count && is_same_object(&seen[at], &seen[at + run]))
@@ -127,7 +154,8 @@ static void count_pack(const struct nodes *nodes, const struct sighting *seen, s
         holders_of(nodes, seen + at, run, holders);
         holders_count(holders, &nodes->peers->local.keys->node, &here.nodes, &here.others);
         int spare = (int)here.nodes - (int)here.data;
-        if (spare > best_spare || (spare == best_spare && here.nodes > held->nodes)) {
+        if (here.nodes > 0 &&
+            (spare > best_spare || (spare == best_spare && here.nodes > held->nodes))) {
             best_spare = spare;
             held->object = seen[at].object;
             held->data = here.data;
@@ -141,44 +169,91 @@ static void count_pack(const struct nodes *nodes, const struct sighting *seen, s
     free(holders);
 }
 
-/* ---- what is incomplete ---- */
+/* Which sightings are of pack i: from *at on, so many. */
+static size_t run_of(const struct sightings *seen, size_t at, size_t pack)
+{
+    size_t run = 0;
+    while (at + run < seen->count && seen->items[at + run].pack == pack)
+        run++;
+    return run;
+}
 
-struct repairing {
-    struct nodes *nodes;
-    const struct pin_batch *batch;
-    int64_t until_ms;
-    unsigned failures;
-    bool *took; /* by node: a row that it had not when it pinned */
-};
+/* Of each node and pack the one row that counts, as far as is known by now. Returns how many of them
+ * nobody was to prove yet. */
+static size_t mark_counted(struct pinning *p, struct holders *holders)
+{
+    size_t at = 0, new = 0;
+    for (size_t i = 0; i < p->wanted->count; i++) {
+        struct redundancy held = {.nodes = 0};
+        size_t run = run_of(&p->seen, at, i);
+        if (run > 0)
+            count_pack(&p->nodes, p->seen.items + at, run, &held, holders);
+        for (; run > 0; run--, at++) {
+            struct sighting *s = &p->seen.items[at];
+            const struct node_id *node = &p->nodes.candidates[s->node].node;
+            s->counted = !s->failed && held.nodes > 0 && id_equal(&s->object, &held.object) &&
+                         s->data == held.data && s->parity == held.parity &&
+                         id_equal(&holders->node[s->index], node);
+            new += s->counted && !s->examined;
+        }
+    }
+    return new;
+}
 
-static void note_new(struct repairing *r, const struct holders *before, const struct holders *after)
+static void exclude_unproven(struct pinning *p, size_t from)
+{
+    struct pin_result *r = p->result;
+    for (size_t i = from; i < r->unproven_count; i++) {
+        if (!r->unproven[i].excluded)
+            continue;
+        p->without = alloc_grow(p->without, p->without_count + 1, sizeof(*p->without));
+        p->without[p->without_count++] = r->unproven[i].node;
+    }
+    nodes_exclude(&p->nodes, p->without, p->without_count);
+}
+
+static void prove(struct pinning *p, struct holders *holders)
+{
+    struct pin_result *r = p->result;
+    for (int pass = 0; mark_counted(p, holders) > 0; pass++) {
+        size_t before = r->unproven_count;
+        if (pass < PROVE_PASSES_MAX) {
+            r->unproven = alloc_grow(r->unproven, before + p->nodes.count, sizeof(*r->unproven));
+            r->unproven_count += prove_claims(&p->nodes, p->wanted->packs, &p->seen,
+                                              p->wanted->leaves, r->unproven + before);
+            exclude_unproven(p, before);
+            continue;
+        }
+        for (size_t i = 0; i < p->seen.count; i++)
+            p->seen.items[i].failed |= p->seen.items[i].counted && !p->seen.items[i].examined;
+    }
+}
+
+static void note_new(struct pinning *p, const struct holders *before, const struct holders *after)
 {
     for (uint32_t i = 0; i < after->count; i++) {
         bool is_new = holders_has(after, i) &&
                       (i >= before->count || !id_equal(&before->node[i], &after->node[i]));
-        int node = is_new ? nodes_find(r->nodes, &after->node[i]) : -1;
+        int node = is_new ? nodes_find(&p->nodes, &after->node[i]) : -1;
         if (node >= 0)
-            r->took[node] = true;
+            p->took[node] = true;
     }
 }
 
-static void repair_pack(struct repairing *r, size_t pack, struct holders *holders,
-                        struct redundancy *held)
+static void repair(struct pinning *p, struct redundancy *held, struct holders *holders,
+                   unsigned *failures)
 {
-    struct peers *peers = r->nodes->peers;
-    bool curable = held->nodes >= held->data && held->nodes < held->data + held->parity;
-    if (!curable || r->failures >= REPAIR_FAILURES_MAX || monotonic_ms() > r->until_ms)
-        return;
+    struct peers *peers = p->nodes.peers;
     struct err why = ERR_INIT;
     struct holders *before = alloc_copy(holders, sizeof(*holders));
-    const struct repair object = {&r->batch->pins->packs[pack], &held->object, held->data,
-                                  held->parity, &r->batch->pins->pin};
+    const struct repair object = {&held->pack,    &held->object, held->data,      held->parity,
+                                  p->wanted->pin, p->without,    p->without_count};
     if (repair_object(peers, &object, holders, &held->sent_bytes, &why) == 0) {
         holders_count(holders, &peers->local.keys->node, &held->nodes, &held->others);
-        note_new(r, before, holders);
-        r->failures = 0;
+        note_new(p, before, holders);
+        *failures = 0;
     } else {
-        r->failures++;
+        (*failures)++;
         held->full = why.code == ERR_FULL;
         log_info("%s", why.text);
     }
@@ -187,71 +262,83 @@ static void repair_pack(struct repairing *r, size_t pack, struct holders *holder
 
 /* Who took a row has it pinned by what came with it; what the writer signed goes after it, so that the
  * pin stands by itself there too. */
-static void pin_new(struct repairing *r)
+static void pin_new(struct pinning *p)
 {
     struct round round;
     struct err why = ERR_INIT;
     struct sightings ignored = {.count = 0};
-    round_init(&round, r->nodes, SMALL_TIMEOUT_MS);
-    for (size_t i = 0; i < r->nodes->count; i++) {
-        if (!r->took[i])
+    round_init(&round, &p->nodes, SMALL_TIMEOUT_MS);
+    for (size_t i = 0; i < p->nodes.count; i++) {
+        if (!p->took[i])
             continue;
-        if (!r->nodes->candidates[i].self)
-            ask_node(&round, i, r->batch);
-        else if (pin_here(r->nodes->peers, r->batch, i, &ignored, &why) != 0)
+        if (!p->nodes.candidates[i].self)
+            ask_node(&round, i, p->wanted);
+        else if (pin_here(p, &why) != 0)
             log_info("pinning what was repaired: %s", why.text);
     }
     if (round.asked > 0)
-        take_answers(&round, r->batch->pins->count, &ignored);
+        take_answers(&round, p->wanted->count, &ignored);
     sightings_release(&ignored);
     round_release(&round);
 }
 
-/* Counts each pack's sightings, which are sorted; repairs where that is wanted. */
-static void count_all(struct repairing *r, const struct sightings *seen, bool repair,
-                      struct redundancy *held)
+static void count_and_repair(struct pinning *p, struct holders *holders)
 {
-    struct holders *holders = alloc_zero(1, sizeof(*holders));
+    const struct pin_wanted *w = p->wanted;
+    int64_t until_ms = monotonic_ms() + PIN_REPAIR_MS;
+    unsigned failures = 0;
     size_t at = 0;
-    for (size_t i = 0; i < r->batch->pins->count; i++) {
-        size_t run = 0;
-        held[i] = (struct redundancy){.nodes = 0};
-        held[i].pack = r->batch->pins->packs[i];
-        while (at + run < seen->count && seen->items[at + run].pack == i)
-            run++;
+    for (size_t i = 0; i < w->count; i++) {
+        struct redundancy *held = &p->result->held[i];
+        size_t run = run_of(&p->seen, at, i);
+        *held = (struct redundancy){.nodes = 0};
+        held->pack = w->packs[i];
         if (run == 0)
             continue;
-        count_pack(r->nodes, seen->items + at, run, &held[i], holders);
+        count_pack(&p->nodes, p->seen.items + at, run, held, holders);
         at += run;
-        if (repair)
-            repair_pack(r, i, holders, &held[i]);
+        bool curable =
+            held->nodes > 0 && held->nodes >= held->data && held->nodes < held->data + held->parity;
+        if (w->repair && curable && failures < REPAIR_FAILURES_MAX && monotonic_ms() <= until_ms)
+            repair(p, held, holders, &failures);
     }
-    free(holders);
 }
 
-int pin_packs(struct peers *peers, const struct pin_batch *batch, bool repair,
-              struct redundancy *held, struct err *err)
+int pin_packs(struct peers *peers, const struct pin_wanted *wanted, struct pin_result *result,
+              struct err *err)
 {
-    struct nodes nodes;
+    struct pinning p = {.wanted = wanted, .result = result};
     struct round round;
-    struct sightings seen = {.count = 0};
-    struct repairing repairing = {
-        .nodes = &nodes, .batch = batch, .until_ms = monotonic_ms() + PIN_REPAIR_MS};
-    nodes_init(&nodes, peers);
-    repairing.took = alloc_zero(nodes.count, sizeof(*repairing.took));
-    round_init(&round, &nodes, PUT_TIMEOUT_MS);
-    ask_all(&round, batch);
-    int result = pin_here(peers, batch, 0, &seen, err);
-    if (result == 0) {
-        take_answers(&round, batch->pins->count, &seen);
-        if (seen.count > 0)
-            qsort(seen.items, seen.count, sizeof(*seen.items), by_pack_and_object);
-        count_all(&repairing, &seen, repair, held);
-        pin_new(&repairing);
-    }
+    result->unproven = NULL;
+    result->unproven_count = 0;
+    nodes_init(&p.nodes, peers);
+    p.took = alloc_zero(p.nodes.count, sizeof(*p.took));
+    p.without_count = wanted->without_count;
+    if (p.without_count > 0)
+        p.without = alloc_copy(wanted->without, p.without_count * sizeof(*p.without));
+    nodes_exclude(&p.nodes, p.without, p.without_count);
+    round_init(&round, &p.nodes, PUT_TIMEOUT_MS);
+    struct holders *holders = alloc_zero(1, sizeof(*holders));
+    ask_all(&round, wanted);
+    int status = pin_here(&p, err);
+    if (status == 0)
+        take_answers(&round, wanted->count, &p.seen);
     round_release(&round);
-    free(repairing.took);
-    sightings_release(&seen);
-    nodes_release(&nodes);
-    return result;
+    if (p.seen.count > 0)
+        qsort(p.seen.items, p.seen.count, sizeof(*p.seen.items), by_pack_and_object);
+    if (status == 0 && wanted->leaves > 0)
+        prove(&p, holders);
+    if (status == 0)
+        count_and_repair(&p, holders);
+    if (status == 0)
+        pin_new(&p);
+    /* Who stops waits for nobody, and has counted too little. */
+    if (status == 0 && atomic_load(&peers->stop))
+        status = err_set(err, ERR_CANCELLED, "this node is stopping");
+    free(holders);
+    free(p.without);
+    free(p.took);
+    sightings_release(&p.seen);
+    nodes_release(&p.nodes);
+    return status;
 }

@@ -1,12 +1,14 @@
-/* pin_packs.h - what a snapshot relies on, pinned and counted now.
+/* pin_packs.h - what a snapshot relies on, pinned, proven and counted now.
  *
  * One message to every member pins all packs of the batch for a run of a writer, who signed it: the
- * same bytes for all, and kept by each that holds any of them. What comes back is what is on disk at
- * this moment. A pack's object is complete when k + m distinct nodes hold its rows; what is incomplete
- * is repaired where nodes are at hand, for a bounded time a request, and whoever took a row of it is
- * given the batch too.
+ * same bytes for all, kept by each that holds any of them. What comes back is what each says that it
+ * holds. Of what would count, each proves a sample (prove.h); who lies counts for
+ * nothing. A pack's object is complete when k + m distinct nodes hold its rows; what is incomplete is
+ * repaired where nodes are at hand, for a bounded time a request, and whoever took a row of it is given
+ * the batch too.
  *
  *   Limits   CLIENT_PIN_MAX packs a request
+ *   Errors   those of the store; ERR_CANCELLED this node is stopping
  *   Threads  any
  */
 #ifndef ECBAK_NODE_REPAIR_PIN_PACKS_H
@@ -14,19 +16,31 @@
 
 #include "node/api/client.h"
 #include "node/peers/peers.h"
-#include "node/trust/pin.h"
 
 #define PIN_REPAIR_MS 20000 /* no repair starts later than this into a request */
 
-/* A batch of pins, countersigned by this node. Borrows all. */
-struct pin_batch {
-    const uint8_t *bytes; /* a SignedPin */
-    size_t size;
-    const struct pins *pins; /* opened */
+/* What is asked. Borrows all. */
+struct pin_wanted {
+    const uint8_t *statement; /* a SignedPin, countersigned by this node */
+    size_t statement_size;
+    const struct pin *pin; /* this and the packs: what it says */
+    const struct pack_id *packs;
+    size_t count;
+    bool repair;
+    uint32_t leaves;               /* that each node proves; 0: its word is taken */
+    const struct node_id *without; /* nodes that count for nothing */
+    size_t without_count;
 };
 
-/* Fills held[], for each pack, in their order; nodes = 0 where nothing was found. */
-int pin_packs(struct peers *peers, const struct pin_batch *batch, bool repair,
-              struct redundancy *held, struct err *err) MUST_CHECK;
+/* What comes of it. */
+struct pin_result {
+    struct redundancy *held; /* [count] the caller's: in the order of packs; nodes = 0 where nothing
+                                * was found */
+    struct unproven *unproven; /* malloc'd, the caller's to free; a node may stand there twice */
+    size_t unproven_count;
+};
+
+int pin_packs(struct peers *peers, const struct pin_wanted *wanted, struct pin_result *result,
+              struct err *err) MUST_CHECK;
 
 #endif

@@ -31,6 +31,7 @@ static const struct peer_request requests[] = {
     {{KIND(GET_GRANT), "GetGrant", QUEUE_PEER, COST_FILE}, answer_get_grant},
     {{KIND(SET_HOLDERS), "SetHolders", QUEUE_PEER, COST_CATALOGUE}, answer_set_holders},
     {{KIND(LIST_REVOCATIONS), "ListRevocations", QUEUE_PEER, COST_MEMORY}, answer_list_revocations},
+    {{KIND(READ_LEAVES), "ReadLeaves", QUEUE_PEER, COST_FILE}, answer_read_leaves},
     {{KIND(DIAL_BACK), "DialBack", QUEUE_DIAL, COST_NETWORK}, answer_dial_back},
 };
 

@@ -18,6 +18,9 @@ static void answer_release(struct command_answer *answer)
     free(answer->held);
     free(answer->held_messages);
     free(answer->held_list);
+    free(answer->unproven);
+    free(answer->unproven_messages);
+    free(answer->unproven_list);
     report_release(&answer->report);
 }
 

@@ -24,6 +24,9 @@ struct command_answer {
     struct redundancy *held;
     Ecbak__Redundancy *held_messages;
     Ecbak__Redundancy **held_list;
+    struct unproven *unproven;
+    Ecbak__Unproven *unproven_messages;
+    Ecbak__Unproven **unproven_list;
     struct object_id object;
     struct record_id last;
     struct err why;

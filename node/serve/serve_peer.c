@@ -21,6 +21,8 @@ static void answer_release(struct peer_answer *answer)
     free(answer->revoked);
     free(answer->revoked_list);
     free(answer->revoked_bulk);
+    free(answer->read);
+    free(answer->read_list);
     free(answer->bytes);
 }
 

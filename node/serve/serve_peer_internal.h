@@ -20,7 +20,10 @@ struct peer_answer {
         Ecbak__GetGrantReply grant;
         Ecbak__ListRevocationsReply revocations;
         Ecbak__DialBackReply dial_back;
+        Ecbak__ReadLeavesReply leaves;
     };
+    Ecbak__RowRead *read;
+    Ecbak__RowRead **read_list;
     Ecbak__Revoked *revoked;
     Ecbak__Revoked **revoked_list;
     char (*revoked_bulk)[REVOCATION_ADDRESS_SIZE];
@@ -50,6 +53,8 @@ const struct peer_request *peer_request_find(unsigned body);
 /* serve_fragments.c */
 peer_handler answer_put_fragment, answer_get_fragment, answer_locate, answer_pin, answer_get_grant,
     answer_set_holders;
+/* serve_leaves.c */
+peer_handler answer_read_leaves;
 /* serve_records.c */
 peer_handler answer_put_record, answer_record_digest, answer_list_records, answer_get_record,
     answer_list_revocations;

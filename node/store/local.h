@@ -38,6 +38,12 @@ struct local {
 
 int local_put_fragment(const struct local *local, const struct fragment_to_put *put,
                        struct err *err) MUST_CHECK;
+/* What proves a row: what goes before it in its fragment, then these of its leaves; malloc'd. The row
+ * is read whole nevertheless, so a disk that forgot another part of it is found out: ERR_DAMAGED, and
+ * it is set aside and counted. */
+int local_prove_row(const struct local *local, const struct object_id *object, uint32_t index,
+                    const uint32_t *leaves, size_t count, uint8_t **proof, size_t *size,
+                    struct err *err) MUST_CHECK;
 /* from: who brings it. asked NULL: it was pushed, and who pushes must be its sponsor. Else it was pulled
  * under that hash, whoever its sponsor is: what a member once brought reaches everybody, also when that
  * member is gone or was revoked since. */

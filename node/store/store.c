@@ -330,10 +330,7 @@ int store_count_lost(struct store *store, struct err *err)
 
 uint64_t store_damaged(struct store *store)
 {
-    pthread_mutex_lock(&store->lock);
-    uint64_t damaged = store->damaged;
-    pthread_mutex_unlock(&store->lock);
-    return damaged;
+    return store->damaged;
 }
 
 pthread_mutex_t *store_stripe(struct store *store, const uint8_t id[ID_SIZE])

@@ -68,9 +68,10 @@ struct store {
     /* Read without the lock too, by whoever must not wait for a disk. */
     _Atomic uint64_t used_bytes; /* files, and what is reserved */
     _Atomic uint64_t fragments, records;
-    _Atomic uint64_t lost;   /* fragments whose file is gone since the start, and no other came */
-    uint64_t reserved_bytes; /* for files that have no row yet */
-    uint64_t damaged, damaged_kept;
+    _Atomic uint64_t lost;    /* fragments whose file is gone since the start, and no other came */
+    _Atomic uint64_t damaged; /* files that did not prove themselves */
+    uint64_t reserved_bytes;  /* for files that have no row yet */
+    uint64_t damaged_kept;
     struct folder_seen seen[256];
     int64_t read_ms; /* when the sentinel's content was read last */
     uint8_t digest[256][8];
