@@ -73,8 +73,11 @@ static int start(struct daemon *d, struct err *err)
         return -1;
     if (owner_check(config->key_file, err) != 0 || identity_load(&d->id, config, err) != 0)
         return -1;
-    if (store_open(&d->store, config->data_dir, &d->id.keys->node, &d->id.cert.cluster,
-                   config->capacity_bytes, err) != 0)
+    struct store_terms terms = {.node = d->id.keys->node,
+                                .capacity_bytes = config->capacity_bytes,
+                                .sponsor_percent = config->sponsor_share};
+    memcpy(terms.authority_public, d->id.authority_public, sizeof(terms.authority_public));
+    if (store_open(&d->store, config->data_dir, &terms, err) != 0)
         return -1;
     if (strcmp(config->name, d->id.cert.name) != 0)
         log_warn("the certificate names this node %s, the configuration %s: the certificate counts",

@@ -81,7 +81,8 @@ static void add_index(const struct id_list *replaced, struct id_list *added)
     buffer_release(&index);
 }
 
-static void add_record(uint64_t number, const struct id_list *added, const struct id_list *replaced)
+static void add_record(uint64_t number, const struct id_list *added, const struct id_list *replaced,
+                       const struct id_list *still)
 {
     static char host[] = "bench", path[] = "/home/ann/work";
     static char *paths[] = {path};
@@ -90,7 +91,7 @@ static void add_record(uint64_t number, const struct id_list *added, const struc
     struct chunk_id root = {{0}};
     uint8_t *bytes;
     size_t size;
-    uint32_t others;
+    struct record_kept kept;
     struct snapshot snapshot = {.writer = vault->writer,
                                 .number = number,
                                 .time_s = (int64_t)number,
@@ -104,7 +105,12 @@ static void add_record(uint64_t number, const struct id_list *added, const struc
                                 .index_pack_count = added->count,
                                 .replaced = replaced->ids,
                                 .replaced_count = replaced->count};
-    struct record record = {.number = number, .kind = RECORD_SNAPSHOT, .previous = previous};
+    struct record record = {.number = number,
+                            .kind = RECORD_SNAPSHOT,
+                            .previous = previous,
+                            .previous_number = number - 1,
+                            .index_packs = still->ids,
+                            .index_pack_count = still->count};
     must(client_status(client, &status, &err), &err);
     record.cluster = status.cluster;
     record.vault = vault->keys->vault;
@@ -115,7 +121,7 @@ static void add_record(uint64_t number, const struct id_list *added, const struc
              &(struct signer){vault->writer_secret, vault->writer_cert, vault->writer_cert_size},
              &bytes, &size, &previous, &err),
          &err);
-    must(client_put_record(client, bytes, size, 0, &others, &err), &err);
+    must(client_put_record(client, bytes, size, 0, &kept, &err), &err);
     free(record.sealed);
     free(bytes);
 }
@@ -128,16 +134,16 @@ static void add_snapshot(uint64_t number)
     add_data();
     must(index_merge_choose(cache, &relied, &replaced, &err), &err);
     add_index(&replaced, &added);
-    add_record(number, &added, &replaced);
-    must(cache_begin(cache, &err), &err);
-    must(index_merge_remember(cache, &added, &replaced, &err), &err);
-    must(cache_set_published(cache, &err), &err);
-    must(cache_commit(cache, &err), &err);
     for (size_t i = 0; i < relied.count; i++) {
         if (!id_map_find(&replaced.seen, relied.ids[i].bytes, &index))
             id_list_add(&still, &relied.ids[i]);
     }
     id_list_add(&still, &added.ids[0]);
+    add_record(number, &added, &replaced, &still);
+    must(cache_begin(cache, &err), &err);
+    must(index_merge_remember(cache, &added, &replaced, &err), &err);
+    must(cache_set_published(cache, &err), &err);
+    must(cache_commit(cache, &err), &err);
     id_list_release(&relied);
     relied = still;
     id_list_release(&added);

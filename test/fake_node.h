@@ -6,6 +6,7 @@
 #define ECBAK_TEST_FAKE_NODE_H
 
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -38,6 +39,7 @@ static struct {
     uint64_t puts, gets;      /* packs sent, packs fetched */
     uint64_t fail_puts_after; /* 0: never; else puts beyond so many fail */
     bool fail_record;
+    bool refuse_record;          /* only this node keeps records */
     uint32_t silent;             /* nodes that do not say what records they have */
     void (*before_answer)(void); /* NULL: nothing happens before client_next answers */
     bool damage;                 /* what is missing is so because it is damaged */
@@ -87,7 +89,7 @@ static inline void fake_reset(void)
     fake.record_sizes = NULL;
     fake.pack_count = fake.record_count = 0;
     fake.puts = fake.gets = fake.fail_puts_after = fake.biggest_pack = 0;
-    fake.fail_record = fake.damage = false;
+    fake.fail_record = fake.refuse_record = fake.damage = false;
     fake.silent = 0;
     fake.before_answer = NULL;
     fake.members = FAKE_MEMBERS;
@@ -237,13 +239,13 @@ int client_next(struct client *client, struct client_answer *answer, struct err 
     return 0;
 }
 
-int client_pin_packs(struct client *client, const struct pin *pin, const struct pack_id *packs,
+int client_pin_packs(struct client *client, const struct pin_as *as, const struct pack_id *packs,
                      size_t count, bool repair, struct proofs *proofs, struct redundancy *held,
                      struct err *err)
 {
     (void)client;
     (void)proofs;
-    (void)pin;
+    (void)as;
     (void)err;
     pthread_mutex_lock(&fake.lock);
     for (size_t i = 0; i < count; i++) {
@@ -257,13 +259,17 @@ int client_pin_packs(struct client *client, const struct pin *pin, const struct 
 }
 
 int client_put_record(struct client *client, const uint8_t *record, size_t size,
-                      uint32_t others_wanted, uint32_t *others, struct err *err)
+                      uint32_t others_wanted, struct record_kept *kept, struct err *err)
 {
     (void)client;
     (void)others_wanted;
     if (fake.fail_record)
         return err_set(err, ERR_TIMEOUT, "the fake does not answer");
-    *others = fake.members - 1;
+    *kept = (struct record_kept){.others = fake.members - 1};
+    if (fake.refuse_record) {
+        *kept = (struct record_kept){.full = fake.members - 1};
+        snprintf(kept->why, sizeof(kept->why), "node fake: its share is used up");
+    }
     for (size_t i = 0; i < fake.record_count; i++) {
         if (fake.record_sizes[i] == size && memcmp(fake.records[i], record, size) == 0)
             return 0;

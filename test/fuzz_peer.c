@@ -41,10 +41,19 @@ static void open_local(void)
     atexit(remove_all);
     struct node_keys *keys = node_keys_new();
     snprintf(data_dir, sizeof(data_dir), "%s/data", dir);
+    uint8_t authority_secret[64];
+    struct store_terms terms = {
+        .node = keys->node, .capacity_bytes = 1 << 20, .sponsor_percent = 50};
+    crypto_sign_keypair(terms.authority_public, authority_secret);
+    static uint8_t authority_public[32];
+    memcpy(authority_public, terms.authority_public, sizeof(authority_public));
+    cluster_id(&local.cluster, authority_public);
+    local.authority_public = authority_public;
     local.keys = keys;
     local.counters = &counters;
+    allowance_new(&local.allowance, LOCAL_RECORDS_AT_ONCE, LOCAL_RECORDS_AN_HOUR);
     if (store_create(data_dir, &keys->node, &err) != 0 ||
-        store_open(&local.store, data_dir, &keys->node, &local.cluster, 1 << 20, &err) != 0) {
+        store_open(&local.store, data_dir, &terms, &err) != 0) {
         fprintf(stderr, "%s\n", err.text);
         abort();
     }

@@ -53,7 +53,7 @@ static inline struct redundancy pinned(size_t node, const struct pack_id *pack, 
 {
     struct err err = ERR_INIT;
     struct redundancy held;
-    lab_ok(client_pin_packs(lab_client(&lab, node), &lab.pin, pack, 1, repair, NULL, &held, &err));
+    lab_ok(lab_pin(&lab, node, pack, 1, repair, &held, &err));
     return held;
 }
 

@@ -38,6 +38,7 @@
 #include "node/trust/cert.h"
 #include "node/trust/grant.h"
 #include "node/trust/node_keys.h"
+#include "node/trust/record.h"
 #include "node/trust/writer_cert.h"
 #include "test/free_port.h"
 #include "test/remove_tree.h"
@@ -82,6 +83,17 @@ struct lab_start {
             fail_msg("%s:%d: %s: %s", __FILE__, __LINE__, #call, err.text);                        \
     } while (0)
 
+static inline int lab_open_store(struct store **store, const struct config *config,
+                                 const struct node_keys *keys, const uint8_t authority_public[32],
+                                 struct err *err)
+{
+    struct store_terms terms = {.node = keys->node,
+                                .capacity_bytes = config->capacity_bytes,
+                                .sponsor_percent = config->sponsor_share};
+    memcpy(terms.authority_public, authority_public, sizeof(terms.authority_public));
+    return store_open(store, config->data_dir, &terms, err);
+}
+
 /* The child: one node, until SIGTERM. */
 static inline int lab_node_main(const char *dir)
 {
@@ -106,11 +118,8 @@ static inline int lab_node_main(const char *dir)
     if (freopen(path, "a", stderr) == NULL)
         return 1;
     setvbuf(stderr, NULL, _IONBF, 0);
-    struct cluster_id cluster;
-    cluster_id(&cluster, start.authority_public);
     if (rs_setup(&err) != 0 || node_keys_load(&keys, start.config.key_file, &err) != 0 ||
-        store_open(&store, start.config.data_dir, &keys->node, &cluster,
-                   start.config.capacity_bytes, &err) != 0 ||
+        lab_open_store(&store, &start.config, keys, start.authority_public, &err) != 0 ||
         service_new(&service, &start.config,
                     &(struct credentials){keys, &start.cert, start.authority_public}, store,
                     &err) != 0) {
@@ -273,6 +282,7 @@ static inline void lab_vault(struct lab *lab, uint32_t rights)
     lab->pin.vault = lab->vault;
     lab->pin.writer = lab->writer;
     lab->pin.number = 1;
+    randombytes_buf(lab->pin.attempt.bytes, sizeof(lab->pin.attempt));
 }
 
 static inline void lab_init(struct lab *lab)
@@ -325,6 +335,40 @@ static inline struct lab_pack lab_pack(size_t size)
     randombytes_buf(pack.bytes, size);
     pack_id(&pack.id, pack.bytes, size);
     return pack;
+}
+
+static inline struct signer lab_signer(const struct lab *lab)
+{
+    return (struct signer){lab->writer_secret, lab->writer_cert_bytes, lab->writer_cert_size};
+}
+
+static inline int lab_pin(struct lab *lab, size_t node, const struct pack_id *packs, size_t count,
+                          bool repair, struct redundancy *held, struct err *err)
+{
+    const struct signer signer = lab_signer(lab);
+    const struct pin_as as = {&lab->cluster, &lab->pin, &signer};
+    return client_pin_packs(lab_client(lab, node), &as, packs, count, repair, NULL, held, err);
+}
+
+/* A record of the lab's writer as a command gives it to its node; malloc'd. The one before it is some
+ * other. */
+static inline void lab_record(const struct lab *lab, uint64_t number, uint32_t kind,
+                              uint8_t **bytes, size_t *size, struct record_id *hash)
+{
+    struct err err = ERR_INIT;
+    const struct signer signer = lab_signer(lab);
+    struct record record = {.number = number, .kind = kind};
+    record.cluster = lab->cluster;
+    record.vault = lab->vault;
+    record.writer = lab->writer;
+    memset(record.attempt.bytes, (int)number, ATTEMPT_SIZE);
+    if (number > 1) {
+        memset(record.previous.bytes, (int)number, ID_SIZE);
+        record.previous_number = number - 1;
+    }
+    record.sealed = (uint8_t *)"sealed";
+    record.sealed_size = 6;
+    lab_ok(record_seal(&record, &signer, bytes, size, hash, &err));
 }
 
 /* Stores through a node; the answer, whatever it is. */

@@ -78,13 +78,28 @@ static inline int tear_down(void **state)
     return 0;
 }
 
-static inline struct store *open_with(uint64_t capacity)
+/* percent: what one sponsor's records and pins may take. */
+static inline struct store_terms terms_with(uint64_t capacity, uint32_t percent)
+{
+    struct store_terms terms = {
+        .node = sample_node, .capacity_bytes = capacity, .sponsor_percent = percent};
+    memcpy(terms.authority_public, sample_authority, sizeof(terms.authority_public));
+    return terms;
+}
+
+static inline struct store *open_with_share(uint64_t capacity, uint32_t percent)
 {
     struct store *store = NULL;
     struct err err = ERR_INIT;
-    if (store_open(&store, dir, &sample_node, &sample_cluster, capacity, &err) != 0)
+    struct store_terms terms = terms_with(capacity, percent);
+    if (store_open(&store, dir, &terms, &err) != 0)
         fail_msg("store_open: %s", err.text);
     return store;
+}
+
+static inline struct store *open_with(uint64_t capacity)
+{
+    return open_with_share(capacity, 50);
 }
 
 static inline void put(struct store *store, const struct sample *s, unsigned index)

@@ -8,17 +8,52 @@
 #include <string.h>
 
 #include "coding/fragment_set.h"
+#include "node/common/wire.h"
 #include "node/store/store.h"
+#include "node/trust/authority.h"
+#include "node/trust/cert.h"
+#include "node/trust/envelope.h"
 #include "node/trust/grant.h"
+#include "node/trust/node_keys.h"
 #include "node/trust/record.h"
 #include "node/trust/writer_cert.h"
 
 static struct cluster_id sample_cluster;
 static struct node_id sample_node;
+static uint8_t sample_authority[32], sample_authority_secret[64];
+/* Members that bring records and pins. */
+struct sample_member {
+    struct node_keys keys;
+    struct cert cert;
+};
+static struct sample_member sample_sponsor, sample_other_sponsor;
 static struct vault_id sample_vault;
 static uint8_t sample_vault_secret[64], sample_writer_secret[64];
 static uint8_t *sample_certificate;
 static size_t sample_certificate_size;
+
+/* A member of the authority's cluster; its key follows from `fill`. */
+static inline void sample_member(struct sample_member *member, int fill,
+                                 const uint8_t authority_secret[64])
+{
+    uint8_t seed[32];
+    memset(member, 0, sizeof(*member));
+    memset(seed, fill, sizeof(seed));
+    crypto_sign_seed_keypair(member->keys.node.bytes, member->keys.sign_secret, seed);
+    member->cert.node = member->keys.node;
+    memset(member->cert.curve, fill, sizeof(member->cert.curve));
+    member->cert.serial = (uint64_t)fill;
+    member->cert.not_after_s = 1000;
+    memcpy(member->cert.name, "member", 7);
+    memcpy(member->cert.zone, "zone", 5);
+    if (cert_sign(&member->cert, authority_secret, NULL) != 0)
+        abort();
+}
+
+static inline struct credentials sample_credentials(const struct sample_member *member)
+{
+    return (struct credentials){&member->keys, &member->cert, sample_authority};
+}
 
 static inline void sample_set_up(void)
 {
@@ -26,7 +61,11 @@ static inline void sample_set_up(void)
     uint8_t seed[32], public_key[32];
     if (sodium_init() < 0 || rs_setup(NULL) != 0)
         abort();
-    memset(sample_cluster.bytes, 0xcc, ID_SIZE);
+    memset(seed, 3, sizeof(seed));
+    crypto_sign_seed_keypair(sample_authority, sample_authority_secret, seed);
+    cluster_id(&sample_cluster, sample_authority);
+    sample_member(&sample_sponsor, 0x51, sample_authority_secret);
+    sample_member(&sample_other_sponsor, 0x52, sample_authority_secret);
     memset(sample_node.bytes, 0x11, ID_SIZE);
     memset(seed, 1, sizeof(seed));
     crypto_sign_seed_keypair(public_key, sample_vault_secret, seed);
@@ -72,6 +111,7 @@ static inline void sample_init(struct sample *s, unsigned number, size_t size, u
     memset(s->opened.writer.bytes, 0x33, WRITER_ID_SIZE);
     s->opened.pack = s->set.object.pack_id;
     s->opened.pack_bytes = size;
+    s->opened.sponsor = sample_sponsor.keys.node;
     if (grant_seal(
             &s->opened,
             &(struct signer){sample_writer_secret, sample_certificate, sample_certificate_size},
@@ -92,35 +132,146 @@ static inline void sample_release(struct sample *s)
     free(s->grant);
 }
 
+/* Attempts are told apart by a number. */
+static inline struct attempt_id sample_attempt(unsigned number)
+{
+    struct attempt_id attempt = {{(uint8_t)number, (uint8_t)(number >> 8), 1}};
+    return attempt;
+}
+
+/* Each number of a pin is an attempt of its own. */
 static inline int sample_put(struct store *store, const struct sample *s, unsigned index,
                              struct err *err)
 {
+    struct pin pin = s->pin;
+    pin.attempt = sample_attempt((unsigned)pin.number);
     return store_put_fragment(store,
                               &(struct fragment_to_put){s->set.bytes[index], s->set.size, s->grant,
-                                                        s->grant_size, &s->holders, &s->pin},
+                                                        s->grant_size, &s->holders, &pin},
                               &s->opened, err);
 }
 
-/* A signed record; its bytes are malloc'd. */
-static inline void sample_record(uint64_t number, uint8_t **bytes, size_t *size,
-                                 struct record *opened)
+static inline struct signer sample_signer(void)
+{
+    return (struct signer){sample_writer_secret, sample_certificate, sample_certificate_size};
+}
+
+/* A record like this one as its holders have it, brought by `sponsor` (NULL: by nobody). Its bytes are
+ * malloc'd, `opened` is to be released. */
+static inline void sample_seal_record(const struct record *r, const struct sample_member *sponsor,
+                                      uint8_t **bytes, size_t *size, struct record *opened)
+{
+    struct signer signer = sample_signer();
+    struct record_id hash;
+    uint8_t *alone;
+    size_t alone_size;
+    if (record_seal(r, &signer, &alone, &alone_size, &hash, NULL) != 0 ||
+        record_open(opened, alone, alone_size, &sample_cluster, NULL) != 0)
+        abort();
+    *bytes = alone;
+    *size = alone_size;
+    if (sponsor == NULL)
+        return;
+    struct credentials node = sample_credentials(sponsor);
+    if (record_countersign(alone, alone_size, &node, bytes, size, NULL) != 0)
+        abort();
+    free(alone);
+}
+
+/* What all records of the sample's writer have; the record before is some other one. */
+static inline struct record sample_record_of(uint64_t number)
 {
     static uint8_t sealed[3] = {7, 8, 9};
     struct record r = {.number = number, .kind = RECORD_SNAPSHOT};
-    struct writer_cert c;
-    struct record_id hash;
     r.cluster = sample_cluster;
     r.vault = sample_vault;
     memset(r.writer.bytes, 0x33, WRITER_ID_SIZE);
-    if (number > 1)
+    r.attempt = sample_attempt((unsigned)number);
+    if (number > 1) {
         memset(r.previous.bytes, 0x66, ID_SIZE);
+        r.previous_number = number - 1;
+    }
     r.sealed = sealed;
     r.sealed_size = sizeof(sealed);
-    if (record_seal(
-            &r, &(struct signer){sample_writer_secret, sample_certificate, sample_certificate_size},
-            bytes, size, &hash, NULL) != 0 ||
-        record_open(opened, &c, *bytes, *size, &sample_cluster, NULL) != 0)
+    return r;
+}
+
+static inline void sample_record(uint64_t number, uint8_t **bytes, size_t *size,
+                                 struct record *opened)
+{
+    struct record r = sample_record_of(number);
+    sample_seal_record(&r, &sample_sponsor, bytes, size, opened);
+}
+
+static inline int sample_put_record(struct store *store, const uint8_t *bytes, size_t size,
+                                    const struct record *opened, struct err *err)
+{
+    return store_put_record(store, bytes, size, opened, &sample_sponsor.keys.node, err);
+}
+
+/* Closes a writer of the sample's vault after its record {number, hash}, as a holder has it. */
+static inline void sample_closed(const struct writer_id *writer, uint64_t number,
+                                 const struct record_id *hash, uint8_t **bytes, size_t *size)
+{
+    uint8_t signature[SIGN_SIZE], *alone;
+    size_t alone_size;
+    Ecbak__Signed envelope;
+    Ecbak__SignedRecord whole = ECBAK__SIGNED_RECORD__INIT;
+    Ecbak__WriterClosed body = ECBAK__WRITER_CLOSED__INIT;
+    struct credentials node = sample_credentials(&sample_sponsor);
+    body.version = 1;
+    body.cluster = wire_view(sample_cluster.bytes, ID_SIZE);
+    body.vault_key = wire_view(sample_vault_secret + 32, 32);
+    body.writer = wire_view(writer->bytes, WRITER_ID_SIZE);
+    body.number = number;
+    if (number > 0)
+        body.hash = wire_view(hash->bytes, ID_SIZE);
+    envelope_seal(&envelope, signature, &body.base, "ecbak writer closed 1", sample_vault_secret);
+    whole.closed = &envelope;
+    if (envelope_pack(&whole.base, RECORD_BYTES_MAX, "closing", &alone, &alone_size, NULL) != 0 ||
+        record_countersign(alone, alone_size, &node, bytes, size, NULL) != 0)
         abort();
+    free(envelope.body.data);
+    free(alone);
+}
+
+/* Pins of the sample's writer as their holders have them. */
+static inline void sample_pins(const struct pin *pin, const struct pack_id *packs, size_t count,
+                               const struct sample_member *sponsor, uint8_t **bytes, size_t *size)
+{
+    struct pins pins = {.pin = *pin, .packs = (struct pack_id *)packs, .count = count};
+    struct signer signer = sample_signer();
+    struct credentials node = sample_credentials(sponsor);
+    uint8_t *alone;
+    size_t alone_size;
+    pins.cluster = sample_cluster;
+    if (pins_seal(&pins, &signer, &alone, &alone_size, NULL) != 0 ||
+        pins_countersign(alone, alone_size, &node, bytes, size, NULL) != 0)
+        abort();
+    free(alone);
+}
+
+/* Pins for the pin's number, each an attempt of its own; the pin's vault may be another than the
+ * writer's. */
+static inline int sample_put_pins_by(struct store *store, const struct pack_id *packs, size_t count,
+                                     const struct pin *pin, const struct sample_member *sponsor,
+                                     uint32_t *held, struct err *err)
+{
+    struct pins opened = {.pin = *pin, .packs = (struct pack_id *)packs, .count = count};
+    uint8_t *bytes;
+    size_t size;
+    opened.cluster = sample_cluster;
+    opened.pin.attempt = sample_attempt((unsigned)pin->number);
+    sample_pins(&opened.pin, packs, count, sponsor, &bytes, &size);
+    int result = store_put_pins(store, bytes, size, &opened, &sponsor->keys.node, held, err);
+    free(bytes);
+    return result;
+}
+
+static inline int sample_put_pins(struct store *store, const struct pack_id *packs, size_t count,
+                                  const struct pin *pin, uint32_t *held, struct err *err)
+{
+    return sample_put_pins_by(store, packs, count, pin, &sample_sponsor, held, err);
 }
 
 #endif

@@ -356,7 +356,8 @@ static void numbers_are_not_guessed_while_somebody_might_know_more(void **state)
 /* ---- histories ------------------------------------------------------------------------------- */
 
 /* Signed by this machine's writer, of a kind that nobody knows, and given to the node. */
-static void put_record(uint64_t number, const struct record_id *previous, struct record_id *hash)
+static void put_record(uint64_t number, uint64_t previous_number, const struct record_id *previous,
+                       struct record_id *hash)
 {
     struct err err = ERR_INIT;
     struct client *client;
@@ -372,11 +373,12 @@ static void put_record(uint64_t number, const struct record_id *previous, struct
     record.vault = vault->keys->vault;
     record.writer = vault->writer;
     record.previous = *previous;
+    record.previous_number = previous_number;
     uint8_t *bytes;
     size_t size;
-    uint32_t others;
+    struct record_kept kept;
     assert_int_equal(record_seal(&record, &signer, &bytes, &size, hash, &err), 0);
-    assert_int_equal(client_put_record(client, bytes, size, 0, &others, &err), 0);
+    assert_int_equal(client_put_record(client, bytes, size, 0, &kept, &err), 0);
     client_close(&client);
     free(bytes);
     free(status);
@@ -404,7 +406,8 @@ static void history_of(const struct history *history, char *found, size_t room)
     struct record_id hashes[HISTORY_MAX];
     for (size_t i = 0; i < history->count; i++) {
         int follows = history->records[i].follows;
-        put_record(history->records[i].number, follows < 0 ? &none : &hashes[follows], &hashes[i]);
+        put_record(history->records[i].number, follows < 0 ? 0 : history->records[follows].number,
+                   follows < 0 ? &none : &hashes[follows], &hashes[i]);
         if (history->records[i].missing)
             free(fake.records[--fake.record_count]);
     }
@@ -459,7 +462,7 @@ static void a_record_of_an_unknown_kind_is_told_and_hides_no_snapshot(void **sta
     let_times_settle();
     store_well(&result);
     struct record_id hash;
-    put_record(2, &result.snapshot, &hash);
+    put_record(2, 1, &result.snapshot, &hash);
     assert_int_equal(client_open(&client, NULL, &err), 0);
     assert_int_equal(snapshot_list_load(&list, vault, client, &err), 0);
     assert_int_equal(list.count, 1);

@@ -204,6 +204,64 @@ static void a_record_that_was_not_sent_is_sent_by_the_next_store(void **state)
     client_close(&client);
 }
 
+/* The record that was sent last, as its node got it. */
+static void open_last_record(struct record *record)
+{
+    struct err err = ERR_INIT;
+    struct cluster_id cluster;
+    memset(cluster.bytes, 0xcc, ID_SIZE);
+    assert_int_equal(record_open(record, fake.records[fake.record_count - 1],
+                                 fake.record_sizes[fake.record_count - 1], &cluster, &err),
+                     0);
+}
+
+static void a_record_says_which_run_made_it_and_what_it_stands_on(void **state)
+{
+    (void)state;
+    struct store_result result;
+    struct record first, second;
+    struct err err = ERR_INIT;
+    make_file("a", 1000, 1);
+    store_well(&result);
+    open_last_record(&first);
+    assert_true(first.number == 1 && first.previous_number == 0);
+    assert_true(first.head_count == 0 && first.void_count == 0);
+    assert_int_equal(first.index_pack_count, 1); /* its one pack is mixed */
+    restart();
+    make_file("b", 1000, 2);
+    fake.fail_puts_after = 1;
+    assert_int_equal(store(&result, &err), -1); /* uses a number, and pins for it */
+    restart();
+    fake.fail_puts_after = 0;
+    store_well(&result);
+    open_last_record(&second);
+    assert_true(second.number == 3 && second.previous_number == 1);
+    assert_memory_equal(second.previous.bytes, first.hash.bytes, ID_SIZE);
+    assert_memory_not_equal(second.attempt.bytes, first.attempt.bytes, ATTEMPT_SIZE);
+    assert_int_equal(second.void_count, 1);
+    assert_memory_not_equal(second.voids[0].bytes, second.attempt.bytes, ATTEMPT_SIZE);
+    assert_int_equal(second.head_count, 1);
+    assert_memory_equal(second.heads[0].writer.bytes, vault->writer.bytes, WRITER_ID_SIZE);
+    assert_memory_equal(second.heads[0].hash.bytes, first.hash.bytes, ID_SIZE);
+    /* All that it relies on, not only what it added. */
+    assert_int_equal(second.index_pack_count, 2);
+    assert_memory_equal(second.index_packs[0].bytes, first.index_packs[0].bytes, ID_SIZE);
+    record_release(&first);
+    record_release(&second);
+}
+
+static void a_record_that_others_have_no_room_for_is_said_with_the_reason(void **state)
+{
+    (void)state;
+    struct store_result result;
+    make_file("a", 1000, 1);
+    fake.refuse_record = true;
+    store_well(&result);
+    assert_int_equal(result.outcome, JOB_FULL);
+    assert_true(result.published);
+    assert_non_null(strstr(result.note, "its share is used up"));
+}
+
 static void fewer_nodes_than_meant_is_said(void **state)
 {
     (void)state;
@@ -339,6 +397,8 @@ int main(void)
         TEST(all_folders_that_can_be_made_anew_are),
         TEST(a_store_cut_off_is_not_listed_and_the_next_goes_on),
         TEST(a_record_that_was_not_sent_is_sent_by_the_next_store),
+        TEST(a_record_says_which_run_made_it_and_what_it_stands_on),
+        TEST(a_record_that_others_have_no_room_for_is_said_with_the_reason),
         TEST(fewer_nodes_than_meant_is_said),
         TEST(what_would_be_lost_with_this_machine_is_no_snapshot),
         TEST(a_store_waits_for_another_to_end_if_it_is_told_to),

@@ -1,6 +1,8 @@
 /* What the command believes of its node, and what it refuses. */
 #include "test/client_bench.h"
 
+#include <sodium.h>
+
 static void text_from_the_node_is_cut_and_cleaned(void **state)
 {
     (void)state;
@@ -96,20 +98,41 @@ static bool answer_wrong_held(struct fake *fake, const Ecbak__ClientRequest *req
     return true;
 }
 
+/* Somebody who may pin. */
+static const struct cluster_id pin_cluster = {{1}};
+static uint8_t pin_secret[64];
+static struct signer pin_signer = {.secret = pin_secret};
+static const struct pin_as *pin_as(void)
+{
+    static const uint8_t vault_seed[32] = {1}, writer_seed[32] = {2};
+    static struct pin pin = {.number = 1};
+    static uint8_t cert_bytes[WRITER_CERT_BYTES_MAX];
+    static const struct pin_as as = {&pin_cluster, &pin, &pin_signer};
+    struct writer_cert cert = {.rights = RIGHT_ADD};
+    uint8_t public_key[32], vault_secret[64], *bytes;
+    crypto_sign_seed_keypair(public_key, vault_secret, vault_seed);
+    vault_id(&pin.vault, public_key);
+    crypto_sign_seed_keypair(cert.writer_key, pin_secret, writer_seed);
+    assert_int_equal(writer_cert_seal(&cert, vault_secret, &bytes, &pin_signer.cert_size, NULL), 0);
+    memcpy(cert_bytes, bytes, pin_signer.cert_size);
+    pin_signer.cert = cert_bytes;
+    free(bytes);
+    return &as;
+}
+
 static void an_answer_about_another_pack_is_not_believed(void **state)
 {
     (void)state;
     struct fake fake = {.answer = answer_wrong_held};
     struct err err = ERR_INIT;
-    struct pin pin = {.number = 1};
     struct pack_id packs[2] = {{{1}}, {{2}}};
     struct redundancy held[2];
     fake_start(&fake);
     struct client *client = opened();
     const struct pack_id *asked = packs;
-    assert_int_equal(client_pin_packs(client, &pin, asked, 1, true, NULL, held, &err), -1);
+    assert_int_equal(client_pin_packs(client, pin_as(), asked, 1, true, NULL, held, &err), -1);
     assert_int_equal(err.code, ERR_FORMAT);
-    assert_int_equal(client_pin_packs(client, &pin, asked, 2, true, NULL, held, &err), -1);
+    assert_int_equal(client_pin_packs(client, pin_as(), asked, 2, true, NULL, held, &err), -1);
     assert_int_equal(err.code, ERR_FORMAT);
     client_close(&client);
     fake_stop(&fake);
@@ -128,14 +151,17 @@ static bool answer_pins(struct fake *fake, const Ecbak__ClientRequest *request, 
     (void)fake;
     const Ecbak__PinPacksRequest *body = request->pin_packs;
     static const struct node_id odd = {{8}};
-    Ecbak__Redundancy *held = calloc(body->n_packs, sizeof(*held));
-    Ecbak__Redundancy **list = calloc(body->n_packs, sizeof(Ecbak__Redundancy *));
+    struct pins said;
+    if (pins_open(&said, body->pins.data, body->pins.len, &pin_cluster, NULL) != 0)
+        return false;
+    Ecbak__Redundancy *held = calloc(said.count, sizeof(*held));
+    Ecbak__Redundancy **list = calloc(said.count, sizeof(Ecbak__Redundancy *));
     Ecbak__Unproven unproven = ECBAK__UNPROVEN__INIT, *unproven_list[] = {&unproven};
     Ecbak__PinPacksReply pinned_reply = ECBAK__PIN_PACKS_REPLY__INIT;
     Ecbak__ClientReply message = ECBAK__CLIENT_REPLY__INIT;
-    for (size_t i = 0; i < body->n_packs; i++) {
+    for (size_t i = 0; i < said.count; i++) {
         ecbak__redundancy__init(&held[i]);
-        held[i].pack = body->packs[i];
+        held[i].pack = wire_view(said.packs[i].bytes, ID_SIZE);
         held[i].data = held[i].parity = 2;
         held[i].nodes = body->n_without == 0 ? 4 : 3;
         list[i] = &held[i];
@@ -147,9 +173,9 @@ static bool answer_pins(struct fake *fake, const Ecbak__ClientRequest *request, 
     unproven.name = (char *)"odd\n";
     unproven.text = (char *)"it lies";
     unproven.excluded = true;
-    pinned_reply.n_held = body->n_packs;
+    pinned_reply.n_held = said.count;
     pinned_reply.held = list;
-    pinned_reply.n_unproven = body->packs[0].data[0] == 2 && body->n_without == 0;
+    pinned_reply.n_unproven = said.packs[0].bytes[0] == 2 && body->n_without == 0;
     pinned_reply.unproven = unproven_list;
     message.call = request->call;
     message.body_case = ECBAK__CLIENT_REPLY__BODY_PIN_PACKS;
@@ -157,6 +183,7 @@ static bool answer_pins(struct fake *fake, const Ecbak__ClientRequest *request, 
     reply_message(router, route, &message, NULL);
     free(held);
     free(list);
+    pins_release(&said);
     return true;
 }
 
@@ -166,7 +193,6 @@ static void who_is_excluded_late_counts_nowhere(void **state)
     enum { BATCHES = 4, COUNT = BATCHES * CLIENT_PIN_MAX };
     struct fake fake = {.answer = answer_pins};
     struct err err = ERR_INIT;
-    struct pin pin = {.number = 1};
     struct proofs *proofs = calloc(1, sizeof(*proofs));
     struct pack_id *packs = calloc(COUNT, sizeof(*packs));
     struct redundancy *held = calloc(COUNT, sizeof(*held));
@@ -177,7 +203,7 @@ static void who_is_excluded_late_counts_nowhere(void **state)
     proofs->leaves = CLIENT_PROVE_LEAVES;
     fake_start(&fake);
     struct client *client = opened();
-    if (client_pin_packs(client, &pin, packs, COUNT, false, proofs, held, &err) != 0)
+    if (client_pin_packs(client, pin_as(), packs, COUNT, false, proofs, held, &err) != 0)
         fail_msg("%s", err.text);
     /* Three with it, the fourth without, and then all without. */
     assert_int_equal(pins.with, 3);

@@ -182,26 +182,33 @@ static void no_record_number_is_given_twice(void **state)
 {
     (void)state;
     static const struct record_id zeros = {0}, hash_one = {"hash one"};
-    struct record_id previous;
+    struct reserved reserved = {.number = 0};
+    struct attempt_id begun[3];
     uint8_t *bytes = NULL;
     uint64_t number = 0;
     size_t size;
     struct err err = ERR_INIT;
     struct vault *vault = create(NULL);
-    assert_int_equal(vault_reserve(vault, &number, &previous, &err), -1); /* not locked */
+    assert_int_equal(vault_reserve(vault, &reserved, &err), -1); /* not locked */
     assert_int_equal(vault_lock(vault, 0, NULL, &err), 0);
     assert_int_equal(vault_last_record(vault, &number, &bytes, &size, &err), -1);
     assert_int_equal(err.code, ERR_NOT_FOUND);
     for (uint64_t i = 1; i <= 2; i++) { /* each store is killed before its record */
-        assert_int_equal(vault_reserve(vault, &number, &previous, &err), 0);
-        assert_true(number == i);
-        assert_memory_equal(previous.bytes, zeros.bytes, ID_SIZE);
+        assert_int_equal(vault_reserve(vault, &reserved, &err), 0);
+        assert_true(reserved.number == i && reserved.previous_number == 0);
+        assert_memory_equal(reserved.previous.bytes, zeros.bytes, ID_SIZE);
+        assert_int_equal(reserved.void_count, i - 1);
+        begun[i - 1] = reserved.attempt;
         vault_close(&vault);
         vault = load(NULL);
         assert_int_equal(vault_lock(vault, 0, NULL, &err), 0);
     }
-    assert_int_equal(vault_reserve(vault, &number, &previous, &err), 0);
-    assert_true(number == 3);
+    assert_int_equal(vault_reserve(vault, &reserved, &err), 0);
+    assert_true(reserved.number == 3);
+    /* What the killed ones pinned is void, and said to be by the next record. */
+    assert_int_equal(reserved.void_count, 2);
+    assert_memory_equal(reserved.voids, begun, 2 * sizeof(begun[0]));
+    assert_memory_not_equal(begun[0].bytes, begun[1].bytes, ATTEMPT_SIZE);
     for (uint64_t other = 1; other <= 4; other++) {
         int saved =
             vault_save_record(vault, other, (const uint8_t *)"record one", 10, &hash_one, &err);
@@ -215,9 +222,10 @@ static void no_record_number_is_given_twice(void **state)
     assert_true(number == 3 && size == 10 && memcmp(bytes, "record one", 10) == 0);
     free(bytes);
     assert_int_equal(vault_lock(vault, 0, NULL, &err), 0);
-    assert_int_equal(vault_reserve(vault, &number, &previous, &err), 0);
-    assert_true(number == 4);
-    assert_memory_equal(previous.bytes, hash_one.bytes, ID_SIZE);
+    assert_int_equal(vault_reserve(vault, &reserved, &err), 0);
+    assert_true(reserved.number == 4 && reserved.previous_number == 3);
+    assert_memory_equal(reserved.previous.bytes, hash_one.bytes, ID_SIZE);
+    assert_int_equal(reserved.void_count, 0); /* its record said so */
     vault_close(&vault);
 }
 
@@ -225,7 +233,7 @@ static void a_folder_that_was_set_back_goes_on_from_the_newest_record(void **sta
 {
     (void)state;
     static const struct record_id newest = {"hash of seven"};
-    struct record_id previous;
+    struct reserved reserved = {.number = 0};
     uint8_t *bytes = NULL;
     uint64_t number = 0;
     size_t size;
@@ -233,6 +241,8 @@ static void a_folder_that_was_set_back_goes_on_from_the_newest_record(void **sta
     struct err err = ERR_INIT;
     struct vault *vault = create(NULL);
     assert_int_equal(vault_lock(vault, 0, NULL, &err), 0);
+    /* The machine whose folder this is a copy of may be storing under this number, at this moment. */
+    assert_int_equal(vault_reserve(vault, &reserved, &err), 0);
     for (int i = 0; i < 2; i++) { /* it is said once */
         assert_int_equal(vault_catch_up(vault, 7, (const uint8_t *)"record seven", 12, &newest,
                                         &was_behind, &err),
@@ -242,9 +252,12 @@ static void a_folder_that_was_set_back_goes_on_from_the_newest_record(void **sta
     assert_int_equal(vault_last_record(vault, &number, &bytes, &size, &err), 0);
     assert_true(number == 7 && size == 12 && memcmp(bytes, "record seven", 12) == 0);
     free(bytes);
-    assert_int_equal(vault_reserve(vault, &number, &previous, &err), 0);
+    assert_int_equal(vault_reserve(vault, &reserved, &err), 0);
+    number = reserved.number;
     assert_true(number > 7 + 100); /* stores that were given up after it have used some */
-    assert_memory_equal(previous.bytes, newest.bytes, ID_SIZE);
+    assert_memory_equal(reserved.previous.bytes, newest.bytes, ID_SIZE);
+    assert_true(reserved.previous_number == 7);
+    assert_int_equal(reserved.void_count, 0); /* so it is not said to be given up */
     vault_close(&vault);
 }
 
@@ -275,12 +288,11 @@ static void every_flipped_byte_of_a_key_file_is_an_error(void **state)
     for (size_t i = 0; i < 3; i++)
         for (long at = 0; flip(vault, names[i], at); at++) {
             struct vault *damaged = NULL;
-            struct record_id previous;
-            uint64_t number;
+            struct reserved reserved;
             if (i < 2)
                 assert_int_equal(vault_load(&damaged, NULL, &err), -1);
             else
-                assert_int_equal(vault_reserve(vault, &number, &previous, &err), -1);
+                assert_int_equal(vault_reserve(vault, &reserved, &err), -1);
             assert_true(err.code == ERR_FORMAT || err.code == ERR_VERSION ||
                         err.code == ERR_DAMAGED);
             flip(vault, names[i], at);

@@ -50,6 +50,8 @@ static void give_index(size_t snapshot)
     snapshots[snapshot].index_pack_count = 1;
     pack_writer_finish(&writer, &made);
     snapshots[snapshot].index_packs[0] = made.id;
+    snapshots[snapshot].relied = snapshots[snapshot].index_packs;
+    snapshots[snapshot].relied_count = 1;
     fake_add(&made.id, &made.bytes, made.size);
     segment_destroy(&segment);
     sealed_pack_release(&made);
@@ -128,6 +130,18 @@ static void each_index_is_read_once_and_the_latest_counts(void **state)
     assert_int_equal(missing_count, 0);
     assert_read_in_order();
     assert_int_equal(load(), 0);
+    assert_read_in_order();
+}
+
+static void an_index_whose_record_is_missing_is_read_for_those_that_rely_on_it(void **state)
+{
+    (void)state;
+    struct pack_id relied[2] = {snapshots[0].index_packs[0], snapshots[1].index_packs[0]};
+    const struct snapshot_list known = {.snapshots = &snapshots[1], .count = COUNT - 1};
+    struct err err = ERR_INIT;
+    snapshots[1].relied = relied;
+    snapshots[1].relied_count = 2;
+    assert_int_equal(index_packs_load(cache, vault->keys, client, &known, NULL, &err), 0);
     assert_read_in_order();
 }
 
@@ -255,6 +269,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(each_index_is_read_once_and_the_latest_counts),
+        TEST(an_index_whose_record_is_missing_is_read_for_those_that_rely_on_it),
         TEST(an_index_that_was_out_of_reach_does_not_override_later_ones),
         TEST(of_several_out_of_reach_that_come_back_one_by_one_none_overrides_later_ones),
         TEST(an_index_that_stays_out_of_reach_makes_no_other_be_read_again),

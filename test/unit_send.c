@@ -11,9 +11,9 @@
 #include <stdlib.h>
 
 #include "coding/base/alloc.h"
+#include "node/base/holders.h"
 #include "node/common/wire.h"
 #include "node/peers/ask.h"
-#include "node/store/holders.h"
 #include "node/transfer/send.h"
 #include "node/trust/node_keys.h"
 #include "node/trust/receipt.h"

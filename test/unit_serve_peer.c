@@ -13,6 +13,7 @@
 #include "node/common/wire.h"
 #include "node/peers/ask.h"
 #include "node/serve/serve_peer.h"
+#include "node/trust/pin.h"
 #include "node/trust/receipt.h"
 #include "node/trust/record.h"
 #include "node/trust/writer_cert.h"
@@ -29,12 +30,14 @@ struct answer {
     struct payload payload;
 };
 
-static struct answer ask(Ecbak__PeerRequest *request, const uint8_t *payload, size_t payload_size)
+/* As the lab's node `asker` asks it, which has proven who it is and may say anything. */
+static struct answer ask_as(size_t asker, Ecbak__PeerRequest *request, const uint8_t *payload,
+                            size_t payload_size)
 {
     struct answer answer;
     size_t size, reply_size;
     uint8_t *reply, *header = wire_pack(request, &size);
-    const struct question question = {.node = &lab.nodes[0].keys->node,
+    const struct question question = {.node = &lab.nodes[asker].keys->node,
                                       .queue = serve_peer_queue(header, size),
                                       .header = header,
                                       .header_size = size,
@@ -48,6 +51,11 @@ static struct answer ask(Ecbak__PeerRequest *request, const uint8_t *payload, si
     return answer;
 }
 
+static struct answer ask(Ecbak__PeerRequest *request, const uint8_t *payload, size_t payload_size)
+{
+    return ask_as(0, request, payload, payload_size);
+}
+
 static void answer_free(struct answer *answer)
 {
     wire_free(answer->reply);
@@ -55,14 +63,20 @@ static void answer_free(struct answer *answer)
 }
 
 /* Asks and expects only a code. */
-static void expect(enum err_code code, Ecbak__PeerRequest *request, const uint8_t *payload,
-                   size_t payload_size)
+static void expect_as(size_t asker, enum err_code code, Ecbak__PeerRequest *request,
+                      const uint8_t *payload, size_t payload_size)
 {
-    struct answer answer = ask(request, payload, payload_size);
+    struct answer answer = ask_as(asker, request, payload, payload_size);
     if (answer.reply->error != code)
         fail_msg("%s instead of %s: %s", err_name(answer.reply->error), err_name(code),
                  answer.reply->error_text);
     answer_free(&answer);
+}
+
+static void expect(enum err_code code, Ecbak__PeerRequest *request, const uint8_t *payload,
+                   size_t payload_size)
+{
+    expect_as(0, code, request, payload, payload_size);
 }
 
 struct put {
@@ -84,6 +98,7 @@ static void put_init(struct put *p, const struct pack_id *pack_id, size_t pack_b
     p->pin.vault = wire_view(lab.vault.bytes, ID_SIZE);
     p->pin.writer = wire_view(lab.writer.bytes, WRITER_ID_SIZE);
     p->pin.number = 7;
+    p->pin.attempt = wire_view(lab.pin.attempt.bytes, ATTEMPT_SIZE);
     p->holders[0] = wire_view(lab.nodes[0].keys->node.bytes, ID_SIZE);
     p->holders[1] = wire_view(NULL, 0);
     p->put.pin = &p->pin;
@@ -91,6 +106,37 @@ static void put_init(struct put *p, const struct pack_id *pack_id, size_t pack_b
     p->put.holders = p->holders;
     p->request.body_case = ECBAK__PEER_REQUEST__BODY_PUT_FRAGMENT;
     p->request.put_fragment = &p->put;
+}
+
+/* Pins of a lab's writer, countersigned by one of its nodes. */
+struct pinning {
+    Ecbak__PeerRequest request;
+    Ecbak__PinPacks pin;
+    uint8_t *bytes;
+    size_t size;
+};
+
+static void pinning_init(struct pinning *p, struct pack_id *packs, size_t count, uint64_t number,
+                         struct lab *by, size_t sponsor)
+{
+    struct err err = ERR_INIT;
+    const struct signer signer = lab_signer(by);
+    const struct credentials node = {by->nodes[sponsor].keys, &by->nodes[sponsor].cert,
+                                     by->authority_public};
+    struct pins pins = {.pin = by->pin, .packs = packs, .count = count};
+    uint8_t *alone;
+    size_t alone_size;
+    pins.cluster = by->cluster;
+    pins.pin.number = number;
+    memset(pins.pin.attempt.bytes, (int)number, ATTEMPT_SIZE);
+    lab_ok(pins_seal(&pins, &signer, &alone, &alone_size, &err));
+    lab_ok(pins_countersign(alone, alone_size, &node, &p->bytes, &p->size, &err));
+    free(alone);
+    ecbak__peer_request__init(&p->request);
+    ecbak__pin_packs__init(&p->pin);
+    p->pin.pins = wire_view(p->bytes, p->size);
+    p->request.body_case = ECBAK__PEER_REQUEST__BODY_PIN;
+    p->request.pin = &p->pin;
 }
 
 static void the_fragment_is_given(void)
@@ -156,20 +202,15 @@ static void a_fragment_with_a_grant_is_kept_and_receipted(void **state)
     assert_int_equal(at->holders[1].len, 0);
     answer_free(&answer);
 
-    Ecbak__PinPacks pin = ECBAK__PIN_PACKS__INIT;
-    Ecbak__Pin peer_pin;
-    pin_to_wire(&peer_pin, &(struct pin){.number = 8});
-    peer_pin.vault = wire_view(lab.vault.bytes, ID_SIZE);
-    peer_pin.writer = wire_view(lab.writer.bytes, WRITER_ID_SIZE);
-    pin.n_packs = 2;
-    pin.packs = packs;
-    pin.pin = &peer_pin;
-    request.body_case = ECBAK__PEER_REQUEST__BODY_PIN;
-    request.pin = &pin;
-    answer = ask(&request, NULL, 0);
+    struct pack_id ids[2] = {nothing, pack.id};
+    struct pinning pinning;
+    pinning_init(&pinning, ids, 2, 8, &lab, 0);
+    answer = ask(&pinning.request, NULL, 0);
+    assert_int_equal(answer.reply->error, ERR_NONE);
     assert_int_equal(answer.reply->pin->n_fragments, 1);
     assert_int_equal(answer.reply->pin->fragments[0]->pack_index, 1);
     answer_free(&answer);
+    free(pinning.bytes);
 }
 
 static void nothing_is_kept_without_a_good_grant(void **state)
@@ -313,19 +354,18 @@ static void noise_is_counted_and_refused(void **state)
     assert_true(atomic_load(&counters.value[COUNTED_MALFORMED]) >= before + 2);
 }
 
-static void record_of(uint64_t number, uint8_t **bytes, size_t *size, struct record_id *hash)
+/* As the lab's node `sponsor` brings it. */
+static void record_of(uint64_t number, size_t sponsor, uint8_t **bytes, size_t *size,
+                      struct record_id *hash)
 {
     struct err err = ERR_INIT;
-    struct record record = {.number = number, .kind = 1};
-    record.cluster = lab.cluster;
-    record.vault = lab.vault;
-    record.writer = lab.writer;
-    memset(record.previous.bytes, (int)number, number > 1 ? ID_SIZE : 0);
-    record.sealed = (uint8_t *)"sealed";
-    record.sealed_size = 6;
-    lab_ok(record_seal(
-        &record, &(struct signer){lab.writer_secret, lab.writer_cert_bytes, lab.writer_cert_size},
-        bytes, size, hash, &err));
+    const struct credentials node = {lab.nodes[sponsor].keys, &lab.nodes[sponsor].cert,
+                                     lab.authority_public};
+    uint8_t *alone;
+    size_t alone_size;
+    lab_record(&lab, number, RECORD_SNAPSHOT, &alone, &alone_size, hash);
+    lab_ok(record_countersign(alone, alone_size, &node, bytes, size, &err));
+    free(alone);
 }
 
 static void records_are_listed_by_their_first_byte(void **state)
@@ -339,7 +379,7 @@ static void records_are_listed_by_their_first_byte(void **state)
         Ecbak__PeerRequest request = ECBAK__PEER_REQUEST__INIT;
         request.body_case = ECBAK__PEER_REQUEST__BODY_PUT_RECORD;
         request.put_record = &put;
-        record_of(i + 1, &bytes, &size, &hashes[i]);
+        record_of(i + 1, 0, &bytes, &size, &hashes[i]);
         expect(ERR_NONE, &request, bytes, size);
         expect(ERR_NONE, &request, bytes, size);
         bytes[size - 1] ^= 1;
@@ -371,11 +411,221 @@ static void records_are_listed_by_their_first_byte(void **state)
     request.body_case = ECBAK__PEER_REQUEST__BODY_GET_RECORD;
     request.get_record = &get;
     struct answer answer = ask(&request, NULL, 0);
-    record_of(8, &bytes, &size, &hashes[0]);
+    record_of(8, 0, &bytes, &size, &hashes[0]);
     assert_int_equal(answer.payload.size, size);
     assert_memory_equal(answer.payload.bytes, bytes, size);
     free(bytes);
     answer_free(&answer);
+}
+
+/* ---- members that break every rule ---- */
+
+static uint64_t used(void)
+{
+    uint64_t bytes, fragments, records;
+    store_usage(local.store, &bytes, &fragments, &records);
+    return bytes;
+}
+
+static void a_record_is_taken_from_its_sponsor_alone(void **state)
+{
+    (void)state;
+    struct err err = ERR_INIT;
+    struct record_id hash;
+    uint8_t *bytes, *alone;
+    size_t size, alone_size;
+    Ecbak__PutRecord put = ECBAK__PUT_RECORD__INIT;
+    Ecbak__PeerRequest request = ECBAK__PEER_REQUEST__INIT;
+    request.body_case = ECBAK__PEER_REQUEST__BODY_PUT_RECORD;
+    request.put_record = &put;
+    uint64_t before = used();
+    lab_record(&lab, 50, RECORD_SNAPSHOT, &alone, &alone_size, &hash);
+    expect(ERR_DENIED, &request, alone, alone_size);
+    /* Countersigned by one that another authority certified. */
+    struct cert stranger = lab.nodes[1].cert;
+    uint8_t other_secret[64], other_public[32];
+    crypto_sign_keypair(other_public, other_secret);
+    lab_ok(cert_sign(&stranger, other_secret, &err));
+    stranger.cluster = lab.cluster;
+    const struct credentials node = {lab.nodes[1].keys, &stranger, lab.authority_public};
+    lab_ok(record_countersign(alone, alone_size, &node, &bytes, &size, &err));
+    expect_as(1, ERR_DENIED, &request, bytes, size);
+    free(bytes);
+    free(alone);
+    record_of(50, 0, &bytes, &size, &hash); /* what was countersigned by one, brought by another */
+    expect_as(1, ERR_DENIED, &request, bytes, size);
+    assert_true(used() == before);
+    expect_as(0, ERR_NONE, &request, bytes, size);
+    free(bytes);
+}
+
+/* A record of a vault that nobody has heard of, as large as they come. */
+static void foreign_record(size_t sponsor, uint8_t **bytes, size_t *size)
+{
+    static uint8_t sealed[RECORD_SEALED_MAX];
+    struct err err = ERR_INIT;
+    struct lab other = {.count = 0};
+    struct record record = {.number = 1, .kind = RECORD_SNAPSHOT, .sealed = sealed};
+    struct record_id hash;
+    uint8_t *alone;
+    size_t alone_size;
+    other.cluster = lab.cluster;
+    lab_vault(&other, RIGHT_ADD);
+    const struct signer signer = lab_signer(&other);
+    const struct credentials node = {lab.nodes[sponsor].keys, &lab.nodes[sponsor].cert,
+                                     lab.authority_public};
+    record.cluster = lab.cluster;
+    record.vault = other.vault;
+    record.writer = other.writer;
+    record.sealed_size = sizeof(sealed);
+    lab_ok(record_seal(&record, &signer, &alone, &alone_size, &hash, &err));
+    lab_ok(record_countersign(alone, alone_size, &node, bytes, size, &err));
+    free(other.writer_cert_bytes);
+    free(alone);
+}
+
+static void a_flood_of_records_ends_and_the_snapshots_of_others_are_taken(void **state)
+{
+    (void)state;
+    struct record_id hash;
+    uint8_t *bytes;
+    size_t size, sent = 0;
+    Ecbak__PutRecord put = ECBAK__PUT_RECORD__INIT;
+    Ecbak__PeerRequest request = ECBAK__PEER_REQUEST__INIT;
+    request.body_case = ECBAK__PEER_REQUEST__BODY_PUT_RECORD;
+    request.put_record = &put;
+    uint64_t before = used();
+    uint32_t error = ERR_NONE;
+    for (; sent < 200 && error == ERR_NONE; sent++) {
+        foreign_record(1, &bytes, &size);
+        struct answer answer = ask_as(1, &request, bytes, size);
+        error = answer.reply->error;
+        answer_free(&answer);
+        free(bytes);
+    }
+    assert_int_equal(error, ERR_FULL);
+    assert_true(used() - before <= LOCAL_RECORDS_AT_ONCE);
+    record_of(51, 0, &bytes, &size, &hash);
+    expect_as(0, ERR_NONE, &request, bytes, size);
+    free(bytes);
+}
+
+static void what_is_pulled_is_what_was_asked_for_whoever_brought_it_first(void **state)
+{
+    (void)state;
+    struct err err = ERR_INIT;
+    struct record_id hash, other = {{1}};
+    uint8_t *bytes;
+    size_t size;
+    record_of(52, 1, &bytes, &size, &hash); /* its sponsor has had all that it may bring itself */
+    const struct node_id *from = &lab.nodes[0].keys->node;
+    assert_int_equal(local_put_record(&local, bytes, size, from, &other, &err), -1);
+    assert_int_equal(err.code, ERR_FOREIGN);
+    lab_ok(local_put_record(&local, bytes, size, from, &hash, &err));
+    free(bytes);
+}
+
+static void only_what_its_writer_signed_is_pinned(void **state)
+{
+    (void)state;
+    struct pinning p;
+    uint64_t before = used();
+    pinning_init(&p, &pack.id, 1, 60, &lab, 0);
+    p.pin.pins.len = 0; /* as once: a vault, a writer, a number, signed by nobody */
+    expect(ERR_FORMAT, &p.request, NULL, 0);
+    p.pin.pins.len = p.size;
+    p.bytes[p.size / 2] ^= 1;
+    struct answer answer = ask(&p.request, NULL, 0);
+    assert_int_not_equal(answer.reply->error, ERR_NONE);
+    answer_free(&answer);
+    free(p.bytes);
+    /* A vault of its own pins nothing of another's. */
+    struct lab other = lab;
+    other.writer_cert_bytes = NULL;
+    lab_vault(&other, RIGHT_ADD);
+    pinning_init(&p, &pack.id, 1, 60, &other, 0);
+    answer = ask(&p.request, NULL, 0);
+    assert_int_equal(answer.reply->error, ERR_NONE);
+    assert_int_equal(answer.reply->pin->n_fragments, 0);
+    answer_free(&answer);
+    free(p.bytes);
+    /* Nor does its key for the other's writer, with that one's certificate or its own. */
+    struct lab thief = lab;
+    memcpy(thief.writer_secret, other.writer_secret, sizeof(thief.writer_secret));
+    pinning_init(&p, &pack.id, 1, 60, &thief, 0);
+    expect(ERR_DAMAGED, &p.request, NULL, 0);
+    free(p.bytes);
+    other.pin = lab.pin;
+    pinning_init(&p, &pack.id, 1, 60, &other, 0);
+    expect(ERR_FOREIGN, &p.request, NULL, 0);
+    free(p.bytes);
+    free(other.writer_cert_bytes);
+    assert_true(used() == before);
+    pinning_init(&p, &pack.id, 1, 60, &lab, 0);
+    answer = ask(&p.request, NULL, 0);
+    assert_int_equal(answer.reply->pin->n_fragments, 1);
+    assert_true(used() > before);
+    answer_free(&answer);
+    free(p.bytes);
+}
+
+static void a_flood_of_pins_ends_and_fragments_are_still_taken(void **state)
+{
+    (void)state;
+    struct pinning p;
+    struct pack_id *packs = calloc(PIN_PACKS_MAX, sizeof(*packs));
+    packs[PIN_PACKS_MAX - 1] = pack.id;
+    uint64_t before = used(), number = 100;
+    uint32_t error = ERR_NONE;
+    for (; error == ERR_NONE && number < 300; number++) {
+        pinning_init(&p, packs, PIN_PACKS_MAX, number, &lab, 1);
+        struct answer answer = ask_as(1, &p.request, NULL, 0);
+        error = answer.reply->error;
+        answer_free(&answer);
+        free(p.bytes);
+    }
+    assert_int_equal(error, ERR_FULL);
+    assert_true(used() - before < 2 * (uint64_t)1024 * 1024);
+    free(packs);
+    struct put put;
+    put_init(&put, &pack.id, pack.size);
+    expect(ERR_NONE, &put.request, set.bytes[3], set.size);
+    free(put.grant);
+}
+
+static void say_holders(size_t asker, enum err_code code, const struct holders *holders)
+{
+    ProtobufCBinaryData views[HOLDERS_MAX];
+    Ecbak__SetHolders say = ECBAK__SET_HOLDERS__INIT;
+    Ecbak__PeerRequest request = ECBAK__PEER_REQUEST__INIT;
+    holders_to_wire(views, holders);
+    say.object = wire_view(set.object_id.bytes, ID_SIZE);
+    say.index = 2;
+    say.n_holders = holders->count;
+    say.holders = views;
+    request.body_case = ECBAK__PEER_REQUEST__BODY_SET_HOLDERS;
+    request.set_holders = &say;
+    expect_as(asker, code, &request, NULL, 0);
+}
+
+static void who_holds_an_object_is_not_for_anybody_to_say(void **state)
+{
+    (void)state;
+    struct err err = ERR_INIT;
+    struct holders lie = {.count = 6}, known;
+    memset(lie.node, 0x99, 6 * sizeof(lie.node[0]));
+    lab_ok(store_get_holders(local.store, &set.object_id, 2, &known, &err));
+    struct node_id first = known.node[0];
+    assert_memory_equal(first.bytes, lab.nodes[0].keys->node.bytes, ID_SIZE);
+    say_holders(1, ERR_DENIED, &lie); /* neither its sponsor nor in the list */
+    lie.count = 200;
+    say_holders(0, ERR_INVALID, &lie); /* of six rows */
+    lie.count = 6;
+    say_holders(0, ERR_NONE, &lie); /* is in the list: places that were empty are filled */
+    lab_ok(store_get_holders(local.store, &set.object_id, 2, &known, &err));
+    assert_memory_equal(known.node[0].bytes, first.bytes, ID_SIZE);
+    assert_int_equal(known.node[1].bytes[0], 0x99);
+    assert_int_equal(known.count, 6);
 }
 
 static struct answer ask_leaves(uint32_t index, size_t count, uint32_t *leaves)
@@ -472,7 +722,7 @@ static void what_is_wrong_with_our_disk_is_no_business_of_the_askers(void **stat
     Ecbak__PeerRequest request = ECBAK__PEER_REQUEST__INIT;
     request.body_case = ECBAK__PEER_REQUEST__BODY_PUT_RECORD;
     request.put_record = &put;
-    record_of(50, &bytes, &size, &hash);
+    record_of(60, 0, &bytes, &size, &hash);
     snprintf(away, sizeof(away), "%s.away", lab.nodes[0].config.data_dir);
     assert_int_equal(rename(lab.nodes[0].config.data_dir, away), 0);
     struct answer answer = ask(&request, bytes, size);
@@ -491,9 +741,13 @@ static int setup(void **state)
     lab_init(&lab);
     lab_add_node(&lab, (uint64_t)1 << 30);
     lab_ok(rs_setup(&err));
-    lab_ok(store_open(&local.store, lab.nodes[0].config.data_dir, &lab.nodes[0].keys->node,
-                      &lab.cluster, (uint64_t)1 << 30, &err));
+    lab_add_node(&lab, (uint64_t)1 << 30);
+    lab_ok(lab_open_store(&local.store, &lab.nodes[0].config, lab.nodes[0].keys,
+                          lab.authority_public, &err));
     local.keys = lab.nodes[0].keys;
+    local.cert = &lab.nodes[0].cert;
+    local.authority_public = lab.authority_public;
+    allowance_new(&local.allowance, LOCAL_RECORDS_AT_ONCE, LOCAL_RECORDS_AN_HOUR);
     local.counters = &counters;
     local.cluster = lab.cluster;
     pack = lab_pack(500000);
@@ -505,6 +759,7 @@ static int teardown(void **state)
 {
     (void)state;
     store_close(&local.store);
+    allowance_destroy(&local.allowance);
     fragment_set_release(&set);
     free(pack.bytes);
     lab_release(&lab);
@@ -522,6 +777,12 @@ int main(void)
         cmocka_unit_test(too_much_is_refused),
         cmocka_unit_test(noise_is_counted_and_refused),
         cmocka_unit_test(records_are_listed_by_their_first_byte),
+        cmocka_unit_test(a_record_is_taken_from_its_sponsor_alone),
+        cmocka_unit_test(a_flood_of_records_ends_and_the_snapshots_of_others_are_taken),
+        cmocka_unit_test(what_is_pulled_is_what_was_asked_for_whoever_brought_it_first),
+        cmocka_unit_test(only_what_its_writer_signed_is_pinned),
+        cmocka_unit_test(a_flood_of_pins_ends_and_fragments_are_still_taken),
+        cmocka_unit_test(who_holds_an_object_is_not_for_anybody_to_say),
         cmocka_unit_test(a_row_is_proven_and_a_damaged_one_is_said_to_be_so_once),
         cmocka_unit_test(what_is_wrong_with_our_disk_is_no_business_of_the_askers),
     };

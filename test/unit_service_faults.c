@@ -104,8 +104,9 @@ static void a_node_that_lies_about_the_shape_of_an_object_counts_for_itself_alon
     /* Now that its word would count for more than the truth, it has to prove it. */
     struct err err = ERR_INIT;
     struct proofs proofs = {.leaves = CLIENT_PROVE_LEAVES};
-    lab_ok(
-        client_pin_packs(lab_client(&lab, 0), &lab.pin, &pack.id, 1, false, &proofs, &held, &err));
+    const struct signer signer = lab_signer(&lab);
+    const struct pin_as as = {&lab.cluster, &lab.pin, &signer};
+    lab_ok(client_pin_packs(lab_client(&lab, 0), &as, &pack.id, 1, false, &proofs, &held, &err));
     assert_true(held.data == 4 && held.nodes == 2);
     assert_int_equal(proofs.count, 1);
     assert_true(proofs.members[0].excluded);
@@ -174,7 +175,7 @@ static void a_node_that_is_down_is_done_without_and_made_up_for_later(void **sta
     struct err err = ERR_INIT;
     for (size_t i = 0; i < 3; i++)
         ids[i] = packs[i].id;
-    lab_ok(client_pin_packs(lab_client(&lab, 0), &lab.pin, ids, 3, true, NULL, held, &err));
+    lab_ok(lab_pin(&lab, 0, ids, 3, true, held, &err));
     for (size_t i = 0; i < 3; i++) {
         assert_memory_equal(held[i].pack.bytes, ids[i].bytes, ID_SIZE);
         assert_int_equal(held[i].nodes, 6);

@@ -2,7 +2,7 @@
 #include "test/store_bench.h"
 
 #include "coding/base/bytes.h"
-#include "node/store/sentinel.h"
+#include "node/base/sentinel.h"
 #include "node/store/trailer.h"
 
 static void a_foreign_or_missing_directory_is_refused(void **state)
@@ -10,17 +10,18 @@ static void a_foreign_or_missing_directory_is_refused(void **state)
     (void)state;
     struct store *store;
     struct err err = ERR_INIT;
-    struct node_id other = {{9}};
-    assert_int_equal(store_open(&store, dir, &other, &sample_cluster, MIB, &err), -1);
+    struct store_terms terms = terms_with(MIB, 50), others = terms;
+    memset(others.node.bytes, 9, ID_SIZE);
+    assert_int_equal(store_open(&store, dir, &others, &err), -1);
     assert_int_equal(err.code, ERR_FOREIGN);
     assert_null(store);
     assert_int_equal(store_create(dir, &sample_node, &err), -1);
     assert_int_equal(err.code, ERR_EXISTS);
     remove_tree(dir);
-    assert_int_equal(store_open(&store, dir, &sample_node, &sample_cluster, MIB, &err), -1);
+    assert_int_equal(store_open(&store, dir, &terms, &err), -1);
     assert_int_equal(err.code, ERR_NOT_FOUND);
     assert_int_equal(mkdir(dir, 0700), 0); /* an empty mount point */
-    assert_int_equal(store_open(&store, dir, &sample_node, &sample_cluster, MIB, &err), -1);
+    assert_int_equal(store_open(&store, dir, &terms, &err), -1);
     assert_int_equal(err.code, ERR_NOT_FOUND);
     assert_int_equal(store_create(dir, &sample_node, &err), 0);
 }
@@ -56,7 +57,7 @@ static void a_directory_that_vanishes_takes_storage_out_of_service(void **state)
     assert_int_equal(err.code, ERR_NOT_FOUND);
     assert_int_equal(sample_put(store, &small, 1, &err), -1);
     expect_no_fragment(store, &small, 0, ERR_NOT_FOUND);
-    assert_int_equal(store_pin_packs(store, &small.set.object.pack_id, 1, &small.pin, &held, &err),
+    assert_int_equal(sample_put_pins(store, &small.set.object.pack_id, 1, &small.pin, &held, &err),
                      -1);
     /* Another in its place is not taken for it. */
     assert_int_equal(store_create(dir, &sample_node, NULL), 0);
@@ -73,8 +74,9 @@ static void a_directory_has_one_daemon(void **state)
 {
     (void)state;
     struct store *store = open_with(MIB), *second;
+    struct store_terms terms = terms_with(MIB, 50);
     struct err err = ERR_INIT;
-    assert_int_equal(store_open(&second, dir, &sample_node, &sample_cluster, MIB, &err), -1);
+    assert_int_equal(store_open(&second, dir, &terms, &err), -1);
     assert_int_equal(err.code, ERR_BUSY);
     store_close(&store);
 }
@@ -111,9 +113,10 @@ static void the_bytes_of_the_files_are_settled(void **state)
     memset(trailer.holders.node[1].bytes, 0x77, ID_SIZE);
     memset(trailer.pin.vault.bytes, 0x88, ID_SIZE);
     trailer.pin.number = 9;
+    memset(trailer.pin.attempt.bytes, 0x99, ATTEMPT_SIZE);
     size_t size = trailer_encode(bytes, &trailer);
-    assert_int_equal(size, 88 + 5 + 64 + 32);
-    check_digest(bytes, size, "4c3b1c16d1987ebf598118ce1cc9359a93840437611a28ef2714975d6fe93574");
+    assert_int_equal(size, 96 + 5 + 64 + 32);
+    check_digest(bytes, size, "bfc460e5c3d6c6f19ceb5f6e82212d0014e43d398818a6b3b1eb5210e15c99de");
     assert_int_equal(trailer_decode(&back, bytes, size, NULL), 0);
     assert_memory_equal(&back.holders, &trailer.holders, sizeof(back.holders));
     assert_memory_equal(&back.pin, &trailer.pin, sizeof(back.pin));

@@ -29,7 +29,7 @@ static void a_fragment_comes_back_with_all_that_came_with_it(void **state)
     assert_int_equal(store_get_holders(store, &small.set.object_id, 2, &holders, NULL), 0);
     assert_memory_equal(&holders, &small.holders, sizeof(holders));
     memset(holders.node[1].bytes, 0x99, ID_SIZE);
-    assert_int_equal(store_set_holders(store, &small.set.object_id, 2, &holders, NULL), 0);
+    assert_int_equal(store_set_holders(store, &small.set.object_id, 2, &holders, NULL, NULL), 0);
     memset(&holders, 0, sizeof(holders));
     assert_int_equal(store_get_holders(store, &small.set.object_id, 2, &holders, NULL), 0);
     assert_int_equal(holders.node[1].bytes[0], 0x99);
@@ -132,13 +132,13 @@ static void what_cannot_be_looked_at_for_now_is_not_taken_for_absent(void **stat
     size_t size;
     put(store, &small, 0);
     sample_record(1, &bytes, &size, &record);
-    assert_int_equal(store_put_record(store, bytes, size, &record, NULL), 0);
+    assert_int_equal(sample_put_record(store, bytes, size, &record, NULL), 0);
     assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
     none = before;
     none.rlim_cur = 0;
     assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
     int fragment_result = sample_put(store, &small, 0, &err);
-    int record_result = store_put_record(store, bytes, size, &record, &err);
+    int record_result = sample_put_record(store, bytes, size, &record, &err);
     assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
     assert_true(fragment_result != 0 && record_result != 0);
     expect_fragment(store, &small, 0);

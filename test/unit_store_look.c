@@ -49,7 +49,7 @@ static void fragments_that_come_back_are_known_again(void **state)
     uint64_t used = used_of(store);
     look(store);
     move_away("fragments");
-    assert_int_equal(store_pin_packs(store, &small.set.object.pack_id, 1, &small.pin, &held, NULL),
+    assert_int_equal(sample_put_pins(store, &small.set.object.pack_id, 1, &small.pin, &held, NULL),
                      0);
     assert_int_equal(held, 0);
     assert_int_equal(store_lost(store), 1);
@@ -91,7 +91,7 @@ static void an_index_that_vanishes_is_written_anew_with_its_pins(void **state)
     uint32_t held;
     put(store, &small, 0);
     later.number = small.pin.number + 5;
-    assert_int_equal(store_pin_packs(store, &small.set.object.pack_id, 1, &later, &held, NULL), 0);
+    assert_int_equal(sample_put_pins(store, &small.set.object.pack_id, 1, &later, &held, NULL), 0);
     snprintf(path, sizeof(path), "%s/catalogue.db", dir);
     unlink(path);
     snprintf(path, sizeof(path), "%s/catalogue.db-wal", dir);
@@ -99,13 +99,13 @@ static void an_index_that_vanishes_is_written_anew_with_its_pins(void **state)
     look(store);
     put(store, &small, 1);
     later.number++;
-    assert_int_equal(store_pin_packs(store, &small.set.object.pack_id, 1, &later, &held, NULL), 0);
+    assert_int_equal(sample_put_pins(store, &small.set.object.pack_id, 1, &later, &held, NULL), 0);
     assert_int_equal(held, 2);
     store_close(&store);
     store = open_with(MIB);
     assert_int_equal(fragments_of(store), 2);
     assert_int_equal(pinned(store, &small), later.number);
-    assert_int_equal(count_files("."), 5); /* sentinel, two fragments, catalogue, its log */
+    assert_int_equal(count_files("."), 6); /* sentinel, two fragments, pins, catalogue, its log */
     store_close(&store);
 }
 
@@ -117,7 +117,7 @@ static void records_that_vanish_are_missed_and_known_again(void **state)
     uint8_t digest[256][8], none[256][8] = {{0}}, *bytes;
     size_t size;
     sample_record(1, &bytes, &size, &record);
-    assert_int_equal(store_put_record(store, bytes, size, &record, NULL), 0);
+    assert_int_equal(sample_put_record(store, bytes, size, &record, NULL), 0);
     look(store);
     move_away("records");
     look(store);
@@ -220,9 +220,9 @@ static void a_row_that_cannot_be_read_is_made_anew_while_the_store_is_open(void 
     uint32_t held;
     put(store, &small, 0);
     later.number = small.pin.number + 7;
-    assert_int_equal(store_pin_packs(store, &small.set.object.pack_id, 1, &later, &held, NULL), 0);
+    assert_int_equal(sample_put_pins(store, &small.set.object.pack_id, 1, &later, &held, NULL), 0);
     sample_record(1, &bytes, &size, &record);
-    assert_int_equal(store_put_record(store, bytes, size, &record, NULL), 0);
+    assert_int_equal(sample_put_record(store, bytes, size, &record, NULL), 0);
     uint64_t used = used_of(store);
     for (size_t i = 0; i < sizeof(changes) / sizeof(changes[0]); i++) {
         run_sql(store->catalogue->db, changes[i]);

@@ -3,7 +3,8 @@
  *   HEX16/              the first 16 hexadecimal digits of the vault id; 0700
  *       vault.key       the secret
  *       writer.key      this machine's writer: id, Ed25519 secret, certificate
- *       sequence        last reserved and last saved record number, hash of the last record
+ *       sequence        last reserved and last saved record number, hash of the last record, attempts
+ *                       since
  *       records/        own records as signed, saved before they are sent
  *       heads           see heads.h: the newest records seen (without it a roll-back is not noticed)
  *       lock            one store at a time
@@ -31,6 +32,7 @@
 
 #include "cli/vault/keys.h"
 #include "coding/base/err.h"
+#include "node/trust/record.h"
 
 #define HOME_PATH_MAX      4096
 #define WRITER_SECRET_SIZE 64
@@ -76,13 +78,22 @@ struct newest_known {
 };
 int vault_renew_sequence(struct vault *vault, const struct newest_known *newest, bool *renewed,
                          struct err *err) MUST_CHECK;
-/* Reserves a record number durably (before the first upload), of a locked vault. None is ever given
- * twice, also when its record is never saved. previous is the hash of the last record, zeros when
- * there is none. */
-int vault_reserve(struct vault *vault, uint64_t *number, struct record_id *previous,
-                  struct err *err) MUST_CHECK;
+/* A record to be: its number, the run that makes it, what it follows, and which runs before it were
+ * given up. */
+struct reserved {
+    uint64_t number;
+    struct attempt_id attempt;
+    struct record_id previous; /* zeros when there is none */
+    uint64_t previous_number;
+    struct attempt_id voids[RECORD_VOIDS_MAX];
+    size_t void_count;
+};
+/* Reserves a record number, and an attempt of its own, durably (before the first upload), of a locked
+ * vault. None is ever given twice, also when its record is never saved; then the next record says
+ * that the attempt is void. */
+int vault_reserve(struct vault *vault, struct reserved *reserved, struct err *err) MUST_CHECK;
 /* Saves a signed record durably (before it is sent) as the newest of this writer; number is the one
- * reserved. */
+ * reserved last. */
 int vault_save_record(struct vault *vault, uint64_t number, const uint8_t *bytes, size_t size,
                       const struct record_id *hash, struct err *err) MUST_CHECK;
 /* The newest own record, to be re-sent unchanged (ERR_NOT_FOUND: none). */

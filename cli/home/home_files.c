@@ -1,14 +1,15 @@
 /* All three files begin and end alike:
  *
  *   0    8   magic
- *   8    1   version, 1
+ *   8    1   version: of the sequence 2, else 1
  *   9    7   zero
  *   16       content
  *   ...  32  BLAKE2b-256 of all before it, its purpose being the magic
  *
  *   vault.key  "ecbkvkey": 32 secret
  *   writer.key "ecbkwkey": 16 writer id, 64 Ed25519 secret, certificate to the end
- *   sequence   "ecbkseqn": 8 last number reserved, 8 last number saved, 32 hash of that record
+ *   sequence   "ecbkseqn": 8 last number reserved, 8 last number saved, 32 hash of that record, then
+ *              16 for each attempt that was begun since
  */
 #include "cli/home/home_internal.h"
 
@@ -25,15 +26,27 @@
 #include "node/common/durable.h"
 #include "node/trust/writer_cert.h"
 
-#define FILE_VERSION 1
-#define MAGIC_SIZE   8
-#define HEAD_SIZE    16
-#define FILE_MAX     4096
+#define FILE_VERSION     1
+#define SEQUENCE_VERSION 2
+#define MAGIC_SIZE       8
+#define HEAD_SIZE        16
+#define FILE_MAX         8192
+#define SEQUENCE_HEAD    (8 + 8 + ID_SIZE)
+#define SEQUENCE_MAX     (SEQUENCE_HEAD + (RECORD_VOIDS_MAX + 1) * ATTEMPT_SIZE)
 
 _Static_assert(HEAD_SIZE + WRITER_ID_SIZE + WRITER_SECRET_SIZE + WRITER_CERT_BYTES_MAX +
                        HASH_SIZE <=
                    FILE_MAX,
-               "the largest of the files fits");
+               "a writer's keys fit");
+_Static_assert(HEAD_SIZE + SEQUENCE_MAX + HASH_SIZE <= FILE_MAX, "the longest sequence fits");
+
+struct file_kind {
+    const char *name, *magic;
+    uint8_t version;
+};
+static const struct file_kind vault_key_file = {"vault.key", "ecbkvkey", FILE_VERSION};
+static const struct file_kind writer_key_file = {"writer.key", "ecbkwkey", FILE_VERSION};
+static const struct file_kind sequence_file = {"sequence", "ecbkseqn", SEQUENCE_VERSION};
 
 int home_join(char path[HOME_PATH_MAX], const char *dir, const char *name, struct err *err)
 {
@@ -44,20 +57,20 @@ int home_join(char path[HOME_PATH_MAX], const char *dir, const char *name, struc
 }
 
 /* Writes head and content (at most FILE_MAX in all) with their digest. */
-static int write_file(const char *dir, const char *name, const char *magic, const uint8_t *content,
+static int write_file(const char *dir, const struct file_kind *kind, const uint8_t *content,
                       size_t size, struct err *err)
 {
     char path[HOME_PATH_MAX];
     uint8_t bytes[FILE_MAX], digest[HASH_SIZE];
     struct writer w;
-    if (home_join(path, dir, name, err) != 0)
+    if (home_join(path, dir, kind->name, err) != 0)
         return -1;
     writer_init(&w, bytes, sizeof(bytes));
-    write_bytes(&w, magic, MAGIC_SIZE);
-    write_u8(&w, FILE_VERSION);
+    write_bytes(&w, kind->magic, MAGIC_SIZE);
+    write_u8(&w, kind->version);
     write_zero(&w, HEAD_SIZE - MAGIC_SIZE - 1);
     write_bytes(&w, content, size);
-    hash_bytes(digest, magic, bytes, w.used);
+    hash_bytes(digest, kind->magic, bytes, w.used);
     write_bytes(&w, digest, sizeof(digest));
     int result = w.failed ? err_set(err, ERR_INVALID, "%s: too much to write", path) : 0;
     struct durable_piece piece = {bytes, w.used};
@@ -68,15 +81,15 @@ static int write_file(const char *dir, const char *name, const char *magic, cons
 }
 
 /* The content of a file, malloc'd: wipe it where it is secret. */
-static int read_file(const char *dir, const char *name, const char *magic, uint8_t **content,
-                     size_t *size, struct err *err)
+static int read_file(const char *dir, const struct file_kind *kind, uint8_t **content, size_t *size,
+                     struct err *err)
 {
     char path[HOME_PATH_MAX];
     uint8_t *bytes = NULL, digest[HASH_SIZE];
     size_t whole;
     *content = NULL;
     *size = 0;
-    if (home_join(path, dir, name, err) != 0 ||
+    if (home_join(path, dir, kind->name, err) != 0 ||
         durable_read_secret(path, FILE_MAX, &bytes, &whole, err) != 0)
         return -1;
     struct reader r;
@@ -85,15 +98,15 @@ static int read_file(const char *dir, const char *name, const char *magic, uint8
     unsigned version = read_u8(&r);
     read_zero(&r, HEAD_SIZE - MAGIC_SIZE - 1);
     int result = 0;
-    if (found == NULL || memcmp(found, magic, MAGIC_SIZE) != 0)
+    if (found == NULL || memcmp(found, kind->magic, MAGIC_SIZE) != 0)
         result = err_set(err, ERR_FORMAT, "%s is not what its name says", path);
-    else if (version != FILE_VERSION && !r.failed)
+    else if (version != kind->version && !r.failed)
         result = err_set(err, ERR_VERSION, "%s has version %u; this program knows version %d", path,
-                         version, FILE_VERSION);
+                         version, kind->version);
     else if (r.failed || r.left < HASH_SIZE)
         result = err_set(err, ERR_FORMAT, "%s is cut short", path);
     if (result == 0) {
-        hash_bytes(digest, magic, bytes, whole - HASH_SIZE);
+        hash_bytes(digest, kind->magic, bytes, whole - HASH_SIZE);
         if (memcmp(digest, bytes + whole - HASH_SIZE, HASH_SIZE) != 0)
             result = err_set(err, ERR_DAMAGED, "%s is damaged: its digest differs", path);
     }
@@ -115,14 +128,14 @@ static void wipe(uint8_t *content, size_t size)
 
 int vault_key_write(const char *dir, const uint8_t secret[VAULT_SECRET_SIZE], struct err *err)
 {
-    return write_file(dir, "vault.key", "ecbkvkey", secret, VAULT_SECRET_SIZE, err);
+    return write_file(dir, &vault_key_file, secret, VAULT_SECRET_SIZE, err);
 }
 
 int vault_key_read(const char *dir, struct vault_keys **keys, struct err *err)
 {
     uint8_t *content;
     size_t size;
-    if (read_file(dir, "vault.key", "ecbkvkey", &content, &size, err) != 0)
+    if (read_file(dir, &vault_key_file, &content, &size, err) != 0)
         return -1;
     int result = size == VAULT_SECRET_SIZE
                      ? vault_keys_new(keys, content, err)
@@ -140,7 +153,7 @@ int writer_key_write(const char *dir, const struct vault *vault, struct err *err
     write_bytes(&w, vault->writer.bytes, WRITER_ID_SIZE);
     write_bytes(&w, vault->writer_secret, WRITER_SECRET_SIZE);
     write_bytes(&w, vault->writer_cert, vault->writer_cert_size);
-    int result = write_file(dir, "writer.key", "ecbkwkey", content, size, err);
+    int result = write_file(dir, &writer_key_file, content, size, err);
     wipe(content, size);
     return result;
 }
@@ -161,7 +174,7 @@ int writer_key_read(struct vault *vault, struct err *err)
 {
     uint8_t *content;
     size_t size;
-    if (read_file(vault->dir, "writer.key", "ecbkwkey", &content, &size, err) != 0)
+    if (read_file(vault->dir, &writer_key_file, &content, &size, err) != 0)
         return -1;
     int result = 0;
     struct reader r;
@@ -187,21 +200,25 @@ done:
 
 int sequence_write(const char *dir, const struct sequence *sequence, struct err *err)
 {
-    uint8_t content[8 + 8 + ID_SIZE];
+    uint8_t content[SEQUENCE_MAX];
     struct writer w;
-    assert(sequence->reserved >= sequence->saved);
+    assert(sequence->reserved >= sequence->saved &&
+           sequence->attempt_count <= RECORD_VOIDS_MAX + 1);
     writer_init(&w, content, sizeof(content));
     write_u64(&w, sequence->reserved);
     write_u64(&w, sequence->saved);
     write_bytes(&w, sequence->last.bytes, ID_SIZE);
-    return write_file(dir, "sequence", "ecbkseqn", content, sizeof(content), err);
+    write_bytes(&w, sequence->attempts, sequence->attempt_count * ATTEMPT_SIZE);
+    assert(!w.failed);
+    return write_file(dir, &sequence_file, content, w.used, err);
 }
 
 int sequence_read(const char *dir, struct sequence *sequence, struct err *err)
 {
     uint8_t *content;
     size_t size;
-    if (read_file(dir, "sequence", "ecbkseqn", &content, &size, err) != 0)
+    *sequence = (struct sequence){.reserved = 0};
+    if (read_file(dir, &sequence_file, &content, &size, err) != 0)
         return -1;
     struct reader r;
     reader_init(&r, content, size);
@@ -209,8 +226,13 @@ int sequence_read(const char *dir, struct sequence *sequence, struct err *err)
     sequence->saved = read_u64(&r);
     read_bytes(&r, sequence->last.bytes, ID_SIZE);
     int result = 0;
-    if (r.failed || r.left != 0 || sequence->reserved < sequence->saved)
+    if (r.failed || r.left % ATTEMPT_SIZE != 0 || r.left / ATTEMPT_SIZE > RECORD_VOIDS_MAX + 1 ||
+        sequence->reserved < sequence->saved) {
         result = err_set(err, ERR_FORMAT, "%s/sequence is malformed", dir);
+    } else {
+        sequence->attempt_count = r.left / ATTEMPT_SIZE;
+        read_bytes(&r, sequence->attempts, sequence->attempt_count * ATTEMPT_SIZE);
+    }
     free(content);
     return result;
 }

@@ -10,10 +10,15 @@
 #define ECBAK_CLI_HOME_HOME_INTERNAL_H
 
 #include "cli/home/home.h"
+#include "node/trust/record.h"
 
 struct sequence {
     uint64_t reserved, saved;
     struct record_id last; /* hash of record `saved` */
+    /* Of the numbers reserved since, the newest last. More are not remembered: what they pinned stays
+     * pinned for longer. */
+    struct attempt_id attempts[RECORD_VOIDS_MAX + 1];
+    size_t attempt_count;
 };
 
 /* dir/name, and whether it fits. */

@@ -1,6 +1,11 @@
-/* The order that makes a record number safe: reserved on disk, then uploads are pinned for it; the
- * signed record on disk, then the number that says so, then it is sent. A crash in between leaves a
- * number that no record will have: the chain of records goes by hashes, and does not miss it. */
+/* The order that makes a record number safe: reserved on disk with an attempt, then uploads are pinned
+ * for both; the signed record on disk, then the number that says so, then it is sent. A crash in
+ * between leaves a number that no record will have: the chain of records goes by hashes, and does not
+ * miss it. The attempt stays in `sequence`, and the next record says that it is void.
+ *
+ * That is said of attempts that this folder has begun, and never of whole ranges of numbers: after a
+ * folder was set back, numbers are left out that another machine, with a copy of the folder, may be
+ * at this moment storing under. */
 #include "cli/home/home.h"
 
 #include <dirent.h>
@@ -8,6 +13,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include <sodium.h>
 
 #include "cli/home/home_internal.h"
 #include "node/common/durable.h"
@@ -33,20 +40,25 @@ static int read_locked(const struct vault *vault, struct sequence *sequence, str
     return sequence_read(vault->dir, sequence, err);
 }
 
-int vault_reserve(struct vault *vault, uint64_t *number, struct record_id *previous,
-                  struct err *err)
+int vault_reserve(struct vault *vault, struct reserved *reserved, struct err *err)
 {
     struct sequence sequence;
     if (read_locked(vault, &sequence, err) != 0)
         return -1;
-    if (sequence.reserved == UINT64_MAX)
+    if (sequence.reserved >= RECORD_NUMBER_MAX)
         return err_set(err, ERR_FULL, "this writer has no record number left");
-    sequence.reserved++;
-    if (sequence_write(vault->dir, &sequence, err) != 0)
-        return -1;
-    *number = sequence.reserved;
-    *previous = sequence.last;
-    return 0;
+    *reserved = (struct reserved){.number = ++sequence.reserved, .previous_number = sequence.saved};
+    reserved->previous = sequence.last;
+    if (sequence.attempt_count > RECORD_VOIDS_MAX) {
+        sequence.attempt_count--;
+        memmove(&sequence.attempts[0], &sequence.attempts[1],
+                sequence.attempt_count * sizeof(sequence.attempts[0]));
+    }
+    reserved->void_count = sequence.attempt_count;
+    memcpy(reserved->voids, sequence.attempts, sequence.attempt_count * ATTEMPT_SIZE);
+    randombytes_buf(reserved->attempt.bytes, ATTEMPT_SIZE);
+    sequence.attempts[sequence.attempt_count++] = reserved->attempt;
+    return sequence_write(vault->dir, &sequence, err);
 }
 
 /* The record, then the sequence that says so. */
@@ -63,6 +75,7 @@ static int save(struct vault *vault, struct sequence *sequence, uint64_t number,
         return -1;
     sequence->saved = number;
     sequence->last = *hash;
+    sequence->attempt_count = 0;
     return sequence_write(vault->dir, sequence, err);
 }
 
@@ -86,7 +99,7 @@ int vault_catch_up(struct vault *vault, uint64_t number, const uint8_t *bytes, s
     *was_behind = number > sequence.saved;
     if (!*was_behind)
         return 0;
-    if (number > UINT64_MAX - UNSEEN_NUMBERS)
+    if (number > RECORD_NUMBER_MAX - UNSEEN_NUMBERS)
         return err_set(err, ERR_FULL, "this writer has no record number left");
     if (sequence.reserved < number + UNSEEN_NUMBERS)
         sequence.reserved = number + UNSEEN_NUMBERS;
@@ -137,12 +150,11 @@ static bool is_own_record(const struct vault *vault, const struct cluster_id *cl
     uint8_t *bytes = NULL;
     size_t size = 0;
     struct record record = {0};
-    struct writer_cert cert;
     struct err ignored;
     if (record_path(path, vault, number, &ignored) != 0 ||
         durable_read(path, RECORD_FILE_MAX, &bytes, &size, &ignored) != 0)
         return false;
-    bool own = record_open(&record, &cert, bytes, size, cluster, &ignored) == 0 &&
+    bool own = record_open(&record, bytes, size, cluster, &ignored) == 0 &&
                id_equal(&record.writer, &vault->writer) && record.number == number;
     *hash = record.hash;
     record_release(&record);
@@ -177,7 +189,7 @@ int vault_renew_sequence(struct vault *vault, const struct newest_known *newest,
         sequence.last = *newest->hash;
     }
     const uint64_t highest = named > sequence.saved ? named : sequence.saved;
-    if (highest > UINT64_MAX - UNSEEN_NUMBERS)
+    if (highest > RECORD_NUMBER_MAX - UNSEEN_NUMBERS)
         return err_set(err, ERR_FULL, "this writer has no record number left");
     sequence.reserved = highest + UNSEEN_NUMBERS;
     *renewed = sequence_write(vault->dir, &sequence, err) == 0;

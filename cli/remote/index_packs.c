@@ -37,9 +37,9 @@ void index_packs_of(const struct snapshot_list *list, struct cache *cache, struc
     }
     for (size_t i = 0; i < list->count; i++) {
         const struct snapshot *snapshot = &list->snapshots[i];
-        for (size_t j = 0; j < snapshot->index_pack_count; j++) {
-            if (!id_map_find(&replaced, snapshot->index_packs[j].bytes, &by))
-                id_list_add(packs, &snapshot->index_packs[j]);
+        for (size_t j = 0; j < snapshot->relied_count; j++) {
+            if (!id_map_find(&replaced, snapshot->relied[j].bytes, &by))
+                id_list_add(packs, &snapshot->relied[j]);
         }
     }
     id_map_release(&replaced);

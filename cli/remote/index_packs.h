@@ -14,8 +14,10 @@
 #include "cli/remote/snapshots.h"
 #include "node/api/client.h"
 
-/* Adds the ids of the index packs of all snapshots, in their order, without those that others stand
- * in for. cache: only packs that it has read stand in for any; NULL: all do. */
+/* Adds the ids of the index packs that all snapshots rely on, in their order, without those that
+ * others stand in for. One that an earlier snapshot added is named by the later ones that rely on it,
+ * so it is read also where that snapshot's record is not to be had. cache: only packs that it has read
+ * stand in for any; NULL: all do. */
 void index_packs_of(const struct snapshot_list *list, struct cache *cache, struct id_list *packs);
 
 /* Told of each index pack that could not be read, with the reason. */

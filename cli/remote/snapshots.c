@@ -12,7 +12,6 @@
 #include "coding/base/alloc.h"
 #include "coding/base/bytes.h"
 #include "node/trust/record.h"
-#include "node/trust/writer_cert.h"
 
 void finding_add(struct snapshot_list *list, enum finding_kind kind, const struct writer_id *writer,
                  uint64_t number, uint64_t count, const char *text)
@@ -31,8 +30,7 @@ static int take_record(struct snapshot_list *list, struct chains *chains, const 
                        struct err *err)
 {
     struct record record = {0};
-    struct writer_cert cert;
-    if (record_open(&record, &cert, bytes, size, cluster, err) != 0)
+    if (record_open(&record, bytes, size, cluster, err) != 0)
         return -1;
     struct snapshot snapshot = {0};
     int result = 0;
@@ -40,14 +38,16 @@ static int take_record(struct snapshot_list *list, struct chains *chains, const 
         result = err_set(err, ERR_FOREIGN, "a record of another vault");
     else if (record.kind == RECORD_SNAPSHOT)
         result = snapshot_open(&snapshot, vault->keys, &record, err);
-    if (result == 0) {
+    /* That a writer was closed is no link of its chain, and those after its last are refused by the
+     * nodes that know it. */
+    if (result == 0 && record.kind != RECORD_CLOSED) {
         chains->links = alloc_grow(chains->links, chains->count + 1, sizeof(chains->links[0]));
         struct chain_link *link = &chains->links[chains->count++];
         link->writer = record.writer;
         link->hash = record.hash;
         link->previous = record.previous;
         link->number = record.number;
-        chains->unknown += record.kind != RECORD_SNAPSHOT;
+        chains->unknown += record.kind != RECORD_SNAPSHOT && record.kind != RECORD_CANCEL;
         if (id_equal(&record.writer, &vault->writer) && record.number > list->newest.number) {
             free(list->newest.bytes);
             list->newest = (struct own_record){record.number, record.hash, NULL, size};
@@ -87,11 +87,11 @@ int snapshot_list_load(struct snapshot_list *list, const struct vault *vault, st
     struct node_status *status = alloc_zero(1, sizeof(*status));
     struct record_list records = {0};
     struct chains chains = {0};
-    struct heads heads = {0};
+    struct heads *heads = &list->heads;
     struct err forgetful = ERR_INIT;
     /* Read before the nodes are asked: another command may see newer records, and note them down,
      * while they answer. */
-    bool known = heads_load(&heads, vault->dir, &forgetful) == 0;
+    bool known = heads_load(heads, vault->dir, &forgetful) == 0;
     int result = client_status(client, status, err);
     if (result == 0)
         result = client_get_records(client, &vault->keys->vault, &records, err);
@@ -112,11 +112,10 @@ int snapshot_list_load(struct snapshot_list *list, const struct vault *vault, st
         finding_add(list, FINDING_NEWER, NULL, 0, chains.unknown,
                     "the vault has records of a kind that this version does not know: what they "
                     "say of its snapshots, a newer ecbak shows");
-    chains_judge(list, &chains, &heads);
-    if (!known || heads_save(&heads, vault->dir, &forgetful) != 0)
+    chains_judge(list, &chains, heads);
+    if (!known || heads_save(heads, vault->dir, &forgetful) != 0)
         add_forgetful(list, &forgetful);
 done:
-    heads_release(&heads);
     if (result != 0)
         snapshot_list_release(list);
     free(chains.links);
@@ -132,6 +131,7 @@ void snapshot_list_release(struct snapshot_list *list)
     free(list->snapshots);
     free(list->findings);
     free(list->newest.bytes);
+    heads_release(&list->heads);
     *list = (struct snapshot_list){0};
 }
 

@@ -16,6 +16,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "cli/home/heads.h"
 #include "cli/home/home.h"
 #include "cli/vault/snapshot.h"
 #include "coding/base/err.h"
@@ -52,6 +53,7 @@ struct snapshot_list {
     struct finding *findings;
     size_t finding_count;
     struct own_record newest; /* of this machine's writer */
+    struct heads heads; /* the newest record of each writer, of these and of any seen before */
     uint32_t nodes_asked, nodes_answered;
 };
 

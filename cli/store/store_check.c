@@ -17,9 +17,13 @@ static bool is_lost(const struct redundancy *held)
 static int ask_held(struct store_run *run, const struct pack_id *packs, size_t count,
                     uint32_t leaves, struct redundancy *held, struct err *err)
 {
+    const struct vault *vault = run->pipeline.vault;
+    const struct signer signer = {vault->writer_secret, vault->writer_cert,
+                                  vault->writer_cert_size};
+    const struct pin_as as = {&run->status.cluster, &run->pin, &signer};
     run->proofs.leaves = leaves;
     if (count == 0 ||
-        client_pin_packs(run->client, &run->pin, packs, count, true, &run->proofs, held, err) == 0)
+        client_pin_packs(run->client, &as, packs, count, true, &run->proofs, held, err) == 0)
         return 0;
     return err_context(err, "asking whether earlier packs are whole");
 }
@@ -207,9 +211,10 @@ void judge_outcome(struct store_run *run)
                  "them when more members %s",
                  (unsigned long long)result->objects_short, (unsigned long long)result->objects,
                  result->full ? "have space for them (see ecbak members)" : "are alive");
-    } else if (result->problems == 0 && result->record_others < wanted) {
-        result->outcome = JOB_INCOMPLETE;
-        snprintf(note, room, "the snapshot's record is on %u other nodes, not on %u",
-                 result->record_others, wanted);
+    } else if (result->problems == 0 && run->record.others < wanted) {
+        bool full = run->record.full > 0;
+        result->outcome = full ? JOB_FULL : JOB_INCOMPLETE;
+        snprintf(note, room, "the snapshot's record is on %u other nodes, not on %u%s%s",
+                 run->record.others, wanted, full ? ": " : "", run->record.why);
     }
 }

@@ -2,6 +2,9 @@
  * sent again unchanged by the next store if this one is stopped in between: a number is never used
  * for two records. A vault's folder may be an older copy (of a machine that was set back): then the
  * cluster knows newer records of this writer than the folder does, and those count.
+ *
+ * What it says in the clear is what others need who cannot read it: which run it ends, what that run
+ * knew of every writer, and all index packs without which its chunks cannot be found.
  */
 #include <pwd.h>
 #include <stdlib.h>
@@ -20,7 +23,7 @@ static int send_record(struct store_run *run, const uint8_t *bytes, size_t size,
 {
     uint32_t others = run->status.members_known > 0 ? run->status.members_known - 1 : 0;
     uint32_t wanted = run->result->parity + 1 < others ? run->result->parity + 1 : others;
-    return client_put_record(run->client, bytes, size, wanted, &run->result->record_others, err);
+    return client_put_record(run->client, bytes, size, wanted, &run->record, err);
 }
 
 int renew_numbers(struct store_run *run, struct err *err)
@@ -127,16 +130,57 @@ static int seal(struct store_run *run, uint8_t **sealed, size_t *size, struct er
     return result;
 }
 
+static int head_order(const void *a, const void *b)
+{
+    const struct record_head *x = a, *y = b;
+    return id_compare(&x->writer, &y->writer);
+}
+
+/* The newest record known of each writer. Where there are more writers than a record has room for,
+ * the others are those that this machine has heard of last. */
+static void fill_heads(const struct store_run *run, struct record *record)
+{
+    const struct heads *heads = &run->list.heads;
+    record->heads = alloc_zero(heads->count, sizeof(record->heads[0]));
+    for (size_t i = 0; i < heads->count && record->head_count < RECORD_HEADS_MAX; i++) {
+        struct record_head *head = &record->heads[record->head_count++];
+        head->writer = heads->heads[i].writer;
+        head->hash = heads->heads[i].hash;
+    }
+    if (record->head_count > 1)
+        qsort(record->heads, record->head_count, sizeof(record->heads[0]), head_order);
+}
+
+/* Everything but what is sealed. Its lists are the record's. */
+static void fill_clear(const struct store_run *run, struct record *record)
+{
+    const struct reserved *reserved = &run->reserved;
+    record->cluster = run->status.cluster;
+    record->vault = run->pipeline.vault->keys->vault;
+    record->writer = run->pipeline.vault->writer;
+    record->number = reserved->number;
+    record->attempt = reserved->attempt;
+    record->previous = reserved->previous;
+    record->previous_number = reserved->previous_number;
+    record->void_count = reserved->void_count;
+    record->voids = alloc_copy(reserved->voids, reserved->void_count * sizeof(reserved->voids[0]));
+    struct id_list relied = {0};
+    list_index_packs(run, &relied);
+    for (size_t i = 0; i < run->index_packs.count; i++)
+        id_list_add(&relied, &run->index_packs.ids[i]);
+    record->index_pack_count = relied.count;
+    record->index_packs = alloc_copy(relied.ids, relied.count * sizeof(relied.ids[0]));
+    id_list_release(&relied);
+    fill_heads(run, record);
+}
+
 int publish_snapshot(struct store_run *run, struct err *err)
 {
     struct vault *vault = run->pipeline.vault;
-    struct record record = {.number = run->pin.number, .kind = RECORD_SNAPSHOT};
-    record.cluster = run->status.cluster;
-    record.vault = vault->keys->vault;
-    record.writer = vault->writer;
-    record.previous = run->previous;
+    struct record record = {.kind = RECORD_SNAPSHOT};
     uint8_t *bytes = NULL;
     size_t size = 0;
+    fill_clear(run, &record);
     int result = seal(run, &record.sealed, &record.sealed_size, err);
     if (result == 0)
         result = record_seal(
@@ -144,12 +188,11 @@ int publish_snapshot(struct store_run *run, struct err *err)
             &(struct signer){vault->writer_secret, vault->writer_cert, vault->writer_cert_size},
             &bytes, &size, &run->result->snapshot, err);
     if (result == 0)
-        result =
-            vault_save_record(vault, run->pin.number, bytes, size, &run->result->snapshot, err);
+        result = vault_save_record(vault, record.number, bytes, size, &run->result->snapshot, err);
     if (result == 0 && send_record(run, bytes, size, err) != 0)
         result = err_context(err, "the snapshot is stored but not yet published; the next store "
                                   "does that");
-    free(record.sealed);
+    record_release(&record);
     free(bytes);
     return result;
 }

@@ -101,7 +101,8 @@ static int prepare(struct store_run *run, struct err *err)
     if (result == 0 && !options->dry_run)
         result = catch_up(run, err);
     if (result == 0 && !options->dry_run)
-        result = vault_reserve(pipeline->vault, &run->pin.number, &run->previous, err);
+        result = vault_reserve(pipeline->vault, &run->reserved, err);
+    run->pin = (struct pin){.number = run->reserved.number, .attempt = run->reserved.attempt};
     run->pin.vault = pipeline->vault->keys->vault;
     run->pin.writer = pipeline->vault->writer;
     return result;

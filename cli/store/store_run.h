@@ -70,7 +70,6 @@ struct store_result {
     /* Members that could not prove what they said they hold: what was not proven is not counted. */
     struct unproven unproven[CLIENT_UNPROVEN_MAX];
     size_t unproven_count;
-    uint32_t record_others; /* other nodes that have the record */
     enum job_outcome outcome;
     char note[ERR_TEXT_MAX]; /* why the outcome is not JOB_DONE: one sentence; "" when it is */
 };

@@ -14,14 +14,15 @@ struct store_run {
     struct cache *cache;
     bool again; /* after an attempt that met a damaged cache */
     struct snapshot_list list;
+    struct reserved reserved; /* the record that this store is to end in */
     struct pin pin;
-    struct record_id previous;
     char **targets;
     size_t target_count;
     char *state_path;
     struct id_list relied;      /* index packs of earlier stores */
     struct id_list index_packs; /* that this store adds */
     struct id_list replaced;    /* of those relied on: what they say is in those added */
+    struct record_kept record;  /* what became of the record */
     struct id_list proven;      /* earlier packs that were proven in this pass */
     struct proofs proofs;       /* members that could not prove what they said they hold */
     struct store_result *result;

@@ -248,6 +248,9 @@ int snapshot_open(struct snapshot *s, const struct vault_keys *keys, const struc
         result = err_set(err, ERR_DAMAGED, "a snapshot is damaged: its seal does not hold");
     if (result == 0)
         result = take_all(s, record->sealed[0], plain, size - TAG_SIZE, err);
+    s->relied_count = record->index_pack_count;
+    s->relied =
+        alloc_copy(record->index_packs, record->index_pack_count * sizeof(record->index_packs[0]));
     s->id = record->hash;
     s->writer = record->writer;
     s->number = record->number;
@@ -270,5 +273,6 @@ void snapshot_release(struct snapshot *s)
     free(s->root);
     free(s->index_packs);
     free(s->replaced);
+    free(s->relied);
     *s = (struct snapshot){0};
 }

@@ -21,7 +21,7 @@
 #define SNAPSHOT_PATHS_MAX 1024
 #define SNAPSHOT_TAGS_MAX  64
 #define SNAPSHOT_TEXT_MAX  4096
-#define SNAPSHOT_BYTES_MAX (RECORD_BYTES_MAX / 2)
+#define SNAPSHOT_BYTES_MAX RECORD_SEALED_MAX
 
 struct snapshot {
     struct record_id id; /* hash of the record; shown as its first 8 hex digits */
@@ -40,6 +40,9 @@ struct snapshot {
     size_t index_pack_count;
     struct pack_id *replaced; /* index packs of earlier snapshots: all that they say is in those */
     size_t replaced_count;
+    struct pack_id
+        *relied;         /* not sealed: all index packs that its record relies on, those included */
+    size_t relied_count; /* that it added; snapshot_seal does not read it */
     uint64_t files, bytes; /* totals, for lists */
     uint64_t bytes_new;
 };

@@ -28,7 +28,7 @@
  * part f of it, (1 - f)^16 pass: an eighth of a disk is missed one time in eight, all of it never. */
 #define CLIENT_PROVE_LEAVES   16
 #define CLIENT_UNPROVEN_MAX   64
-#define CLIENT_PIN_MAX        2048
+#define CLIENT_PIN_MAX        PIN_PACKS_MAX
 #define CLIENT_SOCKET_DEFAULT "ipc:///run/ecbak/client.sock"
 
 struct client;
@@ -188,14 +188,27 @@ struct proofs {
     size_t count;
 };
 
-/* held[count] is filled in the order of packs; any count (sent in batches). */
-int client_pin_packs(struct client *client, const struct pin *pin, const struct pack_id *packs,
+/* For which run packs are pinned, and who signs that. Borrows all. */
+struct pin_as {
+    const struct cluster_id *cluster;
+    const struct pin *pin;
+    const struct signer *signer;
+};
+
+/* held[count] is filled in the order of packs; any count: each CLIENT_PIN_MAX of them are signed and
+ * sent together. */
+int client_pin_packs(struct client *client, const struct pin_as *as, const struct pack_id *packs,
                      size_t count, bool repair, struct proofs *proofs, struct redundancy *held,
                      struct err *err) MUST_CHECK;
 
-/* others: how many other nodes have it on disk. */
+/* What became of a record at the other nodes. */
+struct record_kept {
+    uint32_t others; /* have it on disk */
+    uint32_t full;   /* have no room for it, or none for what this node brings */
+    char why[256];   /* what one of these said */
+};
 int client_put_record(struct client *client, const uint8_t *record, size_t size,
-                      uint32_t others_wanted, uint32_t *others, struct err *err) MUST_CHECK;
+                      uint32_t others_wanted, struct record_kept *kept, struct err *err) MUST_CHECK;
 
 struct record_list {
     uint8_t **records; /* SignedRecord bytes, unchecked */

@@ -195,7 +195,7 @@ void member_list_release(struct member_list *list)
 }
 
 int client_put_record(struct client *client, const uint8_t *record, size_t size,
-                      uint32_t others_wanted, uint32_t *others, struct err *err)
+                      uint32_t others_wanted, struct record_kept *kept, struct err *err)
 {
     Ecbak__PutRecordRequest body = ECBAK__PUT_RECORD_REQUEST__INIT;
     body.others_wanted = others_wanted;
@@ -206,10 +206,12 @@ int client_put_record(struct client *client, const uint8_t *record, size_t size,
     struct client_call *call = client_ask(client, &request, &copy, size, NULL, err);
     if (call == NULL)
         return -1;
+    const Ecbak__PutRecordReply *reply = call->reply->put_record;
     if (call->reply->body_case != ECBAK__CLIENT_REPLY__BODY_PUT_RECORD ||
-        call->reply->put_record->others > NODES_MAX)
+        reply->others > NODES_MAX || reply->full > NODES_MAX)
         return client_makes_no_sense(call, "a record", err);
-    *others = call->reply->put_record->others;
+    *kept = (struct record_kept){.others = reply->others, .full = reply->full};
+    wire_text(kept->why, sizeof(kept->why), reply->why);
     client_call_end(call);
     return 0;
 }

@@ -7,11 +7,12 @@
 #include "coding/base/alloc.h"
 #include "node/api/client_call.h"
 #include "node/common/wire.h"
+#include "node/trust/pin.h"
 
 /* Packs pinned for a record, and who must prove what. Borrows all. */
 struct pinning {
     struct client *client;
-    const struct pin *pin;
+    const struct pin_as *as;
     const struct pack_id *packs;
     size_t count;
     bool repair;
@@ -59,19 +60,29 @@ static uint32_t leaves_for(const struct pinning *p, size_t batch)
     return (uint32_t)((p->proofs->leaves * (uint64_t)batch + p->count - 1) / p->count);
 }
 
-static Ecbak__PinPacksRequest *request_of(const struct pinning *p, const size_t *which,
-                                          size_t count, uint32_t leaves, Ecbak__Pin *message_pin,
+/* The packs that are asked about, as the writer signs them. Those that were signed before need no more
+ * room at their holders: what says nothing new is not kept. */
+static int sign(const struct pinning *p, const size_t *which, size_t count, uint8_t **bytes,
+                size_t *size, struct err *err)
+{
+    struct pins pins = {.pin = *p->as->pin, .count = count};
+    pins.cluster = *p->as->cluster;
+    pins.packs = alloc_zero(count, sizeof(*pins.packs));
+    for (size_t i = 0; i < count; i++)
+        pins.packs[i] = p->packs[which[i]];
+    int result = pins_seal(&pins, p->as->signer, bytes, size, err);
+    free(pins.packs);
+    return result;
+}
+
+static Ecbak__PinPacksRequest *request_of(const struct pinning *p, const uint8_t *bytes,
+                                          size_t size, uint32_t leaves,
                                           Ecbak__PinPacksRequest *body)
 {
     ecbak__pin_packs_request__init(body);
-    pin_to_wire(message_pin, p->pin);
-    body->pin = message_pin;
+    body->pins = wire_view(bytes, size);
     body->repair = p->repair;
     body->leaves = leaves;
-    body->packs = alloc_zero(count, sizeof(*body->packs));
-    body->n_packs = count;
-    for (size_t i = 0; i < count; i++)
-        body->packs[i] = wire_view(p->packs[which[i]].bytes, ID_SIZE);
     body->without = alloc_zero(CLIENT_UNPROVEN_MAX, sizeof(*body->without));
     for (size_t i = 0; p->proofs != NULL && i < p->proofs->count; i++)
         if (p->proofs->members[i].excluded)
@@ -83,14 +94,17 @@ static Ecbak__PinPacksRequest *request_of(const struct pinning *p, const size_t 
 static int pin_batch(const struct pinning *p, const size_t *which, size_t count, uint32_t leaves,
                      struct err *err)
 {
-    Ecbak__Pin message_pin;
+    uint8_t *bytes;
+    size_t size;
+    if (sign(p, which, count, &bytes, &size, err) != 0)
+        return -1;
     Ecbak__PinPacksRequest body;
     Ecbak__ClientRequest request = ECBAK__CLIENT_REQUEST__INIT;
     request.body_case = ECBAK__CLIENT_REQUEST__BODY_PIN_PACKS;
-    request.pin_packs = request_of(p, which, count, leaves, &message_pin, &body);
+    request.pin_packs = request_of(p, bytes, size, leaves, &body);
     struct client_call *call =
         client_ask_for(p->client, &request, ECBAK__CLIENT_REPLY__BODY_PIN_PACKS, err);
-    free(body.packs);
+    free(bytes);
     free(body.without);
     if (call == NULL)
         return -1;
@@ -140,11 +154,11 @@ static int pin_until_whole(const struct pinning *p, size_t *which, size_t batch,
     return 0;
 }
 
-int client_pin_packs(struct client *client, const struct pin *pin, const struct pack_id *packs,
+int client_pin_packs(struct client *client, const struct pin_as *as, const struct pack_id *packs,
                      size_t count, bool repair, struct proofs *proofs, struct redundancy *held,
                      struct err *err)
 {
-    const struct pinning p = {client, pin, packs, count, repair, proofs, held};
+    const struct pinning p = {client, as, packs, count, repair, proofs, held};
     size_t *which = alloc_zero(CLIENT_PIN_MAX, sizeof(*which));
     int result = 0;
     bool again = count > 0;

@@ -15,7 +15,8 @@ enum counted {
     COUNTED_REPAIRED,        /* fragments made again */
     COUNTED_BAD_RECEIPTS,    /* receipts that did not prove what they should */
     COUNTED_GRANTS_REFUSED,  /* fragments without a grant that allows them */
-    COUNTED_RECORDS_REFUSED, /* records that do not prove themselves */
+    COUNTED_RECORDS_REFUSED, /* records that do not prove themselves, or are too much */
+    COUNTED_PINS_REFUSED,    /* the same of pins */
     COUNTED_MALFORMED,       /* requests that are none */
     COUNTED_BUSY,            /* requests that found a queue full */
     COUNTED_UNPROVEN,        /* members that could not prove what they said they hold */

@@ -37,7 +37,8 @@ struct config {
     uint16_t member_port, bulk_port;
     char client_endpoint[256]; /* ipc://... */
     uint64_t capacity_bytes;
-    char profile[8]; /* lan wan local */
+    uint32_t sponsor_share; /* percent */
+    char profile[8];        /* lan wan local */
     uint32_t client_jobs, peer_jobs;
     uint32_t members_max;
     uint32_t connections_max;

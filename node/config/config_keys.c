@@ -34,6 +34,11 @@ const struct config_key config_keys[] = {
     {"capacity", TYPE_SIZE, FIELD(capacity_bytes), 16 * MIB, 1024 * PIB, "100G",
      "How much of data_dir's disk others may fill. Also this node's weight in placement: a node\n"
      "that offers twice as much gets twice as many fragments."},
+    {"sponsor_share", TYPE_COUNT, FIELD(sponsor_share), 1, 100, "5",
+     "How many percent of the capacity the snapshot records and pins may take that one other node\n"
+     "brings here: they come without fragments, and every node keeps every record. More makes\n"
+     "room for a node that stores very often (a record takes 4 KiB or more), less bounds what a\n"
+     "node that misbehaves can fill."},
     {"key_file", TYPE_PATH, FIELD(key_file), 0, 0, "/var/lib/ecbak/node.key",
      "This node's secret keys (made by `ecbakd --init`, mode 0600; never leaves the machine)."},
     {"certificate_file", TYPE_PATH, FIELD(certificate_file), 0, 0, "/etc/ecbak/node.cert",

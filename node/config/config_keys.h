@@ -31,7 +31,7 @@ struct config_key {
     const char *help;     /* lines for the sample */
 };
 
-#define CONFIG_KEYS        17
+#define CONFIG_KEYS        18
 #define CONFIG_ALLOWED_MAX 128
 extern const struct config_key config_keys[CONFIG_KEYS];
 

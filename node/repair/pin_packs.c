@@ -6,6 +6,7 @@
 
 #include "coding/base/alloc.h"
 #include "coding/rs.h"
+#include "node/base/holders.h"
 #include "node/base/log.h"
 #include "node/common/clock.h"
 #include "node/common/wire.h"
@@ -14,7 +15,6 @@
 #include "node/placement/matching.h"
 #include "node/repair/prove.h"
 #include "node/repair/repair.h"
-#include "node/store/holders.h"
 
 /* Repairing gives up for a request after so many failures in a row: the reason is the cluster's. */
 #define REPAIR_FAILURES_MAX 3
@@ -29,6 +29,7 @@ struct pinning {
     struct sightings seen;
     struct node_id *without; /* those of the request, and those that were excluded since */
     size_t without_count;
+    bool *took; /* by node: a row that it had not when it pinned */
     struct pin_result *result;
 };
 
@@ -45,8 +46,9 @@ static int pin_here(struct pinning *p, struct err *err)
     const struct pin_wanted *w = p->wanted;
     struct local *local = &p->nodes.peers->local;
     int self = nodes_find(&p->nodes, &local->keys->node);
-    uint32_t *pinned = alloc_zero(w->count, sizeof(*pinned));
-    int result = store_pin_packs(local->store, w->packs, w->count, w->pin, pinned, err);
+    uint32_t *pinned;
+    struct pins pins = {.count = 0};
+    int result = local_put_pins(local, w->statement, w->statement_size, &pins, &pinned, err);
     for (size_t i = 0; result == 0 && self >= 0 && i < w->count; i++) {
         struct fragment_info found[ASK_FRAGMENTS_MAX];
         size_t here = 0;
@@ -57,29 +59,27 @@ static int pin_here(struct pinning *p, struct err *err)
             sightings_add_own(&p->seen, (size_t)self, i, found, here);
     }
     free(pinned);
+    pins_release(&pins);
     return result;
+}
+
+static void ask_node(struct round *round, size_t node, const struct pin_wanted *w)
+{
+    Ecbak__PinPacks body = ECBAK__PIN_PACKS__INIT;
+    body.pins = wire_view(w->statement, w->statement_size);
+    Ecbak__PeerRequest request = ECBAK__PEER_REQUEST__INIT;
+    request.body_case = ECBAK__PEER_REQUEST__BODY_PIN;
+    request.pin = &body;
+    round_ask(round, node, &request, NULL);
 }
 
 static void ask_all(struct round *round, const struct pin_wanted *w)
 {
-    ProtobufCBinaryData *views = alloc_zero(w->count, sizeof(*views));
-    for (size_t i = 0; i < w->count; i++)
-        views[i] = wire_view(w->packs[i].bytes, ID_SIZE);
-    Ecbak__Pin message_pin;
-    pin_to_wire(&message_pin, w->pin);
-    Ecbak__PinPacks body = ECBAK__PIN_PACKS__INIT;
-    body.n_packs = w->count;
-    body.packs = views;
-    body.pin = &message_pin;
-    Ecbak__PeerRequest request = ECBAK__PEER_REQUEST__INIT;
-    request.body_case = ECBAK__PEER_REQUEST__BODY_PIN;
-    request.pin = &body;
     for (size_t i = 0; i < round->nodes->count; i++) {
         enum standing standing = round->nodes->standings[i];
         if (standing == STANDING_GOOD || standing == STANDING_DOUBTFUL)
-            round_ask(round, i, &request, NULL);
+            ask_node(round, i, w);
     }
-    free(views);
 }
 
 static void take_answers(struct round *round, size_t pack_count, struct sightings *seen)
@@ -229,21 +229,57 @@ static void prove(struct pinning *p, struct holders *holders)
     }
 }
 
+static void note_new(struct pinning *p, const struct holders *before, const struct holders *after)
+{
+    for (uint32_t i = 0; i < after->count; i++) {
+        bool is_new = holders_has(after, i) &&
+                      (i >= before->count || !id_equal(&before->node[i], &after->node[i]));
+        int node = is_new ? nodes_find(&p->nodes, &after->node[i]) : -1;
+        if (node >= 0)
+            p->took[node] = true;
+    }
+}
+
 static void repair(struct pinning *p, struct redundancy *held, struct holders *holders,
                    unsigned *failures)
 {
     struct peers *peers = p->nodes.peers;
     struct err why = ERR_INIT;
+    struct holders *before = alloc_copy(holders, sizeof(*holders));
     const struct repair object = {&held->pack,    &held->object, held->data,      held->parity,
                                   p->wanted->pin, p->without,    p->without_count};
     if (repair_object(peers, &object, holders, &held->sent_bytes, &why) == 0) {
         holders_count(holders, &peers->local.keys->node, &held->nodes, &held->others);
+        note_new(p, before, holders);
         *failures = 0;
-        return;
+    } else {
+        (*failures)++;
+        held->full = why.code == ERR_FULL;
+        log_info("%s", why.text);
     }
-    (*failures)++;
-    held->full = why.code == ERR_FULL;
-    log_info("%s", why.text);
+    free(before);
+}
+
+/* Who took a row has it pinned by what came with it; what the writer signed goes after it, so that the
+ * pin stands by itself there too. */
+static void pin_new(struct pinning *p)
+{
+    struct round round;
+    struct err why = ERR_INIT;
+    struct sightings ignored = {.count = 0};
+    round_init(&round, &p->nodes, SMALL_TIMEOUT_MS);
+    for (size_t i = 0; i < p->nodes.count; i++) {
+        if (!p->took[i])
+            continue;
+        if (!p->nodes.candidates[i].self)
+            ask_node(&round, i, p->wanted);
+        else if (pin_here(p, &why) != 0)
+            log_info("pinning what was repaired: %s", why.text);
+    }
+    if (round.asked > 0)
+        take_answers(&round, p->wanted->count, &ignored);
+    sightings_release(&ignored);
+    round_release(&round);
 }
 
 static void count_and_repair(struct pinning *p, struct holders *holders)
@@ -276,6 +312,7 @@ int pin_packs(struct peers *peers, const struct pin_wanted *wanted, struct pin_r
     result->unproven = NULL;
     result->unproven_count = 0;
     nodes_init(&p.nodes, peers);
+    p.took = alloc_zero(p.nodes.count, sizeof(*p.took));
     p.without_count = wanted->without_count;
     if (p.without_count > 0)
         p.without = alloc_copy(wanted->without, p.without_count * sizeof(*p.without));
@@ -293,11 +330,14 @@ int pin_packs(struct peers *peers, const struct pin_wanted *wanted, struct pin_r
         prove(&p, holders);
     if (status == 0)
         count_and_repair(&p, holders);
+    if (status == 0)
+        pin_new(&p);
     /* Who stops waits for nobody, and has counted too little. */
     if (status == 0 && atomic_load(&peers->stop))
         status = err_set(err, ERR_CANCELLED, "this node is stopping");
     free(holders);
     free(p.without);
+    free(p.took);
     sightings_release(&p.seen);
     nodes_release(&p.nodes);
     return status;

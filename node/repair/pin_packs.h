@@ -1,9 +1,11 @@
 /* pin_packs.h - what a snapshot relies on, pinned, proven and counted now.
  *
- * One message to every member pins all packs of the batch for a record; what comes back is what each
- * says that it holds. Of what would count, each proves a sample (prove.h); who lies counts for
+ * One message to every member pins all packs of the batch for a run of a writer, who signed it: the
+ * same bytes for all, kept by each that holds any of them. What comes back is what each says that it
+ * holds. Of what would count, each proves a sample (prove.h); who lies counts for
  * nothing. A pack's object is complete when k + m distinct nodes hold its rows; what is incomplete is
- * repaired where nodes are at hand, for a bounded time a request.
+ * repaired where nodes are at hand, for a bounded time a request, and whoever took a row of it is given
+ * the batch too.
  *
  *   Limits   CLIENT_PIN_MAX packs a request
  *   Errors   those of the store; ERR_CANCELLED this node is stopping
@@ -19,7 +21,9 @@
 
 /* What is asked. Borrows all. */
 struct pin_wanted {
-    const struct pin *pin;
+    const uint8_t *statement; /* a SignedPin, countersigned by this node */
+    size_t statement_size;
+    const struct pin *pin; /* this and the packs: what it says */
     const struct pack_id *packs;
     size_t count;
     bool repair;

@@ -12,7 +12,7 @@
 #include "node/sync/records.h"
 #include "node/sync/revoke.h"
 
-#define PAGE_BYTES_MAX   (700 * 1024) /* of records in one answer; one more fits whole */
+#define PAGE_BYTES_MAX   (640 * 1024) /* of records in one answer; one more fits whole */
 #define PAGE_RECORDS_MAX 1024
 
 static int answer_status(struct service *service, const struct question *question,
@@ -38,12 +38,17 @@ static int answer_put_record(struct service *service, const struct question *que
                              struct err *err)
 {
     const Ecbak__PutRecordRequest *body = request->put_record;
+    struct records_put put;
     ecbak__put_record_reply__init(&answer->put_record);
     if (service_check_member(service, err) != 0)
         return -1;
     if (records_put(&service->peers, question->payload, question->payload_size, body->others_wanted,
-                    &answer->put_record.others, err) != 0)
+                    &put, err) != 0)
         return -1;
+    answer->why = put.why;
+    answer->put_record.others = put.others;
+    answer->put_record.full = put.full;
+    answer->put_record.why = answer->why.text;
     answer->reply.body_case = ECBAK__CLIENT_REPLY__BODY_PUT_RECORD;
     answer->reply.put_record = &answer->put_record;
     return 0;

@@ -24,7 +24,7 @@ static const struct peer_request requests[] = {
     {{KIND(PUT_FRAGMENT), "PutFragment", QUEUE_PEER, COST_FILE}, answer_put_fragment},
     {{KIND(GET_FRAGMENT), "GetFragment", QUEUE_PEER, COST_FILE}, answer_get_fragment},
     {{KIND(LOCATE), "LocatePacks", QUEUE_PEER, COST_CATALOGUE}, answer_locate},
-    {{KIND(PIN), "PinPacks", QUEUE_PEER, COST_CATALOGUE}, answer_pin},
+    {{KIND(PIN), "PinPacks", QUEUE_PEER, COST_FILE}, answer_pin},
     {{KIND(PUT_RECORD), "PutRecord", QUEUE_PEER, COST_FILE}, answer_put_record},
     {{KIND(RECORD_DIGEST), "RecordDigest", QUEUE_PEER, COST_MEMORY}, answer_record_digest},
     {{KIND(LIST_RECORDS), "ListRecords", QUEUE_PEER, COST_CATALOGUE}, answer_list_records},

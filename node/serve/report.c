@@ -25,10 +25,15 @@ static void add_counter(struct report *report, const char *name, uint64_t value)
 static void add_counters(struct report *report, struct service *service)
 {
     static const char *const names[COUNTED_COUNT] = {
-        [COUNTED_CORRUPT] = "fragments_corrupt",     [COUNTED_REPLACED] = "holders_replaced",
-        [COUNTED_REPAIRED] = "fragments_repaired",   [COUNTED_BAD_RECEIPTS] = "receipts_refused",
-        [COUNTED_GRANTS_REFUSED] = "grants_refused", [COUNTED_RECORDS_REFUSED] = "records_refused",
-        [COUNTED_MALFORMED] = "requests_malformed",  [COUNTED_BUSY] = "requests_busy",
+        [COUNTED_CORRUPT] = "fragments_corrupt",
+        [COUNTED_REPLACED] = "holders_replaced",
+        [COUNTED_REPAIRED] = "fragments_repaired",
+        [COUNTED_BAD_RECEIPTS] = "receipts_refused",
+        [COUNTED_GRANTS_REFUSED] = "grants_refused",
+        [COUNTED_RECORDS_REFUSED] = "records_refused",
+        [COUNTED_PINS_REFUSED] = "pins_refused",
+        [COUNTED_MALFORMED] = "requests_malformed",
+        [COUNTED_BUSY] = "requests_busy",
         [COUNTED_UNPROVEN] = "members_unproven",
     };
     for (size_t i = 0; i < COUNTED_COUNT; i++)

@@ -29,6 +29,7 @@ struct command_answer {
     Ecbak__Unproven **unproven_list;
     struct object_id object;
     struct record_id last;
+    struct err why;
     ProtobufCBinaryData *records;
     size_t record_count;
     struct payload payload;

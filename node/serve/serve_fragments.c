@@ -3,10 +3,10 @@
 
 #include "coding/base/alloc.h"
 #include "coding/fragment.h"
+#include "node/base/holders.h"
 #include "node/common/wire.h"
 #include "node/peers/ask.h"
 #include "node/serve/serve_peer_internal.h"
-#include "node/store/holders.h"
 #include "node/trust/receipt.h"
 
 /* An answer must stay under TRANSPORT_HEADER_MAX whatever is asked. */
@@ -185,17 +185,12 @@ int answer_pin(const struct responder *responder, const struct question *questio
 {
     (void)question;
     const Ecbak__PinPacks *body = request->pin;
-    struct pack_id *packs;
-    struct pin pin;
-    if (pin_from_wire(&pin, body->pin, err) != 0 ||
-        take_packs(&packs, body->n_packs, body->packs, err) != 0)
-        return -1;
-    uint32_t *held = alloc_zero(body->n_packs, sizeof(*held));
-    uint32_t *which = NULL;
+    struct pins pins = {.count = 0};
+    uint32_t *held = NULL, *which = NULL;
     size_t found;
     int result = -1;
-    if (store_pin_packs(responder->local->store, packs, body->n_packs, &pin, held, err) != 0 ||
-        find_packs(responder->local, packs, body->n_packs, answer, &which, &found, err) != 0)
+    if (local_put_pins(responder->local, body->pins.data, body->pins.len, &pins, &held, err) != 0 ||
+        find_packs(responder->local, pins.packs, pins.count, answer, &which, &found, err) != 0)
         goto done;
     /* Only what was pinned counts: a fragment whose file is gone is in the catalogue yet. */
     size_t kept = 0;
@@ -216,7 +211,7 @@ int answer_pin(const struct responder *responder, const struct question *questio
 done:
     free(which);
     free(held);
-    free(packs);
+    pins_release(&pins);
     return result;
 }
 
@@ -243,7 +238,6 @@ int answer_set_holders(const struct responder *responder, const struct question 
                        const Ecbak__PeerRequest *request, struct peer_answer *answer,
                        struct err *err)
 {
-    (void)question;
     const Ecbak__SetHolders *set = request->set_holders;
     struct object_id object;
     answer->holders = alloc_zero(1, sizeof(*answer->holders));
@@ -251,5 +245,6 @@ int answer_set_holders(const struct responder *responder, const struct question 
         return err_set(err, ERR_FORMAT, "no object id");
     if (holders_from_wire(answer->holders, set->n_holders, set->holders, err) != 0)
         return -1;
-    return store_set_holders(responder->local->store, &object, set->index, answer->holders, err);
+    return store_set_holders(responder->local->store, &object, set->index, answer->holders,
+                             question->node, err);
 }

@@ -55,16 +55,6 @@ int answer_put_pack(struct service *service, const struct question *question,
 }
 
 /* Ids that a command sent: malloc'd, also on failure. */
-static int take_ids(struct pack_id **ids, size_t count, const ProtobufCBinaryData *from,
-                    struct err *err)
-{
-    *ids = alloc_zero(count, sizeof(struct pack_id));
-    for (size_t i = 0; i < count; i++)
-        if (!wire_take((*ids)[i].bytes, ID_SIZE, from[i]))
-            return err_set(err, ERR_FORMAT, "pack %zu is no pack id", i);
-    return 0;
-}
-
 static int take_nodes(struct node_id **ids, size_t count, const ProtobufCBinaryData *from,
                       struct err *err)
 {
@@ -114,33 +104,36 @@ int answer_pin_packs(struct service *service, const struct question *question,
 {
     (void)question;
     const Ecbak__PinPacksRequest *body = request->pin_packs;
-    struct pin pin;
-    size_t count = body->n_packs;
-    if (service_check_member(service, err) != 0 || pin_from_wire(&pin, body->pin, err) != 0)
-        return -1;
-    if (count == 0 || count > CLIENT_PIN_MAX)
-        return err_set(err, ERR_INVALID, "%zu packs to pin; 1 to %d at a time", count,
-                       CLIENT_PIN_MAX);
+    const struct local *local = &service->peers.local;
+    struct credentials self = local_credentials(local);
+    struct pins pins;
+    struct node_id *without = NULL;
+    struct pin_result pinned = {.unproven = NULL};
+    uint8_t *bytes = NULL;
+    size_t size;
     if (body->leaves > CLIENT_PROVE_LEAVES || body->n_without > CLIENT_UNPROVEN_MAX)
         return err_set(err, ERR_INVALID, "%u leaves to prove, %zu nodes to do without: too many",
                        body->leaves, body->n_without);
-    struct pack_id *packs = NULL;
-    struct node_id *without = NULL;
-    struct pin_result pinned = {.unproven = NULL};
+    if (service_check_member(service, err) != 0 ||
+        pins_open(&pins, body->pins.data, body->pins.len, &local->cluster, err) != 0)
+        return -1;
+    size_t count = pins.count;
     answer->held = alloc_zero(count, sizeof(*answer->held));
-    int result = take_ids(&packs, count, body->packs, err);
+    int result = take_nodes(&without, body->n_without, body->without, err);
     if (result == 0)
-        result = take_nodes(&without, body->n_without, body->without, err);
+        result = pins_countersign(body->pins.data, body->pins.len, &self, &bytes, &size, err);
     if (result == 0) {
         pinned.held = answer->held;
-        result = pin_packs(&service->peers,
-                           &(struct pin_wanted){&pin, packs, count, body->repair, body->leaves,
-                                                without, body->n_without},
-                           &pinned, err);
+        result =
+            pin_packs(&service->peers,
+                      &(struct pin_wanted){bytes, size, &pins.pin, pins.packs, count, body->repair,
+                                           body->leaves, without, body->n_without},
+                      &pinned, err);
     }
     answer->unproven = pinned.unproven; /* the reply borrows its texts */
-    free(packs);
+    free(bytes);
     free(without);
+    pins_release(&pins);
     if (result != 0)
         return -1;
     fill_pinned(answer, &pinned, count);

@@ -14,7 +14,8 @@ int answer_put_record(const struct responder *responder, const struct question *
 {
     (void)request;
     (void)answer;
-    return local_put_record(responder->local, question->payload, question->payload_size, err);
+    return local_put_record(responder->local, question->payload, question->payload_size,
+                            question->node, NULL, err);
 }
 
 int answer_record_digest(const struct responder *responder, const struct question *question,

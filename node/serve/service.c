@@ -250,12 +250,18 @@ int service_new(struct service **service, const struct config *config,
     s->config = config;
     s->cert = credentials->cert;
     s->left_fd = -1;
-    s->peers.local =
-        (struct local){.store = store, .keys = credentials->keys, .counters = &s->counters};
+    s->peers.local = (struct local){.store = store,
+                                    .keys = credentials->keys,
+                                    .cert = credentials->cert,
+                                    .authority_public = credentials->authority_public,
+                                    .counters = &s->counters};
+    allowance_new(&s->peers.local.allowance, LOCAL_RECORDS_AT_ONCE, LOCAL_RECORDS_AN_HOUR);
     cluster_id(&s->peers.local.cluster, credentials->authority_public);
     health_new(&s->peers.health);
     heard_init(&s->heard);
     s->peers.heard = &s->heard;
+    settled_init(&s->settled);
+    s->peers.settled = &s->settled;
     reach_new(&s->reach, &s->peers, config);
     make_queues(s);
     if (start(s, credentials, err) != 0) {
@@ -295,7 +301,9 @@ void service_destroy(struct service **service)
         log_error("the revocations are not on disk: %s", err.text);
     revocations_close(&peers->revocations);
     health_destroy(&peers->health);
+    allowance_destroy(&peers->local.allowance);
     heard_release(&s->heard);
+    settled_release(&s->settled);
     if (s->left_fd >= 0)
         close(s->left_fd);
     free(s);

@@ -20,6 +20,7 @@ struct service {
     const struct cert *cert;
     struct counters counters;
     struct heard heard;
+    struct settled settled;
     struct peers peers;
     struct reach *reach;
     struct responder responder;

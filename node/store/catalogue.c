@@ -13,22 +13,39 @@
 #include "node/common/durable.h"
 #include "node/store/catalogue_sql.h"
 
-#define CATALOGUE_VERSION    2
+#define CATALOGUE_VERSION    3
 #define CATALOGUE_HEAP_BYTES (2 * 1024 * 1024)
 
 static const char schema[] =
     "CREATE TABLE fragment (object BLOB NOT NULL, idx INTEGER NOT NULL, pack BLOB NOT NULL,"
     " vault BLOB NOT NULL, data INTEGER NOT NULL, parity INTEGER NOT NULL,"
     " pack_bytes INTEGER NOT NULL, file_bytes INTEGER NOT NULL, holders BLOB NOT NULL,"
-    " PRIMARY KEY (object, idx)) WITHOUT ROWID;"
+    " sponsor BLOB NOT NULL, PRIMARY KEY (object, idx)) WITHOUT ROWID;"
     "CREATE INDEX fragment_pack ON fragment (pack);"
+    "CREATE INDEX fragment_vault ON fragment (vault, file_bytes);"
     "CREATE TABLE lost (object BLOB NOT NULL, idx INTEGER NOT NULL, PRIMARY KEY (object, idx))"
     " WITHOUT ROWID;"
+    /* kept: enum pin_kept. */
     "CREATE TABLE pin (pack BLOB NOT NULL, vault BLOB NOT NULL, writer BLOB NOT NULL,"
-    " number INTEGER NOT NULL, PRIMARY KEY (pack, vault, writer)) WITHOUT ROWID;"
+    " attempt BLOB NOT NULL, number INTEGER NOT NULL, kept INTEGER NOT NULL,"
+    " PRIMARY KEY (pack, vault, writer, attempt)) WITHOUT ROWID;"
+    "CREATE INDEX pin_writer ON pin (vault, writer, kept);"
+    /* What each sponsor's entries have of a file of pins; the head is the first one's. */
+    "CREATE TABLE pin_file (vault BLOB NOT NULL, writer BLOB NOT NULL, sponsor BLOB NOT NULL,"
+    " bytes INTEGER NOT NULL, PRIMARY KEY (vault, writer, sponsor)) WITHOUT ROWID;"
     "CREATE TABLE record (hash BLOB NOT NULL PRIMARY KEY, vault BLOB NOT NULL,"
-    " file_bytes INTEGER NOT NULL) WITHOUT ROWID;"
+    " file_bytes INTEGER NOT NULL, writer BLOB NOT NULL, kind INTEGER NOT NULL,"
+    " number INTEGER NOT NULL, attempt BLOB NOT NULL, previous BLOB NOT NULL,"
+    " sponsor BLOB NOT NULL) WITHOUT ROWID;"
     "CREATE INDEX record_vault ON record (vault, hash);"
+    "CREATE INDEX record_writer ON record (vault, writer, kind, number);"
+    "CREATE TABLE void (vault BLOB NOT NULL, writer BLOB NOT NULL, attempt BLOB NOT NULL,"
+    " PRIMARY KEY (vault, writer, attempt)) WITHOUT ROWID;"
+    /* What all records and pins of a sponsor are charged. */
+    "CREATE TABLE sponsor (node BLOB NOT NULL PRIMARY KEY, bytes INTEGER NOT NULL) WITHOUT ROWID;"
+    /* Hashes of records that were refused, the oldest first; share: what their sponsor could have. */
+    "CREATE TABLE refused (id INTEGER PRIMARY KEY, hash BLOB NOT NULL UNIQUE,"
+    " share INTEGER NOT NULL);"
     "CREATE TABLE store (epoch INTEGER NOT NULL);";
 
 static int run_text(sqlite3 *db, const char *text, struct err *err)

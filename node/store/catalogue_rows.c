@@ -6,8 +6,6 @@
 #include "node/store/catalogue.h"
 #include "node/store/catalogue_sql.h"
 
-#define FILE_BYTES_MAX ((uint64_t)1 << 32) /* far more than any fragment has */
-
 /* ---- fragments ---- */
 
 /* A statement about one fragment. */
@@ -38,7 +36,8 @@ int catalogue_add_fragment(struct catalogue *c, const struct fragment_info *info
     sql_bind_number(s, 6, info->parity);
     sql_bind_number(s, 7, info->pack_bytes);
     sql_bind_number(s, 8, info->file_bytes);
-    sql_bind_bytes(s, 9, holders->node, (size_t)holders->count * ID_SIZE);
+    sql_bind_bytes(s, 9, info->sponsor.bytes, ID_SIZE);
+    sql_bind_bytes(s, 10, holders->node, (size_t)holders->count * ID_SIZE);
     return sql_run(c, s, err) != 0 ? -1
                                    : run_named(c, SQL_REMOVE_LOST, &info->object, info->index, err);
 }
@@ -56,17 +55,18 @@ static bool read_info(sqlite3_stmt *s, struct fragment_info *info)
            info->file_bytes <= FILE_BYTES_MAX &&
            sql_column_bytes(s, 0, info->object.bytes, ID_SIZE) &&
            sql_column_bytes(s, 2, info->pack.bytes, ID_SIZE) &&
-           sql_column_bytes(s, 3, info->vault.bytes, ID_SIZE);
+           sql_column_bytes(s, 3, info->vault.bytes, ID_SIZE) &&
+           sql_column_bytes(s, 8, info->sponsor.bytes, ID_SIZE);
 }
 
 static bool read_holders(sqlite3_stmt *s, struct holders *holders)
 {
-    size_t size = (size_t)sqlite3_column_bytes(s, 8);
+    size_t size = (size_t)sqlite3_column_bytes(s, 9);
     memset(holders, 0, sizeof(*holders));
     if (size % ID_SIZE != 0 || size > sizeof(holders->node))
         return false;
     holders->count = (uint32_t)(size / ID_SIZE);
-    return size == 0 || sql_column_bytes(s, 8, holders->node, size);
+    return size == 0 || sql_column_bytes(s, 9, holders->node, size);
 }
 
 int catalogue_find_fragment(struct catalogue *c, const struct object_id *object, uint32_t index,
@@ -169,101 +169,14 @@ int catalogue_list_fragments(struct catalogue *c, const struct fragment_info *af
     return read_infos(c, s, found, max, count, err);
 }
 
-/* ---- pins ---- */
-
-int catalogue_pin(struct catalogue *c, const struct pack_id *pack, const struct pin *pin,
-                  struct err *err)
+int catalogue_vault_bytes(struct catalogue *c, const struct vault_id *vault, uint64_t *bytes,
+                          struct err *err)
 {
-    sqlite3_stmt *s = sql_statement(c, SQL_PIN, err);
+    sqlite3_stmt *s = sql_statement(c, SQL_VAULT_BYTES, err);
     if (s == NULL)
         return -1;
-    sql_bind_bytes(s, 1, pack->bytes, ID_SIZE);
-    sql_bind_bytes(s, 2, pin->vault.bytes, ID_SIZE);
-    sql_bind_bytes(s, 3, pin->writer.bytes, WRITER_ID_SIZE);
-    sql_bind_number(s, 4, pin->number);
-    return sql_run(c, s, err);
-}
-
-int catalogue_pinned(struct catalogue *c, const struct pack_id *pack, const struct vault_id *vault,
-                     const struct writer_id *writer, uint64_t *number, struct err *err)
-{
-    sqlite3_stmt *s = sql_statement(c, SQL_PINNED, err);
-    if (s == NULL)
-        return -1;
-    sql_bind_bytes(s, 1, pack->bytes, ID_SIZE);
-    sql_bind_bytes(s, 2, vault->bytes, ID_SIZE);
-    sql_bind_bytes(s, 3, writer->bytes, WRITER_ID_SIZE);
-    int row = sql_step(c, s, err);
-    *number = row == 1 ? sql_column_number(s, 0) : 0;
-    sql_finish(s);
-    return row < 0 ? -1 : 0;
-}
-
-/* ---- records ---- */
-
-int catalogue_add_record(struct catalogue *c, const struct record_row *row, struct err *err)
-{
-    assert(row->file_bytes > 0);
-    sqlite3_stmt *s = sql_statement(c, SQL_ADD_RECORD, err);
-    if (s == NULL)
-        return -1;
-    sql_bind_bytes(s, 1, row->hash.bytes, ID_SIZE);
-    sql_bind_bytes(s, 2, row->vault.bytes, ID_SIZE);
-    sql_bind_number(s, 3, row->file_bytes);
-    return sql_run(c, s, err);
-}
-
-static bool read_record(sqlite3_stmt *s, struct record_row *row)
-{
-    row->file_bytes = sql_column_number(s, 2);
-    return row->file_bytes <= FILE_BYTES_MAX && sql_column_bytes(s, 0, row->hash.bytes, ID_SIZE) &&
-           sql_column_bytes(s, 1, row->vault.bytes, ID_SIZE);
-}
-
-int catalogue_find_record(struct catalogue *c, const struct record_id *hash, struct record_row *row,
-                          bool *found, struct err *err)
-{
-    sqlite3_stmt *s = sql_statement(c, SQL_FIND_RECORD, err);
-    if (s == NULL)
-        return -1;
-    sql_bind_bytes(s, 1, hash->bytes, ID_SIZE);
-    int result = sql_step(c, s, err);
-    *found = result == 1;
-    if (result == 1 && !read_record(s, row))
-        return sql_malformed_row(s, err);
-    sql_finish(s);
-    return result < 0 ? -1 : 0;
-}
-
-int catalogue_remove_record(struct catalogue *c, const struct record_id *hash, struct err *err)
-{
-    sqlite3_stmt *s = sql_statement(c, SQL_REMOVE_RECORD, err);
-    if (s == NULL)
-        return -1;
-    sql_bind_bytes(s, 1, hash->bytes, ID_SIZE);
-    return sql_run(c, s, err);
-}
-
-int catalogue_list_records(struct catalogue *c, const struct vault_id *vault,
-                           const struct record_id *after, struct record_row *rows, size_t max,
-                           size_t *count, struct err *err)
-{
-    sqlite3_stmt *s =
-        sql_statement(c, vault != NULL ? SQL_LIST_VAULT_RECORDS : SQL_LIST_RECORDS, err);
-    int row = 0;
-    *count = 0;
-    if (s == NULL)
-        return -1;
-    sql_bind_bytes(s, 1, after != NULL ? (const void *)after->bytes : "",
-                   after != NULL ? ID_SIZE : 0);
-    sql_bind_number(s, 2, max);
-    if (vault != NULL)
-        sql_bind_bytes(s, 3, vault->bytes, ID_SIZE);
-    while (*count < max && (row = sql_step(c, s, err)) == 1)
-        if (!read_record(s, &rows[(*count)++]))
-            return sql_malformed_row(s, err);
-    sql_finish(s);
-    return row < 0 ? -1 : 0;
+    sql_bind_bytes(s, 1, vault->bytes, ID_SIZE);
+    return sql_number(c, s, bytes, err);
 }
 
 /* ---- all of it ---- */
@@ -271,7 +184,9 @@ int catalogue_list_records(struct catalogue *c, const struct vault_id *vault,
 int catalogue_remove_malformed(struct catalogue *c, struct err *err)
 {
     static const enum sql_query of_tables[] = {
-        SQL_REMOVE_MALFORMED_FRAGMENTS, SQL_REMOVE_MALFORMED_RECORDS, SQL_REMOVE_MALFORMED_PINS};
+        SQL_REMOVE_MALFORMED_FRAGMENTS, SQL_REMOVE_MALFORMED_RECORDS, SQL_REMOVE_MALFORMED_PINS,
+        SQL_REMOVE_MALFORMED_PIN_FILES};
+    int removed = 0;
     for (size_t i = 0; i < sizeof(of_tables) / sizeof(of_tables[0]); i++) {
         sqlite3_stmt *s = sql_statement(c, of_tables[i], err);
         if (s == NULL)
@@ -280,8 +195,15 @@ int catalogue_remove_malformed(struct catalogue *c, struct err *err)
         sql_bind_number(s, 2, RS_TOTAL_MAX);
         if (sql_run(c, s, err) != 0)
             return -1;
+        bool of_pins = of_tables[i] == SQL_REMOVE_MALFORMED_PINS ||
+                       of_tables[i] == SQL_REMOVE_MALFORMED_PIN_FILES;
+        removed += of_pins ? sqlite3_changes(c->db) : 0;
     }
-    return 0;
+    if (removed == 0)
+        return 0;
+    /* A file of pins whose length is not known is read anew. */
+    sqlite3_stmt *s = sql_statement(c, SQL_FORGET_PIN_FILES, err);
+    return s == NULL ? -1 : sql_run(c, s, err);
 }
 
 static int total(struct catalogue *c, enum sql_query query, uint64_t *count, uint64_t *bytes,
@@ -299,10 +221,11 @@ static int total(struct catalogue *c, enum sql_query query, uint64_t *count, uin
 int catalogue_totals(struct catalogue *c, uint64_t *bytes, uint64_t *fragments, uint64_t *records,
                      struct err *err)
 {
-    uint64_t record_bytes;
+    uint64_t record_bytes, pin_bytes, pin_files;
     if (total(c, SQL_TOTAL_FRAGMENTS, fragments, bytes, err) != 0 ||
-        total(c, SQL_TOTAL_RECORDS, records, &record_bytes, err) != 0)
+        total(c, SQL_TOTAL_RECORDS, records, &record_bytes, err) != 0 ||
+        total(c, SQL_TOTAL_PINS, &pin_files, &pin_bytes, err) != 0)
         return -1;
-    *bytes += record_bytes;
+    *bytes += record_bytes + pin_bytes;
     return 0;
 }

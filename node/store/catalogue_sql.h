@@ -13,6 +13,9 @@
 #include <sqlite3.h>
 
 #include "coding/base/err.h"
+#include "coding/base/id.h"
+
+#define FILE_BYTES_MAX ((uint64_t)1 << 32) /* far more than any file has */
 
 enum sql_query {
     SQL_BEGIN,
@@ -29,17 +32,45 @@ enum sql_query {
     SQL_REMOVE_MALFORMED_FRAGMENTS,
     SQL_REMOVE_MALFORMED_RECORDS,
     SQL_REMOVE_MALFORMED_PINS,
+    SQL_REMOVE_MALFORMED_PIN_FILES,
+    SQL_FORGET_PIN_FILES,
     SQL_FIND_PACK,
     SQL_LIST_FRAGMENTS,
+    SQL_VAULT_BYTES,
     SQL_PIN,
+    SQL_HAS_PIN,
     SQL_PINNED,
+    SQL_LATER_PINS,
+    SQL_DOUBT_PINS,
+    SQL_UNDOUBT_PINS,
+    SQL_CONFIRM_PIN,
+    SQL_FORGET_DOUBTED,
+    SQL_UNKEEP_PINS,
+    SQL_PIN_FILE_BYTES,
+    SQL_PIN_VAULT_BYTES,
+    SQL_ADD_PIN_BYTES,
+    SQL_UNCHARGE_PINS,
+    SQL_REMOVE_PIN_BYTES,
+    SQL_NEXT_PIN_FILE,
     SQL_ADD_RECORD,
     SQL_FIND_RECORD,
     SQL_REMOVE_RECORD,
     SQL_LIST_RECORDS,
     SQL_LIST_VAULT_RECORDS,
+    SQL_WRITER_RECORDS,
+    SQL_CLOSED,
+    SQL_ADD_VOID,
+    SQL_IS_VOID,
+    SQL_CHARGE,
+    SQL_SPONSORED,
+    SQL_FORGET_SPONSORS,
+    SQL_SUM_SPONSORS,
+    SQL_REFUSE,
+    SQL_FORGET_REFUSED,
+    SQL_IS_REFUSED,
     SQL_TOTAL_FRAGMENTS,
     SQL_TOTAL_RECORDS,
+    SQL_TOTAL_PINS,
     SQL_QUERIES,
 };
 
@@ -61,6 +92,13 @@ int sql_step(struct catalogue *c, sqlite3_stmt *s, struct err *err) MUST_CHECK;
 void sql_finish(sqlite3_stmt *s);
 /* A statement that returns no rows. */
 int sql_run(struct catalogue *c, sqlite3_stmt *s, struct err *err) MUST_CHECK;
+/* The number that a bound statement gives; 0 when it gives no row. */
+int sql_number(struct catalogue *c, sqlite3_stmt *s, uint64_t *number, struct err *err) MUST_CHECK;
+/* Does a bound statement give any row? */
+int sql_any(struct catalogue *c, sqlite3_stmt *s, bool *any, struct err *err) MUST_CHECK;
+/* Adds to what a sponsor is charged. */
+int sql_charge(struct catalogue *c, const struct node_id *sponsor, int64_t bytes,
+               struct err *err) MUST_CHECK;
 /* A column of exactly this size; false when it is another. */
 bool sql_column_bytes(sqlite3_stmt *s, int at, void *to, size_t size);
 uint64_t sql_column_number(sqlite3_stmt *s, int at);

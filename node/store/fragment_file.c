@@ -91,13 +91,14 @@ void fragment_file_release(struct fragment_file *file)
 }
 
 void fragment_file_info(struct fragment_info *info, const struct fragment *fragment,
-                        const struct vault_id *vault, uint64_t file_bytes)
+                        const struct grant *grant, uint64_t file_bytes)
 {
     const struct object_shape *shape = &fragment->object.shape;
     memset(info, 0, sizeof(*info));
     info->object = fragment->object_id;
     info->pack = fragment->object.pack_id;
-    info->vault = *vault;
+    info->vault = grant->vault;
+    info->sponsor = grant->sponsor;
     info->index = fragment->index;
     info->data = shape->k;
     info->parity = shape->m;

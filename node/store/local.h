@@ -4,7 +4,8 @@
  * It has a store and a key and no way to ask anybody, so what is done with it alone never waits for
  * another node.
  *
- *   Trust    every byte is checked; nothing takes space without a writer's grant
+ *   Trust    every byte is checked; nothing takes space without a writer's grant, or on the account of
+ *            the member that countersigned it
  *   Errors   those of writer_cert.h and store.h
  *   Memory   borrows store, keys and counters
  *   Threads  any
@@ -15,15 +16,24 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "node/base/allowance.h"
 #include "node/base/counters.h"
 #include "node/store/store.h"
 #include "node/trust/node_keys.h"
 
+/* What a member may bring of records at once, and in an hour; each counts as a block of the disk at
+ * least. */
+#define LOCAL_RECORDS_AT_ONCE ((uint64_t)16 << 20)
+#define LOCAL_RECORDS_AN_HOUR ((uint64_t)16 << 20)
+
 struct local {
     struct store *store;
     const struct node_keys *keys;
+    const struct cert *cert;
+    const uint8_t *authority_public;
     struct cluster_id cluster;
     struct counters *counters;
+    struct allowance *allowance;
 };
 
 int local_put_fragment(const struct local *local, const struct fragment_to_put *put,
@@ -34,7 +44,17 @@ int local_put_fragment(const struct local *local, const struct fragment_to_put *
 int local_prove_row(const struct local *local, const struct object_id *object, uint32_t index,
                     const uint32_t *leaves, size_t count, uint8_t **proof, size_t *size,
                     struct err *err) MUST_CHECK;
+/* from: who brings it. asked NULL: it was pushed, and who pushes must be its sponsor. Else it was pulled
+ * under that hash, whoever its sponsor is: what a member once brought reaches everybody, also when that
+ * member is gone or was revoked since. */
 int local_put_record(const struct local *local, const uint8_t *record, size_t size,
+                     const struct node_id *from, const struct record_id *asked,
                      struct err *err) MUST_CHECK;
+/* A SignedPin. held: for each of its packs, in their order. `opened` is the caller's to release,
+ * also on failure. */
+int local_put_pins(const struct local *local, const uint8_t *bytes, size_t size,
+                   struct pins *opened, uint32_t **held, struct err *err) MUST_CHECK;
+/* What this node countersigns with. */
+struct credentials local_credentials(const struct local *local);
 
 #endif

@@ -17,13 +17,14 @@
 #include "coding/base/alloc.h"
 #include "coding/base/bytes.h"
 #include "node/base/log.h"
+#include "node/base/sentinel.h"
 #include "node/common/clock.h"
-#include "node/store/sentinel.h"
 #include "node/store/store_internal.h"
+#include "node/trust/cert.h"
 
 #define READ_AGAIN_MS 10000
 
-static const char *const folders[] = {"fragments", "records", "damaged"};
+static const char *const folders[] = {"fragments", "records", "pins", "damaged"};
 
 /* ---- paths: store_open checks that dir is short enough for all of them ---- */
 
@@ -227,10 +228,11 @@ int store_make_folders(const struct store *store, struct err *err)
 static int sync_folders(const struct store *store, struct err *err)
 {
     char path[DURABLE_PATH_MAX];
-    if (store_make_folders(store, err) != 0 || join(path, store->dir, "fragments", err) != 0 ||
-        durable_sync_dir(path, err) != 0 || join(path, store->dir, "records", err) != 0 ||
-        durable_sync_dir(path, err) != 0)
+    if (store_make_folders(store, err) != 0)
         return -1;
+    for (size_t i = 0; i < sizeof(folders) / sizeof(folders[0]); i++)
+        if (join(path, store->dir, folders[i], err) != 0 || durable_sync_dir(path, err) != 0)
+            return -1;
     return durable_sync_dir(store->dir, err);
 }
 
@@ -253,15 +255,17 @@ static int open_catalogue(struct store *s, const char *path, struct err *err)
     return store_reconcile(s, err);
 }
 
-int store_open(struct store **store, const char *dir, const struct node_id *node,
-               const struct cluster_id *cluster, uint64_t capacity_bytes, struct err *err)
+int store_open(struct store **store, const char *dir, const struct store_terms *terms,
+               struct err *err)
 {
     char path[DURABLE_PATH_MAX];
     struct store *s = alloc_zero(1, sizeof(*s));
     s->sentinel = -1;
-    s->capacity_bytes = capacity_bytes;
-    s->node = *node;
-    s->cluster = *cluster;
+    s->capacity_bytes = terms->capacity_bytes;
+    s->share_bytes = terms->capacity_bytes / 100 * terms->sponsor_percent;
+    s->node = terms->node;
+    memcpy(s->authority_public, terms->authority_public, sizeof(s->authority_public));
+    cluster_id(&s->cluster, s->authority_public);
     pthread_mutex_init(&s->lock, NULL);
     pthread_mutex_init(&s->state_lock, NULL);
     for (size_t i = 0; i < STORE_STRIPES; i++)

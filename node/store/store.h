@@ -2,10 +2,15 @@
  * them.
  *
  * Files are the truth (node/FORMAT.md): a fragment file is the fragment as it travelled plus a
- * trailer {grant, holders, first pin}; a record file is the SignedRecord. The SQLite catalogue
- * beside them is an index that is reconciled with the folders at each start and can be deleted.
+ * trailer {grant, holders, first pin}; a record file is the SignedRecord; a file of pins has what a
+ * writer pinned, as it came. The SQLite catalogue beside them is an index that is reconciled with the
+ * folders at each start and can be deleted.
  *
- *   Errors   ERR_FULL capacity or disk reached, nothing is left behind; ERR_FOREIGN the data
+ * One member must not fill this disk with statements that cost it nothing: records and pins are charged
+ * to the node that countersigned them, its sponsor, which may have a share of the capacity.
+ *
+ *   Errors   ERR_FULL capacity, disk or a share of it reached, nothing is left behind; ERR_DENIED a
+ *            statement of a closed writer or a void attempt; ERR_FOREIGN the data
  *            directory is another node's, or bytes are of another cluster, pack or vault;
  *            ERR_NOT_FOUND it is missing; ERR_DAMAGED a file that does not prove itself; ERR_BUSY
  *            another ecbakd has the directory open
@@ -20,7 +25,7 @@
 #include <stdint.h>
 
 #include "coding/base/err.h"
-#include "node/store/holders.h"
+#include "node/base/holders.h"
 #include "node/trust/grant.h"
 #include "node/trust/pin.h"
 #include "node/trust/record.h"
@@ -34,12 +39,20 @@ struct fragment_info {
     uint32_t index, data, parity;
     uint64_t pack_bytes;
     uint64_t file_bytes;
+    struct node_id sponsor; /* of its grant */
 };
 
 /* Creates a data directory with its sentinel; refuses one that is there. */
 int store_create(const char *dir, const struct node_id *node, struct err *err) MUST_CHECK;
-int store_open(struct store **store, const char *dir, const struct node_id *node,
-               const struct cluster_id *cluster, uint64_t capacity_bytes,
+
+/* Whose store it is and how much it may take. Copied. */
+struct store_terms {
+    struct node_id node;
+    uint8_t authority_public[32]; /* of the node's cluster */
+    uint64_t capacity_bytes;
+    uint32_t sponsor_percent; /* of the capacity, for all records and pins that one node brought */
+};
+int store_open(struct store **store, const char *dir, const struct store_terms *terms,
                struct err *err) MUST_CHECK;
 void store_close(struct store **store);
 /* Random, new with each created data directory: announced, so that others see a store that was
@@ -87,20 +100,29 @@ int store_find_pack(struct store *store, const struct pack_id *pack, struct frag
 int store_get_holders(struct store *store, const struct object_id *object, uint32_t index,
                       struct holders *holders, struct err *err) MUST_CHECK;
 /* Kept in the catalogue alone: a list is a hint, and when the catalogue is lost, the one that came
- * with the fragment has to do. */
+ * with the fragment has to do. from: who says it. The sponsor of the fragment's grant, and this node
+ * itself, say how it is; a holder in the list fills empty places of it and no more; nobody else is
+ * listened to (ERR_DENIED). */
 int store_set_holders(struct store *store, const struct object_id *object, uint32_t index,
-                      const struct holders *holders, struct err *err) MUST_CHECK;
+                      const struct holders *holders, const struct node_id *from,
+                      struct err *err) MUST_CHECK;
 /* The grant that came with a fragment, malloc'd. */
 int store_get_grant(struct store *store, const struct object_id *object, uint32_t index,
                     uint8_t **grant, size_t *size, struct err *err) MUST_CHECK;
-/* Pins every fragment of each pack that is held for the pin's vault and whose file is there; held[i]
- * gets how many. One durable transaction for all. */
-int store_pin_packs(struct store *store, const struct pack_id *packs, size_t count,
-                    const struct pin *pin, uint32_t *held, struct err *err) MUST_CHECK;
+/* Pins each pack of which fragments are held for the pin's vault whose files are there; held[i] gets
+ * how many. The statement is kept as it came, once, if it pins anything that its attempt has not
+ * pinned yet. The caller has opened (checked) it. */
+int store_put_pins(struct store *store, const uint8_t *bytes, size_t size,
+                   const struct pins *opened, const struct node_id *sponsor, uint32_t *held,
+                   struct err *err) MUST_CHECK;
 
-/* Records. The caller has opened (checked) it. A record that is here already: success. */
+/* Records. The caller has opened (checked) it. A record that is here already: success. One that is
+ * refused for its sponsor's share or because its writer is closed is remembered by its hash. */
 int store_put_record(struct store *store, const uint8_t *bytes, size_t size,
-                     const struct record *opened, struct err *err) MUST_CHECK;
+                     const struct record *opened, const struct node_id *sponsor,
+                     struct err *err) MUST_CHECK;
+/* Was this record refused, and would be again? Then it need not be fetched once more. */
+bool store_has_refused(struct store *store, const struct record_id *hash);
 int store_get_record(struct store *store, const struct record_id *hash, uint8_t **bytes,
                      size_t *size, struct err *err) MUST_CHECK;
 /* Hashes in ascending order after `after` (NULL: from the first), at most max; vault NULL: of all

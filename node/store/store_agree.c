@@ -149,7 +149,7 @@ static int prove_fragment(const struct store *store, const char *path,
         return -1;
     if (!id_equal(&grant.pack, &file->fragment.object.pack_id))
         return err_set(err, ERR_FOREIGN, "%s: the grant in its trailer is for another pack", path);
-    fragment_file_info(info, &file->fragment, &grant.vault, file->file_bytes);
+    fragment_file_info(info, &file->fragment, &grant, file->file_bytes);
     return 0;
 }
 
@@ -171,10 +171,12 @@ static int add_fragment(struct store *store, const struct fragment_info *info,
                         const struct trailer *trailer, struct err *err)
 {
     int result = -1;
+    bool added;
     pthread_mutex_lock(&store->lock);
     if (catalogue_begin(store->catalogue, false, err) == 0) {
         if (catalogue_add_fragment(store->catalogue, info, &trailer->holders, err) == 0 &&
-            catalogue_pin(store->catalogue, &info->pack, &trailer->pin, err) == 0)
+            catalogue_pin(store->catalogue, &info->pack, &trailer->pin, PIN_IN_TRAILER, &added,
+                          err) == 0)
             result = catalogue_commit(store->catalogue, err);
         else
             catalogue_rollback(store->catalogue);
@@ -212,25 +214,22 @@ static int take_fragment(struct store *store, const char *path, const char *name
     return result;
 }
 
-/* Does a file without a row prove itself as the record of its name, in its vault's folder? */
+/* Does a file without a row prove itself as the record of its name, in its vault's folder? opened is to
+ * be released. */
 static int prove_record(const struct store *store, const char *path, struct record_row *row,
-                        struct err *err)
+                        struct record *opened, struct err *err)
 {
-    struct record record;
-    struct writer_cert writer;
+    struct node_id sponsor;
     char expected[DURABLE_PATH_MAX];
     uint8_t *bytes;
     size_t size;
     if (durable_read(path, RECORD_BYTES_MAX, &bytes, &size, err) != 0)
         return -1;
-    int result = record_open(&record, &writer, bytes, size, &store->cluster, err);
+    int result = record_open_held(opened, &sponsor, bytes, size, store->authority_public, err);
     free(bytes);
     if (result != 0)
         return -1;
-    row->hash = record.hash;
-    row->vault = record.vault;
-    row->file_bytes = size;
-    record_release(&record);
+    store_record_row(row, opened, &sponsor, size);
     store_record_path(store, expected, &row->vault, &row->hash);
     if (strcmp(expected, path) != 0)
         return err_set(err, ERR_FOREIGN, "%s holds another record", path);
@@ -241,6 +240,7 @@ static int prove_record(const struct store *store, const char *path, struct reco
 static int take_record(struct store *store, const char *path, const char *name, struct err *err)
 {
     struct record_row row;
+    struct record opened = {.number = 0};
     struct record_id hash;
     struct err reason = ERR_INIT;
     bool found;
@@ -252,11 +252,11 @@ static int take_record(struct store *store, const char *path, const char *name, 
     int result = catalogue_find_record(store->catalogue, &hash, &row, &found, err);
     pthread_mutex_unlock(&store->lock);
     if (result == 0 && !found) {
-        if (prove_record(store, path, &row, &reason) != 0) {
+        if (prove_record(store, path, &row, &opened, &reason) != 0) {
             result = refuse(store, path, &reason, err);
         } else {
             pthread_mutex_lock(&store->lock);
-            result = catalogue_add_record(store->catalogue, &row, err);
+            result = store_add_record(store, &row, &opened, err);
             if (result == 0) {
                 store->used_bytes += row.file_bytes;
                 store->records++;
@@ -264,6 +264,7 @@ static int take_record(struct store *store, const char *path, const char *name, 
             }
             pthread_mutex_unlock(&store->lock);
         }
+        record_release(&opened);
     }
     pthread_mutex_unlock(stripe);
     return result;

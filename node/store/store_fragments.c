@@ -13,8 +13,6 @@
 #include "node/store/trailer.h"
 #include "node/trust/grant.h"
 
-#define PACK_FRAGMENTS_MAX HOLDERS_MAX
-
 _Static_assert(HOLDERS_MAX == RS_TOTAL_MAX, "a place in the list for each row");
 
 /* ---- what is gone ---- */
@@ -73,14 +71,16 @@ static int read_file(struct store *store, const struct object_id *object, uint32
 
 /* ---- put ---- */
 
-/* Pins a pack that is here already, durably. */
+/* Pins a pack that is here already. That is not kept in a file: what its writer signs is
+ * (store_pins.c), and comes before the record does. */
 static int pin_again(struct store *store, const struct pack_id *pack, const struct pin *pin,
                      struct err *err)
 {
     int result = -1;
+    bool added;
     pthread_mutex_lock(&store->lock);
     if (catalogue_begin(store->catalogue, true, err) == 0) {
-        if (catalogue_pin(store->catalogue, pack, pin, err) == 0)
+        if (catalogue_pin(store->catalogue, pack, pin, PIN_SAID, &added, err) == 0)
             result = catalogue_commit(store->catalogue, err);
         else
             catalogue_rollback(store->catalogue);
@@ -94,10 +94,11 @@ static int add_rows(struct store *store, const struct fragment_info *info,
                     const struct holders *holders, const struct pin *pin, struct err *err)
 {
     int result = -1;
+    bool added;
     pthread_mutex_lock(&store->lock);
     if (catalogue_begin(store->catalogue, false, err) == 0) {
         if (catalogue_add_fragment(store->catalogue, info, holders, err) == 0 &&
-            catalogue_pin(store->catalogue, &info->pack, pin, err) == 0)
+            catalogue_pin(store->catalogue, &info->pack, pin, PIN_IN_TRAILER, &added, err) == 0)
             result = catalogue_commit(store->catalogue, err);
         else
             catalogue_rollback(store->catalogue);
@@ -202,7 +203,7 @@ static int do_put_fragment(struct store *store, const struct fragment_to_put *pu
     if (store_check(store, err) != 0 || fragment_parse(&view, put->bytes, put->size, err) != 0 ||
         check_grant(store, &view, opened, put->pin, err) != 0 || fragment_verify(&view, err) != 0)
         return -1;
-    fragment_file_info(&info, &view, &opened->vault, 0);
+    fragment_file_info(&info, &view, opened, 0);
     pthread_mutex_t *stripe = store_stripe(store, info.object.bytes);
     pthread_mutex_lock(stripe);
     bool here;
@@ -294,102 +295,57 @@ int store_get_holders(struct store *store, const struct object_id *object, uint3
     return result;
 }
 
+/* A holder that is in the list may know who else has a row by now. It must not make this node forget
+ * whom it knows: who lied would be asked instead of them. */
+static int merge_holders(struct holders *known, const struct holders *said,
+                         const struct node_id *from, const struct fragment_info *info,
+                         struct err *err)
+{
+    bool listed = false;
+    if (said->count != info->data + info->parity)
+        return err_set(err, ERR_INVALID, "%u holders of an object of %u+%u", said->count,
+                       info->data, info->parity);
+    if (from == NULL || id_equal(from, &info->sponsor)) {
+        *known = *said;
+        return 0;
+    }
+    for (uint32_t i = 0; i < known->count; i++)
+        listed = listed || id_equal(&known->node[i], from);
+    if (!listed)
+        return err_set(err, ERR_DENIED,
+                       "who holds this object is its sponsor's to say, or a holder's");
+    if (known->count < said->count)
+        known->count = said->count;
+    for (uint32_t i = 0; i < said->count; i++)
+        if (!holders_has(known, i))
+            known->node[i] = said->node[i];
+    return 0;
+}
+
 int store_set_holders(struct store *store, const struct object_id *object, uint32_t index,
-                      const struct holders *holders, struct err *err)
+                      const struct holders *holders, const struct node_id *from, struct err *err)
 {
     bool found = false;
-    if (holders->count > HOLDERS_MAX)
-        return err_set(err, ERR_INVALID, "%u holders are too many", holders->count);
+    struct fragment_info info;
     if (store_check(store, err) != 0)
         return -1;
+    struct holders *known = alloc_zero(1, sizeof(*known));
     pthread_mutex_lock(&store->lock);
     struct catalogue *c = store->catalogue;
-    int result = catalogue_find_fragment(c, object, index, NULL, NULL, &found, err);
-    if (result == 0 && found) {
-        result = catalogue_begin(c, false, err);
-        if (result == 0 && (result = catalogue_set_holders(c, object, index, holders, err)) != 0)
-            catalogue_rollback(c);
-        else if (result == 0)
-            result = catalogue_commit(c, err);
-    }
-    pthread_mutex_unlock(&store->lock);
+    int result = catalogue_find_fragment(c, object, index, &info, known, &found, err);
     if (result == 0 && !found)
-        return err_set(err, ERR_NOT_FOUND, "this fragment is not here");
-    return result;
-}
-
-/* ---- pins ---- */
-
-/* What a transaction takes out of the catalogue: settled when it is committed. */
-struct gone {
-    uint64_t fragments, bytes;
-};
-
-/* Counts the fragments of a pack that are there in truth, and pins it if there are any. A file of
- * another size than its row says is left for store_look, which finds out what it is. Inside a
- * transaction. */
-static int pin_pack(struct store *store, const struct pack_id *pack, const struct pin *pin,
-                    struct fragment_info *infos, uint32_t *held, struct gone *gone, struct err *err)
-{
-    char path[DURABLE_PATH_MAX];
-    struct stat status;
-    size_t count;
-    *held = 0;
-    if (catalogue_find_pack(store->catalogue, pack, infos, PACK_FRAGMENTS_MAX, &count, err) != 0)
-        return -1;
-    for (size_t i = 0; i < count; i++) {
-        if (!id_equal(&infos[i].vault, &pin->vault))
-            continue;
-        store_fragment_path(store, path, &infos[i].object, infos[i].index);
-        if (lstat(path, &status) == 0 && S_ISREG(status.st_mode) &&
-            (uint64_t)status.st_size == infos[i].file_bytes) {
-            (*held)++;
-            continue;
+        result = err_set(err, ERR_NOT_FOUND, "this fragment is not here");
+    if (result == 0)
+        result = merge_holders(known, holders, from, &info, err);
+    if (result == 0 && (result = catalogue_begin(c, false, err)) == 0) {
+        if (catalogue_set_holders(c, object, index, known, err) == 0) {
+            result = catalogue_commit(c, err);
+        } else {
+            catalogue_rollback(c);
+            result = -1;
         }
-        if (catalogue_lose_fragment(store->catalogue, &infos[i].object, infos[i].index, err) != 0)
-            return -1;
-        store->seen[infos[i].object.bytes[0]].known = false;
-        gone->fragments++;
-        gone->bytes += infos[i].file_bytes;
-    }
-    return *held > 0 ? catalogue_pin(store->catalogue, pack, pin, err) : 0;
-}
-
-static int do_pin_packs(struct store *store, const struct pack_id *packs, size_t count,
-                        const struct pin *pin, uint32_t *held, struct err *err)
-{
-    struct gone gone = {0, 0};
-    int result = 0;
-    if (store_check(store, err) != 0)
-        return -1;
-    struct fragment_info *infos = alloc_zero(PACK_FRAGMENTS_MAX, sizeof(*infos));
-    pthread_mutex_lock(&store->lock);
-    if (catalogue_begin(store->catalogue, true, err) != 0) {
-        result = -1;
-    } else {
-        for (size_t i = 0; i < count && result == 0; i++)
-            result = pin_pack(store, &packs[i], pin, infos, &held[i], &gone, err);
-        if (result != 0)
-            catalogue_rollback(store->catalogue);
-        else
-            result = catalogue_commit(store->catalogue, err);
-    }
-    if (result == 0 && gone.fragments > 0) {
-        assert(store->fragments >= gone.fragments && store->used_bytes >= gone.bytes);
-        store->fragments -= gone.fragments;
-        store->used_bytes -= gone.bytes;
-        (void)!store_count_lost(store, NULL);
     }
     pthread_mutex_unlock(&store->lock);
-    free(infos);
-    return result;
-}
-
-int store_pin_packs(struct store *store, const struct pack_id *packs, size_t count,
-                    const struct pin *pin, uint32_t *held, struct err *err)
-{
-    int place = store_begin(store);
-    int result = do_pin_packs(store, packs, count, pin, held, err);
-    store_end(store, place);
+    free(known);
     return result;
 }

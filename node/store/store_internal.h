@@ -4,8 +4,11 @@
  *   store_agree.c      making catalogue and files agree
  *   store_reconcile.c  at the start: all of them, and the sums
  *   store_look.c       where that is to be done while it runs: what vanished, what is back
- *   store_fragments.c  fragments and pins
- *   store_records.c    records
+ *   store_fragments.c  fragments
+ *   store_pins.c       pins
+ *   store_pins_file.c  their files, and the rows that are made from them
+ *   store_pins_compact.c  files of pins that have doubled
+ *   store_records.c    records, and what sponsors may have
  *
  * Locks, in the order in which they are taken: stripe[x] around the whole making of a file, so that
  * one name is made by one thread at a time while others fsync theirs; then lock, for the catalogue
@@ -22,6 +25,8 @@
 #include <time.h>
 
 #include "node/common/durable.h"
+#include "node/pins/attempts.h"
+#include "node/pins/pin_rewrite.h"
 #include "node/store/catalogue.h"
 #include "node/store/fragment_file.h"
 #include "node/store/store.h"
@@ -43,16 +48,20 @@ struct store {
     char dir[DURABLE_PATH_MAX / 2];
     struct node_id node;
     struct cluster_id cluster;
+    uint8_t authority_public[32];
     uint64_t epoch;
     uint64_t capacity_bytes;
-    int sentinel; /* open and locked */
-    dev_t device; /* of the sentinel */
+    uint64_t share_bytes; /* of it, for what one sponsor brought */
+    int sentinel;         /* open and locked */
+    dev_t device;         /* of the sentinel */
     ino_t inode;
     _Atomic int64_t under_way_ms[STORE_UNDER_WAY]; /* calls: since when; 0: a free place */
     pthread_mutex_t state_lock;                    /* never held while a disk is waited for */
     struct err state;                              /* what store_check said last */
 
     pthread_mutex_t stripes[STORE_STRIPES];
+    /* Of each stripe, and with it held: when a file of pins was last written anew for want of room. */
+    int64_t compacted_ms[STORE_STRIPES];
 
     pthread_mutex_t lock; /* guards what follows */
     struct catalogue *catalogue;
@@ -69,6 +78,7 @@ struct store {
 
     /* Of the one thread that looks (store_look.c). */
     struct folder_seen fragments_seen, records_seen;
+    bool pins_agree;
     ino_t catalogue_inode;
     unsigned next_folder;
     uint64_t lost_said; /* in the log */
@@ -87,6 +97,8 @@ void store_vault_dir(const struct store *store, char path[DURABLE_PATH_MAX],
                      const struct vault_id *vault);
 void store_record_path(const struct store *store, char path[DURABLE_PATH_MAX],
                        const struct vault_id *vault, const struct record_id *hash);
+void store_pins_path(const struct store *store, char path[DURABLE_PATH_MAX],
+                     const struct vault_id *vault, const struct writer_id *writer);
 
 /* Takes bytes from the capacity before a file is written; gives them back when it was not, or settles
  * them, with the lock held, when it is there and has its row. */
@@ -106,6 +118,39 @@ bool store_is_damage(enum err_code code);
 int store_count_lost(struct store *store, struct err *err) MUST_CHECK;
 /* The sums, from the catalogue. With the lock held, or before the store is shared. */
 int store_sum_rows(struct store *store, struct err *err) MUST_CHECK;
+/* The row of a record's file. */
+void store_record_row(struct record_row *row, const struct record *opened,
+                      const struct node_id *sponsor, size_t size);
+/* Adds a record's row and what it says of attempts. In a transaction. */
+int store_add_record(struct store *store, const struct record_row *row, const struct record *opened,
+                     struct err *err) MUST_CHECK;
+/* May the sponsor bring so much more? ERR_FULL when not. With the lock held. */
+int store_check_share(struct store *store, const struct node_id *sponsor, uint64_t bytes,
+                      struct err *err) MUST_CHECK;
+
+/* All records of the pin's writer. */
+int store_load_attempts(struct store *store, const struct pin *of, struct attempts *attempts,
+                        struct err *err) MUST_CHECK;
+/* Did a record of its writer say that the attempt is given up, and no record came from it after all? */
+int store_is_given_up(struct store *store, const struct pin *pin, const struct attempts *attempts,
+                      bool *given_up, struct err *err) MUST_CHECK;
+/* Ends a change in a transaction: commits, or rolls back. With the lock held. */
+int store_end_change(struct store *store, int result, struct err *err) MUST_CHECK;
+int store_read_pins(struct store *store, const struct pin *of, uint8_t **bytes, size_t *size,
+                    struct err *err) MUST_CHECK;
+/* Charges sponsors anew for what the file has now. In a transaction. */
+int store_charge_pins(struct store *store, const struct pin *of, const struct pin_rewrite *has,
+                      struct err *err) MUST_CHECK;
+int store_doubt_pins(struct store *store, const struct pin *of, bool undo,
+                     struct err *err) MUST_CHECK;
+/* Of the file of the pin's writer, with the stripe of the vault held: writes it anew without what is
+ * not needed; makes its rows anew. */
+int store_compact_pins(struct store *store, const struct pin *of, struct err *err) MUST_CHECK;
+int store_rebuild_pins(struct store *store, const struct pin *of, struct err *err) MUST_CHECK;
+/* Makes the rows of all pins agree with their files. */
+int store_agree_pins(struct store *store, struct err *err) MUST_CHECK;
+/* At a start: removes what unfinished writes of them left. */
+void store_clear_pin_leftovers(struct store *store);
 /* Makes the folders that are missing, and says so. */
 int store_make_folders(const struct store *store, struct err *err) MUST_CHECK;
 /* What a folder is like now; before its files are looked at. */

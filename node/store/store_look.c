@@ -116,6 +116,7 @@ static int look_anew(struct store *store, struct err *err)
         store->seen[i].known = false;
     store->fragments_seen.inode = 0; /* so that all of its folders are looked into at once */
     store->records_seen.known = false;
+    store->pins_agree = false;
     store->catalogue_inode = store_catalogue_inode(store);
     return store_sum_rows(store, err);
 }
@@ -173,7 +174,13 @@ static int mend_catalogue(struct store *store, const struct err *why, struct err
 
 static int look_at_files(struct store *store, struct err *err)
 {
-    return look_at_fragments(store, err) == 0 ? look_at_records(store, err) : -1;
+    if (look_at_fragments(store, err) != 0 || look_at_records(store, err) != 0)
+        return -1;
+    /* Whoever appends to a file finds out when it is not the one that it was. */
+    if (!store->pins_agree && store_agree_pins(store, err) != 0)
+        return -1;
+    store->pins_agree = true;
+    return 0;
 }
 
 int store_look(struct store *store, struct err *err)

@@ -51,6 +51,8 @@ int store_sum_rows(struct store *store, struct err *err)
     if (sum_records(store, err) != 0 ||
         catalogue_totals(store->catalogue, &bytes, &fragments, &records, err) != 0)
         return -1;
+    if (catalogue_sum_sponsors(store->catalogue, err) != 0)
+        return -1;
     store->used_bytes = bytes + store->reserved_bytes;
     store->fragments = fragments;
     store->records = records;
@@ -87,6 +89,9 @@ int store_reconcile(struct store *store, struct err *err)
         if (store_agree_fragments(store, (uint8_t)first, err) != 0)
             return -1;
     }
-    return store_each_vault(store, clear_leftovers, err) != 0 ? -1
-                                                              : store_agree_records(store, err);
+    if (store_each_vault(store, clear_leftovers, err) != 0 || store_agree_records(store, err) != 0)
+        return -1;
+    store_clear_pin_leftovers(store);
+    store->pins_agree = true;
+    return store_agree_pins(store, err);
 }

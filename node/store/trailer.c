@@ -8,8 +8,8 @@
 #include "node/trust/grant.h"
 
 #define TRAILER_MAGIC   "ecbktrlr"
-#define TRAILER_VERSION 1
-#define TRAILER_PURPOSE "ecbak trailer 1"
+#define TRAILER_VERSION 2
+#define TRAILER_PURPOSE "ecbak trailer 2"
 
 size_t trailer_encode(uint8_t bytes[TRAILER_SIZE_MAX], const struct trailer *trailer)
 {
@@ -25,7 +25,7 @@ size_t trailer_encode(uint8_t bytes[TRAILER_SIZE_MAX], const struct trailer *tra
     write_bytes(&w, trailer->pin.vault.bytes, ID_SIZE);
     write_bytes(&w, trailer->pin.writer.bytes, WRITER_ID_SIZE);
     write_u64(&w, trailer->pin.number);
-    write_zero(&w, 8);
+    write_bytes(&w, trailer->pin.attempt.bytes, ATTEMPT_SIZE);
     assert(w.used == TRAILER_HEAD_SIZE);
     write_bytes(&w, trailer->grant, trailer->grant_size);
     write_bytes(&w, trailer->holders.node, (size_t)trailer->holders.count * ID_SIZE);
@@ -54,7 +54,7 @@ int trailer_decode(struct trailer *trailer, const uint8_t *bytes, size_t size, s
     read_bytes(&r, trailer->pin.vault.bytes, ID_SIZE);
     read_bytes(&r, trailer->pin.writer.bytes, WRITER_ID_SIZE);
     trailer->pin.number = read_u64(&r);
-    read_zero(&r, 8);
+    read_bytes(&r, trailer->pin.attempt.bytes, ATTEMPT_SIZE);
     if (r.failed || trailer->holders.count > HOLDERS_MAX || trailer->grant_size > GRANT_BYTES_MAX ||
         trailer->pin.number > RECORD_NUMBER_MAX)
         return err_set(err, ERR_FORMAT, "the trailer is malformed");

@@ -3,19 +3,20 @@
  *
  *   offset size
  *        0    8  magic "ecbktrlr"
- *        8    2  version, 1
+ *        8    2  version, 2
  *       10    2  number of holders, h
  *       12    4  size of the grant, g
  *       16    8  size of the fragment before it
  *       24   32  first pin: vault
  *       56   16             writer
  *       72    8             number of the record
- *       80    8  zero
- *       88    g  the grant (SignedGrant of statement.proto), as it came
- *   88 + g 32 h  node ids of the holders by fragment index; zeros: nobody yet
- *       ..   32  BLAKE2b-256, personalised "ecbak trailer 1", of all before it in the trailer
+ *       80   16             attempt
+ *       96    g  the grant (SignedGrant of statement.proto), as it came
+ *   96 + g 32 h  node ids of the holders by fragment index; zeros: nobody yet
+ *       ..   32  BLAKE2b-256, personalised "ecbak trailer 2", of all before it in the trailer
  *
- * Written once, with the fragment. Pins and holder lists that come later are the catalogue's.
+ * Written once, with the fragment. Pins that come later are in their writer's file,
+ * holder lists in the catalogue.
  *
  *   Limits   TRAILER_SIZE_MAX
  *   Errors   ERR_FORMAT; ERR_VERSION; ERR_DAMAGED its digest differs
@@ -33,7 +34,7 @@
 #include "node/store/store.h"
 #include "node/trust/grant.h"
 
-#define TRAILER_HEAD_SIZE 88
+#define TRAILER_HEAD_SIZE 96
 #define TRAILER_SIZE_MAX  (TRAILER_HEAD_SIZE + GRANT_BYTES_MAX + HOLDERS_MAX * ID_SIZE + HASH_SIZE)
 
 struct trailer {

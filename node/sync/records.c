@@ -12,29 +12,28 @@
 #include "node/common/wire.h"
 #include "node/peers/ask.h"
 #include "node/peers/round.h"
+#include "node/peers/settled.h"
 #include "node/trust/record.h"
-#include "node/trust/writer_cert.h"
 
 #define PULL_FLIGHTS     8
 #define PUSH_GRACE_MS    300
 #define PULL_IDLE_MS     30000 /* a node that brings no new record for so long is left */
+#define PULL_REFUSED_MAX 64
 #define BUCKET_PAGES_MAX 64 /* a node that lists more hashes under one byte is pulled from again */
 
-int records_put(struct peers *peers, const uint8_t *record, size_t size, uint32_t wanted,
-                uint32_t *others, struct err *err)
+/* What goes out is what this node countersigned, whoever did before: who sends it answers for it. */
+static void push(struct peers *peers, const uint8_t *record, size_t size, uint32_t wanted,
+                 struct records_put *put)
 {
-    *others = 0;
-    if (local_put_record(&peers->local, record, size, err) != 0)
-        return -1;
     struct nodes nodes;
     struct round round;
     nodes_init(&nodes, peers);
     round_init(&round, &nodes, SMALL_TIMEOUT_MS);
     size_t limit = wanted > RECORDS_PUSH_MAX ? wanted : RECORDS_PUSH_MAX;
-    Ecbak__PutRecord put = ECBAK__PUT_RECORD__INIT;
+    Ecbak__PutRecord body = ECBAK__PUT_RECORD__INIT;
     Ecbak__PeerRequest request = ECBAK__PEER_REQUEST__INIT;
     request.body_case = ECBAK__PEER_REQUEST__BODY_PUT_RECORD;
-    request.put_record = &put;
+    request.put_record = &body;
     /* From a random place on: in a large cluster it is not always the same who hear first. */
     size_t start = nodes.count > 0 ? randombytes_uniform((uint32_t)nodes.count) : 0;
     for (int standing = STANDING_GOOD; standing <= STANDING_DOUBTFUL; standing++) {
@@ -50,17 +49,37 @@ int records_put(struct peers *peers, const uint8_t *record, size_t size, uint32_
     struct err why = ERR_INIT;
     int64_t until_ms = INT64_MAX;
     while (round_next(&round, until_ms, ECBAK__PEER_REPLY__BODY__NOT_SET, &node, &reply, &why)) {
-        if (reply != NULL)
-            (*others)++;
-        else
-            log_info("a record to node %s: %s", nodes.table->members[node].cert.name, why.text);
+        const char *name = nodes.table->members[node].cert.name;
+        if (reply != NULL) {
+            put->others++;
+        } else {
+            log_info("a record to node %s: %s", name, why.text);
+            if (why.code == ERR_FULL && put->full++ == 0)
+                err_set(&put->why, ERR_FULL, "node %s: %s", name, why.text);
+        }
         wire_free(reply);
-        if (*others >= wanted)
+        if (put->others >= wanted)
             until_ms = monotonic_ms() + PUSH_GRACE_MS;
     }
     round_release(&round);
     nodes_release(&nodes);
-    return 0;
+}
+
+int records_put(struct peers *peers, const uint8_t *record, size_t size, uint32_t wanted,
+                struct records_put *put, struct err *err)
+{
+    struct credentials self = local_credentials(&peers->local);
+    uint8_t *sponsored = NULL;
+    size_t sponsored_size;
+    *put = (struct records_put){.others = 0};
+    if (record_countersign(record, size, &self, &sponsored, &sponsored_size, err) != 0)
+        return -1;
+    int result = local_put_record(&peers->local, sponsored, sponsored_size,
+                                  &peers->local.keys->node, NULL, err);
+    if (result == 0)
+        push(peers, sponsored, sponsored_size, wanted, put);
+    free(sponsored);
+    return result;
 }
 
 /* Who answers slowly and brings nothing must not hold up whoever waits for the records of others. */
@@ -81,31 +100,38 @@ static Ecbak__PeerReply *ask_small(struct nodes *nodes, size_t node,
                    SMALL_TIMEOUT_MS, expected, err);
 }
 
-static int take_record(struct nodes *nodes, struct call *call, const struct record_id *hash,
-                       size_t *pulled, struct err *err)
+/* One pull: from whom, until when, and what came of it. */
+struct pull {
+    struct nodes *nodes;
+    size_t node;
+    int64_t idle_ms; /* until then something new has to come */
+    size_t pulled, refused;
+};
+
+static int take_record(struct pull *pull, struct call *call, const struct record_id *hash,
+                       struct err *err)
 {
     struct payload payload = {.size = 0};
-    struct record record;
-    struct writer_cert writer;
-    struct peers *peers = nodes->peers;
+    struct peers *peers = pull->nodes->peers;
     Ecbak__PeerReply *reply = ask_reply(call, ECBAK__PEER_REPLY__BODY__NOT_SET, &payload, err);
     if (reply == NULL)
         return err->code == ERR_NOT_FOUND ? 0 : -1;
     wire_free(reply);
-    if (payload.size > RECORD_BYTES_MAX ||
-        record_open(&record, &writer, payload.bytes, payload.size, &peers->local.cluster, err) !=
-            0) {
-        count_one(peers->local.counters, COUNTED_RECORDS_REFUSED);
-        return 0; /* whatever it is, it is none of ours; the next may be */
+    if (local_put_record(&peers->local, payload.bytes, payload.size,
+                         &pull->nodes->candidates[pull->node].node, hash, err) == 0) {
+        pull->pulled++;
+        pull->idle_ms = monotonic_ms() + PULL_IDLE_MS;
+        return 0;
     }
-    int result = 0;
-    if (!id_equal(&record.hash, hash))
-        count_one(peers->local.counters, COUNTED_RECORDS_REFUSED);
-    else if ((result = store_put_record(peers->local.store, payload.bytes, payload.size, &record,
-                                        err)) == 0)
-        (*pulled)++;
-    record_release(&record);
-    return result;
+    /* No room at all, no disk: the others' records have to wait as well. */
+    bool lasting = store_has_refused(peers->local.store, hash);
+    if (!lasting && (err->code == ERR_FULL || err->code == ERR_IO || err->code == ERR_FOREIGN))
+        return err->code == ERR_FOREIGN ? 0 : -1;
+    /* Whatever it is, it is none of ours; the next may be. But who has nothing else is left. */
+    if (++pull->refused < PULL_REFUSED_MAX)
+        return 0;
+    return err_set(err, ERR_DENIED, "%zu records of it were refused: others have to wait",
+                   pull->refused);
 }
 
 static int start_get(struct nodes *nodes, size_t node, const struct record_id *hash,
@@ -121,8 +147,7 @@ static int start_get(struct nodes *nodes, size_t node, const struct record_id *h
 }
 
 /* Fetches these records, a few at a time. */
-static int fetch(struct nodes *nodes, size_t node, struct record_id *hashes, size_t count,
-                 int64_t *idle_ms, size_t *pulled, struct err *err)
+static int fetch(struct pull *pull, struct record_id *hashes, size_t count, struct err *err)
 {
     struct call *calls[PULL_FLIGHTS] = {NULL};
     size_t which[PULL_FLIGHTS], next = 0, flying = 0;
@@ -132,7 +157,7 @@ static int fetch(struct nodes *nodes, size_t node, struct record_id *hashes, siz
             if (calls[i] != NULL)
                 continue;
             which[i] = next;
-            result = start_get(nodes, node, &hashes[next++], &calls[i], err);
+            result = start_get(pull->nodes, pull->node, &hashes[next++], &calls[i], err);
             flying += result == 0;
         }
         if (result != 0)
@@ -142,14 +167,11 @@ static int fetch(struct nodes *nodes, size_t node, struct record_id *hashes, siz
             result = err_set(err, ERR_TIMEOUT, "no answer");
             break;
         }
-        size_t before = *pulled;
-        result = take_record(nodes, calls[done], &hashes[which[done]], pulled, err);
+        result = take_record(pull, calls[done], &hashes[which[done]], err);
         call_destroy(&calls[done]);
         flying--;
-        if (*pulled > before)
-            *idle_ms = monotonic_ms() + PULL_IDLE_MS;
         if (result == 0)
-            result = check_idle(nodes, *idle_ms, err);
+            result = check_idle(pull->nodes, pull->idle_ms, err);
     }
     for (size_t i = 0; i < PULL_FLIGHTS; i++)
         call_destroy(&calls[i]);
@@ -203,29 +225,30 @@ static int list_own(struct peers *peers, uint8_t prefix, struct record_id **own,
     }
 }
 
-/* Keeps of the node's hashes, in place at the start of `missing`, those that we have not. */
-static size_t take_missing(const Ecbak__ListRecordsReply *list, uint8_t prefix,
+/* Keeps of the node's hashes, in place at the start of `missing`, those that we have not, and would
+ * take. */
+static size_t take_missing(struct store *store, const Ecbak__ListRecordsReply *list, uint8_t prefix,
                            struct record_id *own, size_t own_count, struct record_id *missing)
 {
     size_t count = 0;
     for (size_t i = 0; i < list->n_hashes && i < ASK_HASHES_MAX; i++) {
         struct record_id *hash = &missing[count];
         if (wire_take(hash->bytes, ID_SIZE, list->hashes[i]) && hash->bytes[0] == prefix &&
-            !is_ours(own, own_count, hash))
+            !is_ours(own, own_count, hash) && !store_has_refused(store, hash))
             count++;
     }
     return count;
 }
 
-static int pull_bucket(struct nodes *nodes, size_t node, uint8_t prefix, int64_t *idle_ms,
-                       size_t *pulled, struct err *err)
+static int pull_bucket(struct pull *pull, uint8_t prefix, struct err *err)
 {
     struct record_id *own = NULL;
     struct record_id *missing = alloc_zero(ASK_HASHES_MAX + 1, sizeof(struct record_id));
     struct record_id after;
     size_t own_count;
     bool more = true;
-    int result = list_own(nodes->peers, prefix, &own, &own_count, err);
+    struct peers *peers = pull->nodes->peers;
+    int result = list_own(peers, prefix, &own, &own_count, err);
     for (int page = 0; result == 0 && more && page < BUCKET_PAGES_MAX; page++) {
         Ecbak__ListRecords body = ECBAK__LIST_RECORDS__INIT;
         body.prefix = wire_view(&prefix, 1);
@@ -235,28 +258,46 @@ static int pull_bucket(struct nodes *nodes, size_t node, uint8_t prefix, int64_t
         request.body_case = ECBAK__PEER_REQUEST__BODY_LIST_RECORDS;
         request.list_records = &body;
         Ecbak__PeerReply *reply =
-            ask_small(nodes, node, &request, ECBAK__PEER_REPLY__BODY_LIST_RECORDS, err);
+            ask_small(pull->nodes, pull->node, &request, ECBAK__PEER_REPLY__BODY_LIST_RECORDS, err);
         if (reply == NULL) {
             result = -1;
             break;
         }
         const Ecbak__ListRecordsReply *list = reply->list_records;
-        size_t count = take_missing(list, prefix, own, own_count, missing);
+        size_t count = take_missing(peers->local.store, list, prefix, own, own_count, missing);
         more = list->more && list->n_hashes > 0 &&
                wire_take(after.bytes, ID_SIZE, list->hashes[list->n_hashes - 1]);
         wire_free(reply);
-        result = fetch(nodes, node, missing, count, idle_ms, pulled, err);
+        result = fetch(pull, missing, count, err);
         if (result == 0)
-            result = check_idle(nodes, *idle_ms, err);
+            result = check_idle(pull->nodes, pull->idle_ms, err);
     }
     free(own);
     free(missing);
     return result;
 }
 
+static int pull_buckets(struct pull *pull, const uint8_t own[256][8], const uint8_t theirs[256][8],
+                        struct err *err)
+{
+    /* From a random byte on: pulls that end early still get round to everything. */
+    unsigned start = randombytes_uniform(256);
+    for (unsigned i = 0; i < 256; i++) {
+        unsigned prefix = (start + i) % 256;
+        if (memcmp(own[prefix], theirs[prefix], sizeof(own[prefix])) == 0)
+            continue;
+        if (check_idle(pull->nodes, pull->idle_ms, err) != 0 ||
+            pull_bucket(pull, (uint8_t)prefix, err) != 0)
+            return -1;
+    }
+    return 0;
+}
+
 int records_pull(struct nodes *nodes, size_t node, size_t *pulled, struct err *err)
 {
     uint8_t own[256][8], theirs[256][8];
+    struct peers *peers = nodes->peers;
+    const struct node_id *id = &nodes->candidates[node].node;
     Ecbak__RecordDigest body = ECBAK__RECORD_DIGEST__INIT;
     Ecbak__PeerRequest request = ECBAK__PEER_REQUEST__INIT;
     request.body_case = ECBAK__PEER_REQUEST__BODY_RECORD_DIGEST;
@@ -270,20 +311,17 @@ int records_pull(struct nodes *nodes, size_t node, size_t *pulled, struct err *e
     wire_free(reply);
     if (!good)
         return err_set(err, ERR_FORMAT, "its digest makes no sense");
-    if (store_record_digest(nodes->peers->local.store, own, err) != 0)
+    if (store_record_digest(peers->local.store, own, err) != 0)
         return -1;
-    int64_t idle_ms = monotonic_ms() + PULL_IDLE_MS;
-    /* From a random byte on: pulls that end early still get round to everything. */
-    unsigned start = randombytes_uniform(256);
-    for (unsigned i = 0; i < 256; i++) {
-        unsigned prefix = (start + i) % 256;
-        if (memcmp(own[prefix], theirs[prefix], sizeof(own[prefix])) == 0)
-            continue;
-        if (check_idle(nodes, idle_ms, err) != 0 ||
-            pull_bucket(nodes, node, (uint8_t)prefix, &idle_ms, pulled, err) != 0)
-            return -1;
-    }
-    return 0;
+    if (settled_is(peers->settled, id, own, theirs))
+        return 0;
+    struct pull pull = {.nodes = nodes, .node = node, .idle_ms = monotonic_ms() + PULL_IDLE_MS};
+    int result = pull_buckets(&pull, own, theirs, err);
+    *pulled = pull.pulled;
+    /* All of it was looked at, and there was nothing to take. */
+    if (result == 0 && pull.pulled == 0)
+        settled_note(peers->settled, id, own, theirs);
+    return result;
 }
 
 /* Digests of all are asked for side by side; only who has something that we have not is then pulled
@@ -313,7 +351,8 @@ void records_pull_all(struct peers *peers, uint32_t *asked, uint32_t *answered)
         if (reply != NULL) {
             ProtobufCBinaryData digest = reply->record_digest->digest;
             differs[node] = readable && (digest.len != sizeof(own) ||
-                                         memcmp(digest.data, own, sizeof(own)) != 0);
+                                         !settled_is(peers->settled, &nodes.candidates[node].node,
+                                                     own, (const uint8_t(*)[8])digest.data));
         }
         wire_free(reply);
     }

@@ -5,6 +5,10 @@
  * differ, then fetch what is missing. Records only ever add up, so two of one number (a fork)
  * both stay and show. Each is checked before it is kept.
  *
+ * Members need not all keep the same: what one refuses, for its sponsor's share, another may have
+ * room for. So two digests may differ for good. What was refused is not fetched again, and two nodes
+ * whose digests are as they were when there was nothing new to be had are not compared again.
+ *
  *   Threads  any
  */
 #ifndef ECBAK_NODE_SYNC_RECORDS_H
@@ -15,10 +19,17 @@
 
 #define RECORDS_PUSH_MAX 16 /* others that a new record is sent to; anti-entropy has the rest */
 
-/* Keeps a record here and sends it to others: *others is how many of them have it on disk. Waits
- * for `wanted` of them, and a moment for the rest. */
+/* What became of a record at the others. */
+struct records_put {
+    uint32_t others; /* have it on disk */
+    uint32_t full;   /* have no room for it */
+    struct err why;  /* what one of these said */
+};
+
+/* Countersigns a record that a command brought, keeps it here and sends it to others. Waits for
+ * `wanted` of them, and a moment for the rest. */
 int records_put(struct peers *peers, const uint8_t *record, size_t size, uint32_t wanted,
-                uint32_t *others, struct err *err) MUST_CHECK;
+                struct records_put *put, struct err *err) MUST_CHECK;
 
 /* Pulls what one other node has and this one has not; *pulled counts the new ones. */
 int records_pull(struct nodes *nodes, size_t node, size_t *pulled, struct err *err) MUST_CHECK;

@@ -7,12 +7,12 @@
 #include <stdlib.h>
 
 #include "coding/base/alloc.h"
+#include "node/base/holders.h"
 #include "node/common/clock.h"
 #include "node/common/wire.h"
 #include "node/peers/ask.h"
 #include "node/placement/choice.h"
 #include "node/placement/pace.h"
-#include "node/store/holders.h"
 #include "node/trust/receipt.h"
 
 #define TICK_MS       250

@@ -18,7 +18,8 @@ void tell_holders(struct nodes *nodes, const struct object_id *object,
         if (node < 0)
             continue;
         if (nodes->candidates[node].self) {
-            int ignored = store_set_holders(nodes->peers->local.store, object, i, holders, NULL);
+            int ignored =
+                store_set_holders(nodes->peers->local.store, object, i, holders, NULL, NULL);
             (void)ignored; /* a hint: readers ask in the pack's order without it */
             continue;
         }

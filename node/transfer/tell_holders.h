@@ -5,8 +5,8 @@
 #ifndef ECBAK_NODE_TRANSFER_TELL_HOLDERS_H
 #define ECBAK_NODE_TRANSFER_TELL_HOLDERS_H
 
+#include "node/base/holders.h"
 #include "node/peers/nodes.h"
-#include "node/store/holders.h"
 
 void tell_holders(struct nodes *nodes, const struct object_id *object,
                   const struct holders *holders);

@@ -75,11 +75,11 @@ int envelope_check_signature(const Ecbak__Signed *envelope, const char *context,
     return 0;
 }
 
-int envelope_check_version(uint32_t version, const char *what, struct err *err)
+int envelope_check_version(uint32_t version, uint32_t known, const char *what, struct err *err)
 {
-    if (version != STATEMENT_VERSION)
-        return err_set(err, ERR_VERSION, "%s of version %u: this program knows %d", what, version,
-                       STATEMENT_VERSION);
+    if (version != known)
+        return err_set(err, ERR_VERSION, "%s of version %u: this program knows %u", what, version,
+                       known);
     return 0;
 }
 
@@ -99,4 +99,30 @@ void envelope_seal(Ecbak__Signed *envelope, uint8_t signature[SIGN_SIZE],
     envelope->body.data = wire_pack(body, &envelope->body.len);
     sign_body(signature, context, envelope->body.data, envelope->body.len, secret);
     envelope->signature = wire_view(signature, SIGN_SIZE);
+}
+
+void envelope_countersign(uint8_t signature[SIGN_SIZE], const Ecbak__Signed *envelope,
+                          const char *context, const struct node_keys *keys)
+{
+    sign_body(signature, context, envelope->body.data, envelope->body.len, keys->sign_secret);
+}
+
+int envelope_check_countersignature(const Ecbak__Signed *envelope, const char *context,
+                                    ProtobufCBinaryData certificate, ProtobufCBinaryData signature,
+                                    const uint8_t authority_public[32], struct node_id *sponsor,
+                                    const char *what, struct err *err)
+{
+    struct cert cert;
+    struct err why = ERR_INIT;
+    if (certificate.len == 0 || signature.len == 0)
+        return err_set(err, ERR_DENIED, "no node has countersigned the %s", what);
+    if (cert_decode(&cert, certificate.data, certificate.len, &why) != 0 ||
+        cert_check(&cert, authority_public, &why) != 0)
+        return err_set(err, ERR_DENIED, "the node that countersigned the %s is no member: %s", what,
+                       why.text);
+    if (signature.len != SIGN_SIZE || !sign_check(signature.data, context, envelope->body.data,
+                                                  envelope->body.len, cert.node.bytes))
+        return err_set(err, ERR_DAMAGED, "the countersignature on the %s is wrong", what);
+    *sponsor = cert.node;
+    return 0;
 }

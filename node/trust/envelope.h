@@ -17,9 +17,12 @@
 #include <stdint.h>
 
 #include "coding/base/err.h"
+#include "coding/base/id.h"
+#include "node/trust/node_keys.h"
 #include "node/trust/sign.h"
 #include "node/trust/statement.pb-c.h"
 
+/* Of grants, receipts and writer certificates; whoever changes one gives it a number of its own. */
 #define STATEMENT_VERSION 1
 
 /* Unpacks a Signed, or a message around several, of at most size_max bytes, exactly as packing it
@@ -29,7 +32,8 @@ void *envelope_open(const ProtobufCMessageDescriptor *type, const uint8_t *bytes
 int envelope_check_signature(const Ecbak__Signed *envelope, const char *context,
                              const uint8_t key[SIGN_PUBLIC_SIZE], const char *what,
                              struct err *err) MUST_CHECK;
-int envelope_check_version(uint32_t version, const char *what, struct err *err) MUST_CHECK;
+int envelope_check_version(uint32_t version, uint32_t known, const char *what,
+                           struct err *err) MUST_CHECK;
 /* The body as a message; NULL on error. Says nothing about its signature. */
 void *envelope_open_body(const ProtobufCMessageDescriptor *type, const Ecbak__Signed *envelope,
                          const char *what, struct err *err);
@@ -37,6 +41,20 @@ void *envelope_open_body(const ProtobufCMessageDescriptor *type, const Ecbak__Si
 void envelope_seal(Ecbak__Signed *envelope, uint8_t signature[SIGN_SIZE],
                    const ProtobufCMessage *body, const char *context,
                    const uint8_t secret[SIGN_SECRET_SIZE]);
+/* ---- who brought it in ---- */
+
+/* A node countersigns a body that a writer signed: its certificate and this signature go beside the
+ * envelope. They are not part of what is signed, so the statement is the same whoever brings it. */
+void envelope_countersign(uint8_t signature[SIGN_SIZE], const Ecbak__Signed *envelope,
+                          const char *context, const struct node_keys *keys);
+/* The node that countersigned: a member of the cluster of this authority, now or once (dates do not
+ * matter, they are those of long ago). ERR_DENIED when nobody did, or one that the authority did not
+ * certify. */
+int envelope_check_countersignature(const Ecbak__Signed *envelope, const char *context,
+                                    ProtobufCBinaryData certificate, ProtobufCBinaryData signature,
+                                    const uint8_t authority_public[32], struct node_id *sponsor,
+                                    const char *what, struct err *err) MUST_CHECK;
+
 /* ERR_INVALID when it has more than size_max bytes. */
 int envelope_pack(const ProtobufCMessage *message, size_t size_max, const char *what,
                   uint8_t **bytes, size_t *size, struct err *err) MUST_CHECK;

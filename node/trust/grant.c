@@ -42,7 +42,7 @@ static int grant_check(struct grant *g, const struct writer_cert *c, const Ecbak
     Ecbak__Grant *body = envelope_open_body(&ecbak__grant__descriptor, envelope, "grant", err);
     if (body == NULL)
         return -1;
-    if (envelope_check_version(body->version, "grant", err) != 0)
+    if (envelope_check_version(body->version, STATEMENT_VERSION, "grant", err) != 0)
         goto done;
     if (!wire_take(g->cluster.bytes, sizeof(g->cluster), body->cluster) ||
         !wire_take(g->vault.bytes, sizeof(g->vault), body->vault) ||

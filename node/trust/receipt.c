@@ -39,7 +39,8 @@ int receipt_open(struct receipt *r, const uint8_t *bytes, size_t size, struct er
     if (envelope == NULL)
         return -1;
     body = envelope_open_body(&ecbak__receipt__descriptor, envelope, "receipt", err);
-    if (body == NULL || envelope_check_version(body->version, "receipt", err) != 0)
+    if (body == NULL ||
+        envelope_check_version(body->version, STATEMENT_VERSION, "receipt", err) != 0)
         goto done;
     if (!wire_take(r->cluster.bytes, sizeof(r->cluster), body->cluster) ||
         !wire_take(r->object.bytes, sizeof(r->object), body->object) ||

@@ -44,7 +44,7 @@ int writer_cert_check(struct writer_cert *c, const Ecbak__Signed *envelope, stru
                                                         envelope, "writer certificate", err);
     if (body == NULL)
         return -1;
-    if (envelope_check_version(body->version, "writer certificate", err) != 0)
+    if (envelope_check_version(body->version, STATEMENT_VERSION, "writer certificate", err) != 0)
         goto done;
     if (!wire_take(c->vault_key, sizeof(c->vault_key), body->vault_key) ||
         !wire_take(c->writer.bytes, sizeof(c->writer), body->writer) ||

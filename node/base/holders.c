@@ -1,5 +1,5 @@
 /* An empty place is all zeros in memory and empty bytes on the wire. */
-#include "node/store/holders.h"
+#include "node/base/holders.h"
 
 #include <assert.h>
 

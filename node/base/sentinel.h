@@ -12,8 +12,8 @@
  *   Errors   ERR_NOT_FOUND; ERR_FORMAT; ERR_VERSION; ERR_DAMAGED; ERR_FOREIGN another node's
  *   Threads  any
  */
-#ifndef ECBAK_NODE_STORE_SENTINEL_H
-#define ECBAK_NODE_STORE_SENTINEL_H
+#ifndef ECBAK_NODE_BASE_SENTINEL_H
+#define ECBAK_NODE_BASE_SENTINEL_H
 
 #include <stdint.h>
 

@@ -1,6 +1,6 @@
 /* A directory without its sentinel is an empty mount point or a disk that is gone: writing there
  * would hide the loss. So the file is only ever made by store_create. */
-#include "node/store/sentinel.h"
+#include "node/base/sentinel.h"
 
 #include <assert.h>
 #include <sodium.h>

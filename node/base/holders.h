@@ -4,8 +4,8 @@
  *
  *   Threads  any
  */
-#ifndef ECBAK_NODE_STORE_HOLDERS_H
-#define ECBAK_NODE_STORE_HOLDERS_H
+#ifndef ECBAK_NODE_BASE_HOLDERS_H
+#define ECBAK_NODE_BASE_HOLDERS_H
 
 #include <stdbool.h>
 #include <stddef.h>
