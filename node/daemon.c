@@ -73,7 +73,7 @@ static int start(struct daemon *d, struct err *err)
         return -1;
     if (owner_check(config->key_file, err) != 0 || identity_load(&d->id, config, err) != 0)
         return -1;
-    if (store_open(&d->store, config->data_dir, &d->id.keys->node, &d->id.cert.cluster,
+    if (store_open(&d->store, config->data_dir, &d->id.keys->node, d->id.authority_public,
                    config->capacity_bytes, err) != 0)
         return -1;
     if (strcmp(config->name, d->id.cert.name) != 0)

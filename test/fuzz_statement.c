@@ -15,6 +15,10 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
+static uint8_t authority_public[32];
+static struct cert sponsor;
+static uint8_t sponsor_secret[64];
+
 static void open_all(const uint8_t *bytes, size_t size, const struct cluster_id *cluster)
 {
     struct writer_cert c;
@@ -23,7 +27,17 @@ static void open_all(const uint8_t *bytes, size_t size, const struct cluster_id 
     struct receipt receipt;
     struct err err;
     (void)!writer_cert_open(&c, bytes, size, &err);
-    (void)!grant_open(&g, &c, bytes, size, cluster, &err);
+    uint8_t *whole;
+    size_t whole_size;
+    (void)!grant_open(&g, &c, bytes, size, authority_public, &err);
+    if (grant_open_writers(&g, &c, bytes, size, cluster, &err) == 0 &&
+        grant_countersign(bytes, size, sponsor_secret, &sponsor, &whole, &whole_size, &err) == 0) {
+        /* What its sponsor took is whole, unless it names another. */
+        if ((grant_open(&g, &c, whole, whole_size, authority_public, &err) == 0) !=
+            id_equal(&g.sponsor, &sponsor.node))
+            abort();
+        free(whole);
+    }
     (void)!receipt_open(&receipt, bytes, size, &err);
     (void)!record_open(&r, &c, bytes, size, cluster, &err);
     record_release(&r);
@@ -66,6 +80,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         if (sodium_init() < 0)
             abort();
         crypto_sign_seed_keypair(public_key, secret, seed);
+        uint8_t authority_secret[64];
+        crypto_sign_keypair(authority_public, authority_secret);
+        cluster_id(&cluster, authority_public);
+        sponsor = (struct cert){.serial = 1, .name = "sponsor", .zone = "zone"};
+        crypto_sign_keypair(sponsor.node.bytes, sponsor_secret);
+        if (cert_sign(&sponsor, authority_secret, &err) != 0)
+            abort();
         memcpy(c.writer_key, public_key, sizeof(c.writer_key));
         if (writer_cert_seal(&c, secret, &bytes, &bytes_size, &err) != 0)
             abort();
@@ -78,7 +99,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     open_all(data, size, &cluster);
     open_signed("ecbak writer certificate 1", data, size, secret, NULL, &cluster);
     open_signed("ecbak receipt 1", data, size, secret, NULL, &cluster);
-    open_signed("ecbak grant 1", data, size, secret, certificate, &cluster);
+    open_signed("ecbak grant 2", data, size, secret, certificate, &cluster);
     open_signed("ecbak record 1", data, size, secret, certificate, &cluster);
     return 0;
 }

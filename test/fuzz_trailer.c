@@ -34,7 +34,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (proper == NULL)
         abort();
     memcpy(proper, data, size);
-    hash_bytes(proper + size, "ecbak trailer 1", data, size);
+    hash_bytes(proper + size, "ecbak trailer 2", data, size);
     decode(proper, size + HASH_SIZE);
     free(proper);
     return 0;

@@ -11,8 +11,9 @@
 #include <string.h>
 
 #include "coding/base/alloc.h"
-#include "coding/fragment_set.h"
+#include "coding/fragment_bundle.h"
 #include "test/coding_sample.h"
+#include "test/fragment_set.h"
 
 #define LEAF ((size_t)HASH_TREE_LEAF_SIZE)
 
@@ -108,7 +109,7 @@ static void fragments_decode_to_the_pack(void **state)
     assert_int_equal(object_decode(&fragment.object, rows, out, &err), 0);
     assert_memory_equal(out, pack, 900000);
     for (unsigned i = 0; i < 6; i++) {
-        assert_int_equal(fragment_set_rebuild(&fragment.object, rows, i, &rebuilt, &err),
+        assert_int_equal(fragment_rebuild(&fragment.object, rows, i, &rebuilt, &err),
                          i % 5 && i < 5 ? -1 : 0);
         if (rebuilt != NULL)
             assert_memory_equal(rebuilt, set.bytes[i], set.size);

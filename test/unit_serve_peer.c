@@ -9,13 +9,13 @@
 
 #include "test/service_lab.h"
 
-#include "coding/fragment_set.h"
 #include "node/common/wire.h"
 #include "node/peers/ask.h"
 #include "node/serve/serve_peer.h"
 #include "node/trust/receipt.h"
 #include "node/trust/record.h"
 #include "node/trust/writer_cert.h"
+#include "test/fragment_set.h"
 
 static struct lab lab;
 static struct counters counters;
@@ -23,6 +23,7 @@ static struct local local;
 static struct responder responder = {.local = &local};
 static struct lab_pack pack;
 static struct fragment_set set;
+static struct node_id asker = {{0x77}}; /* the member that asks */
 
 struct answer {
     Ecbak__PeerReply *reply;
@@ -34,12 +35,12 @@ static struct answer ask(Ecbak__PeerRequest *request, const uint8_t *payload, si
     struct answer answer;
     size_t size, reply_size;
     uint8_t *reply, *header = wire_pack(request, &size);
-    const struct question question = {.node = &lab.nodes[0].keys->node,
+    struct payload given = {(uint8_t *)payload, payload_size, NULL, NULL};
+    const struct question question = {.node = &asker,
                                       .queue = serve_peer_queue(header, size),
                                       .header = header,
                                       .header_size = size,
-                                      .payload = payload,
-                                      .payload_size = payload_size};
+                                      .payload = &given};
     serve_peer(&responder, &question, &reply, &reply_size, &answer.payload);
     answer.reply = wire_unpack(&ecbak__peer_reply__descriptor, reply, reply_size, 1 << 24, NULL);
     assert_non_null(answer.reply);
@@ -73,20 +74,20 @@ struct put {
     uint8_t *grant;
 };
 
-static void put_init(struct put *p, const struct pack_id *pack_id, size_t pack_bytes)
+/* The object is granted; without the pin that a repair brings. */
+static void put_init(struct put *p, const struct object *object)
 {
     size_t size;
     ecbak__peer_request__init(&p->request);
     ecbak__put_fragment__init(&p->put);
     ecbak__pin__init(&p->pin);
-    lab_grant(&lab, pack_id, pack_bytes, NULL, &p->grant, &size);
+    lab_grant(&lab, object, 0, &p->grant, &size);
     p->put.grant = wire_view(p->grant, size);
     p->pin.vault = wire_view(lab.vault.bytes, ID_SIZE);
     p->pin.writer = wire_view(lab.writer.bytes, WRITER_ID_SIZE);
-    p->pin.number = 7;
+    p->pin.number = lab.pin.number + 7;
     p->holders[0] = wire_view(lab.nodes[0].keys->node.bytes, ID_SIZE);
     p->holders[1] = wire_view(NULL, 0);
-    p->put.pin = &p->pin;
     p->put.n_holders = 2;
     p->put.holders = p->holders;
     p->request.body_case = ECBAK__PEER_REQUEST__BODY_PUT_FRAGMENT;
@@ -98,6 +99,7 @@ static void the_fragment_is_given(void)
     Ecbak__GetFragment get = ECBAK__GET_FRAGMENT__INIT;
     Ecbak__PeerRequest request = ECBAK__PEER_REQUEST__INIT;
     get.object = wire_view(set.object_id.bytes, ID_SIZE);
+    get.vault = wire_view(lab.vault.bytes, ID_SIZE);
     get.index = 2;
     request.body_case = ECBAK__PEER_REQUEST__BODY_GET_FRAGMENT;
     request.get_fragment = &get;
@@ -108,6 +110,12 @@ static void the_fragment_is_given(void)
     answer_free(&answer);
     get.index = 3;
     expect(ERR_NOT_FOUND, &request, NULL, 0);
+    struct vault_id other = {{1}}; /* of another vault it is not asked here */
+    get.index = 2;
+    get.vault = wire_view(other.bytes, ID_SIZE);
+    expect(ERR_NOT_FOUND, &request, NULL, 0);
+    get.vault = wire_view(NULL, 0);
+    expect(ERR_FORMAT, &request, NULL, 0);
 }
 
 static void a_fragment_with_a_grant_is_kept_and_receipted(void **state)
@@ -116,8 +124,9 @@ static void a_fragment_with_a_grant_is_kept_and_receipted(void **state)
     struct put p;
     struct receipt receipt;
     struct err err = ERR_INIT;
-    put_init(&p, &pack.id, pack.size);
+    put_init(&p, &set.object);
     for (int twice = 0; twice < 2; twice++) {
+        p.put.pin = twice == 0 ? NULL : &p.pin; /* an upload's, then a repair's */
         struct answer answer = ask(&p.request, set.bytes[2], set.size);
         assert_int_equal(answer.reply->error, ERR_NONE);
         assert_int_equal(answer.reply->body_case, ECBAK__PEER_REPLY__BODY_PUT_FRAGMENT);
@@ -127,7 +136,7 @@ static void a_fragment_with_a_grant_is_kept_and_receipted(void **state)
         assert_memory_equal(receipt.holder.bytes, lab.nodes[0].keys->node.bytes, ID_SIZE);
         assert_memory_equal(receipt.cluster.bytes, lab.cluster.bytes, ID_SIZE);
         assert_int_equal(receipt.index, 2);
-        assert_int_equal(receipt.number, 7);
+        assert_int_equal(receipt.number, lab.pin.number + (twice == 0 ? 0 : 7));
         answer_free(&answer);
     }
     free(p.grant);
@@ -141,16 +150,19 @@ static void a_fragment_with_a_grant_is_kept_and_receipted(void **state)
                                     wire_view(pack.id.bytes, ID_SIZE)};
     locate.n_packs = 2;
     locate.packs = packs;
+    locate.vault = wire_view(lab.vault.bytes, ID_SIZE);
     request.body_case = ECBAK__PEER_REQUEST__BODY_LOCATE;
     request.locate = &locate;
     struct answer answer = ask(&request, NULL, 0);
     assert_int_equal(answer.reply->locate->n_fragments, 1);
+    assert_false(answer.reply->locate->more);
     const Ecbak__FragmentAt *at = answer.reply->locate->fragments[0];
     assert_int_equal(at->pack_index, 1);
     assert_int_equal(at->index, 2);
-    assert_int_equal(at->data, 4);
-    assert_int_equal(at->parity, 2);
-    assert_int_equal(at->pack_bytes, pack.size);
+    struct grant grant;
+    struct writer_cert writer;
+    lab_ok(grant_open(&grant, &writer, at->grant.data, at->grant.len, lab.authority_public, &err));
+    assert_memory_equal(&grant.object, &set.object_id, ID_SIZE);
     assert_int_equal(at->n_holders, 2);
     assert_memory_equal(at->holders[0].data, lab.nodes[0].keys->node.bytes, ID_SIZE);
     assert_int_equal(at->holders[1].len, 0);
@@ -172,39 +184,63 @@ static void a_fragment_with_a_grant_is_kept_and_receipted(void **state)
     answer_free(&answer);
 }
 
+static void expect_foreign(const struct object *granted)
+{
+    struct put p;
+    put_init(&p, granted);
+    expect(ERR_FOREIGN, &p.request, set.bytes[0], set.size);
+    free(p.grant);
+}
+
+static void a_grant_is_for_one_object_of_its_pack_and_no_other(void **state)
+{
+    (void)state;
+    uint64_t refused = atomic_load(&counters.value[COUNTED_GRANTS_REFUSED]);
+    struct object other = set.object; /* of another pack */
+    other.pack_id.bytes[0] ^= 1;
+    expect_foreign(&other);
+    other = set.object; /* of this pack, with another row */
+    other.roots[3][0] ^= 1;
+    expect_foreign(&other);
+    other = set.object;
+    other.shape.pack_size++;
+    expect_foreign(&other);
+    assert_int_equal(atomic_load(&counters.value[COUNTED_GRANTS_REFUSED]), refused + 3);
+}
+
 static void nothing_is_kept_without_a_good_grant(void **state)
 {
     (void)state;
     struct put p;
     uint64_t refused = atomic_load(&counters.value[COUNTED_GRANTS_REFUSED]);
-    put_init(&p, &pack.id, pack.size);
+    put_init(&p, &set.object);
     p.put.grant = wire_view(NULL, 0);
     expect(ERR_FORMAT, &p.request, set.bytes[0], set.size);
     free(p.grant);
 
     lab.cluster.bytes[5] ^= 1; /* of a foreign cluster */
-    put_init(&p, &pack.id, pack.size);
+    put_init(&p, &set.object);
     lab.cluster.bytes[5] ^= 1;
     expect(ERR_FOREIGN, &p.request, set.bytes[0], set.size);
     free(p.grant);
 
-    struct pack_id other = {{9}}; /* for another pack */
-    put_init(&p, &other, pack.size);
-    expect(ERR_FOREIGN, &p.request, set.bytes[0], set.size);
+    size_t size; /* by the writer alone */
+    put_init(&p, &set.object);
+    free(p.grant);
+    lab_grant_writers(&lab, &set.object, 0, &p.grant, &size);
+    p.put.grant = wire_view(p.grant, size);
+    expect(ERR_FORMAT, &p.request, set.bytes[0], set.size);
     free(p.grant);
 
-    put_init(&p, &pack.id, pack.size + 1); /* for another size */
-    expect(ERR_FOREIGN, &p.request, set.bytes[0], set.size);
-    free(p.grant);
-
-    put_init(&p, &pack.id, pack.size); /* its signature touched */
+    put_init(&p, &set.object); /* its signature touched */
     p.grant[p.put.grant.len / 2] ^= 1;
     struct answer answer = ask(&p.request, set.bytes[0], set.size);
     assert_int_not_equal(answer.reply->error, ERR_NONE);
     answer_free(&answer);
     free(p.grant);
 
-    put_init(&p, &pack.id, pack.size); /* pinned for another's vault */
+    put_init(&p, &set.object); /* pinned for another's vault */
+    p.put.pin = &p.pin;
     struct vault_id vault = {{4}};
     p.pin.vault = wire_view(vault.bytes, ID_SIZE);
     expect(ERR_DENIED, &p.request, set.bytes[0], set.size);
@@ -213,19 +249,20 @@ static void nothing_is_kept_without_a_good_grant(void **state)
     struct lab honest = lab; /* a writer that may only read */
     lab.writer_cert_bytes = NULL;
     lab_vault(&lab, RIGHT_READ);
-    put_init(&p, &pack.id, pack.size);
+    put_init(&p, &set.object);
     expect(ERR_DENIED, &p.request, set.bytes[0], set.size);
     free(p.grant);
     free(lab.writer_cert_bytes);
     lab = honest;
 
-    assert_true(atomic_load(&counters.value[COUNTED_GRANTS_REFUSED]) >= refused + 5);
+    assert_true(atomic_load(&counters.value[COUNTED_GRANTS_REFUSED]) >= refused + 4);
     struct fragment_info found[4];
     size_t count;
     struct err err = ERR_INIT;
-    lab_ok(store_find_pack(local.store, &pack.id, found, 4, &count, &err));
+    const struct pack_question question = {&lab.vault, &pack.id, NULL};
+    lab_ok(store_find_pack(local.store, &question, found, 4, &count, &err));
     for (size_t i = 0; i < count; i++)
-        assert_int_not_equal(found[i].index, 0);
+        assert_int_not_equal(found[i].key.index, 0);
 }
 
 static void a_fragment_that_does_not_prove_itself_is_refused(void **state)
@@ -233,7 +270,7 @@ static void a_fragment_that_does_not_prove_itself_is_refused(void **state)
     (void)state;
     struct put p;
     uint8_t *bytes = malloc(set.size);
-    put_init(&p, &pack.id, pack.size);
+    put_init(&p, &set.object);
     memcpy(bytes, set.bytes[1], set.size);
     bytes[set.size - 5] ^= 1;
     expect(ERR_DAMAGED, &p.request, bytes, set.size);
@@ -254,6 +291,7 @@ static void too_much_is_refused(void **state)
     for (size_t i = 0; i <= ASK_PACKS_MAX; i++)
         packs[i] = wire_view(id.bytes, ID_SIZE);
     locate.packs = packs;
+    locate.vault = wire_view(lab.vault.bytes, ID_SIZE);
     request.body_case = ECBAK__PEER_REQUEST__BODY_LOCATE;
     request.locate = &locate;
     expect(ERR_FORMAT, &request, NULL, 0);
@@ -267,7 +305,7 @@ static void too_much_is_refused(void **state)
     free(packs);
 
     struct put p;
-    put_init(&p, &pack.id, pack.size);
+    put_init(&p, &set.object);
     ProtobufCBinaryData *holders = calloc(HOLDERS_MAX + 1, sizeof(*holders));
     p.put.n_holders = HOLDERS_MAX + 1;
     p.put.holders = holders;
@@ -282,26 +320,30 @@ static void noise_is_counted_and_refused(void **state)
 {
     (void)state;
     uint64_t before = atomic_load(&counters.value[COUNTED_MALFORMED]);
-    struct payload payload;
+    struct payload payload, none = {.size = 0};
     uint8_t *reply, *big = calloc(1, ASK_REQUEST_MAX + 1);
     size_t size;
     serve_peer(&responder,
                &(struct question){.queue = QUEUE_PEER,
+                                  .payload = &none,
                                   .header = (const uint8_t *)"\xff\xff\xff",
                                   .header_size = 3},
                &reply, &size, &payload);
     free(reply);
-    serve_peer(
-        &responder,
-        &(struct question){.queue = QUEUE_PEER, .header = big, .header_size = ASK_REQUEST_MAX + 1},
-        &reply, &size, &payload);
+    serve_peer(&responder,
+               &(struct question){.queue = QUEUE_PEER,
+                                  .payload = &none,
+                                  .header = big,
+                                  .header_size = ASK_REQUEST_MAX + 1},
+               &reply, &size, &payload);
     free(reply);
     /* Two bytes on the wire that would take a hundred in memory, many times. */
     for (size_t i = 0; i + 1 < ASK_REQUEST_MAX; i += 2)
         big[i] = 0x1a; /* an empty LocatePacks, over and over */
     serve_peer(
         &responder,
-        &(struct question){.queue = QUEUE_PEER, .header = big, .header_size = ASK_REQUEST_MAX},
+        &(struct question){
+            .queue = QUEUE_PEER, .payload = &none, .header = big, .header_size = ASK_REQUEST_MAX},
         &reply, &size, &payload);
     free(reply);
     free(big);
@@ -381,10 +423,11 @@ static int setup(void **state)
     lab_add_node(&lab, (uint64_t)1 << 30);
     lab_ok(rs_setup(&err));
     lab_ok(store_open(&local.store, lab.nodes[0].config.data_dir, &lab.nodes[0].keys->node,
-                      &lab.cluster, (uint64_t)1 << 30, &err));
+                      lab.authority_public, (uint64_t)1 << 30, &err));
     local.keys = lab.nodes[0].keys;
     local.counters = &counters;
     local.cluster = lab.cluster;
+    local.authority_public = lab.authority_public;
     pack = lab_pack(500000);
     lab_ok(fragment_set_encode(&set, pack.bytes, pack.size, 4, 2, &err));
     return 0;
@@ -406,6 +449,7 @@ int main(void)
         return 1;
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_fragment_with_a_grant_is_kept_and_receipted),
+        cmocka_unit_test(a_grant_is_for_one_object_of_its_pack_and_no_other),
         cmocka_unit_test(nothing_is_kept_without_a_good_grant),
         cmocka_unit_test(a_fragment_that_does_not_prove_itself_is_refused),
         cmocka_unit_test(too_much_is_refused),

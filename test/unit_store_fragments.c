@@ -16,22 +16,24 @@ static void a_fragment_comes_back_with_all_that_came_with_it(void **state)
     put(store, &small, 2);
     expect_fragment(store, &small, 2);
     expect_no_fragment(store, &small, 1, ERR_NOT_FOUND);
-    assert_int_equal(store_find_pack(store, &small.set.object.pack_id, found, 4, &count, NULL), 0);
+    const struct pack_question question = {&sample_vault, &small.set.object.pack_id, NULL};
+    const struct fragment_key key = sample_key(&small, 2);
+    assert_int_equal(store_find_pack(store, &question, found, 4, &count, NULL), 0);
     assert_int_equal(count, 1);
-    assert_memory_equal(found[0].object.bytes, small.set.object_id.bytes, ID_SIZE);
-    assert_memory_equal(found[0].vault.bytes, sample_vault.bytes, ID_SIZE);
-    assert_true(found[0].index == 2 && found[0].data == 2 && found[0].parity == 2);
+    assert_memory_equal(&found[0].key, &key, sizeof(key));
+    assert_true(found[0].data == 2 && found[0].parity == 2);
     assert_true(found[0].pack_bytes == 200000 && found[0].file_bytes == used_of(store));
-    assert_int_equal(store_get_grant(store, &small.set.object_id, 2, &grant, &size, NULL), 0);
+    assert_int_equal(
+        store_get_grant(store, &sample_vault, &small.set.object_id, NULL, &grant, &size, NULL), 0);
     assert_int_equal(size, small.grant_size);
     assert_memory_equal(grant, small.grant, size);
     free(grant);
-    assert_int_equal(store_get_holders(store, &small.set.object_id, 2, &holders, NULL), 0);
+    assert_int_equal(store_get_holders(store, &key, &holders, NULL), 0);
     assert_memory_equal(&holders, &small.holders, sizeof(holders));
     memset(holders.node[1].bytes, 0x99, ID_SIZE);
-    assert_int_equal(store_set_holders(store, &small.set.object_id, 2, &holders, NULL), 0);
+    assert_int_equal(store_set_holders(store, &key, &holders, NULL), 0);
     memset(&holders, 0, sizeof(holders));
-    assert_int_equal(store_get_holders(store, &small.set.object_id, 2, &holders, NULL), 0);
+    assert_int_equal(store_get_holders(store, &key, &holders, NULL), 0);
     assert_int_equal(holders.node[1].bytes[0], 0x99);
     assert_int_equal(pinned(store, &small), 1);
     store_close(&store);
@@ -50,21 +52,21 @@ static void what_does_not_prove_itself_is_not_taken(void **state)
         assert_int_equal(sample_put(store, &small, 0, &err), -1);
         small.set.bytes[0][at] ^= 4;
     }
-    assert_int_equal(store_put_fragment(
-                         store,
-                         &(struct fragment_to_put){small.set.bytes[0], small.set.size, other.grant,
-                                                   other.grant_size, &small.holders, &small.pin},
-                         &other.opened, &err),
+    assert_int_equal(store_put_fragment(store,
+                                        &(struct fragment_to_put){
+                                            small.set.bytes[0], small.set.size, other.grant,
+                                            other.grant_size, &small.holders, NULL, &sample_node},
+                                        &other.opened, &err),
                      -1);
     assert_int_equal(err.code, ERR_FOREIGN);
     small.pin.vault.bytes[0] ^= 1;
     assert_int_equal(sample_put(store, &small, 0, &err), -1);
     assert_int_equal(err.code, ERR_FOREIGN);
     small.pin.vault.bytes[0] ^= 1;
-    small.opened.cluster.bytes[0] ^= 1;
+    small.opened.grant.cluster.bytes[0] ^= 1;
     assert_int_equal(sample_put(store, &small, 0, &err), -1);
     assert_int_equal(err.code, ERR_FOREIGN);
-    small.opened.cluster.bytes[0] ^= 1;
+    small.opened.grant.cluster.bytes[0] ^= 1;
     assert_int_equal(count_files("fragments"), 0);
     assert_true(used_of(store) == 0);
     sample_release(&other);

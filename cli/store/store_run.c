@@ -15,6 +15,8 @@
 #include "cli/store/store_run.h"
 
 #include <assert.h>
+#include <malloc.h>
+#include <sodium.h>
 #include <stdlib.h>
 
 #include "cli/packing/index_merge.h"
@@ -51,6 +53,12 @@ static int ask_node(struct store_run *run, struct err *err)
         return err_set(err, ERR_TOO_FEW,
                        "the cluster has %u member%s, too few to survive any loss: add another",
                        run->status.members_known, run->status.members_known == 1 ? "" : "s");
+    if (sender_pack_bytes(run->result->data, run->result->parity) == 0)
+        return err_set(err, ERR_INVALID,
+                       "%u+%u multiplies what is stored by %.0f, which is more than can be sent at "
+                       "once: take fewer parity fragments, or more data fragments",
+                       run->result->data, run->result->parity,
+                       (run->result->data + run->result->parity) / (double)run->result->data);
     return 0;
 }
 
@@ -101,6 +109,7 @@ static int prepare(struct store_run *run, struct err *err)
         result = vault_reserve(pipeline->vault, &run->pin.number, &run->previous, err);
     run->pin.vault = pipeline->vault->keys->vault;
     run->pin.writer = pipeline->vault->writer;
+    randombytes_buf(run->attempt.bytes, sizeof(run->attempt));
     return result;
 }
 
@@ -142,8 +151,9 @@ static int start_packs(struct store_run *run, struct err *err)
                  .failure = &pipeline->failure,
                  .endpoint = options->endpoint,
                  .pin = run->pin,
-                 .data = options->data,
-                 .parity = options->parity},
+                 .data = run->result->data,
+                 .parity = run->result->parity,
+                 .shape_is_fixed = options->data > 0},
         .zstd_level = options->zstd_level > 0 ? (int)options->zstd_level : ZSTD_LEVEL_DEFAULT,
         .dry_run = options->dry_run,
         .cache_is_new = cache_is_new(run),
@@ -153,6 +163,7 @@ static int start_packs(struct store_run *run, struct err *err)
     };
     packs.send.cluster = run->status.cluster;
     packs.send.node = run->status.node;
+    packs.send.attempt = run->attempt;
     return packs_new(&pipeline->packs, &packs, err);
 }
 
@@ -308,6 +319,9 @@ int store_run(struct vault *vault, const struct store_options *options,
 {
     int64_t begin_ms = monotonic_ms();
     bool again = false;
+    /* Packs and their fragments come and go at tens of MiB each: left alone, the allocator learns from
+     * the first one freed to keep them in its arenas, and a store takes twice what it uses. */
+    mallopt(M_MMAP_THRESHOLD, 1024 * 1024);
     /* A folder a level is open, and those that are read ahead or not finished. */
     struct err ignored = ERR_INIT; /* the limit there is may do */
     (void)(open_files_raise(&ignored) == 0);

@@ -15,6 +15,7 @@ struct store_run {
     bool again; /* after an attempt that met a damaged cache */
     struct snapshot_list list;
     struct pin pin;
+    struct attempt_id attempt;
     struct record_id previous;
     char **targets;
     size_t target_count;

@@ -1,8 +1,8 @@
 /* id.h - the names of things, a type for each kind, so that one cannot stand where another is meant.
  *
- * All but a writer's are the output of a hash or a public key, so they are compared and copied as
- * bytes: `a = b` copies, id_equal compares. To make one from bytes: id_set, which takes exactly as
- * many as the kind has.
+ * All but a writer's and an attempt's are the output of a hash or a public key, so they are compared
+ * and copied as bytes: `a = b` copies, id_equal compares. To make one from bytes: id_set, which takes
+ * exactly as many as the kind has.
  *
  *   Threads  any
  */
@@ -14,6 +14,7 @@
 
 #define ID_SIZE        32
 #define WRITER_ID_SIZE 16
+#define ATTEMPT_SIZE   16
 
 struct pack_id {
     uint8_t bytes[ID_SIZE];
@@ -38,6 +39,10 @@ struct node_id {
 };
 struct writer_id {
     uint8_t bytes[WRITER_ID_SIZE];
+};
+/* One run of `ecbak store`: random. */
+struct attempt_id {
+    uint8_t bytes[ATTEMPT_SIZE];
 };
 
 /* Both are pointers to ids of one kind: with two kinds, `1 ? a : b` does not compile. */

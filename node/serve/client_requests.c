@@ -38,8 +38,8 @@ static int put_record(struct service *service, const struct question *question,
     ecbak__put_record_reply__init(&answer->put_record);
     if (service_check_member(service, err) != 0)
         return -1;
-    if (records_put(&service->peers, question->payload, question->payload_size, body->others_wanted,
-                    &answer->put_record.others, err) != 0)
+    if (records_put(&service->peers, question->payload->bytes, question->payload->size,
+                    body->others_wanted, &answer->put_record.others, err) != 0)
         return -1;
     answer->reply.body_case = ECBAK__CLIENT_REPLY__BODY_PUT_RECORD;
     answer->reply.put_record = &answer->put_record;

@@ -22,14 +22,14 @@ static int answer_dial_back(const struct responder *responder, const struct ques
 static const struct peer_request requests[] = {
     {{KIND(PUT_FRAGMENT), "PutFragment", QUEUE_PEER, COST_FILE}, answer_put_fragment},
     {{KIND(GET_FRAGMENT), "GetFragment", QUEUE_PEER, COST_FILE}, answer_get_fragment},
-    {{KIND(LOCATE), "LocatePacks", QUEUE_PEER, COST_CATALOGUE}, answer_locate},
+    {{KIND(LOCATE), "LocatePacks", QUEUE_PEER, COST_FILE}, answer_locate},
     {{KIND(PIN), "PinPacks", QUEUE_PEER, COST_CATALOGUE}, answer_pin},
     {{KIND(PUT_RECORD), "PutRecord", QUEUE_PEER, COST_FILE}, answer_put_record},
     {{KIND(RECORD_DIGEST), "RecordDigest", QUEUE_PEER, COST_MEMORY}, answer_record_digest},
     {{KIND(LIST_RECORDS), "ListRecords", QUEUE_PEER, COST_CATALOGUE}, answer_list_records},
     {{KIND(GET_RECORD), "GetRecord", QUEUE_PEER, COST_FILE}, answer_get_record},
-    {{KIND(GET_GRANT), "GetGrant", QUEUE_PEER, COST_FILE}, answer_get_grant},
     {{KIND(SET_HOLDERS), "SetHolders", QUEUE_PEER, COST_CATALOGUE}, answer_set_holders},
+    {{KIND(GET_GRANTS), "GetGrants", QUEUE_PEER, COST_FILE}, answer_get_grants},
     {{KIND(LIST_REVOCATIONS), "ListRevocations", QUEUE_PEER, COST_MEMORY}, answer_list_revocations},
     {{KIND(DIAL_BACK), "DialBack", QUEUE_DIAL, COST_NETWORK}, answer_dial_back},
 };

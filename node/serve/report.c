@@ -29,6 +29,7 @@ static void add_counters(struct report *report, struct service *service)
         [COUNTED_REPAIRED] = "fragments_repaired",   [COUNTED_BAD_RECEIPTS] = "receipts_refused",
         [COUNTED_GRANTS_REFUSED] = "grants_refused", [COUNTED_RECORDS_REFUSED] = "records_refused",
         [COUNTED_MALFORMED] = "requests_malformed",  [COUNTED_BUSY] = "requests_busy",
+        [COUNTED_UNGRANTED] = "objects_ungranted",
     };
     for (size_t i = 0; i < COUNTED_COUNT; i++)
         add_counter(report, names[i], atomic_load(&service->counters.value[i]));
@@ -127,8 +128,10 @@ void report_status(struct report *report, struct service *service, Ecbak__Client
     status->version = (char *)ECBAK_VERSION;
     nodes_init(&nodes, &service->peers);
     member_table_count(nodes.table, &status->members_known, &status->members_alive);
-    if (nodes_shape(&nodes, &status->data, &status->parity, NULL) != 0)
+    if (nodes_shape(&nodes, &status->data, &status->parity, &report->no_shape) != 0) {
         status->data = status->parity = 0;
+        status->no_shape = report->no_shape.text;
+    }
     add_incompatible(report, nodes.table, service->config->protocol);
     nodes_release(&nodes);
     status->protocol_min = service->config->protocol.lowest;

@@ -18,6 +18,9 @@ static void parts_release(struct reply_parts *parts)
     free(parts->at_list);
     free(parts->holders);
     free(parts->views);
+    for (size_t i = 0; i < parts->grant_count; i++)
+        free(parts->grants[i]);
+    free(parts->grants);
     free(parts->revoked);
     free(parts->revoked_list);
     free(parts->revoked_bulk);

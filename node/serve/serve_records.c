@@ -13,7 +13,8 @@ int answer_put_record(const struct responder *responder, const struct question *
 {
     (void)request;
     (void)parts;
-    return local_put_record(responder->local, question->payload, question->payload_size, err);
+    return local_put_record(responder->local, question->payload->bytes, question->payload->size,
+                            err);
 }
 
 int answer_record_digest(const struct responder *responder, const struct question *question,

@@ -61,8 +61,7 @@ static void serve(struct service *service, struct incoming *incoming, enum queue
                                       .queue = queue,
                                       .header = incoming->header,
                                       .header_size = incoming->header_size,
-                                      .payload = incoming->payload.bytes,
-                                      .payload_size = incoming->payload.size};
+                                      .payload = &incoming->payload};
     if (incoming->from_client)
         serve_client(service, &question, &reply, &reply_size, &payload);
     else
@@ -208,12 +207,17 @@ int service_new(struct service **service, const struct config *config,
     s->config = config;
     s->cert = credentials->cert;
     s->left_fd = -1;
-    s->peers.local =
-        (struct local){.store = store, .keys = credentials->keys, .counters = &s->counters};
+    s->peers.local = (struct local){.store = store,
+                                    .keys = credentials->keys,
+                                    .cert = credentials->cert,
+                                    .authority_public = credentials->authority_public,
+                                    .counters = &s->counters};
     cluster_id(&s->peers.local.cluster, credentials->authority_public);
     health_new(&s->peers.health);
     heard_init(&s->heard);
     s->peers.heard = &s->heard;
+    unbelieved_init(&s->unbelieved);
+    s->peers.unbelieved = &s->unbelieved;
     reach_new(&s->reach, &s->peers, config);
     make_queues(s);
     if (start(s, credentials, err) != 0) {
@@ -254,6 +258,7 @@ void service_destroy(struct service **service)
     revocations_close(&peers->revocations);
     health_destroy(&peers->health);
     heard_release(&s->heard);
+    unbelieved_release(&s->unbelieved);
     if (s->left_fd >= 0)
         close(s->left_fd);
     free(s);

@@ -20,6 +20,7 @@ struct service {
     const struct cert *cert;
     struct counters counters;
     struct heard heard;
+    struct unbelieved unbelieved;
     struct peers peers;
     struct reach *reach;
     struct responder responder;

@@ -5,22 +5,34 @@
 #include <limits.h>
 #include <string.h>
 
-#define INFO_COLUMNS "object, idx, pack, vault, data, parity, pack_bytes, file_bytes"
+#define INFO_COLUMNS                                                                               \
+    "object, vault, idx, pack, bringer, data, parity, pack_bytes, file_bytes, writer, reader"
+#define BELIEF_COLUMNS "object, vault, writer, reader, pack, data, parity, pack_bytes"
+#define THE_FRAGMENT   "object = ?1 AND vault = ?2 AND idx = ?3"
 
 static const char *const queries[SQL_QUERIES] = {
     [SQL_BEGIN] = "BEGIN IMMEDIATE",
     [SQL_COMMIT] = "COMMIT",
     [SQL_ROLLBACK] = "ROLLBACK",
     [SQL_ADD_FRAGMENT] = "INSERT OR REPLACE INTO fragment (" INFO_COLUMNS ", holders)"
-                         " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
-    [SQL_FIND_FRAGMENT] =
-        "SELECT " INFO_COLUMNS ", holders FROM fragment WHERE object = ?1 AND idx = ?2",
-    [SQL_SET_HOLDERS] = "UPDATE fragment SET holders = ?3 WHERE object = ?1 AND idx = ?2",
-    [SQL_REMOVE_FRAGMENT] = "DELETE FROM fragment WHERE object = ?1 AND idx = ?2",
-    [SQL_FIND_PACK] = "SELECT " INFO_COLUMNS " FROM fragment WHERE pack = ?1"
-                      " ORDER BY object, idx LIMIT ?2",
-    [SQL_LIST_FRAGMENTS] = "SELECT " INFO_COLUMNS " FROM fragment WHERE (object, idx) > (?1, ?2)"
-                           " ORDER BY object, idx LIMIT ?3",
+                         " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
+    [SQL_FIND_FRAGMENT] = "SELECT " INFO_COLUMNS ", holders FROM fragment WHERE " THE_FRAGMENT,
+    [SQL_FIND_GRANTED] = "SELECT " INFO_COLUMNS " FROM fragment WHERE object = ?1 AND vault = ?2"
+                         " ORDER BY reader DESC, writer = ?3 DESC, idx LIMIT 1",
+    [SQL_COUNT_BROUGHT] = "SELECT count(*) FROM fragment WHERE object = ?1 AND vault = ?2"
+                          " AND idx <> ?3 AND bringer = ?4",
+    [SQL_SET_HOLDERS] = "UPDATE fragment SET holders = ?4 WHERE " THE_FRAGMENT,
+    [SQL_REMOVE_FRAGMENT] = "DELETE FROM fragment WHERE " THE_FRAGMENT,
+    [SQL_FIND_PACK] = "SELECT " INFO_COLUMNS " FROM fragment WHERE pack = ?1 AND vault = ?2"
+                      " AND (object, idx) > (?3, ?4) ORDER BY object, idx LIMIT ?5",
+    [SQL_LIST_FRAGMENTS] = "SELECT " INFO_COLUMNS " FROM fragment"
+                           " WHERE (object, vault, idx) > (?1, ?2, ?3)"
+                           " ORDER BY object, vault, idx LIMIT ?4",
+    [SQL_BELIEVE] = "INSERT OR REPLACE INTO belief (" BELIEF_COLUMNS ")"
+                    " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+    [SQL_BELIEVED] = "SELECT " BELIEF_COLUMNS " FROM belief WHERE object = ?1 AND vault = ?2"
+                     " AND (reader OR writer = ?3 OR ?4)"
+                     " ORDER BY reader DESC, writer LIMIT 1",
     [SQL_PIN] = "INSERT INTO pin (pack, vault, writer, number) VALUES (?1, ?2, ?3, ?4)"
                 " ON CONFLICT DO UPDATE SET number = max(number, excluded.number)",
     [SQL_PINNED] = "SELECT number FROM pin WHERE pack = ?1 AND vault = ?2 AND writer = ?3",

@@ -4,9 +4,10 @@
  * It has a store and a key and no way to ask anybody, so what is done with it alone never waits for
  * another node.
  *
- *   Trust    every byte is checked; nothing takes space without a writer's grant
- *   Errors   those of writer_cert.h and store.h
- *   Memory   borrows store, keys and counters
+ *   Trust    every byte is checked; nothing takes space without a grant for that very object, by a
+ *            writer and the sponsor's node
+ *   Errors   those of writer_cert.h, grant.h and store.h
+ *   Memory   borrows store, credentials and counters
  *   Threads  any
  */
 #ifndef ECBAK_NODE_STORE_LOCAL_H
@@ -22,12 +23,16 @@
 struct local {
     struct store *store;
     const struct node_keys *keys;
+    const struct cert *cert;         /* what the node countersigns grants with */
+    const uint8_t *authority_public; /* 32 bytes */
     struct cluster_id cluster;
     struct counters *counters;
 };
 
+/* Opens the grant, keeps the fragment and, when it did, fills the grant that it was kept under (NULL:
+ * nobody cares). */
 int local_put_fragment(const struct local *local, const struct fragment_to_put *put,
-                       struct err *err) MUST_CHECK;
+                       struct grant *grant, struct err *err) MUST_CHECK;
 int local_put_record(const struct local *local, const uint8_t *record, size_t size,
                      struct err *err) MUST_CHECK;
 

@@ -20,6 +20,7 @@
 #include "node/common/clock.h"
 #include "node/store/sentinel.h"
 #include "node/store/store_internal.h"
+#include "node/trust/cert.h"
 
 #define READ_AGAIN_MS 10000
 
@@ -41,11 +42,12 @@ void store_fragment_dir(const struct store *store, char path[DURABLE_PATH_MAX], 
 }
 
 void store_fragment_path(const struct store *store, char path[DURABLE_PATH_MAX],
-                         const struct object_id *object, uint32_t index)
+                         const struct fragment_key *key)
 {
-    char hex[2 * ID_SIZE + 1];
-    snprintf(path, DURABLE_PATH_MAX, "%s/fragments/%02x/%s.%u", store->dir, object->bytes[0],
-             hex_encode(hex, object->bytes, ID_SIZE), index);
+    char hex[2 * ID_SIZE + 1], vault_hex[2 * ID_SIZE + 1];
+    snprintf(path, DURABLE_PATH_MAX, "%s/fragments/%02x/%s.%u.%s", store->dir, key->object.bytes[0],
+             hex_encode(hex, key->object.bytes, ID_SIZE), key->index,
+             hex_encode(vault_hex, key->vault.bytes, ID_SIZE));
 }
 
 void store_vault_dir(const struct store *store, char path[DURABLE_PATH_MAX],
@@ -252,14 +254,15 @@ static int open_catalogue(struct store *s, const char *path, struct err *err)
 }
 
 int store_open(struct store **store, const char *dir, const struct node_id *node,
-               const struct cluster_id *cluster, uint64_t capacity_bytes, struct err *err)
+               const uint8_t authority_public[32], uint64_t capacity_bytes, struct err *err)
 {
     char path[DURABLE_PATH_MAX];
     struct store *s = alloc_zero(1, sizeof(*s));
     s->sentinel = -1;
     s->capacity_bytes = capacity_bytes;
     s->node = *node;
-    s->cluster = *cluster;
+    memcpy(s->authority_public, authority_public, sizeof(s->authority_public));
+    cluster_id(&s->cluster, authority_public);
     pthread_mutex_init(&s->lock, NULL);
     pthread_mutex_init(&s->state_lock, NULL);
     for (size_t i = 0; i < STORE_STRIPES; i++)

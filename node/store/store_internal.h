@@ -3,7 +3,9 @@
  *   store.c            creating, opening, the sentinel, accounting
  *   store_reconcile.c  making catalogue and files agree at start
  *   store_look.c       the same while it runs: what vanished, what is back
- *   store_fragments.c  fragments and pins
+ *   store_fragments.c  fragments
+ *   store_pins.c       pins
+ *   store_beliefs.c    which objects there are, by the grants that were seen
  *   store_records.c    records
  *
  * Locks, in the order in which they are taken: stripe[x] around the whole making of a file, so that
@@ -41,7 +43,8 @@ struct folder_seen {
 struct store {
     char dir[DURABLE_PATH_MAX / 2];
     struct node_id node;
-    struct cluster_id cluster;
+    uint8_t authority_public[32];
+    struct cluster_id cluster; /* of this authority */
     uint64_t epoch;
     uint64_t capacity_bytes;
     int sentinel; /* open and locked */
@@ -80,7 +83,7 @@ pthread_mutex_t *store_stripe(struct store *store, const uint8_t id[ID_SIZE]);
 
 void store_fragment_dir(const struct store *store, char path[DURABLE_PATH_MAX], uint8_t first);
 void store_fragment_path(const struct store *store, char path[DURABLE_PATH_MAX],
-                         const struct object_id *object, uint32_t index);
+                         const struct fragment_key *key);
 void store_vault_dir(const struct store *store, char path[DURABLE_PATH_MAX],
                      const struct vault_id *vault);
 void store_record_path(const struct store *store, char path[DURABLE_PATH_MAX],
@@ -102,18 +105,27 @@ bool store_is_damage(enum err_code code);
 /* Counts fragments whose files are gone, and has their folder looked at again. With the lock held, or
  * before the store is shared. */
 void store_count_lost(struct store *store, const struct object_id *object, uint64_t count);
-/* "OBJECT-HEX.INDEX", as store_fragment_path writes it. */
-bool store_parse_fragment_name(const char *name, struct object_id *object, uint32_t *index);
+/* "OBJECT-HEX.INDEX.VAULT-HEX", as store_fragment_path writes it. */
+bool store_parse_fragment_name(const char *name, struct fragment_key *key);
 /* Does a file without a row prove itself as this fragment, and is its grant for it? */
 int store_prove_fragment(const struct store *store, const char *path,
-                         const struct object_id *object, uint32_t index, struct fragment_file *file,
-                         struct fragment_info *info, struct err *err) MUST_CHECK;
+                         const struct fragment_key *key, struct fragment_file *file,
+                         struct fragment_info *info, struct opened_grant *grant,
+                         struct err *err) MUST_CHECK;
+/* The rows of a fragment whose file is there: its own, the pin and the belief that its grant is. In a
+ * transaction. */
+int store_add_rows(struct store *store, const struct fragment_info *info,
+                   const struct holders *holders, const struct opened_grant *grant,
+                   struct err *err) MUST_CHECK;
 /* Does a file without a row prove itself as the record of its name, in its vault's folder? */
 int store_prove_record(const struct store *store, const char *path, struct record_row *row,
                        struct err *err) MUST_CHECK;
 bool store_has_size(const char *path, uint64_t size);
 /* Makes the folders that are missing, and says so. */
 int store_make_folders(const struct store *store, struct err *err) MUST_CHECK;
+/* Is the fragment of the very object of the grant? ERR_FOREIGN: what differs. */
+int store_check_grant(const struct store *store, const struct fragment *fragment,
+                      const struct grant *grant, struct err *err) MUST_CHECK;
 /* What a folder is like now; before its files are looked at. */
 struct folder_seen store_see_folder(const char *path);
 /* What the catalogue's file is now; 0: it is not there. */

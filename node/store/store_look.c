@@ -63,30 +63,29 @@ ino_t store_catalogue_inode(const struct store *store)
 static int forget_missing(struct store *store, unsigned first, uint64_t *bytes, uint64_t *count,
                           struct err *err)
 {
-    struct fragment_info *rows = alloc_zero(PAGE_ROWS, sizeof(*rows)),
-                         last = {.index = HOLDERS_MAX};
+    struct fragment_info *rows = alloc_zero(PAGE_ROWS, sizeof(*rows));
+    struct fragment_key last = {.index = HOLDERS_MAX};
     char path[DURABLE_PATH_MAX];
     size_t got = PAGE_ROWS;
     bool over = false;
     int result = 0;
-    memset(last.object.bytes, 0xff,
-           sizeof(last.object.bytes)); /* the last before those of `first` */
+    memset(&last.object, 0xff, sizeof(last.object)); /* the last before those of `first` */
+    memset(&last.vault, 0xff, sizeof(last.vault));
     last.object.bytes[0] = (uint8_t)(first - 1);
     for (bool begins = first == 0; result == 0 && !over && got == PAGE_ROWS; begins = false) {
         result = catalogue_list_fragments(store->catalogue, begins ? NULL : &last, rows, PAGE_ROWS,
                                           &got, err);
         for (size_t i = 0; result == 0 && !over && i < got; i++) {
-            over = rows[i].object.bytes[0] != first;
-            store_fragment_path(store, path, &rows[i].object, rows[i].index);
+            over = rows[i].key.object.bytes[0] != first;
+            store_fragment_path(store, path, &rows[i].key);
             if (over || store_has_size(path, rows[i].file_bytes))
                 continue;
-            result =
-                catalogue_remove_fragment(store->catalogue, &rows[i].object, rows[i].index, err);
+            result = catalogue_remove_fragment(store->catalogue, &rows[i].key, err);
             *bytes += rows[i].file_bytes;
             (*count)++;
         }
         if (result == 0 && got > 0)
-            last = rows[got - 1];
+            last = rows[got - 1].key;
     }
     free(rows);
     return result;
@@ -116,13 +115,13 @@ static int drop_missing(struct store *store, unsigned first, struct err *err)
 /* ---- files without a row. With the stripe of the name held ---- */
 
 static int add_fragment(struct store *store, const struct fragment_info *info,
-                        const struct trailer *trailer, struct err *err)
+                        const struct holders *holders, const struct opened_grant *grant,
+                        struct err *err)
 {
     int result = -1;
     pthread_mutex_lock(&store->lock);
     if (catalogue_begin(store->catalogue, false, err) == 0) {
-        if (catalogue_add_fragment(store->catalogue, info, &trailer->holders, err) == 0 &&
-            catalogue_pin(store->catalogue, &info->pack, &trailer->pin, err) == 0)
+        if (store_add_rows(store, info, holders, grant, err) == 0)
             result = catalogue_commit(store->catalogue, err);
         else
             catalogue_rollback(store->catalogue);
@@ -150,21 +149,21 @@ static int refuse(struct store *store, const char *path, const struct err *reaso
 
 static int take_fragment(struct store *store, const char *path, const char *name, struct err *err)
 {
-    struct object_id object;
+    struct fragment_key key;
     struct fragment_info info;
+    struct opened_grant grant;
     struct err reason = ERR_INIT;
-    uint32_t index;
     bool found;
-    if (!store_parse_fragment_name(name, &object, &index))
+    if (!store_parse_fragment_name(name, &key))
         return 0;
     pthread_mutex_lock(&store->lock);
-    int result = catalogue_find_fragment(store->catalogue, &object, index, NULL, NULL, &found, err);
+    int result = catalogue_find_fragment(store->catalogue, &key, NULL, NULL, &found, err);
     pthread_mutex_unlock(&store->lock);
     if (result != 0 || found)
         return result;
     struct fragment_file *file = alloc_zero(1, sizeof(*file));
-    result = store_prove_fragment(store, path, &object, index, file, &info, &reason) == 0
-                 ? add_fragment(store, &info, &file->trailer, err)
+    result = store_prove_fragment(store, path, &key, file, &info, &grant, &reason) == 0
+                 ? add_fragment(store, &info, &file->trailer.holders, &grant, err)
                  : refuse(store, path, &reason, err);
     fragment_file_release(file);
     free(file);

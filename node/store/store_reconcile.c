@@ -30,7 +30,8 @@ bool store_has_size(const char *path, uint64_t size)
 
 static int check_fragment_rows(struct store *store, struct err *err)
 {
-    struct fragment_info *rows = alloc_zero(PAGE_ROWS, sizeof(*rows)), last;
+    struct fragment_info *rows = alloc_zero(PAGE_ROWS, sizeof(*rows));
+    struct fragment_key last;
     char path[DURABLE_PATH_MAX];
     size_t count = PAGE_ROWS;
     int result = 0;
@@ -38,15 +39,14 @@ static int check_fragment_rows(struct store *store, struct err *err)
         result = catalogue_list_fragments(store->catalogue, first ? NULL : &last, rows, PAGE_ROWS,
                                           &count, err);
         for (size_t i = 0; result == 0 && i < count; i++) {
-            store_fragment_path(store, path, &rows[i].object, rows[i].index);
+            store_fragment_path(store, path, &rows[i].key);
             if (store_has_size(path, rows[i].file_bytes))
                 continue;
-            result =
-                catalogue_remove_fragment(store->catalogue, &rows[i].object, rows[i].index, err);
-            store_count_lost(store, &rows[i].object, 1);
+            result = catalogue_remove_fragment(store->catalogue, &rows[i].key, err);
+            store_count_lost(store, &rows[i].key.object, 1);
         }
         if (result == 0 && count > 0)
-            last = rows[count - 1];
+            last = rows[count - 1].key;
     }
     free(rows);
     return result;
@@ -81,37 +81,76 @@ static bool ends_with(const char *name, const char *end)
     return length >= end_length && strcmp(name + length - end_length, end) == 0;
 }
 
-bool store_parse_fragment_name(const char *name, struct object_id *object, uint32_t *index)
+/* Reads the hexadecimal digits of an id at the start of a name; NULL when there are none. */
+static const char *read_hex(const char *at, uint8_t id[ID_SIZE])
 {
-    char hex[2 * ID_SIZE + 1], again[16];
-    if (strlen(name) < sizeof(hex) + 1 || name[2 * ID_SIZE] != '.')
-        return false;
-    memcpy(hex, name, 2 * ID_SIZE);
+    char hex[2 * ID_SIZE + 1];
+    if (strlen(at) < 2 * ID_SIZE)
+        return NULL;
+    memcpy(hex, at, 2 * ID_SIZE);
     hex[2 * ID_SIZE] = '\0';
-    char *end;
-    unsigned long number = strtoul(name + sizeof(hex), &end, 10);
-    if (*end != '\0' || number >= HOLDERS_MAX || hex_decode(object->bytes, ID_SIZE, hex) != 0)
+    return hex_decode(id, ID_SIZE, hex) == 0 ? at + 2 * ID_SIZE : NULL;
+}
+
+bool store_parse_fragment_name(const char *name, struct fragment_key *key)
+{
+    char again[4 * ID_SIZE + 16], hex[2 * ID_SIZE + 1], vault_hex[2 * ID_SIZE + 1];
+    const char *at = read_hex(name, key->object.bytes);
+    if (at == NULL || *at != '.')
         return false;
-    *index = (uint32_t)number;
-    snprintf(again, sizeof(again), "%lu", number);
-    return strcmp(again, name + sizeof(hex)) == 0;
+    char *end;
+    unsigned long number = strtoul(at + 1, &end, 10);
+    if (*end != '.' || number >= HOLDERS_MAX || read_hex(end + 1, key->vault.bytes) == NULL)
+        return false;
+    key->index = (uint32_t)number;
+    snprintf(again, sizeof(again), "%s.%lu.%s", hex_encode(hex, key->object.bytes, ID_SIZE), number,
+             hex_encode(vault_hex, key->vault.bytes, ID_SIZE));
+    return strcmp(again, name) == 0;
+}
+
+int store_check_grant(const struct store *store, const struct fragment *fragment,
+                      const struct grant *grant, struct err *err)
+{
+    const struct object *object = &fragment->object;
+    if (!id_equal(&grant->cluster, &store->cluster))
+        return err_set(err, ERR_FOREIGN, "the grant is for another cluster");
+    if (!id_equal(&grant->pack, &object->pack_id) || grant->pack_bytes != object->shape.pack_size)
+        return err_set(err, ERR_FOREIGN, "the grant is for another pack than the fragment's");
+    if (!id_equal(&grant->object, &fragment->object_id) || grant->code != object->code ||
+        grant->layout != object->layout || grant->data != object->shape.k ||
+        grant->parity != object->shape.m)
+        return err_set(err, ERR_FOREIGN, "the grant is for another object of the fragment's pack");
+    return 0;
 }
 
 int store_prove_fragment(const struct store *store, const char *path,
-                         const struct object_id *object, uint32_t index, struct fragment_file *file,
-                         struct fragment_info *info, struct err *err)
+                         const struct fragment_key *key, struct fragment_file *file,
+                         struct fragment_info *info, struct opened_grant *grant, struct err *err)
 {
-    struct grant grant;
-    struct writer_cert writer;
     if (fragment_file_read(file, path, false, err) != 0 ||
-        fragment_expect(&file->fragment, object, (int)index, err) != 0 ||
-        grant_open(&grant, &writer, file->trailer.grant, file->trailer.grant_size, &store->cluster,
-                   err) != 0)
+        fragment_expect(&file->fragment, &key->object, (int)key->index, err) != 0 ||
+        grant_open(&grant->grant, &grant->writer, file->trailer.grant, file->trailer.grant_size,
+                   store->authority_public, err) != 0)
         return -1;
-    if (!id_equal(&grant.pack, &file->fragment.object.pack_id))
-        return err_set(err, ERR_FOREIGN, "%s: the grant in its trailer is for another pack", path);
-    fragment_file_info(info, &file->fragment, &grant.vault, file->file_bytes);
+    if (store_check_grant(store, &file->fragment, &grant->grant, err) != 0)
+        return err_context(err, "%s", path);
+    if (!id_equal(&grant->grant.vault, &key->vault))
+        return err_set(err, ERR_FOREIGN, "%s: the grant in its trailer is of another vault", path);
+    fragment_file_info(info, &file->fragment, grant, &file->trailer.bringer, file->file_bytes);
     return 0;
+}
+
+int store_add_rows(struct store *store, const struct fragment_info *info,
+                   const struct holders *holders, const struct opened_grant *grant, struct err *err)
+{
+    const struct pin pin = grant_pin(&grant->grant);
+    const struct belief belief = belief_of(&grant->grant, &grant->writer);
+    struct catalogue *c = store->catalogue;
+    return catalogue_add_fragment(c, info, holders, err) != 0 ||
+                   catalogue_pin(c, &info->pack, &pin, err) != 0 ||
+                   catalogue_believe(c, &belief, err) != 0
+               ? -1
+               : 0;
 }
 
 /* What to do about a file that did not prove itself: bad ones go aside, those of a newer ecbakd are
@@ -127,27 +166,21 @@ static int refuse(struct store *store, const char *path, const struct err *reaso
 
 static int visit_fragment(struct store *store, const char *path, const char *name, struct err *err)
 {
-    struct object_id object;
-    uint32_t index;
+    struct fragment_key key;
     bool found;
     struct fragment_info info;
+    struct opened_grant grant;
     struct err reason = ERR_INIT;
-    if (!store_parse_fragment_name(name, &object, &index))
+    if (!store_parse_fragment_name(name, &key))
         return 0; /* not ours: left alone */
-    if (catalogue_find_fragment(store->catalogue, &object, index, NULL, NULL, &found, err) != 0)
+    if (catalogue_find_fragment(store->catalogue, &key, NULL, NULL, &found, err) != 0)
         return -1;
     if (found)
         return 0;
     struct fragment_file *file = alloc_zero(1, sizeof(*file));
-    int result;
-    if (store_prove_fragment(store, path, &object, index, file, &info, &reason) != 0)
-        result = refuse(store, path, &reason, err);
-    else
-        result =
-            catalogue_add_fragment(store->catalogue, &info, &file->trailer.holders, err) != 0 ||
-                    catalogue_pin(store->catalogue, &info.pack, &file->trailer.pin, err) != 0
-                ? -1
-                : 0;
+    int result = store_prove_fragment(store, path, &key, file, &info, &grant, &reason) == 0
+                     ? store_add_rows(store, &info, &file->trailer.holders, &grant, err)
+                     : refuse(store, path, &reason, err);
     fragment_file_release(file);
     free(file);
     return result;

@@ -8,8 +8,8 @@
 #include "node/trust/grant.h"
 
 #define TRAILER_MAGIC   "ecbktrlr"
-#define TRAILER_VERSION 1
-#define TRAILER_PURPOSE "ecbak trailer 1"
+#define TRAILER_VERSION 2
+#define TRAILER_PURPOSE "ecbak trailer 2"
 
 size_t trailer_encode(uint8_t bytes[TRAILER_SIZE_MAX], const struct trailer *trailer)
 {
@@ -22,9 +22,7 @@ size_t trailer_encode(uint8_t bytes[TRAILER_SIZE_MAX], const struct trailer *tra
     write_u16(&w, (uint16_t)trailer->holders.count);
     write_u32(&w, (uint32_t)trailer->grant_size);
     write_u64(&w, trailer->fragment_size);
-    write_bytes(&w, trailer->pin.vault.bytes, ID_SIZE);
-    write_bytes(&w, trailer->pin.writer.bytes, WRITER_ID_SIZE);
-    write_u64(&w, trailer->pin.number);
+    write_bytes(&w, trailer->bringer.bytes, ID_SIZE);
     write_zero(&w, 8);
     assert(w.used == TRAILER_HEAD_SIZE);
     write_bytes(&w, trailer->grant, trailer->grant_size);
@@ -51,9 +49,7 @@ int trailer_decode(struct trailer *trailer, const uint8_t *bytes, size_t size, s
     trailer->holders.count = read_u16(&r);
     trailer->grant_size = read_u32(&r);
     trailer->fragment_size = read_u64(&r);
-    read_bytes(&r, trailer->pin.vault.bytes, ID_SIZE);
-    read_bytes(&r, trailer->pin.writer.bytes, WRITER_ID_SIZE);
-    trailer->pin.number = read_u64(&r);
+    read_bytes(&r, trailer->bringer.bytes, ID_SIZE);
     read_zero(&r, 8);
     if (r.failed || trailer->holders.count > HOLDERS_MAX || trailer->grant_size > GRANT_BYTES_MAX)
         return err_set(err, ERR_FORMAT, "the trailer is malformed");

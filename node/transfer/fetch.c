@@ -19,15 +19,15 @@
 #define LATE_LEAST_MS 250
 #define QUIET_MS      300 /* then more nodes are asked who has it */
 
-void fetch_init(struct fetching *fetching, struct nodes *nodes, const struct pack_id *pack,
+void fetch_init(struct fetching *fetching, struct nodes *nodes, const struct wanted_pack *wanted,
                 const struct object_id *only)
 {
     *fetching = (struct fetching){
         .nodes = nodes,
-        .pack = pack,
+        .wanted = *wanted,
         .only = only,
         .pace = {.first_ms = LATE_FIRST_MS, .factor = LATE_FACTOR, .least_ms = LATE_LEAST_MS}};
-    locate_init(&fetching->locating, nodes, pack);
+    locate_init(&fetching->locating, nodes, wanted);
 }
 
 static void drop_rows(struct fetching *f)
@@ -53,6 +53,7 @@ static void drop_rows(struct fetching *f)
 void fetch_release(struct fetching *fetching)
 {
     drop_rows(fetching);
+    free(fetching->struck);
     locate_release(&fetching->locating);
 }
 
@@ -63,23 +64,33 @@ static size_t rows_in_sight(const struct fetching *f, const struct object_id *ob
     return sightings_rows(&f->locating.sightings, object, &nodes);
 }
 
-/* Stays with the object that is being fetched while that can work; else the one with most rows to
- * spare. false: no object has enough rows in sight. */
+static bool is_struck(const struct fetching *f, const struct object_id *object)
+{
+    for (size_t i = 0; i < f->struck_count; i++)
+        if (id_equal(&f->struck[i], object))
+            return true;
+    return false;
+}
+
+/* Stays with the object that is being fetched while that can work; else one that a reader granted, and
+ * of these the one with most rows to spare. false: no object has enough rows in sight. */
 static bool choose_target(struct fetching *f)
 {
-    const struct sightings *seen = &f->locating.sightings;
-    const struct sighting *best = NULL;
+    const struct belief *best = NULL;
     int best_spare = -1;
     if (f->has_target && rows_in_sight(f, &f->target) >= f->need)
         return true;
-    for (size_t i = 0; i < seen->count; i++) {
-        const struct sighting *s = &seen->items[i];
-        if (s->failed || (f->only != NULL && !id_equal(&s->object, f->only)))
+    for (size_t i = 0; i < f->locating.belief_count; i++) {
+        const struct belief *belief = &f->locating.beliefs[i];
+        if ((f->only != NULL && !id_equal(&belief->object, f->only)) ||
+            is_struck(f, &belief->object))
             continue;
-        int spare = (int)rows_in_sight(f, &s->object) - (int)s->data;
-        if (spare > best_spare) {
+        int spare = (int)rows_in_sight(f, &belief->object) - (int)belief->data;
+        if (spare < 0 || (best != NULL && best->by_reader && !belief->by_reader))
+            continue;
+        if (best == NULL || belief->by_reader != best->by_reader || spare > best_spare) {
             best_spare = spare;
-            best = s;
+            best = belief;
         }
     }
     if (best == NULL)
@@ -87,14 +98,14 @@ static bool choose_target(struct fetching *f)
     drop_rows(f);
     f->target = best->object;
     f->has_target = true;
-    f->need = best->data;
+    f->data = f->need = best->data;
     return true;
 }
 
 static int rank(const struct fetching *f, const struct sighting *s)
 {
     return ranking(f->nodes->standings[s->node], f->nodes->table->members[s->node].rtt_ms,
-                   s->index >= s->data);
+                   s->index >= f->data);
 }
 
 /* The best sighting whose row is neither here nor on its way; of rows on their way late, too. */
@@ -187,16 +198,16 @@ static void give_up_the_dead(struct fetching *f)
 
 static int missing(const struct fetching *f, struct err *err)
 {
-    const struct sightings *seen = &f->locating.sightings;
-    const struct sighting *best = NULL;
+    const struct locating *l = &f->locating;
+    const struct belief *best = NULL;
     size_t best_rows = 0, best_nodes = 0;
     char pack[17], object[17], damaged[48] = "";
-    hex_encode(pack, f->pack->bytes, 8);
-    for (size_t i = 0; i < seen->count; i++) {
-        size_t nodes, rows = sightings_rows(seen, &seen->items[i].object, &nodes);
-        if ((f->only == NULL || id_equal(&seen->items[i].object, f->only)) &&
+    hex_encode(pack, f->wanted.pack->bytes, 8);
+    for (size_t i = 0; i < l->belief_count; i++) {
+        size_t nodes, rows = sightings_rows(&l->sightings, &l->beliefs[i].object, &nodes);
+        if ((f->only == NULL || id_equal(&l->beliefs[i].object, f->only)) &&
             (best == NULL || rows > best_rows)) {
-            best = &seen->items[i];
+            best = &l->beliefs[i];
             best_rows = rows;
             best_nodes = nodes;
         }
@@ -205,16 +216,16 @@ static int missing(const struct fetching *f, struct err *err)
         snprintf(damaged, sizeof(damaged), ", %u more damaged", f->corrupt);
     if (best == NULL)
         return err_set(err, ERR_NOT_FOUND,
-                       "pack %s: no fragment of it on the %zu nodes that answered, of %zu asked",
-                       pack, f->locating.answered, f->locating.asked);
+                       "pack %s: no fragment of it on the %zu nodes that answered, of %zu asked%s",
+                       pack, l->answered, l->asked,
+                       l->sightings.count > 0 ? ", but for some without a grant of the vault" : "");
     if (best_rows >= best->data)
         return err_set(err, ERR_CANCELLED, "pack %s: this node is stopping", pack);
     return err_set(err, best_rows + f->corrupt >= best->data ? ERR_DAMAGED : ERR_TOO_FEW,
                    "pack %s: object %s needs %u fragments and misses %zu: %zu found on %zu of %zu "
                    "nodes asked, %zu answered%s",
                    pack, hex_encode(object, best->object.bytes, 8), best->data,
-                   best->data - best_rows, best_rows, best_nodes, f->locating.asked,
-                   f->locating.answered, damaged);
+                   best->data - best_rows, best_rows, best_nodes, l->asked, l->answered, damaged);
 }
 
 int fetch_rows(struct fetching *fetching, struct err *err)
@@ -255,11 +266,8 @@ int fetch_rows(struct fetching *fetching, struct err *err)
 void fetch_strike(struct fetching *fetching)
 {
     struct fetching *f = fetching;
-    struct sightings *seen = &f->locating.sightings;
-    for (size_t i = 0; i < seen->count; i++) {
-        if (id_equal(&seen->items[i].object, &f->target))
-            seen->items[i].failed = true;
-    }
+    f->struck = alloc_grow(f->struck, f->struck_count + 1, sizeof(*f->struck));
+    f->struck[f->struck_count++] = f->target;
     drop_rows(f);
     f->has_target = false;
 }

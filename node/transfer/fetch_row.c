@@ -12,18 +12,17 @@
 #include "node/common/wire.h"
 #include "node/peers/ask.h"
 
-/* A proven fragment says what shape its object has. Who said another is corrected: with a smaller k
- * the object would be taken for one that can be had, and be chosen again and again. */
+/* A proven fragment says what shape its object has. A grant that said another is corrected: with a
+ * smaller k the object would be taken for one that can be had, and be chosen again and again. */
 static void settle_shape(struct fetching *f, const struct object_shape *shape)
 {
     struct sightings *seen = &f->locating.sightings;
+    f->data = f->need = shape->k;
+    locate_settle(&f->locating, &f->target, shape);
     for (size_t i = 0; i < seen->count; i++) {
         struct sighting *s = &seen->items[i];
-        if (!id_equal(&s->object, &f->target))
-            continue;
-        s->data = shape->k;
-        s->parity = shape->m;
-        s->failed = s->failed || s->index >= (uint32_t)shape->k + shape->m;
+        s->failed = s->failed ||
+                    (id_equal(&s->object, &f->target) && s->index >= (uint32_t)shape->k + shape->m);
     }
 }
 
@@ -36,7 +35,7 @@ static int accept_row(struct fetching *f, const struct sighting *s, const uint8_
     if (fragment_parse(fragment, bytes, size, err) != 0 ||
         fragment_expect(fragment, &s->object, (int)s->index, err) != 0)
         goto done;
-    if (!id_equal(&fragment->object.pack_id, f->pack)) {
+    if (!id_equal(&fragment->object.pack_id, f->wanted.pack)) {
         err_set(err, ERR_FOREIGN, "a fragment of another pack");
         goto done;
     }
@@ -45,7 +44,6 @@ static int accept_row(struct fetching *f, const struct sighting *s, const uint8_
     assert(s->index < RS_TOTAL_MAX && f->rows[s->index].bytes == NULL);
     f->rows[s->index] = (struct object_row){fragment->row, fragment->leaves};
     f->have++;
-    f->need = fragment->object.shape.k;
     settle_shape(f, &fragment->object.shape);
     if (f->object == NULL) {
         f->object = alloc_zero(1, sizeof(*f->object));
@@ -73,8 +71,8 @@ void row_read_here(struct fetching *f, struct sighting *s)
     uint8_t *bytes = NULL;
     size_t size;
     s->fetched = true;
-    if (store_get_fragment(f->nodes->peers->local.store, &s->object, s->index, &bytes, &size,
-                           &err) == 0 &&
+    const struct fragment_key key = {*f->wanted.vault, s->object, s->index};
+    if (store_get_fragment(f->nodes->peers->local.store, &key, &bytes, &size, &err) == 0 &&
         accept_row(f, s, bytes, size, &err) == 0) {
         f->own[s->index] = bytes;
         return;
@@ -98,6 +96,7 @@ void row_ask(struct fetching *f, size_t sighting)
     Ecbak__GetFragment get = ECBAK__GET_FRAGMENT__INIT;
     get.object = wire_view(s->object.bytes, ID_SIZE);
     get.index = s->index;
+    get.vault = wire_view(f->wanted.vault->bytes, ID_SIZE);
     Ecbak__PeerRequest request = ECBAK__PEER_REQUEST__INIT;
     request.body_case = ECBAK__PEER_REQUEST__BODY_GET_FRAGMENT;
     request.get_fragment = &get;
