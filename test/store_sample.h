@@ -23,10 +23,27 @@ static uint8_t sample_vault_secret[64], sample_writer_secret[64];
 static uint8_t *sample_certificate;
 static size_t sample_certificate_size;
 
+/* From now on what is granted is of the vault and a writer whose keys follow from `seed_byte`; sample_vault
+ * says which. 1: the usual ones. */
+static inline void sample_use_vault(uint8_t seed_byte, uint32_t rights)
+{
+    struct writer_cert c = {.rights = rights};
+    uint8_t seed[32], public_key[32];
+    free(sample_certificate);
+    memset(seed, seed_byte, sizeof(seed));
+    crypto_sign_seed_keypair(public_key, sample_vault_secret, seed);
+    vault_id(&sample_vault, public_key);
+    memset(seed, 2, sizeof(seed));
+    crypto_sign_seed_keypair(c.writer_key, sample_writer_secret, seed);
+    memset(c.writer.bytes, 0x33, WRITER_ID_SIZE);
+    if (writer_cert_seal(&c, sample_vault_secret, &sample_certificate, &sample_certificate_size,
+                         NULL) != 0)
+        abort();
+}
+
 static inline void sample_set_up(void)
 {
-    struct writer_cert c = {.rights = RIGHT_ADD};
-    uint8_t seed[32], public_key[32];
+    uint8_t seed[32];
     if (sodium_init() < 0 || rs_setup(NULL) != 0)
         abort();
     uint8_t authority_secret[64];
@@ -40,15 +57,7 @@ static inline void sample_set_up(void)
     crypto_sign_seed_keypair(sample_sponsor.node.bytes, sample_sponsor_secret, seed);
     if (cert_sign(&sample_sponsor, authority_secret, NULL) != 0)
         abort();
-    memset(seed, 1, sizeof(seed));
-    crypto_sign_seed_keypair(public_key, sample_vault_secret, seed);
-    vault_id(&sample_vault, public_key);
-    memset(seed, 2, sizeof(seed));
-    crypto_sign_seed_keypair(c.writer_key, sample_writer_secret, seed);
-    memset(c.writer.bytes, 0x33, WRITER_ID_SIZE);
-    if (writer_cert_seal(&c, sample_vault_secret, &sample_certificate, &sample_certificate_size,
-                         NULL) != 0)
-        abort();
+    sample_use_vault(1, RIGHT_ADD);
 }
 
 static inline void sample_tear_down(void)

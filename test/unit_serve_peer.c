@@ -184,6 +184,82 @@ static void a_fragment_with_a_grant_is_kept_and_receipted(void **state)
     answer_free(&answer);
 }
 
+static size_t located(ProtobufCBinaryData vault, Ecbak__RowPlace *after, uint32_t *first)
+{
+    Ecbak__PeerRequest request = ECBAK__PEER_REQUEST__INIT;
+    Ecbak__LocatePacks locate = ECBAK__LOCATE_PACKS__INIT;
+    ProtobufCBinaryData id = wire_view(pack.id.bytes, ID_SIZE);
+    locate.n_packs = 1;
+    locate.packs = &id;
+    locate.vault = vault;
+    locate.after = after;
+    request.body_case = ECBAK__PEER_REQUEST__BODY_LOCATE;
+    request.locate = &locate;
+    struct answer answer = ask(&request, NULL, 0);
+    assert_int_equal(answer.reply->error, ERR_NONE);
+    size_t count = answer.reply->locate->n_fragments;
+    *first = count > 0 ? answer.reply->locate->fragments[0]->index : UINT32_MAX;
+    answer_free(&answer);
+    return count;
+}
+
+static void rows_are_told_of_one_vault_and_from_any_row_on(void **state)
+{
+    (void)state;
+    struct put p;
+    uint32_t first;
+    Ecbak__RowPlace place = ECBAK__ROW_PLACE__INIT;
+    ProtobufCBinaryData vault = wire_view(lab.vault.bytes, ID_SIZE);
+    put_init(&p, &set.object);
+    for (unsigned i = 2; i < 5; i++) {
+        asker.bytes[0] = (uint8_t)i;
+        expect(ERR_NONE, &p.request, set.bytes[i], set.size);
+    }
+    free(p.grant);
+    assert_int_equal(located(vault, NULL, &first), 3);
+    assert_int_equal(first, 2);
+    place.object = wire_view(set.object_id.bytes, ID_SIZE);
+    place.index = 2;
+    assert_int_equal(located(vault, &place, &first), 2);
+    assert_int_equal(first, 3);
+    place.index = 4;
+    assert_int_equal(located(vault, &place, &first), 0);
+    struct vault_id other = {{7}};
+    assert_int_equal(located(wire_view(other.bytes, ID_SIZE), NULL, &first), 0);
+}
+
+static void grants_are_shown_of_the_objects_that_are_here(void **state)
+{
+    (void)state;
+    struct object_id nothing = {{1}};
+    ProtobufCBinaryData objects[2] = {wire_view(nothing.bytes, ID_SIZE),
+                                      wire_view(set.object_id.bytes, ID_SIZE)};
+    Ecbak__PeerRequest request = ECBAK__PEER_REQUEST__INIT;
+    Ecbak__GetGrants get = ECBAK__GET_GRANTS__INIT;
+    get.vault = wire_view(lab.vault.bytes, ID_SIZE);
+    get.n_objects = 2;
+    get.objects = objects;
+    request.body_case = ECBAK__PEER_REQUEST__BODY_GET_GRANTS;
+    request.get_grants = &get;
+    struct answer answer = ask(&request, NULL, 0);
+    struct err err = ERR_INIT;
+    struct grant grant;
+    struct writer_cert writer;
+    assert_int_equal(answer.reply->get_grants->n_grants, 2);
+    assert_int_equal(answer.reply->get_grants->grants[0].len, 0);
+    ProtobufCBinaryData bytes = answer.reply->get_grants->grants[1];
+    lab_ok(grant_open(&grant, &writer, bytes.data, bytes.len, lab.authority_public, &err));
+    assert_memory_equal(&grant.object, &set.object_id, ID_SIZE);
+    answer_free(&answer);
+    get.n_objects = 0;
+    expect(ERR_FORMAT, &request, NULL, 0);
+    ProtobufCBinaryData *many = calloc(ASK_GRANTS_MAX + 1, sizeof(*many));
+    get.objects = many;
+    get.n_objects = ASK_GRANTS_MAX + 1;
+    expect(ERR_FORMAT, &request, NULL, 0);
+    free(many);
+}
+
 static void expect_foreign(const struct object *granted)
 {
     struct put p;
@@ -449,6 +525,8 @@ int main(void)
         return 1;
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_fragment_with_a_grant_is_kept_and_receipted),
+        cmocka_unit_test(rows_are_told_of_one_vault_and_from_any_row_on),
+        cmocka_unit_test(grants_are_shown_of_the_objects_that_are_here),
         cmocka_unit_test(a_grant_is_for_one_object_of_its_pack_and_no_other),
         cmocka_unit_test(nothing_is_kept_without_a_good_grant),
         cmocka_unit_test(a_fragment_that_does_not_prove_itself_is_refused),
