@@ -34,8 +34,11 @@ static struct {
     uint8_t **records;
     size_t *record_sizes;
     size_t record_count;
-    uint32_t members;         /* alive: what is stored gets so many nodes at most */
-    uint64_t puts, gets;      /* packs sent, packs fetched */
+    uint32_t members;    /* alive: what is stored gets so many nodes at most */
+    uint64_t puts, gets; /* packs sent, packs fetched */
+    uint32_t data_max;   /* 0: any; packs of more data rows find too few nodes, and then no more
+                                 than these are advised: a cluster that shrank */
+    bool too_few_met;    /* one did */
     uint64_t fail_puts_after; /* 0: never; else puts beyond so many fail */
     bool fail_record;
     void (*before_answer)(void); /* NULL: nothing happens before client_next answers */
@@ -86,7 +89,8 @@ static inline void fake_reset(void)
     fake.record_sizes = NULL;
     fake.pack_count = fake.record_count = 0;
     fake.puts = fake.gets = fake.fail_puts_after = fake.biggest_pack = 0;
-    fake.fail_record = fake.damage = false;
+    fake.fail_record = fake.damage = fake.too_few_met = false;
+    fake.data_max = 0;
     fake.before_answer = NULL;
     fake.members = FAKE_MEMBERS;
 }
@@ -135,8 +139,10 @@ int client_status(struct client *client, struct node_status *status, struct err 
     memset(status->node.bytes, 0xaa, ID_SIZE);
     status->members_known = FAKE_MEMBERS;
     status->members_alive = fake.members;
-    status->data = FAKE_DATA;
+    pthread_mutex_lock(&fake.lock);
+    status->data = fake.too_few_met ? fake.data_max : FAKE_DATA;
     status->parity = FAKE_PARITY;
+    pthread_mutex_unlock(&fake.lock);
     return 0;
 }
 
@@ -208,6 +214,8 @@ int client_put_pack_start(struct client *client, uint64_t *call, struct pack_to_
             fake.biggest_pack = pack_size;
         if (!id_equal(&g.object, &bundle.object_id) || !id_equal(&g.pack, id))
             err_set(&answer->err, ERR_DENIED, "the grant is for another object");
+        else if (fake.data_max > 0 && bundle.object.shape.k > fake.data_max)
+            fake.too_few_met = true, err_set(&answer->err, ERR_TOO_FEW, "the fake has shrunk");
         else if (fake.fail_puts_after > 0 && fake.puts > fake.fail_puts_after)
             err_set(&answer->err, ERR_TOO_FEW, "the fake has had enough");
         else if (fake_find(id) == NULL)

@@ -156,7 +156,7 @@ static inline int set_up(void **state)
     struct err err;
     assert_int_equal(swim_profile(&bench->config, "lan", &err), 0);
     bench->config.protocol = (struct protocol){1, 1}; /* whatever the program speaks today */
-    bench->config.pause_detection = false; /* tests jump in time */
+    bench->config.pause_detection = false;            /* tests jump in time */
     start(bench, 0);
     *state = bench;
     return 0;

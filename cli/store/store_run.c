@@ -53,12 +53,6 @@ static int ask_node(struct store_run *run, struct err *err)
         return err_set(err, ERR_TOO_FEW,
                        "the cluster has %u member%s, too few to survive any loss: add another",
                        run->status.members_known, run->status.members_known == 1 ? "" : "s");
-    if (sender_pack_bytes(run->result->data, run->result->parity) == 0)
-        return err_set(err, ERR_INVALID,
-                       "%u+%u multiplies what is stored by %.0f, which is more than can be sent at "
-                       "once: take fewer parity fragments, or more data fragments",
-                       run->result->data, run->result->parity,
-                       (run->result->data + run->result->parity) / (double)run->result->data);
     return 0;
 }
 
