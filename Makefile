@@ -22,11 +22,12 @@ PYTHON  ?= python3
 FUZZ_SECONDS ?= 20
 
 # The one place that names the Debian packages: `make deps` installs them, README.md points here.
+# Only names that are the same in every release that is held: Debian has one without a version for each compiler and its parts.
 DEPS_BUILD = build-essential pkg-config libzmq3-dev libczmq-dev libjerasure-dev libgf-complete-dev \
 	libsodium-dev libsqlite3-dev libzstd-dev libprotobuf-c-dev protobuf-c-compiler libjansson-dev \
 	libacl1-dev libattr1-dev
 DEPS_RUN   = procps acl attr python3
-DEPS_TEST  = libcmocka-dev libfaketime libisal-dev clang libclang-rt-14-dev clang-format clang-tidy restic time \
+DEPS_TEST  = libcmocka-dev libfaketime libisal-dev clang libclang-rt-dev clang-format clang-tidy restic time \
 	systemd man-db zsh fish
 DEPS_DEB   = debhelper lintian mmdebstrap faketime xz-utils
 DEPS_HOSTS = systemd-container mmdebstrap nftables iproute2 openssh-client ansible-core e2fsprogs

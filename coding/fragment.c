@@ -202,28 +202,42 @@ static int check_hashes(const struct fragment *fragment, struct err *err)
                    fragment->index);
 }
 
-int fragment_parse(struct fragment *fragment, const void *bytes, size_t size, struct err *err)
+int fragment_parse_head(struct fragment *fragment, const void *bytes, size_t size, struct err *err)
 {
     struct object *object = &fragment->object;
     struct reader r;
     if (parse_header(fragment, bytes, size, err) != 0)
         return -1;
     const struct object_shape *shape = &object->shape;
-    size_t total = fragment_size(shape);
+    size_t head = fragment_head_size(shape);
+    if (size < head)
+        return err_set(err, ERR_FORMAT, "truncated: %zu bytes, and %zu come before the row", size,
+                       head);
+    reader_init(&r, bytes, head);
+    read_view(&r, FRAGMENT_HEADER_SIZE);
+    read_bytes(&r, object->roots, roots_size(shape));
+    fragment->leaves = read_view(&r, leaves_size(shape));
+    fragment->row = NULL;
+    read_zero(&r, head - fragment_leaves_offset(shape) - leaves_size(shape));
+    if (r.failed)
+        return err_set(err, ERR_FORMAT, "the bytes before the row are not zero");
+    assert(r.left == 0);
+    return check_hashes(fragment, err);
+}
+
+int fragment_parse(struct fragment *fragment, const void *bytes, size_t size, struct err *err)
+{
+    size_t total;
+    if (fragment_total_size(bytes, size, &total, err) != 0)
+        return -1;
     if (size < total)
         return err_set(err, ERR_FORMAT, "truncated: %zu bytes of %zu", size, total);
     if (size > total)
         return err_set(err, ERR_FORMAT, "%zu bytes follow the end of the fragment", size - total);
-    reader_init(&r, bytes, size);
-    read_view(&r, FRAGMENT_HEADER_SIZE);
-    read_bytes(&r, object->roots, roots_size(shape));
-    fragment->leaves = read_view(&r, leaves_size(shape));
-    read_zero(&r, fragment_head_size(shape) - fragment_leaves_offset(shape) - leaves_size(shape));
-    fragment->row = read_view(&r, (size_t)shape->row_size);
-    if (r.failed)
-        return err_set(err, ERR_FORMAT, "the bytes before the row are not zero");
-    assert(r.left == 0); /* `size` was compared with the shape above */
-    return check_hashes(fragment, err);
+    if (fragment_parse_head(fragment, bytes, size, err) != 0)
+        return -1;
+    fragment->row = (const uint8_t *)bytes + fragment_head_size(&fragment->object.shape);
+    return 0;
 }
 
 int fragment_expect(const struct fragment *fragment, const struct object_id *id, int index,
@@ -246,14 +260,14 @@ static int damaged_leaf(const struct fragment *fragment, size_t leaf, struct err
                    (unsigned)fragment->object.shape.leaf_count, fragment->index);
 }
 
-int fragment_verify_leaf(const struct fragment *fragment, size_t leaf, struct err *err)
+int fragment_prove_leaf(const struct fragment *fragment, size_t leaf, const void *bytes,
+                        struct err *err)
 {
     const struct object_shape *shape = &fragment->object.shape;
     uint8_t hash[HASH_SIZE];
     if (leaf >= shape->leaf_count)
         return err_set(err, ERR_INVALID, "fragment %u has no leaf %zu", fragment->index, leaf);
-    hash_tree_leaf(hash, fragment->row + leaf * HASH_TREE_LEAF_SIZE,
-                   hash_tree_leaf_size(shape->row_size, leaf));
+    hash_tree_leaf(hash, bytes, hash_tree_leaf_size(shape->row_size, leaf));
     if (memcmp(hash, fragment->leaves + leaf * HASH_SIZE, HASH_SIZE) != 0)
         return damaged_leaf(fragment, leaf, err);
     return 0;

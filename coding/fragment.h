@@ -37,7 +37,7 @@ struct fragment {
     struct object_id object_id;
     unsigned index;
     const uint8_t *leaves; /* [object.shape.leaf_count * HASH_SIZE] */
-    const uint8_t *row;    /* [object.shape.row_size] */
+    const uint8_t *row;    /* [object.shape.row_size]; NULL: only its head is there */
 };
 
 /* Bytes before the row, and of the whole, for a shape. */
@@ -59,6 +59,10 @@ int fragment_total_size(const void *bytes, size_t size, size_t *total, struct er
 int fragment_parse(struct fragment *fragment, const void *bytes, size_t size,
                    struct err *err) MUST_CHECK;
 
+/* Reads what goes before the row alone, from bytes that begin with it: `row` is NULL after. */
+int fragment_parse_head(struct fragment *fragment, const void *bytes, size_t size,
+                        struct err *err) MUST_CHECK;
+
 /* ERR_FOREIGN unless it is fragment `index` of object `id`; index < 0 accepts every row. */
 int fragment_expect(const struct fragment *fragment, const struct object_id *id, int index,
                     struct err *err) MUST_CHECK;
@@ -66,7 +70,8 @@ int fragment_expect(const struct fragment *fragment, const struct object_id *id,
 /* Checks the whole row against the leaf hashes; the first damaged leaf is named. */
 int fragment_verify(const struct fragment *fragment, struct err *err) MUST_CHECK;
 
-/* Checks one leaf of the row. */
-int fragment_verify_leaf(const struct fragment *fragment, size_t leaf, struct err *err) MUST_CHECK;
+/* Checks one leaf that came apart from its row: as many bytes as that leaf has. */
+int fragment_prove_leaf(const struct fragment *fragment, size_t leaf, const void *bytes,
+                        struct err *err) MUST_CHECK;
 
 #endif

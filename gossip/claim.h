@@ -12,7 +12,8 @@
  *          2     3  protocol versions: lowest, current, highest
  *          5     3  zero
  *          8     8  incarnation, 1 ... SWIM_INCARNATION_MAX
- *         16     8  session: random, drawn anew at each start of the process
+ *         16     8  session, one for each start of the process: its time in milliseconds since 1970 in
+ *                   the upper 44 bits, chance in the others
  *         24     4  away: milliseconds, else zero
  *         28    32  id
  *         60     1  size of the name, a; at least 1

@@ -61,7 +61,7 @@ void order_persist(struct orders *orders, uint64_t incarnation)
 }
 
 uint8_t *order_send(struct orders *orders, const struct node_id *id, const char *address,
-                    size_t size, uint64_t expires_ms)
+                    bool answer, size_t size, uint64_t expires_ms)
 {
     size_t address_size = address != NULL ? strlen(address) + 1 : 0;
     struct order *order = append(orders, SWIM_SEND, size + address_size);
@@ -73,6 +73,7 @@ uint8_t *order_send(struct orders *orders, const struct node_id *id, const char 
         memcpy(order->bytes + size, address, address_size);
         order->order.send.address = (const char *)order->bytes + size;
     }
+    order->order.send.answer = answer;
     order->order.send.bytes = order->bytes;
     order->order.send.size = size;
     order->order.send.expires_ms = expires_ms;

@@ -25,9 +25,9 @@ void order_event(struct orders *orders, enum swim_event event, const struct node
 /* SWIM_EVENT_REFUSED, with what the claim says. */
 void order_refused(struct orders *orders, const uint8_t *bytes, size_t size, uint64_t now_ms);
 void order_persist(struct orders *orders, uint64_t incarnation);
-/* Room for size bytes to send. id or address may be NULL. */
+/* Room for size bytes to send. id or address may be NULL; `answer` to whoever spoke just now. */
 uint8_t *order_send(struct orders *orders, const struct node_id *id, const char *address,
-                    size_t size, uint64_t expires_ms);
+                    bool answer, size_t size, uint64_t expires_ms);
 /* swim_next_order. */
 bool order_next(struct orders *orders, struct swim_order *out);
 void order_release(struct orders *orders);

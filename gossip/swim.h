@@ -142,6 +142,9 @@ struct swim_self {
     size_t metadata_size;
     uint64_t incarnation; /* the last one persisted, 0 when there is none */
     uint64_t seed;        /* of the core's pseudo-random numbers: random in a daemon */
+    /* Names this process. Of two with one key the lower goes first, so it begins with the time of the
+     * start, and ends in chance; 0: chance alone. */
+    uint64_t session;
 };
 
 struct swim_member {
@@ -168,7 +171,7 @@ enum swim_event {
     SWIM_EVENT_UPDATED = 6,   /* metadata, address or name changed */
     SWIM_EVENT_FORGOTTEN = 7, /* its tombstone expired */
     SWIM_EVENT_CONFLICT = 8,  /* `other` uses the same name; or, id == other == ours, our own key
-                                 speaks elsewhere too: a cloned identity */
+                                 speaks elsewhere too: swim_rival says where. Told once for each */
     SWIM_EVENT_REFUSED = 9,   /* `id` speaks no protocol version that we speak, says `refused`:
                                  it counts as left. Told each time that we hear of it */
 };
@@ -187,6 +190,7 @@ struct swim_order {
              * address that it states; address is NULL for a sender we know nothing of. To a seed
              * whose id is not known yet: has_id false, address the string given to swim_join. */
             bool has_id;
+            bool answer; /* when to the sender of the message just received: on its connection */
             struct node_id id;
             const char *address;
             const uint8_t *bytes;
@@ -245,8 +249,9 @@ void swim_tick(struct swim *swim, uint64_t now_ms);
 /* When swim_tick wants to be called next; may be in the past. */
 uint64_t swim_next_ms(const struct swim *swim);
 
-/* A message came from `from`, whom the transport proved. */
-void swim_receive(struct swim *swim, uint64_t now_ms, const struct node_id *from, const void *bytes,
+/* A message came from `from`, whom the transport proved. True when it is of the process whose claim
+ * we hold, so that the connection that it came on leads to that member: to a copy of it another does. */
+bool swim_receive(struct swim *swim, uint64_t now_ms, const struct node_id *from, const void *bytes,
                   size_t size);
 
 /* What was just sent to this member had to wait for its connection to be made: the answer, when it
@@ -286,6 +291,16 @@ void swim_member(const struct swim *swim, size_t index, struct swim_member *memb
 
 /* Look one up; false when it is not known. */
 bool swim_find(const struct swim *swim, const struct node_id *id, struct swim_member *member);
+
+/* Another process that speaks with our key: this machine was copied, or the other one is the copy. */
+struct swim_rival {
+    bool
+        first; /* it goes first: to the others it is the member, and we stand by until it is gone */
+    const char *address; /* that it states */
+};
+
+/* False: none was heard of lately. */
+bool swim_rival(const struct swim *swim, struct swim_rival *rival);
 
 /* How many of the members, ourselves counted, are in this state. */
 size_t swim_count(const struct swim *swim, enum swim_state state);

@@ -13,6 +13,7 @@ enum daemon_exit {
     EXIT_DONE = 0,
     EXIT_FAILED = 1,
     EXIT_USAGE = 2,
+    EXIT_LEFT = 3, /* ecbakd.service does not start it again */
 };
 
 enum action {
@@ -150,5 +151,5 @@ int main(int argc, char **argv)
     if (act(action, path, &err) == 0)
         return end_printing();
     log_error("%s", err.text);
-    return EXIT_FAILED;
+    return err.code == ERR_LEFT ? EXIT_LEFT : EXIT_FAILED;
 }

@@ -1,11 +1,15 @@
 #!/usr/bin/env python3
 """Joining with a ticket: one machine a ticket, and clear words for every ticket that is none."""
+import base64
 import contextlib
 import json
 import os
+import resource
 import signal
+import socket
 import subprocess
 import sys
+import time
 
 from common import BUILD, HERE, SLOW, run_tests, wait_until
 from harness import Cluster, free_ports, run
@@ -16,11 +20,12 @@ FAILED, USAGE, BAD_TICKET = 1, 2, 5
 class Invitation:
     """A running `ecbak invite`."""
 
-    def __init__(self, cluster, *arguments, node=None):
+    def __init__(self, cluster, *arguments, node=None, files=None):
         env = dict(os.environ, ECBAK_SOCKET=node.socket if node else f"ipc://{cluster.dir}/nobody.sock")
         self.process = subprocess.Popen(
             [str(BUILD / "ecbak"), "invite", "--dir", str(cluster.authority), "--listen", "127.0.0.1:0", "--json",
-             *arguments], env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+             *arguments], env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+            preexec_fn=files and (lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (files, files))))
         line = self.process.stdout.readline()
         if not line:
             raise AssertionError(self.process.communicate()[1])
@@ -124,6 +129,41 @@ def of_two_machines_with_one_ticket_exactly_one_joins():
         assert "alone" in warned, warned
 
 
+def port_of(ticket):
+    shown = base64.b64decode(ticket.split(":", 1)[1] + "===")
+    return int(shown[shown.rindex(b"127.0.0.1:") + 10:-8])  # the address is followed by a checksum
+
+
+def hold(port, count, source="127.0.0.1"):
+    """So many connections that say nothing."""
+    return [socket.create_connection(("127.0.0.1", port), timeout=5, source_address=(source, 0)) for _ in range(count)]
+
+
+def who_says_nothing_keeps_nobody_out():
+    """With so few files that the connections could take them all, from the guest's own address and from others."""
+    with Cluster(1) as cluster, Invitation(cluster, files=128) as invitation, contextlib.ExitStack() as held:
+        port = port_of(invitation.ticket)
+        for source in ("127.0.0.1", "127.0.0.2", "127.0.0.3", "127.0.0.4", "127.0.0.5"):
+            for connection in hold(port, 50, source):
+                held.enter_context(connection)
+        began = time.monotonic()
+        joined = Machine(cluster, "guest").join(invitation.ticket)
+        assert joined.returncode == 0, joined
+        assert time.monotonic() - began < 5 * SLOW, "it did not have to wait for the others to go"
+        assert invitation.end()[1]["confirmed"]
+
+
+def who_says_nothing_is_shown_out():
+    with Cluster(1) as cluster, Invitation(cluster) as invitation:
+        began = time.monotonic()
+        (silent,) = hold(port_of(invitation.ticket), 1)
+        with silent:
+            silent.settimeout(20 * SLOW)
+            while silent.recv(64):  # its greeting, then the end
+                pass
+        assert 9 < time.monotonic() - began < 15 * SLOW
+
+
 def a_ticket_ends_with_its_time_and_with_its_process():
     with Cluster(1) as cluster:
         machine = Machine(cluster, "late")
@@ -205,6 +245,8 @@ if __name__ == "__main__":
         a_ticket_makes_a_machine_a_member_and_the_operator_is_told,
         a_zone_that_is_a_guess_is_said_to_be_one,
         of_two_machines_with_one_ticket_exactly_one_joins,
+        who_says_nothing_keeps_nobody_out,
+        who_says_nothing_is_shown_out,
         a_ticket_ends_with_its_time_and_with_its_process,
         whose_name_is_taken_over_is_said,
         what_is_no_ticket_is_said,

@@ -19,6 +19,7 @@ PAGE = HERE.parent / "cli" / "man" / "ecbak.1"
 def documented():
     """{object: {field: kind}}, of the table in the man page."""
     text = PAGE.read_text().replace("\\-", "-").split(".TS\n")[1].split(".TE\n")[0]
+    text = re.sub(r"T\{\n(.*?)\nT\}", lambda block: block[1].replace("\n", " "), text, flags=re.DOTALL)
     rows = re.findall(r"^([a-z ]+)\|([A-Za-z_]+)\|([a-z/, ]+)\|", text, re.MULTILINE)
     told = {}
     for name, field, kind in rows[1:]:
@@ -100,6 +101,10 @@ def what_is_printed_is_what_the_man_page_says(world):
     ask("store", "store", "--dry-run", source)
     stored = ask("store", "store", "--tag", "t", source, world.folder / "none", status=3)
     assert ask("snapshots", "snapshots")["snapshots"][0]["id"] == stored["snapshot"]
+    for node in json.loads(world.done("lab", "status", "--json"))["nodes"][1:]:
+        for path in pathlib.Path(node["dir"], "data", "fragments").glob("*/*"):
+            path.write_bytes(bytes(each ^ 1 for each in path.read_bytes()))
+    assert ask("store", "store", source)["unproven"]
     ask("members", "members")
     ask("members", "members", "--events")
     ask("status", "status")

@@ -174,6 +174,12 @@ def a_node_that_left_is_gone_for_good():
         assert status == 0, f"exit {status}"
         cluster.nodes[2].process = None
         cluster.wait_states(names(3, node_3="left"))
+        cluster.nodes[2].start(wait=False)
+        status = cluster.nodes[2].process.wait(15 * SLOW)
+        cluster.nodes[2].process = None
+        unit = (HERE.parent / "ansible/packaging/systemd/ecbakd.service").read_text()
+        kept_down = re.search(r"^RestartPreventExitStatus=(.*)$", unit, re.MULTILINE)[1].split()
+        assert status == 3 and "3" in kept_down, f"exit {status}: systemd would start it again and again"
 
 
 def a_node_finds_the_cluster_again_without_its_seeds():

@@ -2,12 +2,13 @@
 """What each command's exit status is for each cause that it can have: the README's table, cause by cause."""
 import contextlib
 import os
+import re
 import shutil
 import subprocess
 import sys
 
-from common import run_tests, wait_until
-from lab import DAMAGED, DONE, FAILED, FULL, INCOMPLETE, TOO_FEW, USAGE, Lab, make_tree
+from common import HERE, run_tests, wait_until
+from lab import DAMAGED, DONE, ECBAK, FAILED, FULL, INCOMPLETE, TOO_FEW, USAGE, Lab, make_tree, told_statuses
 
 
 def flip_bytes(lab, *names):
@@ -24,6 +25,31 @@ def flip_bytes(lab, *names):
 
 def wait_dead(lab, count):
     wait_until(lambda: sum(m["state"] == "dead" for m in lab.members()) == count, 30, f"{count} are seen dead")
+
+
+def commands():
+    """Every command, as a tuple of its words."""
+    def below(*words):
+        page = subprocess.run([ECBAK, *words, "--help"], capture_output=True, text=True, check=True).stdout
+        section = re.search(r"^Commands\n((?:  .*\n)+)", page, re.MULTILINE)
+        if not section:
+            return [words]
+        return [command for line in section[1].splitlines() if line.split()[0] != "help" for command in below(*words, line.split()[0])]
+    return below()
+
+
+def every_help_names_the_statuses_of_its_command_in_the_words_of_the_readme():
+    """That it names each which a command ends with is looked at by every test that runs one (lab.py)."""
+    table = dict(re.findall(r"^\| ([0-6]) \| (.*) \|$", (HERE.parent / "README.md").read_text(), re.MULTILINE))
+    assert sorted(table) == list("0123456"), table
+    assert len(commands()) > 20, commands()
+    for command in commands():
+        told = told_statuses(*command)
+        assert {DONE, FAILED, USAGE} <= set(told), f"{command}: {told}"
+        for status, words in told.items():
+            assert table[str(status)] == words, f"{command}: {status} is {words!r}"
+    everything = set(range(7))
+    assert set(told_statuses("store")) == set(told_statuses("recover")) == everything
 
 
 def without_a_node_or_with_a_wrong_command_line():
@@ -106,6 +132,9 @@ def no_space():
         os.mkdir(small)
         subprocess.run(["mount", "-t", "tmpfs", "-o", "size=3m", "tmpfs", small], check=True)
         mounts.callback(subprocess.run, ["umount", small], check=True)
+        refused = lab.recover(small).expect(FAILED)  # a new tmpfs lets everybody write
+        assert refused.json["error"] == "denied" and "--into-shared" in refused.err, refused.err
+        os.chmod(small, 0o755)
         result = lab.recover(small).expect(FULL)
         assert "No space left on device" in result.err and result.json["files"] > 0, (result.err, result.json)
 
@@ -165,6 +194,7 @@ def one_refusal_is_incomplete_and_nothing_at_all_is_failed():
 
 if __name__ == "__main__":
     sys.exit(run_tests(
+        every_help_names_the_statuses_of_its_command_in_the_words_of_the_readme,
         without_a_node_or_with_a_wrong_command_line,
         a_wrong_phrase,
         too_few_members,

@@ -100,6 +100,11 @@ def make_attributes(root):
     write(f"{folder}/default acl/inherits nothing")
     os.setxattr(f"{folder}/default acl", "system.posix_acl_default",
                 acl((1, 7, 0xffffffff), (2, 7, 12345), (4, 5, 0xffffffff), (16, 7, 0xffffffff), (32, 5, 0xffffffff)))
+    os.mkdir(f"{folder}/flags")
+    write(f"{folder}/flags/not inherited")
+    for path in (f"{folder}/flags", write(f"{folder}/flags/d and A")):
+        if subprocess.run(["chattr", "+dA", path], check=False).returncode != 0:
+            print("SKIPPED: flags (chattr), which this file system does not have")
     if ROOT:
         os.chown(write(f"{folder}/owner"), 54321, 54322)
         os.chmod(f"{folder}/owner", 0o6755)

@@ -50,6 +50,8 @@ def an_old_node_among_newer_ones_knows_that_it_is_too_old_and_they_know_it():
         assert upgrade_it in first.ecbak("members").stdout and upgrade_me in old.ecbak("members").stdout
         assert upgrade_it in first.ecbak("status").stdout
         assert (first.status()["protocol_min"], first.members()["node-3"]["protocol_max"]) == (3, 2)
+        shape = {node.name: (node.status()["data"], node.status()["parity"]) for node in cluster.nodes}
+        assert shape == {"node-1": (1, 1), "node-2": (1, 1), "node-3": (0, 0)}, f"nobody stores at the other side: {shape}"
         assert first.status()["members_known"] == 3 and first.status()["members_alive"] == 2
         wait_until(lambda: first.counters()["refused_incompatible"] + second.counters()["refused_incompatible"] > 2, 30, "it goes on trying")
         for node in (first, second):

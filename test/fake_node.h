@@ -41,6 +41,7 @@ static struct {
     bool too_few_met;    /* one did */
     uint64_t fail_puts_after; /* 0: never; else puts beyond so many fail */
     bool fail_record;
+    uint32_t silent;             /* nodes that do not say what records they have */
     void (*before_answer)(void); /* NULL: nothing happens before client_next answers */
     bool damage;                 /* what is missing is so because it is damaged */
     uint64_t biggest_pack;
@@ -90,7 +91,7 @@ static inline void fake_reset(void)
     fake.pack_count = fake.record_count = 0;
     fake.puts = fake.gets = fake.fail_puts_after = fake.biggest_pack = 0;
     fake.fail_record = fake.damage = fake.too_few_met = false;
-    fake.data_max = 0;
+    fake.data_max = fake.silent = 0;
     fake.before_answer = NULL;
     fake.members = FAKE_MEMBERS;
 }
@@ -263,9 +264,11 @@ int client_next(struct client *client, struct client_answer *answer, struct err 
 }
 
 int client_pin_packs(struct client *client, const struct pin *pin, const struct pack_id *packs,
-                     size_t count, bool repair, struct redundancy *held, struct err *err)
+                     size_t count, bool repair, struct proofs *proofs, struct redundancy *held,
+                     struct err *err)
 {
     (void)client;
+    (void)proofs;
     (void)pin;
     (void)err;
     pthread_mutex_lock(&fake.lock);
@@ -313,7 +316,8 @@ int client_get_records(struct client *client, const struct vault_id *vault,
         list->sizes[i] = fake.record_sizes[i];
     }
     list->count = fake.record_count;
-    list->nodes_asked = list->nodes_answered = FAKE_MEMBERS;
+    list->nodes_asked = FAKE_MEMBERS;
+    list->nodes_answered = FAKE_MEMBERS - fake.silent;
     return 0;
 }
 

@@ -36,14 +36,15 @@ int put_pack(struct peers *peers, struct payload *fragments, const uint8_t *gran
     return 0;
 }
 
-int pin_packs(struct peers *peers, const struct pin *pin, const struct pack_id *packs, size_t count,
-              bool repair, struct redundancy *held, struct err *err)
+int pin_packs(struct peers *peers, const struct pin_wanted *wanted, struct pin_result *result,
+              struct err *err)
 {
-    (void)peers, (void)pin, (void)repair, (void)err;
-    if (count == 0 || count > CLIENT_PIN_MAX)
+    (void)peers, (void)err;
+    if (wanted->count == 0 || wanted->count > CLIENT_PIN_MAX ||
+        wanted->leaves > CLIENT_PROVE_LEAVES || wanted->without_count > CLIENT_UNPROVEN_MAX)
         abort();
-    for (size_t i = 0; i < count; i++)
-        held[i].pack = packs[i];
+    for (size_t i = 0; i < wanted->count; i++)
+        result->held[i].pack = wanted->packs[i];
     return 0;
 }
 

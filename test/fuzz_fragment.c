@@ -56,14 +56,21 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         return 0;
     size--;
     uint8_t *bytes = data[0] & 1 ? make_right(data + 1, &size) : copy_of(data + 1, size);
+    struct fragment any;
+    (void)(fragment_parse_head(&any, bytes, size, &err) == 0);
     int measured = fragment_total_size(bytes, size, &total, &err);
     if (fragment_parse(&fragment, bytes, size, &err) == 0) {
         const struct object_shape *shape = &fragment.object.shape;
         uint8_t *head = malloc(fragment_head_size(shape));
         assert(head != NULL && measured == 0 && total == size && total <= FRAGMENT_SIZE_MAX);
+        struct fragment alone;
+        assert(fragment_parse_head(&alone, bytes, fragment_head_size(shape), &err) == 0);
+        assert(id_equal(&alone.object_id, &fragment.object_id) && alone.row == NULL);
         int whole = fragment_verify(&fragment, &err);
         for (size_t leaf = 0; leaf < shape->leaf_count; leaf++)
-            assert(fragment_verify_leaf(&fragment, leaf, &err) == 0 || whole != 0);
+            assert(fragment_prove_leaf(&fragment, leaf, fragment.row + leaf * HASH_TREE_LEAF_SIZE,
+                                       &err) == 0 ||
+                   whole != 0);
         assert(fragment_expect(&fragment, &fragment.object_id, (int)fragment.index, &err) == 0);
         /* One way to write what was read. */
         fragment_write_head(head, &fragment.object, fragment.index, fragment.leaves);

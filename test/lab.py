@@ -7,10 +7,12 @@
 
 Every process is started by `ecbak lab`, and ended by it when the block is left.
 """
+import functools
 import json
 import os
 import pathlib
 import random
+import re
 import shutil
 import signal
 import subprocess
@@ -22,6 +24,22 @@ from common import BUILD, HERE, SLOW
 ECBAK = str(BUILD / "ecbak")
 
 DONE, FAILED, USAGE, INCOMPLETE, TOO_FEW, DAMAGED, FULL = range(7)
+
+
+@functools.cache
+def told_statuses(*command):
+    """{exit status: what it means}, as the command's help says; {} when there is no such command."""
+    page = subprocess.run([ECBAK, *command, "--help"], stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False).stdout
+    section = re.search(r"^Exit status\n((?:  +.*\n)+)", page, re.MULTILINE)
+    lines = section[1].replace("\n     ", " ").splitlines() if section else []
+    return {int(line[2]): line[5:] for line in lines}
+
+
+def expect_told_status(words, status):
+    """That a command with these words may end so, its help has said."""
+    command = [str(word) for word in words[:2 if words and words[0] in ("lab", "authority") else 1]]
+    told = told_statuses(*command)
+    assert not told or status < 0 or status in told, f"{words} ended with {status}; its help knows {sorted(told)}"
 
 
 class Result:
@@ -73,9 +91,11 @@ class Lab:
         return env
 
     def run(self, *args, env=None, timeout=300):
-        return Result(subprocess.run([ECBAK, *map(str, args)], env=env, stdin=subprocess.DEVNULL, text=True,
-                                     stdout=subprocess.PIPE, stderr=subprocess.PIPE, errors="surrogateescape",
-                                     timeout=timeout * SLOW, check=False))
+        done = subprocess.run([ECBAK, *map(str, args)], env=env, stdin=subprocess.DEVNULL, text=True,
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, errors="surrogateescape",
+                              timeout=timeout * SLOW, check=False)
+        expect_told_status(args, done.returncode)
+        return Result(done)
 
     def ecbak(self, *args, node="node-1", home=None, timeout=300):
         return self.run(*args, env=self.environment(node, home), timeout=timeout)

@@ -11,7 +11,7 @@
   tables   node/README.md shows the tables of requests and chores as they are in the code
   alone    every header compiles by itself
   format   clang-format has nothing to change
-  static   clang-tidy, with .clang-tidy
+  static   clang-tidy, with .clang-tidy; held by the version of Debian 12, STATIC_VERSION: each version doubts other things
 
 usage: tidy.py [--root DIR] [--only CHECK,...] [--jobs N] [-- COMPILER FLAGS]
 """
@@ -38,9 +38,9 @@ EXCEPTIONS = {
     "private": [],
     "dead": [],
     # Called by tests only, to see what cannot be seen otherwise or to check the rest against.
-    "for tests": ["catalogue_pinned", "cert_load", "fragment_verify_leaf", "hash_tree_path", "hash_tree_prove",
+    "for tests": ["catalogue_pinned", "cert_load", "hash_tree_path", "hash_tree_prove",
                   "link_peer_count", "pack_reader_kind", "rs_decode", "rs_rebuild", "serve_client_request",
-                  "serve_peer_request", "store_damaged"],
+                  "serve_peer_request"],
 }
 
 # What each folder may include: the longest matching folder of a file decides.
@@ -109,6 +109,8 @@ PURE_CALLS = """printf fprintf vprintf vfprintf puts fputs fputc putchar putc pe
     randombytes_random pthread_create""".split()
 BANNED_CALLS = """strcpy strcat sprintf vsprintf gets strtok atoi atol atoll atof rand srand system popen
     alloca tmpnam mktemp strncpy strncat""".split()
+
+STATIC_VERSION = 14
 
 MISNAMED = re.compile(r"(^|[/_])(inner|inside|core|parts)\.h$")
 BUILD_FILES = ["Makefile", "ansible/packaging"]
@@ -288,6 +290,12 @@ def check_format(root, _flags, jobs):
         yield f"{path.relative_to(root)}:{where.group(1) if where else 0}: not as clang-format has it"
 
 
+def static_version():
+    """Which clang-tidy this machine has."""
+    done = subprocess.run(["clang-tidy", "--version"], stdout=subprocess.PIPE, text=True, check=False)
+    return int(re.search(r"version (\d+)", done.stdout)[1])
+
+
 def check_static(root, flags, jobs):
     def command(path):
         return ["clang-tidy", "--quiet", str(path), "--", "-std=c17", "-Wno-unknown-warning-option", *flags]
@@ -316,6 +324,9 @@ def main():
     flags += ["-I", str(args.root)]
     total = 0
     for name in args.only.split(","):
+        if name == "static" and args.root.resolve() == HERE.parent and static_version() != STATIC_VERSION:
+            print(f"NOT CHECKED static: this is clang-tidy {static_version()}, and what counts is what {STATIC_VERSION} says, Debian 12's")
+            continue
         found = list(dict.fromkeys(CHECKS[name](args.root.resolve(), flags, args.jobs)))
         for line in found:
             print(line)

@@ -166,7 +166,7 @@ static inline enum err_code outcome(struct node *from, struct node *to, int time
     assert_int_equal(calls_wait(&call, 1, monotonic_ms() + CALL_MS), 0);
     const uint8_t *header;
     size_t size;
-    *err = (struct err)ERR_INIT;
+    *err = ERR_INIT;
     if (call_result(call, &header, &size, NULL, err) == 0) {
         assert_int_equal(size, 5);
         assert_memory_equal(header, "hello", 5);

@@ -278,6 +278,176 @@ static void stores_that_were_given_up_leave_no_gap(void **state)
     }
 }
 
+/* ---- lost numbers ---------------------------------------------------------------------------- */
+
+static void lose_in_folder(const char *name)
+{
+    char *path = alloc_format("%s/%s", vault->dir, name);
+    assert_int_equal(remove_tree(path), 0);
+    free(path);
+}
+
+static void change_and_store(uint8_t seed)
+{
+    struct store_result result;
+    make_file("a", 100, seed);
+    restart();
+    store_well(&result);
+    assert_int_equal(result.outcome, JOB_DONE);
+}
+
+static void lost_record_numbers_are_found_again(void **state)
+{
+    (void)state;
+    uint8_t bytes[256] = {0};
+    size_t size = 40;
+    change_and_store(1);
+    change_and_store(2);
+    for (uint8_t i = 0; i < 3; i++) {
+        if (i == 0)
+            lose_in_folder("sequence");
+        else
+            keep_sequence(bytes, &size, true); /* zeros */
+        if (i == 1)
+            lose_in_folder("records");
+        notices = 0;
+        change_and_store(3 + i);
+        assert_int_equal(notices, 1);
+        assert_int_equal(findings(false), 0);
+    }
+}
+
+static void a_record_that_only_this_machine_has_counts_too_when_numbers_are_lost(void **state)
+{
+    (void)state;
+    struct err err = ERR_INIT;
+    struct store_result result;
+    change_and_store(1);
+    make_file("a", 100, 2);
+    restart();
+    fake.fail_record = true;
+    assert_int_equal(store(&result, &err), -1);
+    fake.fail_record = false;
+    lose_in_folder("sequence");
+    fake.silent = 1; /* who could not know more than this machine */
+    change_and_store(3);
+    assert_int_equal(fake.record_count, 3);
+    assert_int_equal(findings(false), 0);
+}
+
+static void numbers_are_not_guessed_while_somebody_might_know_more(void **state)
+{
+    (void)state;
+    struct err err = ERR_INIT;
+    struct store_result result;
+    change_and_store(1);
+    lose_in_folder("sequence");
+    lose_in_folder("records");
+    fake.silent = 1;
+    restart();
+    assert_int_equal(store(&result, &err), -1);
+    assert_int_equal(err.code, ERR_TOO_FEW);
+    assert_non_null(strstr(err.text, "record numbers"));
+    fake.silent = 0;
+    change_and_store(2);
+    assert_int_equal(findings(false), 0);
+}
+
+/* ---- histories ------------------------------------------------------------------------------- */
+
+/* Signed by this machine's writer, of a kind that nobody knows, and given to the node. */
+static void put_record(uint64_t number, const struct record_id *previous, struct record_id *hash)
+{
+    struct err err = ERR_INIT;
+    struct client *client;
+    struct node_status *status = calloc(1, sizeof(*status));
+    assert_int_equal(client_open(&client, NULL, &err), 0);
+    assert_int_equal(client_status(client, status, &err), 0);
+    static uint8_t sealed; /* so that no two are the same */
+    struct record record = {.number = number, .kind = 77, .sealed = &sealed, .sealed_size = 1};
+    sealed++;
+    const struct signer signer = {vault->writer_secret, vault->writer_cert,
+                                  vault->writer_cert_size};
+    record.cluster = status->cluster;
+    record.vault = vault->keys->vault;
+    record.writer = vault->writer;
+    record.previous = *previous;
+    uint8_t *bytes;
+    size_t size;
+    uint32_t others;
+    assert_int_equal(record_seal(&record, &signer, &bytes, &size, hash, &err), 0);
+    assert_int_equal(client_put_record(client, bytes, size, 0, &others, &err), 0);
+    client_close(&client);
+    free(bytes);
+    free(status);
+}
+
+#define HISTORY_MAX 6
+
+/* A writer's records, and what is odd about them. */
+struct history {
+    struct {
+        uint64_t number;
+        int follows; /* which of these; -1: none */
+        bool missing;
+    } records[HISTORY_MAX];
+    size_t count;
+    const char *findings; /* a letter for each kind, and the number concerned, in order */
+};
+
+static void history_of(const struct history *history, char *found, size_t room)
+{
+    static const struct record_id none;
+    struct err err = ERR_INIT;
+    struct client *client;
+    struct snapshot_list list;
+    struct record_id hashes[HISTORY_MAX];
+    for (size_t i = 0; i < history->count; i++) {
+        int follows = history->records[i].follows;
+        put_record(history->records[i].number, follows < 0 ? &none : &hashes[follows], &hashes[i]);
+        if (history->records[i].missing)
+            free(fake.records[--fake.record_count]);
+    }
+    assert_int_equal(client_open(&client, NULL, &err), 0);
+    assert_int_equal(snapshot_list_load(&list, vault, client, &err), 0);
+    size_t used = 0;
+    found[0] = '\0';
+    for (size_t i = 0; i < list.finding_count; i++) {
+        const struct finding *finding = &list.findings[i];
+        static const char letters[] = "?gfrunF";
+        if (finding->kind != FINDING_NEWER)
+            used += (size_t)snprintf(found + used, room - used, "%c%llu ", letters[finding->kind],
+                                     (unsigned long long)finding->number);
+    }
+    snapshot_list_release(&list);
+    client_close(&client);
+}
+
+static void forks_and_gaps_are_found_whatever_numbers_were_left_out(void **state)
+{
+    static const struct history histories[] = {
+        {{{1, -1, 0}, {2, 0, 0}, {5, 1, 0}}, 3, ""},
+        {{{1, -1, 0}, {2, 0, 0}, {4, 0, 0}}, 3, "f4 "},               /* two after one */
+        {{{3, -1, 0}, {7, 0, 0}, {7, 0, 0}}, 3, "f7 "},               /* two of one number */
+        {{{1, -1, 0}, {4, -1, 0}}, 2, "f4 "},                         /* two first ones */
+        {{{1, -1, 0}, {2, 0, 0}, {4, 0, 0}, {6, 2, 0}}, 4, ""},       /* gone on from the newest */
+        {{{1, -1, 0}, {2, 0, 0}, {4, 0, 0}, {5, 1, 0}}, 4, "f4 "},    /* both go on */
+        {{{1, -1, 0}, {2, 0, 1}, {4, 1, 0}}, 3, "g2 "},               /* one is missing */
+        {{{1, -1, 0}, {2, 0, 0}, {2, 0, 1}, {3, 2, 0}}, 4, "g2 f3 "}, /* beside its twin */
+        {{{1, -1, 0}, {2, 0, 0}, {2, 0, 1}, {3, 2, 0}, {4, 3, 0}}, 5, "g2 "}, /* and gone on */
+        {{{1, -1, 0}, {2, 0, 0}, {4, 0, 1}, {9, 2, 0}, {11, 3, 0}}, 5, "g3 "},
+    };
+    for (size_t i = 0; i < sizeof(histories) / sizeof(histories[0]); i++) {
+        char found[200];
+        history_of(&histories[i], found, sizeof(found));
+        if (strcmp(found, histories[i].findings) != 0)
+            fail_msg("history %zu: \"%s\", not \"%s\"", i, found, histories[i].findings);
+        if (i + 1 < sizeof(histories) / sizeof(histories[0]) &&
+            (tear_down(state) != 0 || set_up(state) != 0))
+            fail_msg("no next bench");
+    }
+}
+
 static void a_record_of_an_unknown_kind_is_told_and_hides_no_snapshot(void **state)
 {
     (void)state;
@@ -288,32 +458,15 @@ static void a_record_of_an_unknown_kind_is_told_and_hides_no_snapshot(void **sta
     make_file("a", 1000, 1);
     let_times_settle();
     store_well(&result);
-    struct node_status *status = calloc(1, sizeof(*status));
-    assert_int_equal(client_open(&client, NULL, &err), 0);
-    assert_int_equal(client_status(client, status, &err), 0);
-    struct record record = {.number = 2, .kind = 77, .sealed = (uint8_t *)"new", .sealed_size = 3};
-    record.cluster = status->cluster;
-    record.vault = vault->keys->vault;
-    record.writer = vault->writer;
-    record.previous = result.snapshot;
-    uint8_t *bytes;
     struct record_id hash;
-    size_t size;
-    uint32_t others;
-    assert_int_equal(record_seal(&record,
-                                 &(struct signer){vault->writer_secret, vault->writer_cert,
-                                                  vault->writer_cert_size},
-                                 &bytes, &size, &hash, &err),
-                     0);
-    assert_int_equal(client_put_record(client, bytes, size, 0, &others, &err), 0);
+    put_record(2, &result.snapshot, &hash);
+    assert_int_equal(client_open(&client, NULL, &err), 0);
     assert_int_equal(snapshot_list_load(&list, vault, client, &err), 0);
     assert_int_equal(list.count, 1);
     assert_int_equal(list.finding_count, 1);
     assert_int_equal(list.findings[0].kind, FINDING_NEWER);
     snapshot_list_release(&list);
     client_close(&client);
-    free(bytes);
-    free(status);
 }
 
 static void a_home_that_cannot_be_written_to_keeps_nobody_from_listing(void **state)
@@ -353,6 +506,10 @@ int main(void)
         TEST(a_folder_that_was_set_back_is_noticed_and_uses_no_number_twice),
         TEST(a_fork_is_history_once_its_writer_goes_on),
         TEST(stores_that_were_given_up_leave_no_gap),
+        TEST(lost_record_numbers_are_found_again),
+        TEST(a_record_that_only_this_machine_has_counts_too_when_numbers_are_lost),
+        TEST(numbers_are_not_guessed_while_somebody_might_know_more),
+        TEST(forks_and_gaps_are_found_whatever_numbers_were_left_out),
         TEST(a_record_of_an_unknown_kind_is_told_and_hides_no_snapshot),
         TEST(a_home_that_cannot_be_written_to_keeps_nobody_from_listing),
     };

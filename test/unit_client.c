@@ -107,12 +107,92 @@ static void an_answer_about_another_pack_is_not_believed(void **state)
     fake_start(&fake);
     struct client *client = opened();
     const struct pack_id *asked = packs;
-    assert_int_equal(client_pin_packs(client, &pin, asked, 1, true, held, &err), -1);
+    assert_int_equal(client_pin_packs(client, &pin, asked, 1, true, NULL, held, &err), -1);
     assert_int_equal(err.code, ERR_FORMAT);
-    assert_int_equal(client_pin_packs(client, &pin, asked, 2, true, held, &err), -1);
+    assert_int_equal(client_pin_packs(client, &pin, asked, 2, true, NULL, held, &err), -1);
     assert_int_equal(err.code, ERR_FORMAT);
     client_close(&client);
     fake_stop(&fake);
+}
+
+/* Holds every pack at four nodes; from the third batch on (a pack whose first byte is 2) the node with
+ * id 8 is excluded. Counts the batches that were asked for with it, and without. */
+static struct {
+    int with, without;
+    uint32_t leaves;
+} pins;
+
+static bool answer_pins(struct fake *fake, const Ecbak__ClientRequest *request, void *router,
+                        zmq_msg_t *route)
+{
+    (void)fake;
+    const Ecbak__PinPacksRequest *body = request->pin_packs;
+    static const struct node_id odd = {{8}};
+    Ecbak__Redundancy *held = calloc(body->n_packs, sizeof(*held));
+    Ecbak__Redundancy **list = calloc(body->n_packs, sizeof(Ecbak__Redundancy *));
+    Ecbak__Unproven unproven = ECBAK__UNPROVEN__INIT, *unproven_list[] = {&unproven};
+    Ecbak__PinPacksReply pinned_reply = ECBAK__PIN_PACKS_REPLY__INIT;
+    Ecbak__ClientReply message = ECBAK__CLIENT_REPLY__INIT;
+    for (size_t i = 0; i < body->n_packs; i++) {
+        ecbak__redundancy__init(&held[i]);
+        held[i].pack = body->packs[i];
+        held[i].data = held[i].parity = 2;
+        held[i].nodes = body->n_without == 0 ? 4 : 3;
+        list[i] = &held[i];
+    }
+    pins.with += body->n_without == 0;
+    pins.without += body->n_without == 1 && body->without[0].data[0] == odd.bytes[0];
+    pins.leaves += body->leaves;
+    unproven.node = wire_view(odd.bytes, ID_SIZE);
+    unproven.name = (char *)"odd\n";
+    unproven.text = (char *)"it lies";
+    unproven.excluded = true;
+    pinned_reply.n_held = body->n_packs;
+    pinned_reply.held = list;
+    pinned_reply.n_unproven = body->packs[0].data[0] == 2 && body->n_without == 0;
+    pinned_reply.unproven = unproven_list;
+    message.call = request->call;
+    message.body_case = ECBAK__CLIENT_REPLY__BODY_PIN_PACKS;
+    message.pin_packs = &pinned_reply;
+    reply_message(router, route, &message, NULL);
+    free(held);
+    free(list);
+    return true;
+}
+
+static void who_is_excluded_late_counts_nowhere(void **state)
+{
+    (void)state;
+    enum { BATCHES = 4, COUNT = BATCHES * CLIENT_PIN_MAX };
+    struct fake fake = {.answer = answer_pins};
+    struct err err = ERR_INIT;
+    struct pin pin = {.number = 1};
+    struct proofs *proofs = calloc(1, sizeof(*proofs));
+    struct pack_id *packs = calloc(COUNT, sizeof(*packs));
+    struct redundancy *held = calloc(COUNT, sizeof(*held));
+    for (size_t i = 0; i < COUNT; i++) {
+        packs[i].bytes[0] = (uint8_t)(i / CLIENT_PIN_MAX);
+        memcpy(packs[i].bytes + 8, &i, sizeof(i));
+    }
+    proofs->leaves = CLIENT_PROVE_LEAVES;
+    fake_start(&fake);
+    struct client *client = opened();
+    if (client_pin_packs(client, &pin, packs, COUNT, false, proofs, held, &err) != 0)
+        fail_msg("%s", err.text);
+    /* Three with it, the fourth without, and then all without. */
+    assert_int_equal(pins.with, 3);
+    assert_int_equal(pins.without, 1 + BATCHES);
+    assert_int_equal(pins.leaves, CLIENT_PROVE_LEAVES / BATCHES * (BATCHES + BATCHES));
+    for (size_t i = 0; i < COUNT; i++)
+        assert_int_equal(held[i].nodes, 3);
+    assert_int_equal(proofs->count, 1);
+    assert_true(proofs->members[0].excluded);
+    assert_string_equal(proofs->members[0].name, "odd?");
+    client_close(&client);
+    fake_stop(&fake);
+    free(proofs);
+    free(packs);
+    free(held);
 }
 
 /* A page that always promises another, with the same cursor. */
@@ -159,6 +239,7 @@ int main(void)
         cmocka_unit_test(a_path_that_is_too_long_is_refused),
         cmocka_unit_test(what_can_be_no_socket_is_refused_at_once),
         cmocka_unit_test(an_answer_about_another_pack_is_not_believed),
+        cmocka_unit_test(who_is_excluded_late_counts_nowhere),
         cmocka_unit_test(records_without_end_are_refused),
     };
     return cmocka_run_group_tests(tests, setup, teardown);

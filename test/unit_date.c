@@ -124,7 +124,7 @@ static void what_is_saved_is_there_at_the_next_start(void **state)
     assert_int_equal(err.code, ERR_NOT_FOUND);
     assert_int_equal(found.seen_s, 0);
     assert_int_equal(date_file_save(&floor, folder, &err), 0);
-    err = (struct err)ERR_INIT;
+    err = ERR_INIT;
     date_file_load(&found, folder, &cert, &err);
     assert_int_equal(err.code, ERR_NONE);
     assert_memory_equal(&found, &floor, sizeof(floor));

@@ -21,7 +21,7 @@ static void dialling_proves_that_a_port_is_open_and_whose_it_is(void **state)
     struct dialled odd = {.endpoint = "tcp://no port"};
     dial(&odd, 1, a->keys->curve_public, 1000);
     assert_false(odd.reached);
-    assert_int_equal(outcome((knows(a, b), a), b, CALL_MS, &(struct err)ERR_INIT), ERR_NONE);
+    assert_int_equal(outcome((knows(a, b), a), b, CALL_MS, &ERR_INIT), ERR_NONE);
     node_free(a);
     node_free(b);
 }

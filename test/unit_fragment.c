@@ -48,7 +48,7 @@ static void encode(struct fragment_set *set, size_t pack_size, unsigned k, unsig
 static int check(const uint8_t *bytes, size_t size, struct err *err)
 {
     struct fragment fragment;
-    *err = (struct err)ERR_INIT;
+    *err = ERR_INIT;
     if (fragment_parse(&fragment, bytes, size, err) != 0)
         return -1;
     return fragment_verify(&fragment, err);
@@ -182,10 +182,39 @@ static void the_damaged_leaf_is_named(void **state)
     assert_int_equal(err.code, ERR_DAMAGED);
     assert_string_equal(err.text, "leaf 3 of 5 of fragment 4 is damaged");
     for (size_t leaf = 0; leaf < 5; leaf++)
-        assert_int_equal(fragment_verify_leaf(&fragment, leaf, &err), leaf == 3 ? -1 : 0);
+        assert_int_equal(fragment_prove_leaf(&fragment, leaf, fragment.row + leaf * LEAF, &err),
+                         leaf == 3 ? -1 : 0);
     assert_int_equal(err.code, ERR_DAMAGED);
-    assert_int_equal(fragment_verify_leaf(&fragment, 5, &err), -1);
+    assert_int_equal(fragment_prove_leaf(&fragment, 5, fragment.row, &err), -1);
     assert_int_equal(err.code, ERR_INVALID);
+    fragment_set_release(&set);
+}
+
+static void a_leaf_proves_itself_with_what_goes_before_the_row_alone(void **state)
+{
+    (void)state;
+    struct err err = ERR_INIT;
+    struct fragment_set set;
+    struct fragment whole, head;
+    encode(&set, 20 * LEAF, 4, 2);
+    assert_int_equal(fragment_parse(&whole, set.bytes[5], set.size, &err), 0);
+    size_t size = fragment_head_size(&whole.object.shape);
+    uint8_t *bytes = malloc(size);
+    memcpy(bytes, set.bytes[5], size);
+    assert_int_equal(fragment_parse_head(&head, bytes, size, &err), 0);
+    assert_null(head.row);
+    assert_int_equal(fragment_expect(&head, &set.object_id, 5, &err), 0);
+    for (size_t leaf = 0; leaf < 5; leaf++)
+        assert_int_equal(fragment_prove_leaf(&head, leaf, whole.row + leaf * LEAF, &err), 0);
+    assert_int_equal(fragment_prove_leaf(&head, 1, whole.row, &err), -1);
+    assert_int_equal(fragment_parse_head(&head, bytes, size - 1, &err), -1);
+    assert_int_equal(err.code, ERR_FORMAT);
+    for (size_t at = 0; at < size; at += 7) {
+        bytes[at] ^= 1;
+        assert_int_equal(fragment_parse_head(&head, bytes, size, &err), -1);
+        bytes[at] ^= 1;
+    }
+    free(bytes);
     fragment_set_release(&set);
 }
 
@@ -436,6 +465,7 @@ int main(void)
         cmocka_unit_test(fragments_decode_to_the_pack),
         cmocka_unit_test(every_flipped_byte_is_found_and_named),
         cmocka_unit_test(the_damaged_leaf_is_named),
+        cmocka_unit_test(a_leaf_proves_itself_with_what_goes_before_the_row_alone),
         cmocka_unit_test(a_leaf_of_a_fragment_proves_itself_with_its_path),
         cmocka_unit_test(a_truncated_or_longer_file_is_said_to_be_so),
         cmocka_unit_test(a_fragment_of_another_object_is_foreign),

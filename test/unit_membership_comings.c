@@ -192,7 +192,7 @@ static void a_node_that_left_comes_back_only_with_a_newer_certificate(void **sta
     membership_destroy(&b->membership);
     assert_int_equal(membership_new(&b->membership, &b->config, &credentials, NULL, &offer, &err),
                      -1);
-    assert_int_equal(err.code, ERR_DENIED);
+    assert_int_equal(err.code, ERR_LEFT);
     assert_non_null(strstr(err.text, "left the cluster for good"));
     b->cert.serial++;
     assert_int_equal(cert_sign(&b->cert, authority_secret, &err), 0);

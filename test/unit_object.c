@@ -56,7 +56,7 @@ static enum err_code decode(const struct sample *s, const struct object_row rows
 {
     uint8_t *pack = alloc_large(object_pack_room(&s->shape), err);
     assert_non_null(pack);
-    *err = (struct err)ERR_INIT;
+    *err = ERR_INIT;
     if (object_decode(&s->object, rows, pack, err) == 0)
         assert_memory_equal(pack, s->pack, s->shape.pack_size);
     else
@@ -367,7 +367,7 @@ static void a_single_wrong_product_anywhere_stops_the_encoder(void **state)
         unsigned long all = multiply_count;
         assert_true(all > 0);
         for (unsigned long at = 1; at <= all; at++) {
-            err = (struct err)ERR_INIT;
+            err = ERR_INIT;
             assert_int_equal(encode_with_fault((size_t)k * 9000, k, m, at, &err), -1);
             assert_int_equal(err.code, ERR_DAMAGED);
         }

@@ -322,6 +322,12 @@ static void nothing_is_kept_without_a_good_grant(void **state)
     expect(ERR_DENIED, &p.request, set.bytes[0], set.size);
     free(p.grant);
 
+    put_init(&p, &set.object); /* pinned for a record beyond those that there can be */
+    p.put.pin = &p.pin;
+    p.pin.number = RECORD_NUMBER_MAX + 1;
+    expect(ERR_FORMAT, &p.request, set.bytes[0], set.size);
+    free(p.grant);
+
     struct lab honest = lab; /* a writer that may only read */
     lab.writer_cert_bytes = NULL;
     lab_vault(&lab, RIGHT_READ);
@@ -491,6 +497,91 @@ static void records_are_listed_by_their_first_byte(void **state)
     answer_free(&answer);
 }
 
+static struct answer ask_leaves(uint32_t index, size_t count, uint32_t *leaves)
+{
+    Ecbak__RowLeaves row = ECBAK__ROW_LEAVES__INIT, *rows[] = {&row};
+    Ecbak__ReadLeaves read = ECBAK__READ_LEAVES__INIT;
+    Ecbak__PeerRequest request = ECBAK__PEER_REQUEST__INIT;
+    row.object = wire_view(set.object_id.bytes, ID_SIZE);
+    row.index = index;
+    row.leaves = leaves;
+    row.n_leaves = count;
+    read.vault = wire_view(lab.vault.bytes, ID_SIZE);
+    read.rows = rows;
+    read.n_rows = 1;
+    request.body_case = ECBAK__PEER_REQUEST__BODY_READ_LEAVES;
+    request.read_leaves = &read;
+    return ask(&request, NULL, 0);
+}
+
+static void a_row_is_proven_and_a_damaged_one_is_said_to_be_so_once(void **state)
+{
+    (void)state;
+    struct err err = ERR_INIT;
+    struct fragment fragment;
+    struct answer answer;
+    uint32_t leaves[ASK_LEAVES_MAX + 1] = {1, 0};
+    char path[2048], hex[2 * ID_SIZE + 1], vault[2 * ID_SIZE + 1];
+    struct put p;
+    put_init(&p, &set.object);
+    answer = ask(&p.request, set.bytes[1], set.size);
+    assert_int_equal(answer.reply->error, ERR_NONE);
+    answer_free(&answer);
+
+    answer = ask_leaves(1, 2, leaves);
+    assert_int_equal(answer.reply->error, ERR_NONE);
+    assert_int_equal(answer.reply->read_leaves->n_rows, 1);
+    assert_int_equal(answer.reply->read_leaves->rows[0]->error, ERR_NONE);
+    assert_int_equal(answer.reply->read_leaves->rows[0]->size, answer.payload.size);
+    lab_ok(fragment_parse_head(&fragment, answer.payload.bytes, answer.payload.size, &err));
+    lab_ok(fragment_expect(&fragment, &set.object_id, 1, &err));
+    const struct object_shape *shape = &fragment.object.shape;
+    assert_true(shape->leaf_count == 2 && shape->row_size < answer.payload.size);
+    const uint8_t *at = answer.payload.bytes + fragment_head_size(shape);
+    lab_ok(fragment_prove_leaf(&fragment, 1, at, &err));
+    lab_ok(fragment_prove_leaf(&fragment, 0, at + hash_tree_leaf_size(shape->row_size, 1), &err));
+    answer_free(&answer);
+
+    /* More than may be asked for, none, and such as there are not. */
+    for (size_t i = 0; i < 2; i++) {
+        answer = ask_leaves(1, i * (ASK_LEAVES_MAX + 1), leaves);
+        assert_int_equal(answer.reply->error, ERR_FORMAT);
+        answer_free(&answer);
+    }
+    leaves[1] = 2;
+    answer = ask_leaves(1, 2, leaves);
+    assert_int_equal(answer.reply->read_leaves->rows[0]->error, ERR_INVALID);
+    assert_int_equal(answer.payload.size, 0);
+    answer_free(&answer);
+
+    /* Another leaf than the one that is asked for is damaged. */
+    hex_encode(vault, lab.vault.bytes, ID_SIZE);
+    snprintf(path, sizeof(path), "%s/fragments/%.2s/%s.1.%s", lab.nodes[0].config.data_dir,
+             hex_encode(hex, set.object_id.bytes, ID_SIZE), hex, vault);
+    FILE *file = fopen(path, "r+b");
+    assert_non_null(file);
+    fseek(file, (long)fragment_head_size(&set.object.shape) + 10, SEEK_SET);
+    fputc(set.bytes[1][fragment_head_size(&set.object.shape) + 10] ^ 1, file);
+    fclose(file);
+    static const enum err_code expected[] = {ERR_DAMAGED, ERR_NOT_FOUND};
+    uint64_t corrupt = atomic_load(&counters.value[COUNTED_CORRUPT]);
+    for (size_t i = 0; i < 2; i++) {
+        answer = ask_leaves(1, 1, leaves);
+        assert_int_equal(answer.reply->read_leaves->rows[0]->error, expected[i]);
+        assert_int_equal(answer.payload.size, 0);
+        answer_free(&answer);
+    }
+    assert_int_equal(atomic_load(&counters.value[COUNTED_CORRUPT]), corrupt + 1);
+    /* It is taken again, and is then what it should be. */
+    answer = ask(&p.request, set.bytes[1], set.size);
+    assert_int_equal(answer.reply->error, ERR_NONE);
+    answer_free(&answer);
+    answer = ask_leaves(1, 1, leaves);
+    assert_int_equal(answer.reply->read_leaves->rows[0]->error, ERR_NONE);
+    answer_free(&answer);
+    free(p.grant);
+}
+
 static int setup(void **state)
 {
     (void)state;
@@ -533,6 +624,7 @@ int main(void)
         cmocka_unit_test(too_much_is_refused),
         cmocka_unit_test(noise_is_counted_and_refused),
         cmocka_unit_test(records_are_listed_by_their_first_byte),
+        cmocka_unit_test(a_row_is_proven_and_a_damaged_one_is_said_to_be_so_once),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }

@@ -90,13 +90,13 @@ static void fragments_that_come_back_are_known_without_a_restart(void **state)
     assert_int_equal(nodes_that_take(&pack), 4);
     snprintf(away, sizeof(away), "%s/away", lab.dir);
     assert_int_equal(rename(in_data(1, "fragments"), away), 0);
-    lab_ok(client_pin_packs(lab_client(&lab, 0), &lab.pin, &pack.id, 1, false, &held, &err));
+    lab_ok(client_pin_packs(lab_client(&lab, 0), &lab.pin, &pack.id, 1, false, NULL, &held, &err));
     assert_int_equal(held.nodes, 3);
     WAIT_FOR(access(in_data(1, "fragments"), F_OK) == 0);
     remove_tree(in_data(1, "fragments"));
     assert_int_equal(rename(away, in_data(1, "fragments")), 0);
-    WAIT_FOR(client_pin_packs(lab_client(&lab, 0), &lab.pin, &pack.id, 1, false, &held, &err) ==
-                 0 &&
+    WAIT_FOR(client_pin_packs(lab_client(&lab, 0), &lab.pin, &pack.id, 1, false, NULL, &held,
+                              &err) == 0 &&
              held.nodes == 4);
     WAIT_FOR(says(0, 1, ""));
     free(pack.bytes);

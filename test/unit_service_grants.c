@@ -155,7 +155,7 @@ static struct redundancy pinned(size_t node, const struct pack_id *pack)
 {
     struct err err = ERR_INIT;
     struct redundancy held;
-    lab_ok(client_pin_packs(lab_client(&lab, node), &lab.pin, pack, 1, false, &held, &err));
+    lab_ok(client_pin_packs(lab_client(&lab, node), &lab.pin, pack, 1, false, NULL, &held, &err));
     return held;
 }
 
@@ -299,7 +299,7 @@ static void make_liar(size_t node, const struct made_up *m, const uint8_t *grant
         text, sizeof(text),
         "INSERT INTO fragment (object, vault, idx, pack, writer, reader, bringer, data, parity,"
         " pack_bytes, file_bytes, holders) VALUES (x'%s', x'%s', 0, x'%s', zeroblob(16), 1,"
-        " zeroblob(32), %u, %u, %llu, %zu, '')",
+        " zeroblob(32), %u, %u, %llu, %zu, x'')",
         object, vault, pack, (unsigned)m->object.shape.k, (unsigned)m->object.shape.m,
         (unsigned long long)m->object.shape.pack_size, m->size + trailer_size);
     if (sqlite3_exec(db, text, NULL, NULL, NULL) != SQLITE_OK)
@@ -356,7 +356,8 @@ static void what_a_node_has_not_stored_itself_it_counts_by_the_grants_of_holders
     }
     for (int round = 0; round < 2; round++) { /* asked, then remembered */
         for (size_t node = 0; node < HONEST; node++) {
-            lab_ok(client_pin_packs(lab_client(&lab, node), &lab.pin, ids, 40, false, held, &err));
+            lab_ok(client_pin_packs(lab_client(&lab, node), &lab.pin, ids, 40, false, NULL, held,
+                                    &err));
             for (size_t i = 0; i < 40; i++)
                 assert_true(held[i].data == 1 && held[i].parity == 1 && held[i].nodes == 2);
         }

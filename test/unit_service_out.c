@@ -1,9 +1,7 @@
 /* Whole nodes that are members no more. */
 #include "node/trust/revocation.h"
-#include "test/service_lab.h"
+#include "test/service_bench.h"
 #include "test/wait_for.h"
-
-static struct lab lab;
 
 static bool sees_itself_revoked(size_t node)
 {
@@ -52,33 +50,18 @@ static void a_node_that_was_revoked_learns_it_and_stores_nothing(void **state)
 static int setup(void **state)
 {
     (void)state;
-    if (rs_setup(NULL) != 0)
-        return -1;
-    lab_init(&lab);
-    for (size_t i = 0; i < 3; i++)
-        lab_add_node(&lab, (uint64_t)1 << 30);
-    for (size_t i = 0; i < 3; i++)
-        lab_start_node(&lab, i);
-    lab_settle(&lab);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    lab_release(&lab);
-    return 0;
+    return lab_up(3);
 }
 
 int main(int argc, char **argv)
 {
     if (argc == 3 && strcmp(argv[1], "--node") == 0)
         return lab_node_main(argv[2]);
-    if (sodium_init() < 0)
+    if (sodium_init() < 0 || rs_setup(NULL) != 0)
         return 1;
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_node_that_was_revoked_learns_it_and_stores_nothing, setup,
-                                        teardown),
+                                        lab_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

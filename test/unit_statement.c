@@ -316,6 +316,34 @@ static void a_receipt_says_what_was_sealed(void **state)
     free(bytes);
 }
 
+static void a_number_that_no_writer_comes_to_is_refused(void **state)
+{
+    (void)state;
+    static const uint64_t numbers[] = {RECORD_NUMBER_MAX, RECORD_NUMBER_MAX + 1, UINT64_MAX};
+    for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
+        struct record r = sample_record(2), back;
+        struct receipt receipt = {.index = 5, .number = numbers[i]}, receipt_back;
+        struct writer_cert c;
+        struct record_id hash;
+        struct err err = ERR_INIT;
+        uint8_t *bytes;
+        size_t size;
+        int expected = i == 0 ? 0 : -1;
+        r.number = numbers[i];
+        assert_int_equal(record_seal(&r,
+                                     &(struct signer){writer_secret, certificate, certificate_size},
+                                     &bytes, &size, &hash, NULL),
+                         0);
+        assert_int_equal(record_open(&back, &c, bytes, size, &cluster, &err), expected);
+        assert_int_equal(err.code, i == 0 ? ERR_NONE : ERR_FORMAT);
+        record_release(&back);
+        free(bytes);
+        assert_int_equal(receipt_seal(&receipt, node_secret, &bytes, &size, NULL), 0);
+        assert_int_equal(receipt_open(&receipt_back, bytes, size, &err), expected);
+        free(bytes);
+    }
+}
+
 enum kind {
     WRITER,
     GRANT,
@@ -533,6 +561,7 @@ int main(void)
         cmocka_unit_test(a_grant_of_the_first_version_is_refused_by_name),
         cmocka_unit_test(a_record_says_what_was_sealed),
         cmocka_unit_test(a_receipt_says_what_was_sealed),
+        cmocka_unit_test(a_number_that_no_writer_comes_to_is_refused),
         cmocka_unit_test(every_flipped_byte_is_refused),
         cmocka_unit_test(every_truncation_and_extension_is_refused),
         cmocka_unit_test(one_kind_never_passes_as_another),

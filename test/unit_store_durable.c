@@ -154,6 +154,25 @@ static void the_start_cleans_up_after_a_crash(void **state)
     store_close(&store);
 }
 
+static void an_index_that_is_written_anew_is_on_disk_before_it_has_its_name(void **state)
+{
+    (void)state;
+    struct store *store = open_with(MIB);
+    struct err err = ERR_INIT;
+    char path[128];
+    put(store, &small, 0);
+    snprintf(path, sizeof(path), "%s/catalogue.db", dir);
+    assert_int_equal(unlink(path), 0);
+    fsync_fails_after = 0;
+    assert_int_equal(store_look(store, &err), -1);
+    assert_int_not_equal(access(path, F_OK), 0);
+    fsync_fails_after = -1;
+    assert_int_equal(store_look(store, &err), 0);
+    assert_int_equal(access(path, F_OK), 0);
+    assert_int_equal(fragments_of(store), 1);
+    store_close(&store);
+}
+
 static void remove_catalogue(const char *how)
 {
     static const char *const ends[] = {"", "-wal", "-shm"};
@@ -237,7 +256,11 @@ static void rows_that_cannot_be_are_built_anew_too(void **state)
     static const char *const changes[] = {"data = 0", "parity = 255", "idx = idx + 200",
                                           "file_bytes = -1"};
     struct store *store = open_with(MIB);
+    struct pin later = small.pin;
+    uint32_t held;
     put(store, &small, 0);
+    later.number = small.pin.number + 7; /* in the catalogue alone */
+    assert_int_equal(store_pin_packs(store, &small.set.object.pack_id, 1, &later, &held, NULL), 0);
     uint64_t used = used_of(store);
     for (size_t i = 0; i < sizeof(changes) / sizeof(changes[0]); i++) {
         char path[128], sql[64];
@@ -250,6 +273,7 @@ static void rows_that_cannot_be_are_built_anew_too(void **state)
         sqlite3_close(db);
         store = open_with(MIB);
         assert_true(used_of(store) == used && fragments_of(store) == 1);
+        assert_int_equal(pinned(store, &small), later.number);
         expect_fragment(store, &small, 0);
     }
     store_close(&store);
@@ -341,6 +365,7 @@ int main(void)
         TEST(a_folder_whose_name_is_not_durable_is_not_relied_on),
         TEST(pins_survive_and_are_only_for_the_own_vault),
         TEST(the_start_cleans_up_after_a_crash),
+        TEST(an_index_that_is_written_anew_is_on_disk_before_it_has_its_name),
         TEST(a_lost_catalogue_is_built_anew_from_the_files),
         TEST(rows_that_cannot_be_are_built_anew_too),
         TEST(threads_may_put_at_once),

@@ -1,4 +1,5 @@
 /* What vanishes from a store's directory while it runs, and what comes back. */
+#include "node/store/catalogue_sql.h"
 #include "node/trust/record.h"
 #include "test/store_bench.h"
 
@@ -149,6 +150,95 @@ static void what_vanished_before_the_start_is_counted_too(void **state)
     remove_tree(away);
 }
 
+static void run_sql(sqlite3 *db, const char *sql)
+{
+    char *why = NULL;
+    if (sqlite3_exec(db, sql, NULL, NULL, &why) != SQLITE_OK)
+        fail_msg("%s: %s", sql, why);
+}
+
+static void a_fragment_that_is_written_anew_is_lost_no_more(void **state)
+{
+    (void)state;
+    struct store *store = open_with(MIB);
+    char path[DURABLE_PATH_MAX];
+    put(store, &small, 0);
+    put(store, &small, 1);
+    path_of(path, &small, 0);
+    assert_int_equal(unlink(path), 0);
+    path_of(path, &small, 1);
+    assert_int_equal(unlink(path), 0);
+    look(store);
+    assert_int_equal(store_lost(store), 2);
+    put(store, &small, 2); /* none of those */
+    look(store);
+    assert_int_equal(store_lost(store), 2);
+    put(store, &small, 0);
+    assert_int_equal(store_lost(store), 1);
+    look(store);
+    assert_int_equal(store_lost(store), 1);
+    store_close(&store);
+    store = open_with(MIB);
+    assert_int_equal(store_lost(store), 0);
+    assert_int_equal(fragments_of(store), 2);
+    store_close(&store);
+}
+
+static void a_whole_file_of_another_size_than_its_row_says_is_not_lost(void **state)
+{
+    (void)state;
+    struct store *store = open_with(MIB);
+    char path[128];
+    sqlite3 *db;
+    put(store, &small, 0);
+    uint64_t used = used_of(store);
+    run_sql(store->catalogue->db, "UPDATE fragment SET file_bytes = file_bytes + 1");
+    store->used_bytes++;
+    store->seen[small.set.object_id.bytes[0]].known = false;
+    look(store);
+    assert_true(store_lost(store) == 0 && fragments_of(store) == 1 && used_of(store) == used);
+    store_close(&store);
+    snprintf(path, sizeof(path), "%s/catalogue.db", dir);
+    assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+    run_sql(db, "UPDATE fragment SET file_bytes = file_bytes + 1");
+    sqlite3_close(db);
+    store = open_with(MIB);
+    assert_true(store_lost(store) == 0 && fragments_of(store) == 1 && used_of(store) == used);
+    store_close(&store);
+}
+
+static void a_row_that_cannot_be_read_is_made_anew_while_the_store_is_open(void **state)
+{
+    (void)state;
+    static const char *const changes[] = {"UPDATE fragment SET data = 0",
+                                          "UPDATE fragment SET vault = x'00'",
+                                          "UPDATE record SET vault = 'no blob'"};
+    struct store *store = open_with(MIB);
+    struct pin later = small.pin;
+    struct record record;
+    uint8_t *bytes;
+    size_t size;
+    uint32_t held;
+    put(store, &small, 0);
+    later.number = small.pin.number + 7;
+    assert_int_equal(store_pin_packs(store, &small.set.object.pack_id, 1, &later, &held, NULL), 0);
+    sample_record(1, &bytes, &size, &record);
+    assert_int_equal(store_put_record(store, bytes, size, &record, NULL), 0);
+    uint64_t used = used_of(store);
+    for (size_t i = 0; i < sizeof(changes) / sizeof(changes[0]); i++) {
+        run_sql(store->catalogue->db, changes[i]);
+        store->seen[small.set.object_id.bytes[0]].known = false;
+        store->records_seen.known = false;
+        look(store);
+        assert_true(used_of(store) == used && fragments_of(store) == 1 && store_lost(store) == 0);
+        assert_int_equal(pinned(store, &small), later.number);
+        expect_fragment(store, &small, 0);
+    }
+    free(bytes);
+    record_release(&record);
+    store_close(&store);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -159,6 +249,9 @@ int main(void)
         TEST(an_index_that_vanishes_is_written_anew_with_its_pins),
         TEST(records_that_vanish_are_missed_and_known_again),
         TEST(what_vanished_before_the_start_is_counted_too),
+        TEST(a_fragment_that_is_written_anew_is_lost_no_more),
+        TEST(a_whole_file_of_another_size_than_its_row_says_is_not_lost),
+        TEST(a_row_that_cannot_be_read_is_made_anew_while_the_store_is_open),
     };
     return cmocka_run_group_tests(tests, set_up_all, tear_down_all);
 }

@@ -53,6 +53,7 @@ static void assert_same(const struct tree_entry *a, const struct tree_entry *b)
     assert_int_equal(a->target_size, b->target_size);
     if (a->target_size > 0)
         assert_memory_equal(a->target, b->target, a->target_size);
+    assert_int_equal(a->flags, b->flags);
     assert_int_equal(a->xattr_count, b->xattr_count);
     for (size_t i = 0; i < a->xattr_count; i++) {
         assert_int_equal(a->xattrs[i].name_size, b->xattrs[i].name_size);
@@ -86,6 +87,7 @@ static size_t every_kind(struct tree_entry list[10])
     list[n - 1].chunks = ids;
     list[n - 1].chunk_count = 2;
     list[n - 1].mode = 07777;
+    list[n - 1].flags = TREE_FLAG_IMMUTABLE;
     list[n++] = named(ENTRY_CHAR_DEVICE, "c");
     list[n - 1].device = 0x100000000a05;
     list[n++] = named(ENTRY_BLOCK_DEVICE, "d");
@@ -101,6 +103,7 @@ static size_t every_kind(struct tree_entry list[10])
     list[n - 1].chunk_count = 3;
     list[n - 1].xattrs = xattrs;
     list[n - 1].xattr_count = 2;
+    list[n - 1].flags = TREE_FLAGS_ALL;
     list[n - 1].hard_link = UINT64_MAX;
     list[n - 1].uid = UINT32_MAX;
     list[n - 1].mtime_s = INT64_MIN;
@@ -320,6 +323,12 @@ static void what_no_restore_could_use_is_refused(void **state)
     e = named(ENTRY_SYMLINK, "a");
     e.target_size = 0;
     assert_not_stored(&e);
+    e.target_size = 4;
+    e.flags = TREE_FLAG_NO_DUMP; /* a symbolic link has none */
+    assert_not_stored(&e);
+    e = named(ENTRY_FILE, "a");
+    e.flags = 0x80000; /* extents: how a file is kept, not what somebody set */
+    assert_not_stored(&e);
     e = named(ENTRY_FILE, "a");
     e.kind = 8;
     assert_not_stored(&e);
@@ -390,9 +399,36 @@ static void the_entry_of_the_format(void **state)
                                     "users\x03\xac\x02\x00\x00\x04../x";
     assert_int_equal(s.size, sizeof(golden) - 1);
     assert_memory_equal(s.bytes, golden, s.size);
-    s.bytes[4] = 2;
+    s.bytes[4] = 3;
     assert_int_equal(read_all(&s, &err), -1);
     assert_int_equal(err.code, ERR_VERSION);
+    free(s.bytes);
+}
+
+static void the_entry_of_the_format_with_flags(void **state)
+{
+    (void)state;
+    struct tree_entry e = named(ENTRY_FILE, "f");
+    e.flags = TREE_FLAG_IMMUTABLE | TREE_FLAG_NO_ATIME | TREE_FLAG_NO_COW;
+    struct buffer s = {0};
+    struct err err = ERR_INIT;
+    put(&s, &e);
+    static const uint8_t golden[] = "\x25\0\0\0\x02\x01\x01"
+                                    "f\xa4\x03\xe8\x07\x64\x03"
+                                    "ada\x05"
+                                    "users\x80\xc4\x9f\xd5\x0c\x95\x9a\xef\x3a\x00\x00"
+                                    "\x90\x81\x80\x04\x00\x00\x00";
+    assert_int_equal(s.size, sizeof(golden) - 1);
+    assert_memory_equal(s.bytes, golden, s.size);
+    assert_int_equal(read_all(&s, &err), 1);
+    memcpy(s.bytes + s.size - 7, "\x80\x80\x80\x00",
+           4); /* no flags, in a form that is not the shortest */
+    assert_int_equal(read_all(&s, &err), -1);
+    s.bytes[0] -= 3;
+    s.size -= 3;
+    memcpy(s.bytes + s.size - 4, "\x00\x00\x00\x00", 4); /* no flags in the version that has some */
+    assert_int_equal(read_all(&s, &err), -1);
+    assert_int_equal(err.code, ERR_FORMAT);
     free(s.bytes);
 }
 
@@ -408,6 +444,7 @@ int main(void)
         cmocka_unit_test(what_no_restore_could_use_is_refused),
         cmocka_unit_test(a_file_of_a_tebibyte_fits),
         cmocka_unit_test(the_entry_of_the_format),
+        cmocka_unit_test(the_entry_of_the_format_with_flags),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -33,14 +33,15 @@ static struct vault *vault;
 static uint8_t secret[32]; /* the vault's: where files are cut into chunks follows from it */
 static unsigned problems;
 static char problem_path[4096];
+static char problem_text[ERR_TEXT_MAX];
 static unsigned notices;
 static char notice[1024];
 
 static inline void on_problem(void *ctx, const char *path, const struct err *err)
 {
     (void)ctx;
-    (void)err;
     problems++;
+    snprintf(problem_text, sizeof(problem_text), "%s", err->text);
     snprintf(problem_path, sizeof(problem_path), "%s", path);
 }
 

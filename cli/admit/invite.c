@@ -1,6 +1,7 @@
 /* A ROUTER without a ZAP handler, on purpose: libzmq then lets every CURVE key in, and the machine
  * that joins has none that anybody knows yet. What it must know to get an answer is the server's
- * key and the token, both from the ticket.
+ * key and the token, both from the ticket. It is behind a door (invite_door.h), on a local socket that
+ * takes connections of this user's alone.
  *
  * The same machine may ask again, when the answer was lost on its way: it gets the same one. */
 #include "cli/admit/invite.h"
@@ -16,12 +17,15 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <time.h>
+#include <unistd.h>
 
 #include <zmq.h>
 
+#include "cli/admit/invite_door.h"
 #include "cli/admit/join.pb-c.h"
 #include "cli/base/text.h"
 #include "coding/base/alloc.h"
+#include "coding/base/bytes.h"
 #include "node/common/clock.h"
 #include "node/common/wire.h"
 #include "node/trust/node_keys.h"
@@ -36,6 +40,8 @@ struct invitation {
     struct ticket ticket;
     struct issuer_terms terms;
     void *context, *socket;
+    struct door *door;
+    char bound[DOOR_BOUND_MAX]; /* where it listens */
     bool used, done;
     struct cert admitted, replaced;
     char certificate[CERT_ARMOR_MAX];
@@ -82,13 +88,8 @@ static void add_own_addresses(struct ticket *ticket, const char *port)
 
 static int fill_addresses(struct invitation *v, struct err *err)
 {
-    char bound[128] = "";
-    size_t size = sizeof(bound);
-    if (zmq_getsockopt(v->socket, ZMQ_LAST_ENDPOINT, bound, &size) != 0 ||
-        strrchr(bound, ':') == NULL)
-        return err_set(err, ERR_IO, "listening: %s", zmq_strerror(zmq_errno()));
-    const char *port = strrchr(bound, ':') + 1;
-    const char *host = bound + strlen("tcp://");
+    const char *port = strrchr(v->bound, ':') + 1;
+    const char *host = v->bound;
     bool anywhere = strncmp(host, "0.0.0.0:", 8) == 0 || strncmp(host, "[::]:", 5) == 0;
     for (size_t i = 0; i < v->options.advertise_count; i++) {
         const char *given = v->options.advertise[i];
@@ -133,11 +134,14 @@ static void open_socket(struct invitation *v)
 
 static int listen_at(struct invitation *v, const char *where, struct err *err)
 {
-    char endpoint[160], secret_z85[41];
-    uint8_t secret[32];
-    const int options[][2] = {{ZMQ_LINGER, 1000}, {ZMQ_RCVHWM, 64},
-                              {ZMQ_SNDHWM, 64},   {ZMQ_CURVE_SERVER, 1},
-                              {ZMQ_BACKLOG, 16},  {ZMQ_IPV6, strchr(where, '[') != NULL}};
+    char endpoint[80], inside[64], name[33], secret_z85[41];
+    uint8_t secret[32], random[16];
+    const uid_t user = geteuid();
+    const int options[][2] = {{ZMQ_LINGER, 1000},
+                              {ZMQ_RCVHWM, 64},
+                              {ZMQ_SNDHWM, 64},
+                              {ZMQ_CURVE_SERVER, 1},
+                              {ZMQ_BACKLOG, DOOR_GUESTS_MAX}};
     int64_t message_max = MESSAGE_MAX;
     char public_z85[41];
     if (zmq_curve_keypair(public_z85, secret_z85) != 0 ||
@@ -152,10 +156,13 @@ static int listen_at(struct invitation *v, const char *where, struct err *err)
     good = good && zmq_setsockopt(v->socket, ZMQ_CURVE_SECRETKEY, secret, sizeof(secret)) == 0;
     sodium_memzero(secret, sizeof(secret));
     sodium_memzero(secret_z85, sizeof(secret_z85));
-    snprintf(endpoint, sizeof(endpoint), "tcp://%.128s", where);
+    good = good && zmq_setsockopt(v->socket, ZMQ_IPC_FILTER_UID, &user, sizeof(user)) == 0;
+    randombytes_buf(random, sizeof(random));
+    snprintf(inside, sizeof(inside), "ecbak-invite-%s", hex_encode(name, random, sizeof(random)));
+    snprintf(endpoint, sizeof(endpoint), "ipc://@%s", inside);
     if (!good || zmq_bind(v->socket, endpoint) != 0)
-        return err_set(err, ERR_IO, "listening at %s: %s", where, zmq_strerror(zmq_errno()));
-    return 0;
+        return err_set(err, ERR_IO, "listening: %s", zmq_strerror(zmq_errno()));
+    return door_open(&v->door, where, inside, v->bound, err);
 }
 
 int invite_open(struct invitation **invitation, const struct invite_options *options,
@@ -201,6 +208,7 @@ void invite_close(struct invitation **invitation)
         return;
     if (v->socket != NULL)
         zmq_close(v->socket);
+    door_close(&v->door);
     if (v->context != NULL)
         zmq_ctx_term(v->context);
     sodium_memzero(&v->ticket, sizeof(v->ticket));
@@ -337,9 +345,14 @@ static bool take_message(struct invitation *v)
 enum invite_state invite_turn(struct invitation *invitation, int stop_fd, int wait_ms)
 {
     struct invitation *v = invitation;
-    zmq_pollitem_t items[] = {{.socket = v->socket, .events = ZMQ_POLLIN},
-                              {.fd = stop_fd, .events = ZMQ_POLLIN}};
-    if (zmq_poll(items, stop_fd < 0 ? 1 : 2, wait_ms) > 0)
+    zmq_pollitem_t items[DOOR_ITEMS_MAX + 2];
+    int count = door_items(v->door, items);
+    items[count++] = (zmq_pollitem_t){.socket = v->socket, .events = ZMQ_POLLIN};
+    if (stop_fd >= 0)
+        items[count++] = (zmq_pollitem_t){.fd = stop_fd, .events = ZMQ_POLLIN};
+    int ready = zmq_poll(items, count, wait_ms);
+    door_turn(v->door);
+    if (ready > 0)
         for (int i = 0; i < BATCH && take_message(v); i++)
             continue;
     if (v->done)

@@ -13,12 +13,14 @@ void work_queue_init(struct work_queue *queue, const struct work_queue_options *
     pthread_mutex_init(&queue->lock, NULL);
     pthread_cond_init(&queue->more, NULL);
     pthread_cond_init(&queue->fewer, NULL);
+    pthread_cond_init(&queue->idle, NULL);
 }
 
 void work_queue_release(struct work_queue *queue)
 {
     assert(queue->count == 0 && queue->threads.count == 0);
     free(queue->items);
+    pthread_cond_destroy(&queue->idle);
     pthread_cond_destroy(&queue->fewer);
     pthread_cond_destroy(&queue->more);
     pthread_mutex_destroy(&queue->lock);
@@ -27,6 +29,7 @@ void work_queue_release(struct work_queue *queue)
 int work_queue_start(struct work_queue *queue, struct err *err)
 {
     queue->ended = false;
+    queue->busy = queue->options.threads; /* until they ask for work */
     int result = threads_start(&queue->threads, queue->options.threads, queue->options.run,
                                queue->options.ctx, err);
     if (result != 0)
@@ -56,6 +59,14 @@ void work_queue_give(struct work_queue *queue, void *item)
     pthread_mutex_unlock(&queue->lock);
 }
 
+void work_queue_drain(struct work_queue *queue)
+{
+    pthread_mutex_lock(&queue->lock);
+    while (queue->count > 0 || queue->busy > 0)
+        pthread_cond_wait(&queue->idle, &queue->lock);
+    pthread_mutex_unlock(&queue->lock);
+}
+
 void work_queue_wake(struct work_queue *queue)
 {
     pthread_mutex_lock(&queue->lock);
@@ -80,6 +91,9 @@ enum work work_queue_take(struct work_queue *queue, void **item)
     const struct work_queue_options *options = &queue->options;
     enum work work;
     pthread_mutex_lock(&queue->lock);
+    assert(queue->busy > 0);
+    if (--queue->busy == 0 && queue->count == 0)
+        pthread_cond_signal(&queue->idle);
     for (;;) {
         if (options->has_other != NULL && options->has_other(options->ctx)) {
             work = WORK_OTHER;
@@ -96,6 +110,7 @@ enum work work_queue_take(struct work_queue *queue, void **item)
         }
         pthread_cond_wait(&queue->more, &queue->lock);
     }
+    queue->busy++;
     pthread_mutex_unlock(&queue->lock);
     return work;
 }

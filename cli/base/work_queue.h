@@ -6,7 +6,8 @@
  *
  *   Limits   waiting_max items wait; who gives one more waits until one was taken
  *   Memory   an item belongs to the queue from work_queue_give on, and to the thread that took it
- *   Threads  give and wake: any; take: those of the queue; the others one at a time
+ *   Threads  give and wake: any; take: those of the queue; the others one at a time. A thread that
+ *            takes again has done what it took before
  */
 #ifndef ECBAK_CLI_BASE_WORK_QUEUE_H
 #define ECBAK_CLI_BASE_WORK_QUEUE_H
@@ -29,9 +30,10 @@ struct work_queue_options {
 struct work_queue {
     struct work_queue_options options;
     pthread_mutex_t lock;
-    pthread_cond_t more, fewer;
+    pthread_cond_t more, fewer, idle;
     void **items; /* a ring of waiting_max */
     size_t first, count;
+    unsigned busy; /* threads that are not waiting for work */
     bool ended;
     struct threads threads;
 };
@@ -46,6 +48,8 @@ int work_queue_start(struct work_queue *queue, struct err *err) MUST_CHECK;
 void work_queue_end(struct work_queue *queue);
 
 void work_queue_give(struct work_queue *queue, void *item);
+/* Waits until all that was given is done; the threads stay. Not beside work_queue_give. */
+void work_queue_drain(struct work_queue *queue);
 /* There is other work: a thread that waits looks again. */
 void work_queue_wake(struct work_queue *queue);
 

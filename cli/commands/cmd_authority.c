@@ -5,6 +5,7 @@
 #include "cli/admit/issuer.h"
 #include "cli/base/text.h"
 #include "cli/commands/commands.h"
+#include "cli/ui/exit_code.h"
 #include "cli/ui/options.h"
 #include "cli/ui/output.h"
 #include "coding/base/bytes.h"
@@ -15,6 +16,7 @@ static int cmd_authority_init(int argc, char **argv)
 {
     struct command_line line = {
         .name = "ecbak authority init",
+        .exits = EXIT_BIT(EXIT_FULL),
         .synopsis = "[OPTION]... DIR",
         .about =
             "Makes the authority of a new cluster in DIR: authority.key, which signs certificates\n"
@@ -103,6 +105,7 @@ static int cmd_authority_sign(int argc, char **argv)
     };
     struct command_line line = {
         .name = "ecbak authority sign",
+        .exits = EXIT_BIT(EXIT_KEY) | EXIT_BIT(EXIT_FULL),
         .synopsis = "[OPTION]... [REQUEST | FILE]...",
         .about =
             "Signs the requests that 'ecbakd --init' printed on the machines to be admitted, and\n"

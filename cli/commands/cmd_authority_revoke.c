@@ -5,6 +5,7 @@
 #include "cli/admit/issuer.h"
 #include "cli/commands/commands.h"
 #include "cli/commands/revocation_publish.h"
+#include "cli/ui/exit_code.h"
 #include "cli/ui/options.h"
 #include "cli/ui/output.h"
 
@@ -57,6 +58,7 @@ int cmd_authority_revoke(int argc, char **argv)
     };
     struct command_line line = {
         .name = "ecbak authority revoke",
+        .exits = EXIT_BIT(EXIT_KEY) | EXIT_BIT(EXIT_FULL),
         .synopsis = "[OPTION]... NAME | ID | CERTIFICATE | FILE...",
         .about =
             "Signs that machines are members no more, and prints a revocation a line. A machine\n"

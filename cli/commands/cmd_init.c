@@ -6,6 +6,7 @@
 
 #include "cli/commands/commands.h"
 #include "cli/home/home.h"
+#include "cli/ui/exit_code.h"
 #include "cli/ui/options.h"
 #include "cli/ui/output.h"
 #include "cli/ui/phrase_io.h"
@@ -80,6 +81,7 @@ int cmd_init(int argc, char **argv)
     };
     struct command_line line = {
         .name = "ecbak init",
+        .exits = EXIT_BIT(EXIT_FULL),
         .synopsis = "[OPTION]...",
         .about = "Makes a vault: the key under which this machine's backups are sealed. Shows its\n"
                  "recovery phrase once: 25 words that open the vault again on any machine.",

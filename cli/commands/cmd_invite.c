@@ -12,6 +12,7 @@
 #include "cli/admit/invite.h"
 #include "cli/base/text.h"
 #include "cli/commands/commands.h"
+#include "cli/ui/exit_code.h"
 #include "cli/ui/options.h"
 #include "cli/ui/output.h"
 #include "cli/ui/phrase_io.h"
@@ -234,6 +235,7 @@ int cmd_invite(int argc, char **argv)
     };
     struct command_line line = {
         .name = "ecbak invite",
+        .exits = EXIT_BIT(EXIT_KEY) | EXIT_BIT(EXIT_FULL),
         .synopsis = "[OPTION]...",
         .about =
             "Prints a ticket and waits for the machine that shows it: 'ecbak join TICKET' there\n"

@@ -180,6 +180,7 @@ int cmd_join(int argc, char **argv)
     };
     struct command_line line = {
         .name = "ecbak join",
+        .exits = EXIT_BIT(EXIT_KEY) | EXIT_BIT(EXIT_FULL),
         .synopsis = "[OPTION]... TICKET | -",
         .about =
             "Makes this machine a member: writes the configuration, makes its keys, has them\n"

@@ -10,6 +10,7 @@
 #include "cli/lab/process.h"
 #include "cli/lab/show.h"
 #include "cli/lab/up.h"
+#include "cli/ui/exit_code.h"
 #include "cli/ui/options.h"
 #include "cli/ui/output.h"
 
@@ -52,6 +53,7 @@ static int cmd_lab_up(int argc, char **argv)
     };
     struct command_line line = {
         .name = "ecbak lab up",
+        .exits = EXIT_BIT(EXIT_FULL),
         .synopsis = "[OPTION]...",
         .about =
             "Starts a cluster on this machine's loopback, with an authority, keys and "
@@ -185,12 +187,10 @@ static int end_all(const struct lab *lab, struct err *err)
     for (size_t i = 0; i < lab->count; i++) {
         pid_t pid = process_running(lab, &lab->nodes[i]);
         if (pid != 0) /* all at once; the wait comes after */
-            (void)!process_end(lab, &lab->nodes[i], SIGTERM, 0, &was_running,
-                               &(struct err)ERR_INIT);
+            (void)!process_end(lab, &lab->nodes[i], SIGTERM, 0, &was_running, &ERR_INIT);
     }
     for (size_t i = 0; i < lab->count; i++)
-        if (process_end(lab, &lab->nodes[i], 0, PROCESS_STOP_MS, &was_running,
-                        &(struct err)ERR_INIT) != 0 &&
+        if (process_end(lab, &lab->nodes[i], 0, PROCESS_STOP_MS, &was_running, &ERR_INIT) != 0 &&
             process_end(lab, &lab->nodes[i], SIGKILL, PROCESS_KILL_MS, &was_running, err) != 0)
             return -1;
     return 0;

@@ -8,6 +8,7 @@
 #include "cli/lab/process.h"
 #include "cli/lab/show.h"
 #include "cli/lab/up.h"
+#include "cli/ui/exit_code.h"
 #include "cli/ui/options.h"
 
 #define START_TIMEOUT_MS 30000
@@ -125,6 +126,7 @@ int cmd_lab_start(int argc, char **argv)
 {
     struct command_line line = {
         .name = "ecbak lab start",
+        .exits = EXIT_BIT(EXIT_FULL),
         .synopsis = "[OPTION]... NAME...",
         .about = "Starts nodes that are down, and waits until they answer on their sockets. When "
                  "the others\n"

@@ -5,6 +5,7 @@
 
 #include "cli/base/text.h"
 #include "cli/commands/commands.h"
+#include "cli/ui/exit_code.h"
 #include "cli/ui/options.h"
 #include "cli/ui/output.h"
 #include "node/api/client.h"
@@ -45,6 +46,7 @@ int cmd_leave(int argc, char **argv)
     };
     struct command_line line = {
         .name = "ecbak leave",
+        .exits = EXIT_BIT(EXIT_FULL),
         .synopsis = "[OPTION]...",
         .about = "Tells the cluster that this machine's node is gone for good. The others stop "
                  "counting\n"

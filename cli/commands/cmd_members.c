@@ -8,6 +8,7 @@
 #include "cli/commands/commands.h"
 #include "cli/commands/members_show.h"
 #include "cli/commands/members_watch.h"
+#include "cli/ui/exit_code.h"
 #include "cli/ui/options.h"
 #include "cli/ui/output.h"
 #include "cli/ui/waiting.h"
@@ -55,7 +56,7 @@ static bool is_met(const struct awaited *awaited, const struct member_list *list
 }
 
 /* Fills list; with `awaited` asks again until it is met. ERR_TOO_FEW at the end of the time, the
- * list then being the last one seen. */
+ * list then being the last one seen: empty when the node never answered. */
 static int ask(struct client *client, struct member_list *list, const struct awaited *awaited,
                uint64_t timeout_ms, struct err *err)
 {
@@ -67,13 +68,16 @@ static int ask(struct client *client, struct member_list *list, const struct awa
     waiting_init(&waiting);
     for (;;) {
         int64_t left = end - monotonic_ms();
+        struct member_list now = {0};
         client_set_timeout(client, left > 1 ? (int)left : 1);
-        member_list_release(list);
-        int status = client_members_wanted(client, &wanted, list, err);
-        if (status == 0 && is_met(awaited, list))
-            return 0;
-        if (status != 0 && err->code != ERR_TIMEOUT)
+        if (client_members_wanted(client, &wanted, &now, err) == 0) {
+            member_list_release(list);
+            *list = now;
+            if (is_met(awaited, list))
+                return 0;
+        } else if (err->code != ERR_TIMEOUT) {
             return -1;
+        }
         waiting_tell(&waiting, "waiting for %s %s %s, for %lld s at most", awaited->who,
                      awaited->is_count ? "members to be" : "to be", awaited->state,
                      (long long)(left + 999) / 1000);
@@ -126,7 +130,9 @@ int cmd_members(int argc, char **argv)
         {'w', "wait-for", OPTION_TEXT, &wait_for, "N=STATE",
          "wait until N members are in STATE, or the member\nof that name is: 6=alive, node-3=dead"},
         {'t', "timeout", OPTION_DURATION, &timeout_ms, "TIME",
-         "how long to wait (default 30s); then the exit status is 4"},
+         "how long to wait (default 30s); then the members last\nseen are shown, and the exit "
+         "status "
+         "is 4"},
         {0, "watch", OPTION_FLAG, &watching, NULL,
          "follow the cluster until ctrl-C: the table and what\nhappened last, kept up to date; not "
          "on a "
@@ -137,6 +143,7 @@ int cmd_members(int argc, char **argv)
     };
     struct command_line line = {
         .name = "ecbak members",
+        .exits = EXIT_BIT(EXIT_TOO_FEW),
         .synopsis = "[OPTION]...",
         .about =
             "Shows the machines of the cluster as this machine's node sees them: state, space\n"
@@ -172,9 +179,8 @@ int cmd_members(int argc, char **argv)
     if (open_node(&client, line.socket, wait_for != NULL, &err) != 0)
         goto done;
     status = ask(client, &list, wait_for != NULL ? &awaited : NULL, timeout_ms, &err);
-    if (status != 0 && err.code != ERR_TOO_FEW)
-        goto done;
-    print_list(&line, &list, events);
+    if (status == 0 || list.count > 0)
+        print_list(&line, &list, events);
 done:
     member_list_release(&list);
     client_close(&client);

@@ -9,6 +9,7 @@
 
 #include "cli/commands/commands.h"
 #include "cli/home/home.h"
+#include "cli/ui/exit_code.h"
 #include "cli/ui/options.h"
 #include "cli/ui/output.h"
 #include "cli/ui/phrase_io.h"
@@ -107,6 +108,7 @@ int cmd_open(int argc, char **argv)
     };
     struct command_line line = {
         .name = "ecbak open",
+        .exits = EXIT_BIT(EXIT_KEY) | EXIT_BIT(EXIT_FULL),
         .synopsis = "[OPTION]...",
         .about =
             "Opens a vault on this machine from its recovery phrase, which is asked for, or taken\n"

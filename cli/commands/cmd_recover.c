@@ -10,6 +10,7 @@
 #include "cli/home/home.h"
 #include "cli/recover/recover.h"
 #include "cli/remote/snapshots.h"
+#include "cli/ui/exit_code.h"
 #include "cli/ui/options.h"
 #include "cli/ui/output.h"
 #include "cli/ui/progress.h"
@@ -26,6 +27,7 @@ static void print_json(const struct recover_result *r, const struct snapshot *sn
     json_object_set_new(object, "bytes", json_integer((json_int_t)r->bytes));
     json_object_set_new(object, "bytes_fetched", json_integer((json_int_t)r->bytes_fetched));
     json_object_set_new(object, "problems", json_integer((json_int_t)r->problems));
+    json_object_set_new(object, "flags_refused", json_integer((json_int_t)r->flags_refused));
     json_object_set_new(object, "corrupt", json_integer((json_int_t)r->corrupt));
     json_object_set_new(object, "seconds", json_figure(r->seconds));
     output_json(object);
@@ -103,7 +105,11 @@ static const char about[] =
     "it was checked. A run that was stopped is finished by another: what is there with its size "
     "and\n"
     "time is not fetched again, unless --verify or --overwrite says so.\n"
-    "Exit status 3 when some files could not be brought back whole, or others are in their place;\n"
+    "Root recovers into no folder that another user owns or may write, unless the snapshot has it\n"
+    "so or --into-shared is given, and follows no symbolic link of another user to DIR. Until a\n"
+    "folder or a file is complete, only its owner can see into it.\n"
+    "Exit status 3 when some files could not be brought back whole (flags of chattr count), or\n"
+    "others are in their place;\n"
     "whatever else came back, 4 when too few members are there for all of it, 5 when data is\n"
     "damaged, 6 when there is no space here; 1 when nothing came back.";
 
@@ -114,6 +120,8 @@ int cmd_recover(int argc, char **argv)
     const struct option options[] = {
         {0, "to", OPTION_TEXT, &recover.to, "DIR", "where to (made when it is not there)"},
         {0, "overwrite", OPTION_FLAG, &recover.overwrite, NULL, "replace files that are there"},
+        {0, "into-shared", OPTION_FLAG, &recover.into_shared, NULL,
+         "as root: also into folders that others may write"},
         {0, "verify", OPTION_FLAG, &recover.verify, NULL, "read every file back and compare"},
         {0, "numeric-owner", OPTION_FLAG, &recover.numeric_owners, NULL,
          "owners by number, not by name"},
@@ -125,6 +133,8 @@ int cmd_recover(int argc, char **argv)
     };
     struct command_line line = {
         .name = "ecbak recover",
+        .exits = EXIT_BIT(EXIT_INCOMPLETE) | EXIT_BIT(EXIT_TOO_FEW) | EXIT_BIT(EXIT_KEY) |
+                 EXIT_BIT(EXIT_FULL),
         .synopsis = "[OPTION]... SNAPSHOT [PATH]... --to DIR",
         .about = about,
         .examples = "  ecbak recover latest --to /mnt/new\n"

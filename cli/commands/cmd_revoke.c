@@ -3,6 +3,7 @@
 
 #include "cli/commands/commands.h"
 #include "cli/commands/revocation_publish.h"
+#include "cli/ui/exit_code.h"
 #include "cli/ui/options.h"
 #include "cli/ui/output.h"
 
@@ -32,6 +33,7 @@ int cmd_revoke(int argc, char **argv)
 {
     struct command_line line = {
         .name = "ecbak revoke",
+        .exits = EXIT_BIT(EXIT_KEY) | EXIT_BIT(EXIT_FULL),
         .synopsis = "[OPTION]... [REVOCATION | FILE]...",
         .about =
             "Gives revocations that 'ecbak authority revoke' signed to this machine's node. It\n"

@@ -9,6 +9,7 @@
 #include "cli/commands/commands.h"
 #include "cli/home/home.h"
 #include "cli/remote/snapshots.h"
+#include "cli/ui/exit_code.h"
 #include "cli/ui/options.h"
 #include "cli/ui/output.h"
 #include "coding/base/bytes.h"
@@ -136,6 +137,7 @@ int cmd_snapshots(int argc, char **argv)
     };
     struct command_line line = {
         .name = "ecbak snapshots",
+        .exits = EXIT_BIT(EXIT_KEY),
         .synopsis = "[OPTION]...",
         .about =
             "Lists the snapshots of the vault, oldest first, with what is odd about them: records\n"

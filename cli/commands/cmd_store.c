@@ -9,6 +9,7 @@
 #include "cli/home/home.h"
 #include "cli/packing/sender.h"
 #include "cli/store/store_run.h"
+#include "cli/ui/exit_code.h"
 #include "cli/ui/options.h"
 #include "cli/ui/output.h"
 #include "cli/ui/progress.h"
@@ -70,6 +71,23 @@ static int read_excludes(struct exclude *exclude, const struct store_command *c,
     return 0;
 }
 
+static json_t *json_unproven(const struct store_result *r)
+{
+    json_t *list = json_array();
+    for (size_t i = 0; i < r->unproven_count; i++) {
+        const struct unproven *from = &r->unproven[i];
+        json_t *object = json_object();
+        json_object_set_new(object, "node", json_hex(from->node.bytes, ID_SIZE));
+        json_object_set_new(object, "name", json_text(from->name));
+        json_object_set_new(object, "excluded", json_boolean(from->excluded));
+        json_object_set_new(object, "read", json_integer(from->read));
+        json_object_set_new(object, "damaged", json_integer(from->damaged));
+        json_object_set_new(object, "message", json_text(from->text));
+        json_array_append_new(list, object);
+    }
+    return list;
+}
+
 static void print_json(const struct store_result *r, bool dry_run)
 {
     json_t *object = json_object();
@@ -83,6 +101,7 @@ static void print_json(const struct store_result *r, bool dry_run)
     json_object_set_new(object, "data", json_integer(r->data));
     json_object_set_new(object, "parity", json_integer(r->parity));
     json_object_set_new(object, "survives", dry_run ? json_null() : json_integer(r->survives));
+    json_object_set_new(object, "unproven", json_unproven(r));
     json_object_set_new(object, "grown", json_integer((json_int_t)r->grown));
     json_object_set_new(object, "seconds", json_figure(r->seconds));
     output_json(object);
@@ -150,6 +169,8 @@ static int run(const struct command_line *line, struct vault *vault, struct stor
         print_json(&result, options->dry_run);
     else if (!line->quiet)
         print_text(&result, options->dry_run);
+    for (size_t i = 0; i < result.unproven_count; i++)
+        output_warning("node %s: %s", result.unproven[i].name, result.unproven[i].text);
     if (result.note[0] != '\0')
         output_warning("%s", result.note);
     return (int)result.outcome;
@@ -206,6 +227,8 @@ int cmd_store(int argc, char **argv)
     };
     struct command_line line = {
         .name = "ecbak store",
+        .exits = EXIT_BIT(EXIT_INCOMPLETE) | EXIT_BIT(EXIT_TOO_FEW) | EXIT_BIT(EXIT_KEY) |
+                 EXIT_BIT(EXIT_FULL),
         .synopsis = "[OPTION]... PATH...",
         .about = about,
         .examples = "  ecbak store ~/work\n"

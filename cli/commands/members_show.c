@@ -285,17 +285,17 @@ char *member_event_text(char to[MEMBER_EVENT_TEXT_MAX], const struct member_even
 {
     char id[17];
     const char *name = event->name[0] != '\0' ? event->name : hex_encode(id, event->id.bytes, 8);
-    const char *before = "", *detail = event->detail, *after = "";
+    const char *before = ": ", *detail = event->detail, *after = "";
     if (strcmp(event->kind, "suspect") == 0) {
         before = ", says ";
     } else if (strcmp(event->kind, "conflict") == 0) {
         before = ", the same name at ";
+    } else if (strcmp(event->kind, "copied") == 0) {
+        before = ", its key is at another machine too: ";
     } else if (strcmp(event->kind, "joined") == 0) {
         before = " (";
         detail = event->address;
         after = ")";
-    } else {
-        before = ": ";
     }
     if (detail[0] == '\0')
         before = after = "";

@@ -48,7 +48,8 @@ static enum style event_style(const char *kind)
 {
     if (strcmp(kind, "alive") == 0 || strcmp(kind, "joined") == 0)
         return STYLE_GOOD;
-    if (strcmp(kind, "dead") == 0 || strcmp(kind, "conflict") == 0 || strcmp(kind, "refused") == 0)
+    if (strcmp(kind, "dead") == 0 || strcmp(kind, "conflict") == 0 || strcmp(kind, "copied") == 0 ||
+        strcmp(kind, "refused") == 0)
         return STYLE_BAD;
     return strcmp(kind, "suspect") == 0 ? STYLE_WARN : STYLE_PLAIN;
 }

@@ -1,8 +1,10 @@
 /* Names in a folder (symbolic links, fifos, devices) have no descriptor that xattr calls accept, so
- * these go through /proc/self/fd/FOLDER/NAME: still relative to the folder that is open.
+ * these go through /proc/self/fd/FOLDER/NAME: still relative to the folder that is open. What is
+ * put back goes through /proc/self/fd/FD, which leads to that very file, also when it is a link.
  */
 #include "cli/files/attributes.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
@@ -15,6 +17,7 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
+#include "cli/files/inode_flags.h"
 #include "coding/base/alloc.h"
 
 #define XATTR_VALUE_MAX 65536
@@ -170,7 +173,8 @@ enum entry_kind attributes_kind(uint32_t mode)
 
 static void proc_path(char path[PROC_PATH_MAX], struct file_at file)
 {
-    snprintf(path, PROC_PATH_MAX, "/proc/self/fd/%d/%s", file.folder_fd, file.name);
+    snprintf(path, PROC_PATH_MAX, "/proc/self/fd/%d%s%s", file.folder_fd,
+             file.name[0] != '\0' ? "/" : "", file.name);
 }
 
 /* Room for one more value of at most XATTR_VALUE_MAX bytes. The buffer may move: views are made
@@ -240,9 +244,14 @@ int attributes_read(struct attributes *attributes, struct tree_entry *entry,
                         : 0;
     entry->xattrs = NULL;
     entry->xattr_count = 0;
+    entry->flags = 0;
     int result = read_xattrs(attributes, entry, file, err);
     if (result != 0)
         entry->xattr_count = 0;
+    bool flagged = entry->kind == ENTRY_FILE || entry->kind == ENTRY_DIRECTORY;
+    if (flagged && file.fd >= 0 &&
+        inode_flags_read(file.fd, &entry->flags, result == 0 ? err : NULL) != 0)
+        result = -1;
     return result;
 }
 
@@ -274,7 +283,7 @@ static int set_xattrs(const struct tree_entry *entry, struct file_at file, const
         memcpy(name, xattr->name, xattr->name_size);
         name[xattr->name_size] = '\0';
         int set = file.fd >= 0 ? fsetxattr(file.fd, name, xattr->value, xattr->value_size, 0)
-                               : lsetxattr(path, name, xattr->value, xattr->value_size, 0);
+                               : setxattr(path, name, xattr->value, xattr->value_size, 0);
         if (set != 0 && !root && errno == EPERM && is_privileged(name))
             continue;
         if (set != 0 && result == 0)
@@ -286,7 +295,7 @@ static int set_xattrs(const struct tree_entry *entry, struct file_at file, const
 static bool try_chown(struct file_at file, uid_t uid, gid_t gid)
 {
     return (file.fd >= 0 ? fchown(file.fd, uid, gid)
-                         : fchownat(file.folder_fd, file.name, uid, gid, AT_SYMLINK_NOFOLLOW)) == 0;
+                         : fchownat(file.folder_fd, "", uid, gid, AT_EMPTY_PATH)) == 0;
 }
 
 /* What a file has now; a look is cheaper than a change, which goes through the file system's
@@ -306,17 +315,25 @@ static struct present look_at(struct file_at file)
     return (struct present){true, stat.st_uid, stat.st_gid, stat.st_mode & 07777};
 }
 
+void attributes_owner(struct attributes *attributes, const struct tree_entry *entry,
+                      const struct attributes_policy *policy, uid_t *uid, gid_t *gid)
+{
+    *uid = entry->uid;
+    *gid = entry->gid;
+    if (!policy->numeric_owners) {
+        *uid = owner_id(attributes, USERS, entry->user, entry->user_size, *uid);
+        *gid = owner_id(attributes, GROUPS, entry->group, entry->group_size, *gid);
+    }
+}
+
 /* *mode gets the mode with the bits that may be put back. */
 static int set_owner(struct attributes *attributes, const struct tree_entry *entry,
                      struct file_at file, const struct attributes_policy *policy,
                      struct present *now, uint32_t *mode, struct err *err)
 {
-    uid_t uid = entry->uid;
-    gid_t gid = entry->gid;
-    if (!policy->numeric_owners) {
-        uid = owner_id(attributes, USERS, entry->user, entry->user_size, uid);
-        gid = owner_id(attributes, GROUPS, entry->group, entry->group_size, gid);
-    }
+    uid_t uid;
+    gid_t gid;
+    attributes_owner(attributes, entry, policy, &uid, &gid);
     *mode = entry->mode;
     if (now->known && now->uid == uid && now->gid == gid)
         return 0;
@@ -335,13 +352,12 @@ static int set_owner(struct attributes *attributes, const struct tree_entry *ent
     return 0;
 }
 
-static int set_mode(const struct tree_entry *entry, struct file_at file, const struct present *now,
-                    uint32_t mode, struct err *err)
+static int set_mode(const struct tree_entry *entry, struct file_at file, const char *path,
+                    const struct present *now, uint32_t mode, struct err *err)
 {
     if (entry->kind == ENTRY_SYMLINK || (now->known && now->mode == mode))
         return 0;
-    int set = file.fd >= 0 ? fchmod(file.fd, mode)
-                           : fchmodat(file.folder_fd, file.name, mode, AT_SYMLINK_NOFOLLOW);
+    int set = file.fd >= 0 ? fchmod(file.fd, mode) : chmod(path, mode);
     return set == 0 ? 0 : err_errno(err, "setting the mode");
 }
 
@@ -349,6 +365,7 @@ int attributes_apply(struct attributes *attributes, const struct tree_entry *ent
                      struct file_at file, const struct attributes_policy *policy, struct err *err)
 {
     char path[PROC_PATH_MAX] = "";
+    assert(file.fd >= 0 || file.name[0] == '\0');
     if (file.fd < 0)
         proc_path(path, file);
     struct err later = ERR_INIT;
@@ -368,14 +385,14 @@ int attributes_apply(struct attributes *attributes, const struct tree_entry *ent
     struct timespec times[2] = {{.tv_nsec = UTIME_OMIT},
                                 {.tv_sec = entry->mtime_s, .tv_nsec = (long)entry->mtime_ns}};
     int set = file.fd >= 0 ? futimens(file.fd, times)
-                           : utimensat(file.folder_fd, file.name, times, AT_SYMLINK_NOFOLLOW);
+                           : utimensat(file.folder_fd, "", times, AT_EMPTY_PATH);
     if (set != 0) {
         err_errno(result == 0 ? err : &later, "setting the time");
         result = -1;
     }
     /* The mode comes last: until then it says that the rest is not there (recover_dest.c). Access
      * lists come before it without harm, since a mode has what they say of it. */
-    if (set_mode(entry, file, &now, mode, result == 0 ? err : &later) != 0)
+    if (set_mode(entry, file, path, &now, mode, result == 0 ? err : &later) != 0)
         result = -1;
     return result;
 }

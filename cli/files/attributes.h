@@ -11,6 +11,7 @@
 #define ECBAK_CLI_FILES_ATTRIBUTES_H
 
 #include <stdbool.h>
+#include <sys/types.h>
 
 #include "cli/files/walk.h"
 #include "cli/vault/tree.h"
@@ -24,14 +25,15 @@ void attributes_destroy(struct attributes **attributes);
 /* The kind of entry that a mode stands for; 0: none that is known. */
 enum entry_kind attributes_kind(uint32_t mode);
 
-/* Where a file is: an open descriptor, or (fd -1) a name in an open folder. */
+/* Where a file is: an open descriptor, or (fd -1) a name in an open folder. Where the name is "", the
+ * file is what folder_fd itself was opened to, with O_PATH. */
 struct file_at {
     int fd, folder_fd;
     const char *name;
 };
 
 /* Fills everything in entry but its name, hard link, contents and target. -1: extended attributes
- * could not be read; the rest of entry is good then. */
+ * or flags could not be read; the rest of entry is good then. */
 int attributes_read(struct attributes *attributes, struct tree_entry *entry,
                     const struct walk_stat *stat, struct file_at file, struct err *err) MUST_CHECK;
 
@@ -41,7 +43,11 @@ struct attributes_policy {
     _Atomic bool clear_inherited; /* remove access lists that a folder's default gave */
 };
 
-/* Puts them back, in the order in which they do not undo each other: owner (clears set-user-id and
+/* Who an entry's owner and group are here, going by name unless the policy says otherwise. */
+void attributes_owner(struct attributes *attributes, const struct tree_entry *entry,
+                      const struct attributes_policy *policy, uid_t *uid, gid_t *gid);
+/* Puts them back, but for flags (inode_flags.h; to an open descriptor, or one of O_PATH: nothing is told by its name, which somebody
+ * else may have given to another file meanwhile), in the order in which they do not undo each other: owner (clears set-user-id and
  * capabilities), extended attributes (need write permission), mode, access lists (change the mode's
  * group bits), times. Goes on after a failure; -1 with the first one. A set-user-id or set-group-id
  * bit is only put back where the owner or group it speaks of was. */

@@ -53,6 +53,8 @@ static int find_location(struct cache *cache, sqlite3_stmt *s, const struct chun
              memcmp(rest, id->bytes + 8, ID_REST) != 0 ||
              !copy_blob(s, 1, location->pack.bytes, ID_SIZE))
         result = err_set(err, ERR_NOT_FOUND, "a chunk that no known pack has");
+    if (result == 0 && sqlite3_column_int(s, 6) != 1)
+        result = cache_altered(cache, err);
     if (result == 0) {
         location->pack_number = (uint32_t)sqlite3_column_int64(s, 2);
         location->segment = (uint32_t)sqlite3_column_int64(s, 3);
@@ -86,8 +88,8 @@ int cache_find_other(struct cache *cache, const struct chunk_id *id, unsigned sk
     return result;
 }
 
-static int put_chunk(struct cache *c, enum cache_statement how, uint32_t pack_number,
-                     const struct pack_entry *entry, struct err *err)
+static int put_chunk(struct cache *c, enum cache_statement how, const struct pack_id *pack,
+                     uint32_t pack_number, const struct pack_entry *entry, struct err *err)
 {
     sqlite3_stmt *s = c->statements[how];
     sqlite3_bind_int64(s, 1, key_of(&entry->id));
@@ -96,22 +98,23 @@ static int put_chunk(struct cache *c, enum cache_statement how, uint32_t pack_nu
     sqlite3_bind_int64(s, 4, entry->segment);
     sqlite3_bind_int64(s, 5, entry->offset);
     sqlite3_bind_int64(s, 6, entry->size);
+    sqlite3_bind_blob(s, 7, pack->bytes, ID_SIZE, SQLITE_STATIC);
     return cache_run(c, how, err, "remembering a chunk");
 }
 
-static int add_chunks(struct cache *c, uint32_t pack_number, const struct pack_entry *entries,
-                      size_t count, struct err *err)
+static int add_chunks(struct cache *c, const struct pack_id *pack, uint32_t pack_number,
+                      const struct pack_entry *entries, size_t count, struct err *err)
 {
     sqlite3_stmt *keep = c->statements[CACHE_KEEP_OTHER];
     for (size_t i = 0; i < count; i++) {
-        if (put_chunk(c, CACHE_ADD_CHUNK, pack_number, &entries[i], err) != 0)
+        if (put_chunk(c, CACHE_ADD_CHUNK, pack, pack_number, &entries[i], err) != 0)
             return -1;
         if (sqlite3_changes(c->db) > 0)
             continue;
         sqlite3_bind_int64(keep, 1, key_of(&entries[i].id));
         sqlite3_bind_int64(keep, 2, pack_number);
         if (cache_run(c, CACHE_KEEP_OTHER, err, "remembering a chunk") != 0 ||
-            put_chunk(c, CACHE_REPLACE_CHUNK, pack_number, &entries[i], err) != 0)
+            put_chunk(c, CACHE_REPLACE_CHUNK, pack, pack_number, &entries[i], err) != 0)
             return -1;
     }
     return 0;
@@ -151,7 +154,7 @@ int cache_add_pack(struct cache *cache, const struct pack_id *pack,
     if (result == 0)
         result = add_pack_row(cache, pack, entries, count, published, &number, err);
     if (result == 0)
-        result = add_chunks(cache, number, entries, count, err);
+        result = add_chunks(cache, pack, number, entries, count, err);
     cache->batch_rows += count + 1;
     /* Chunks without the rest of their pack are as true as with them: committed in any case. */
     if (begun && (!cache->batch || cache->batch_rows >= BATCH_ROWS)) {
@@ -206,6 +209,8 @@ int cache_each_unpublished(struct cache *cache,
     while (result == 0 && (code = sqlite3_step(s)) != SQLITE_DONE) {
         if (code != SQLITE_ROW)
             result = cache_fail(cache, err, "listing new packs");
+        else if (sqlite3_column_int(s, 1) != 1)
+            result = cache_altered(cache, err);
         else
             result = index_read(sqlite3_column_blob(s, 0), (size_t)sqlite3_column_bytes(s, 0), each,
                                 ctx, err);
@@ -286,7 +291,9 @@ int cache_read_index(struct cache *cache, const struct pack_id *index_pack, stru
     pthread_mutex_lock(&cache->lock);
     sqlite3_bind_blob(s, 1, index_pack->bytes, ID_SIZE, SQLITE_STATIC);
     int code = sqlite3_step(s);
-    if (code == SQLITE_ROW)
+    if (code == SQLITE_ROW && sqlite3_column_int(s, 1) != 1)
+        result = cache_altered(cache, err);
+    else if (code == SQLITE_ROW)
         buffer_append(block, sqlite3_column_blob(s, 0), (size_t)sqlite3_column_bytes(s, 0));
     else
         result = code == SQLITE_DONE ? err_set(err, ERR_NOT_FOUND, "an index that is not kept")

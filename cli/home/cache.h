@@ -8,7 +8,7 @@
  *
  *   Limits   about CACHE_BYTES of memory
  *   Errors   ERR_NOT_FOUND; ERR_BUSY another command writes for long; ERR_FULL; ERR_DAMAGED the file
- *            cannot be read (cache_is_damaged): cache_close removes it, and the next cache_open makes
+ *            cannot be read, or a row is not as it was written (cache_is_damaged): cache_close removes it, and the next cache_open makes
  *            it anew
  *   Threads  any; calls are serialised inside
  */

@@ -1,4 +1,5 @@
-/* The cache's tables. The reasons for their shape are in cache.c. */
+/* The cache's tables. The reasons for their shape are in cache.c, that for `proof` in
+ * cache_proof.c. */
 #include "cli/home/cache_internal.h"
 
 #include <fcntl.h>
@@ -9,7 +10,7 @@
 #include "cli/home/lock.h"
 #include "coding/base/alloc.h"
 
-#define CACHE_VERSION   3
+#define CACHE_VERSION   4
 #define CACHE_KIBIBYTES 16384
 #define BUSY_MS         20000
 #define TEXT_OF(value)  #value
@@ -21,51 +22,77 @@ static const char schema[] =
     "BEGIN IMMEDIATE;"
     "CREATE TABLE IF NOT EXISTS pack(number INTEGER PRIMARY KEY AUTOINCREMENT, id BLOB NOT NULL "
     "UNIQUE,"
-    " block BLOB);"
+    " block BLOB, proof INTEGER NOT NULL);"
     "CREATE INDEX IF NOT EXISTS unpublished ON pack(number) WHERE block IS NOT NULL;"
     "CREATE TABLE IF NOT EXISTS chunk(key INTEGER PRIMARY KEY, rest BLOB NOT NULL, pack INTEGER "
     "NOT NULL,"
-    " segment INTEGER NOT NULL, offset INTEGER NOT NULL, size INTEGER NOT NULL);"
+    " segment INTEGER NOT NULL, offset INTEGER NOT NULL, size INTEGER NOT NULL,"
+    " proof INTEGER NOT NULL);"
     "CREATE TABLE IF NOT EXISTS other(key INTEGER NOT NULL, pack INTEGER NOT NULL, rest BLOB NOT "
     "NULL,"
     " segment INTEGER NOT NULL, offset INTEGER NOT NULL, size INTEGER NOT NULL,"
+    " proof INTEGER NOT NULL,"
     " PRIMARY KEY(key, pack)) WITHOUT ROWID;"
-    "CREATE TABLE IF NOT EXISTS index_pack(id BLOB NOT NULL UNIQUE, block BLOB);"
+    "CREATE TABLE IF NOT EXISTS index_pack(id BLOB NOT NULL UNIQUE, block BLOB,"
+    " proof INTEGER NOT NULL);"
     "PRAGMA user_version=" TEXT(CACHE_VERSION) ";"
                                                "COMMIT";
 
-static const char find_text[] =
-    "SELECT rest, id, number, segment, offset, size FROM chunk JOIN pack ON number = pack"
-    " WHERE key = ?1";
-static const char find_other_text[] =
-    "SELECT rest, id, number, segment, offset, size FROM other JOIN pack ON number = pack"
-    " WHERE key = ?1 AND pack NOT IN (SELECT pack FROM chunk WHERE key = ?1)"
-    " ORDER BY pack DESC LIMIT 1 OFFSET ?2";
+/* That the pack of a chunk is named by an index must be as true as where the chunk is in it. One that
+ * is not is looked at when it gets its index. */
+#define PROVEN(table)                                                                              \
+    " " table ".proof = proof(key, rest, id, segment, offset, size)"                               \
+    " AND (block IS NOT NULL OR pack.proof = proof(id, NULL))"
+static const char find_text[] = "SELECT rest, id, number, segment, offset, size," PROVEN(
+    "chunk") " FROM chunk JOIN pack ON number = pack WHERE key = ?1";
+static const char find_other_text[] = "SELECT rest, id, number, segment, offset, size," PROVEN(
+    "other") " FROM other JOIN pack ON number = pack"
+             " WHERE key = ?1 AND pack NOT IN (SELECT pack FROM chunk WHERE key = ?1)"
+             " ORDER BY pack DESC LIMIT 1 OFFSET ?2";
 static const char keep_other_text[] =
-    "INSERT OR REPLACE INTO other SELECT key, pack, rest, segment, offset, size"
+    "INSERT OR REPLACE INTO other SELECT key, pack, rest, segment, offset, size, chunk.proof"
     " FROM chunk JOIN pack ON number = pack WHERE key = ?1 AND pack <> ?2";
+#define CHUNK_PROOF "proof(?1, ?2, ?7, ?4, ?5, ?6)"
+static const char add_chunk_text[] =
+    "INSERT OR IGNORE INTO chunk VALUES(?1, ?2, ?3, ?4, ?5, ?6, " CHUNK_PROOF ")";
 static const char replace_chunk_text[] =
-    "UPDATE chunk SET rest = ?2, pack = ?3, segment = ?4, offset = ?5, size = ?6 WHERE key = ?1";
+    "UPDATE chunk SET rest = ?2, pack = ?3, segment = ?4, offset = ?5, size = ?6,"
+    " proof = " CHUNK_PROOF " WHERE key = ?1";
 /* A pack that some index names stays published. */
 static const char add_pack_text[] =
-    "INSERT INTO pack(id, block) VALUES(?1, ?2) ON CONFLICT(id) DO UPDATE SET"
-    " block = CASE WHEN block IS NULL THEN NULL ELSE excluded.block END RETURNING number";
+    "INSERT INTO pack(id, block, proof) VALUES(?1, ?2, proof(?1, ?2)) ON CONFLICT(id) DO UPDATE SET"
+    " block = CASE WHEN block IS NULL THEN NULL ELSE excluded.block END,"
+    " proof = CASE WHEN block IS NULL THEN proof ELSE excluded.proof END RETURNING number";
+static const char unpublished_text[] =
+    "SELECT block, proof = proof(id, block) FROM pack WHERE block IS NOT NULL ORDER BY number";
+static const char read_index_text[] = "SELECT block, proof = proof(id, block) FROM index_pack"
+                                      " WHERE id = ?1 AND block IS NOT NULL";
+static const char altered_text[] =
+    "SELECT EXISTS(SELECT 1 FROM chunk JOIN pack ON number = pack WHERE NOT (" PROVEN(
+        "chunk") "))"
+                 " OR EXISTS(SELECT 1 FROM other JOIN pack ON number = pack WHERE NOT (" PROVEN(
+                     "other") "))"
+                              " OR EXISTS(SELECT 1 FROM pack WHERE proof <> proof(id, block))"
+                              " OR EXISTS(SELECT 1 FROM index_pack WHERE proof <> proof(id, "
+                              "block))";
 
 static const char *const texts[CACHE_STATEMENTS] = {
     [CACHE_FIND] = find_text,
     [CACHE_FIND_OTHER] = find_other_text,
     [CACHE_ADD_PACK] = add_pack_text,
-    [CACHE_ADD_CHUNK] = "INSERT OR IGNORE INTO chunk VALUES(?1, ?2, ?3, ?4, ?5, ?6)",
+    [CACHE_ADD_CHUNK] = add_chunk_text,
     [CACHE_KEEP_OTHER] = keep_other_text,
     [CACHE_REPLACE_CHUNK] = replace_chunk_text,
     [CACHE_DROP_PACK] = "DELETE FROM pack WHERE id = ?1",
-    [CACHE_UNPUBLISHED] = "SELECT block FROM pack WHERE block IS NOT NULL ORDER BY number",
-    [CACHE_SET_PUBLISHED] = "UPDATE pack SET block = NULL WHERE block IS NOT NULL",
+    [CACHE_UNPUBLISHED] = unpublished_text,
+    [CACHE_SET_PUBLISHED] = "UPDATE pack SET block = NULL, proof = proof(id, NULL)"
+                            " WHERE block IS NOT NULL",
     [CACHE_HAS_PACK] = "SELECT 1 FROM pack WHERE id = ?1",
     [CACHE_HAS_INDEX] = "SELECT 1 FROM index_pack WHERE id = ?1",
-    [CACHE_ADD_INDEX] = "INSERT OR REPLACE INTO index_pack VALUES(?1, ?2)",
-    [CACHE_READ_INDEX] = "SELECT block FROM index_pack WHERE id = ?1 AND block IS NOT NULL",
+    [CACHE_ADD_INDEX] = "INSERT OR REPLACE INTO index_pack VALUES(?1, ?2, proof(?1, ?2))",
+    [CACHE_READ_INDEX] = read_index_text,
     [CACHE_INDEX_SIZE] = "SELECT length(block) FROM index_pack WHERE id = ?1",
+    [CACHE_ALTERED] = altered_text,
     [CACHE_FORGET_INDEXES] = "DELETE FROM index_pack",
     [CACHE_BEGIN] = "BEGIN IMMEDIATE",
     [CACHE_BEGIN_READING] = "BEGIN",
@@ -90,6 +117,13 @@ int cache_fail(struct cache *c, struct err *err, const char *what)
         c->damaged = true;
         return err_set(err, ERR_DAMAGED, "%s: %s is damaged: %s", what, path, text);
     }
+}
+
+int cache_altered(struct cache *c, struct err *err)
+{
+    c->damaged = true;
+    return err_set(err, ERR_DAMAGED, "%s is damaged: something in it is not as it was written",
+                   c->path[0] != '\0' ? c->path : "the cache");
 }
 
 int cache_run(struct cache *c, enum cache_statement which, struct err *err, const char *what)
@@ -118,7 +152,8 @@ static int set_up(struct cache *c, struct err *err)
                                   "PRAGMA cache_size=-" TEXT(CACHE_KIBIBYTES);
     sqlite3_stmt *version = NULL;
     sqlite3_busy_timeout(c->db, BUSY_MS);
-    if (sqlite3_exec(c->db, pragmas, NULL, NULL, NULL) != SQLITE_OK ||
+    if (cache_add_proof(c) != SQLITE_OK ||
+        sqlite3_exec(c->db, pragmas, NULL, NULL, NULL) != SQLITE_OK ||
         sqlite3_prepare_v2(c->db, "PRAGMA user_version", -1, &version, NULL) != SQLITE_OK)
         return cache_fail(c, err, "opening the cache");
     int found = sqlite3_step(version) == SQLITE_ROW ? sqlite3_column_int(version, 0) : 0;
@@ -272,6 +307,9 @@ bool cache_is_whole(struct cache *cache)
         sqlite3_step(check) == SQLITE_ROW &&
         strcmp((const char *)sqlite3_column_text(check, 0), "ok") == 0;
     sqlite3_finalize(check);
+    sqlite3_stmt *altered = cache->statements[CACHE_ALTERED];
+    whole = whole && sqlite3_step(altered) == SQLITE_ROW && sqlite3_column_int(altered, 0) == 0;
+    sqlite3_reset(altered);
     pthread_mutex_unlock(&cache->lock);
     return whole;
 }

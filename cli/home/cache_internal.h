@@ -24,6 +24,7 @@ enum cache_statement {
     CACHE_ADD_INDEX,
     CACHE_READ_INDEX,
     CACHE_INDEX_SIZE,
+    CACHE_ALTERED,
     CACHE_FORGET_INDEXES,
     CACHE_BEGIN,
     CACHE_BEGIN_READING,
@@ -60,10 +61,17 @@ void cache_remove_others(const char *folder, uint64_t number);
 
 /* Fills err from SQLite's last error; returns -1. */
 int cache_fail(struct cache *c, struct err *err, const char *what);
+/* The same, when a row does not prove itself. */
+int cache_altered(struct cache *c, struct err *err);
 /* Runs a statement that yields nothing; `what` begins the error's text. */
 int cache_run(struct cache *c, enum cache_statement which, struct err *err,
               const char *what) MUST_CHECK;
 /* Ends the transaction in any case: commits, or rolls back with an error. */
 int cache_end(struct cache *c, struct err *err) MUST_CHECK;
+
+/* ---- cache_proof.c --------------------------------------------------------------------------- */
+
+/* Gives the statements their proof(); SQLite's code. */
+int cache_add_proof(struct cache *c) MUST_CHECK;
 
 #endif

@@ -1,11 +1,11 @@
 /* Layout (little-endian):
  *
  *   offset      size  what
- *   0           8     "ecbakST1"
+ *   0           8     "ecbakST2"
  *   8           ...   pieces: 16 bytes digest of the rest, then entries
  *   tables      32 n  piece table, sorted: folder key 16, number u32, size u32, offset u64 4 p
  *               places: u32 number of the pack, or 2^32 - 1 32 q  pack ids
- *   end - 64    8     "ecbakST1" 8     u64 offset of the tables 24    u64 n, p, q 8     zero 16
+ *   end - 64    8     "ecbakST2" 8     u64 offset of the tables 24    u64 n, p, q 8     zero 16
  *               digest of the tables and of the 48 bytes before
  *
  *   entry:  u16 name size, u8 trusted, u8 zero, u32 mode, u32 encoded size, u32 places, u64 size,

@@ -2,7 +2,7 @@
 #ifndef ECBAK_CLI_HOME_FILE_STATE_INTERNAL_H
 #define ECBAK_CLI_HOME_FILE_STATE_INTERNAL_H
 
-#define FILE_STATE_MAGIC           "ecbakST1"
+#define FILE_STATE_MAGIC           "ecbakST2"
 #define FILE_STATE_MAGIC_SIZE      8
 #define FILE_STATE_DIGEST_SIZE     16
 #define FILE_STATE_FOOTER_SIZE     64

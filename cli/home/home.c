@@ -280,15 +280,11 @@ static int publish(const struct vault *v, const char *home,
     int result = fill_folder(v, temporary, err);
     if (result == 0 && show != NULL)
         result = show(ctx, v->keys, err);
-    if (result == 0 && rename(temporary, v->dir) != 0)
-        result = errno == EEXIST || errno == ENOTEMPTY
-                     ? err_set(err, ERR_EXISTS, "%s is there already", v->dir)
-                     : err_errno(err, "making %s", v->dir);
-    if (result != 0) {
-        remove_folder(temporary);
-        return -1;
-    }
-    return durable_sync_dir(home, err);
+    if (result == 0)
+        result = durable_rename(temporary, v->dir, err);
+    if (result != 0)
+        remove_folder(temporary); /* when only its name may not be durable, it is not there */
+    return result;
 }
 
 int vault_create(struct vault **vault, const uint8_t *secret,

@@ -65,6 +65,17 @@ void vault_close(struct vault **vault);
  * ERR_CANCELLED once *cancel is true (NULL: never). */
 int vault_lock(struct vault *vault, uint64_t wait_ms, const _Atomic bool *cancel,
                struct err *err) MUST_CHECK;
+/* Of a locked vault: when its record numbers are lost or damaged, they are made anew behind the newest of
+ * this writer's records: one saved here, or the one that the cluster has (number 0: none). all_asked:
+ * nobody has not answered. ERR_TOO_FEW: somebody has not, and nothing is saved here. */
+struct newest_known {
+    const struct cluster_id *cluster;
+    uint64_t number;
+    const struct record_id *hash;
+    bool all_asked;
+};
+int vault_renew_sequence(struct vault *vault, const struct newest_known *newest, bool *renewed,
+                         struct err *err) MUST_CHECK;
 /* Reserves a record number durably (before the first upload), of a locked vault. None is ever given
  * twice, also when its record is never saved. previous is the hash of the last record, zeros when
  * there is none. */

@@ -202,8 +202,7 @@ int sequence_read(const char *dir, struct sequence *sequence, struct err *err)
     uint8_t *content;
     size_t size;
     if (read_file(dir, "sequence", "ecbkseqn", &content, &size, err) != 0)
-        return err_context(err, "without its record numbers this machine cannot go on as the "
-                                "writer it was; move the vault's folder away and run `ecbak open`");
+        return -1;
     struct reader r;
     reader_init(&r, content, size);
     sequence->reserved = read_u64(&r);

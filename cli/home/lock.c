@@ -10,8 +10,6 @@
 #include "node/common/clock.h"
 #include "node/common/wait.h"
 
-#include "node/common/clock.h"
-
 #define PAUSE_MS_MIN     2
 #define PAUSE_MS_MAX     200
 #define LOCK_WAIT_MAX_MS ((uint64_t)1 << 50) /* for ever, and no overflow */

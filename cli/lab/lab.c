@@ -17,6 +17,7 @@
 
 #include "cli/lab/lab_internal.h"
 #include "cli/lab/ports.h"
+#include "node/common/durable.h"
 
 #define LAB_VERSION 1
 
@@ -193,8 +194,10 @@ int lab_save(const struct lab *lab, struct err *err)
     int status = 0;
     if (root == NULL)
         status = err_set(err, ERR_FORMAT, "%s is not UTF-8", lab->dir);
-    else if (json_dump_file(root, fresh, JSON_INDENT(2)) != 0 || rename(fresh, path) != 0)
+    else if (json_dump_file(root, fresh, JSON_INDENT(2)) != 0)
         status = err_errno(err, "writing %s", path);
+    else
+        status = durable_rename(fresh, path, err);
     json_decref(root);
     return status;
 }

@@ -18,6 +18,7 @@
 #include "cli/base/program.h"
 #include "cli/lab/lab_internal.h"
 #include "coding/base/bytes.h"
+#include "node/common/durable.h"
 #include "node/trust/authority.h"
 #include "node/trust/cert.h"
 
@@ -197,7 +198,7 @@ static int configure(const struct lab *lab, const struct lab_node *node, struct 
         return 0;
     if (write_config(lab, node, "ecbakd.conf.new", true, err) != 0)
         return -1;
-    return rename(fresh, path) == 0 ? 0 : err_errno(err, "writing %s", path);
+    return durable_rename(fresh, path, err);
 }
 
 int lab_set_up(const struct lab *lab, const char *program, struct err *err)

@@ -7,10 +7,8 @@
 #include "cli/ui/options.h"
 
 #define LAB_DIR_OPTION(variable)                                                                   \
-    {                                                                                              \
-        'd', "dir", OPTION_TEXT, &(variable), "DIR",                                               \
-            "where the lab is (default $ECBAK_LAB, then\n~/.local/state/ecbak/lab)"                \
-    }
+    ((struct option){'d', "dir", OPTION_TEXT, &(variable), "DIR",                                  \
+                     "where the lab is (default $ECBAK_LAB, then\n~/.local/state/ecbak/lab)"})
 
 /* The nodes and their processes, as a table or as JSON. */
 void lab_show(const struct command_line *line, const struct lab *lab);

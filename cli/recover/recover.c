@@ -99,19 +99,6 @@ struct tree_entry *entry_copy(const struct tree_entry *entry)
 
 /* ---- before ---------------------------------------------------------------------------------- */
 
-static int open_root(struct recover *recover, struct err *err)
-{
-    const char *to = recover->options->to;
-    if (mkdir(to, 0777) != 0 && errno != EEXIST)
-        return err_errno(err, "making %s", to);
-    recover->root = open(to, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (recover->root < 0)
-        return err_errno(err, "opening %s", to);
-    if (fgetxattr(recover->root, "system.posix_acl_default", NULL, 0) > 0)
-        recover->policy.clear_inherited = true;
-    return 0;
-}
-
 static int find_paths(struct recover *recover, struct err *err)
 {
     const struct recover_options *options = recover->options;
@@ -179,6 +166,21 @@ static int load_index(struct recover *recover, struct err *err)
 
 /* ---- after ----------------------------------------------------------------------------------- */
 
+/* One line for all of them. */
+static void note_flags(const struct recover *recover)
+{
+    char letters[INODE_FLAGS_LETTERS_MAX];
+    struct recover_result *result = recover->result;
+    size_t size = strlen(result->note);
+    snprintf(result->note + size, sizeof(result->note) - size,
+             "%s%llu file%s or folder%s did not get all flags (chattr %s), which need root, or a "
+             "file system that has them: the first is %.200s",
+             size > 0 ? "; " : "", (unsigned long long)recover->flags_refused_count,
+             recover->flags_refused_count == 1 ? "" : "s",
+             recover->flags_refused_count == 1 ? "" : "s",
+             inode_flags_letters(letters, recover->flags_refused), recover->flags_refused_first);
+}
+
 static void judge(struct recover *recover)
 {
     struct recover_result *result = recover->result;
@@ -186,22 +188,26 @@ static void judge(struct recover *recover)
     result->directories = recover->directories;
     result->bytes = recover->bytes;
     result->problems = recover->progress->problems;
+    result->flags_refused = recover->flags_refused_count;
     result->bytes_fetched = fetcher_bytes(recover->fetcher);
     result->corrupt = fetcher_corrupt(recover->fetcher) + recover->index_corrupt;
     recover->progress->bytes_sent = result->bytes_fetched;
     /* Nothing at all came back: not incomplete, but failed. */
     bool failed = recover->refused && result->files == 0 && recover->snapshot->files > 0;
-    result->outcome = recover->damaged       ? JOB_DAMAGED
-                      : recover->full        ? JOB_FULL
-                      : recover->too_few     ? JOB_TOO_FEW
-                      : failed               ? JOB_FAILED
-                      : result->problems > 0 ? JOB_INCOMPLETE
-                                             : JOB_DONE;
+    result->outcome = recover->damaged            ? JOB_DAMAGED
+                      : recover->full             ? JOB_FULL
+                      : recover->too_few          ? JOB_TOO_FEW
+                      : failed                    ? JOB_FAILED
+                      : result->problems > 0      ? JOB_INCOMPLETE
+                      : result->flags_refused > 0 ? JOB_INCOMPLETE
+                                                  : JOB_DONE;
     if (result->problems > 0)
         snprintf(result->note, sizeof(result->note),
                  "%llu file%s or folder%s could not be recovered whole",
                  (unsigned long long)result->problems, result->problems == 1 ? "" : "s",
                  result->problems == 1 ? "" : "s");
+    if (result->flags_refused > 0)
+        note_flags(recover);
 }
 
 static int run(struct recover *recover, struct err *err)
@@ -210,7 +216,7 @@ static int run(struct recover *recover, struct err *err)
     if (load_index(recover, err) != 0 ||
         fetcher_new(&recover->fetcher, recover->vault->keys, recover->options->endpoint,
                     &recover->failure, err) != 0 ||
-        find_paths(recover, err) != 0 || open_root(recover, err) != 0)
+        find_paths(recover, err) != 0 || target_open(recover, err) != 0)
         return -1;
     if (recover->path_count == 0) {
         progress->files_all = recover->snapshot->files;
@@ -221,6 +227,7 @@ static int run(struct recover *recover, struct err *err)
         return -1;
     int result = recover_walk(recover, err);
     work_queue_end(&recover->queue);
+    links_lock(recover);
     if (result == 0)
         result = failure_check(&recover->failure, err);
     judge(recover);
@@ -231,6 +238,7 @@ static void release(struct recover *recover)
 {
     fetcher_destroy(&recover->fetcher);
     links_release(recover);
+    free(recover->flags_refused_first);
     for (size_t i = 0; i < recover->path_count; i++)
         free(recover->paths[i]);
     free(recover->paths);
@@ -241,7 +249,7 @@ static void release(struct recover *recover)
     failure_release(&recover->failure);
     pthread_mutex_destroy(&recover->report_lock);
     pthread_mutex_destroy(&recover->link_lock);
-    work_queue_release(&recover->queue);
+    order_release(recover);
 }
 
 /* Packs come and go at 16 MiB each. Left alone, the allocator learns from the first one freed to
@@ -273,12 +281,13 @@ int recover_run(struct vault *vault, const struct recover_options *options,
     recover->uid = geteuid();
     recover->gid = getegid();
     recover->policy.root = recover->uid == 0;
+    recover->wary = recover->policy.root; /* some file systems of users have no lasting inodes */
     recover->policy.numeric_owners = options->numeric_owners;
     randombytes_buf(&recover->run, sizeof(recover->run));
     failure_init(&recover->failure, &progress->cancel);
     pthread_mutex_init(&recover->report_lock, NULL);
     pthread_mutex_init(&recover->link_lock, NULL);
-    writers_init(recover, job_threads(options->threads, RECOVER_THREADS_MAX));
+    order_init(recover, job_threads(options->threads, RECOVER_THREADS_MAX));
     int status = run(recover, err);
     if (status != 0 && (err->code == ERR_FORMAT || err->code == ERR_FOREIGN))
         err->code = ERR_DAMAGED; /* what the cluster gave, which nobody may have changed */

@@ -1,12 +1,14 @@
 /* recover.h - a recover: a snapshot in, files out.
  *
  * Writes the snapshot's tree (or some of its paths) below a folder: `recover latest --to /mnt` of a
- * store of /home/ann/work makes /mnt/home/ann/work. Packs are fetched ahead of the writers; a file
- * is written under a temporary name and gets its own once every byte was checked.
+ * store of /home/ann/work makes /mnt/home/ann/work. Files are planned first and written in the
+ * order of packs, which are fetched ahead of the writers, once each; a file is written under a
+ * temporary name and gets its own once every byte was checked.
  *
  *   Safety   never follows a symbolic link below the folder, never leaves it, never replaces what
- *            is there unless told to
- *   Errors   ERR_NOT_FOUND a path that the snapshot does not have; ERR_TOO_FEW, ERR_DAMAGED its root
+ *            is there unless told to. For root: nothing comes into a folder that another user may
+ *            write, unless told to. Until it is complete only its owner can see what is made
+ *   Errors   ERR_DENIED DIR is such a folder; ERR_NOT_FOUND a path that the snapshot does not have; ERR_TOO_FEW, ERR_DAMAGED its root
  *            cannot be had; those of the node. A file that
  *            cannot be written whole is reported, nothing of it is left, and the job goes on; the
  *            outcome says so
@@ -35,6 +37,7 @@ struct recover_options {
     const char *const *paths; /* as they were stored ("/home/ann/work/a"); none: everything */
     size_t path_count;
     bool overwrite;       /* replace files that are there */
+    bool into_shared;     /* root: also into folders that others may write */
     bool numeric_owners;  /* owners by number, not by name */
     bool verify;          /* read every file back and compare */
     const char *endpoint; /* of the node; NULL: $ECBAK_SOCKET or the default */
@@ -47,6 +50,7 @@ struct recover_result {
     uint64_t bytes;
     uint64_t bytes_fetched; /* of packs, from the node */
     uint64_t problems;      /* files and folders reported */
+    uint64_t flags_refused; /* files and folders without all of their flags (chattr) */
     uint64_t corrupt;       /* damaged fragments met (and replaced by others) on the way */
     double seconds;
     enum job_outcome outcome;

@@ -29,9 +29,6 @@
 #define RENAME_NOREPLACE 1
 #endif
 
-#define FOLDER_FLAGS (O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
-#define UNFINISHED   01700 /* the mode of a folder until it has its attributes */
-
 #define TEMPORARY_PREFIX ".ecbak-"
 #define RUN_DIGITS       12
 
@@ -67,7 +64,9 @@ struct dest *dest_root(struct recover *recover)
 {
     struct dest *dest = alloc_zero(1, sizeof(*dest));
     dest->fd = recover->root;
-    remove_leftovers(dest->fd);
+    dest->fresh = recover->root_fresh;
+    if (!dest->fresh)
+        remove_leftovers(dest->fd);
     (void)flock(dest->fd, LOCK_SH | LOCK_NB);
     dest->path = alloc_text("");
     dest->tokens = 1;
@@ -87,11 +86,25 @@ void dest_drop(struct recover_worker *worker, struct dest *dest)
         struct err err = ERR_INIT;
         if (dest->apply &&
             attributes_apply(worker->attributes, dest->entry, (struct file_at){.fd = dest->fd},
-                             &worker->recover->policy, &err) != 0)
+                             &worker->recover->policy, &err) != 0) {
+            const char *lock = flags_lock(dest->fd, "");
+            if (lock != NULL)
+                err_set(&err, ERR_IO, "it is %s", lock);
             recover_problem(worker->recover, parent, dest->entry->name, dest->entry->name_size,
                             &err);
-        if (parent != NULL)
+        }
+        if (dest->apply)
+            flags_put(worker->recover, parent->path, dest->entry->name, dest->entry->name_size,
+                      dest->fd, dest->entry->flags);
+        if (parent == NULL && worker->recover->root_mode != 0 &&
+            fchmod(dest->fd, worker->recover->root_mode) != 0) {
+            err_errno(&err, "setting the mode");
+            recover_problem(worker->recover, dest, NULL, 0, &err);
+        }
+        if (parent != NULL) {
             close(dest->fd);
+            atomic_fetch_sub(&worker->recover->folders_open, 1);
+        }
         free(dest->entry);
         free(dest->path);
         free(dest);
@@ -106,45 +119,67 @@ static bool open_up(const struct recover *recover, const struct dest *parent, co
 {
     return recover->options->overwrite && !recover->policy.root && stat->st_uid == recover->uid &&
            (stat->st_mode & S_IRWXU) != S_IRWXU &&
-           fchmodat(parent->fd, name, UNFINISHED, AT_SYMLINK_NOFOLLOW) == 0;
+           fchmodat(parent->fd, name, FOLDER_UNFINISHED, AT_SYMLINK_NOFOLLOW) == 0;
 }
 
-/* What stands where a folder should be, and is none, goes away when it may. *unfinished: it is there
- * and has yet to get its attributes. */
-static int make_folder(struct recover *recover, const struct dest *parent, const char *name,
-                       bool *fresh, bool *unfinished, struct err *err)
+bool folder_is_unfinished(const struct recover *recover, const struct stat *stat)
 {
-    *unfinished = false;
-    *fresh = mkdirat(parent->fd, name, UNFINISHED) == 0;
+    return stat->st_uid == recover->uid &&
+           (stat->st_mode & 07777 & ~(mode_t)S_ISGID) == FOLDER_UNFINISHED;
+}
+
+/* What stands where a folder should be, and is none, goes away when it may. */
+static int make_folder(struct recover *recover, const struct dest *parent, const char *name,
+                       bool *fresh, struct err *err)
+{
+    *fresh = mkdirat(parent->fd, name, FOLDER_UNFINISHED) == 0;
     if (*fresh)
         return 0;
     if (errno != EEXIST)
-        return err_errno(err, "making the folder");
+        return flags_refusal(parent, NULL, "making the folder", err);
     struct stat stat;
     if (fstatat(parent->fd, name, &stat, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(stat.st_mode)) {
-        *unfinished = (stat.st_mode & 07777 & ~(mode_t)S_ISGID) == UNFINISHED ||
-                      open_up(recover, parent, name, &stat);
+        (void)open_up(recover, parent, name, &stat);
         return 0;
     }
     if (!recover->options->overwrite)
         return err_set(err, ERR_EXISTS, "something that is no folder is in its place");
-    if (unlinkat(parent->fd, name, 0) != 0 || mkdirat(parent->fd, name, UNFINISHED) != 0)
-        return err_errno(err, "making the folder");
+    if (unlinkat(parent->fd, name, 0) != 0 || mkdirat(parent->fd, name, FOLDER_UNFINISHED) != 0)
+        return flags_refusal(parent, name, "making the folder", err);
     *fresh = true;
     return 0;
 }
 
-int dest_enter(struct recover *recover, struct dest *parent, const struct tree_entry *entry,
-               bool apply, struct dest **dest, struct err *err)
+/* Makes or opens it; *unfinished: it has yet to get its attributes. */
+static int open_folder(struct recover_worker *worker, const struct dest *parent,
+                       const struct tree_entry *entry, int *fd, bool *fresh, bool *unfinished,
+                       struct err *err)
 {
     char name[TREE_NAME_MAX + 1];
-    bool fresh, unfinished;
+    struct stat stat;
     entry_name(name, entry);
-    if (make_folder(recover, parent, name, &fresh, &unfinished, err) != 0)
+    if (make_folder(worker->recover, parent, name, fresh, err) != 0)
         return -1;
-    int fd = openat(parent->fd, name, FOLDER_FLAGS);
-    if (fd < 0)
-        return err_errno(err, "opening the folder");
+    *fd = openat(parent->fd, name, FOLDER_FLAGS);
+    if (*fd < 0 || fstat(*fd, &stat) != 0)
+        err_errno(err, "opening the folder");
+    else if (folder_check(worker, &stat, *fresh ? NULL : entry, err) == 0) {
+        *unfinished = *fresh || folder_is_unfinished(worker->recover, &stat);
+        return 0;
+    }
+    if (*fd >= 0)
+        close(*fd);
+    return -1;
+}
+
+int dest_enter(struct recover_worker *worker, struct dest *parent, const struct tree_entry *entry,
+               bool apply, struct dest **dest, struct err *err)
+{
+    struct recover *recover = worker->recover;
+    bool fresh, unfinished;
+    int fd;
+    if (open_folder(worker, parent, entry, &fd, &fresh, &unfinished, err) != 0)
+        return -1;
     if (!fresh && fgetxattr(fd, "system.posix_acl_default", NULL, 0) > 0)
         recover->policy.clear_inherited = true;
     if (!fresh)
@@ -154,12 +189,13 @@ int dest_enter(struct recover *recover, struct dest *parent, const struct tree_e
     dest_hold(parent);
     new->parent = parent;
     new->fd = fd;
-    new->path = alloc_format("%s/%s", parent->path, name);
+    new->path = alloc_format("%s/%.*s", parent->path, (int)entry->name_size, entry->name);
     new->fresh = fresh;
-    new->apply = fresh || unfinished || (apply && recover->options->overwrite);
+    new->apply = unfinished || (apply && recover->options->overwrite);
     new->entry = entry_copy(entry);
     new->tokens = 1;
     atomic_fetch_add(&recover->directories, 1);
+    atomic_fetch_add(&recover->folders_open, 1);
     *dest = new;
     return 0;
 }
@@ -230,7 +266,7 @@ int dest_publish(struct recover *recover, const struct dest *dest, const char *t
     if (errno == EEXIST)
         err_set(err, ERR_EXISTS, "it is there already; --overwrite replaces it");
     else
-        err_errno(err, "giving it its name");
+        flags_refusal(dest, name, "giving it its name", err);
     (void)unlinkat(dest->fd, temporary, 0);
     return -1;
 }
@@ -270,6 +306,26 @@ static int make_special(const struct dest *dest, const char *name, const struct 
     return result;
 }
 
+/* What was just made, and not what somebody may have put in its place: a name of another file, say,
+ * to be given its owner. */
+static int open_special(const struct recover *recover, const struct dest *dest, const char *name,
+                        const struct tree_entry *entry, struct err *err)
+{
+    struct stat stat;
+    int fd = openat(dest->fd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+    if (fd < 0 || fstat(fd, &stat) != 0) {
+        err_errno(err, "opening it");
+    } else if (attributes_kind(stat.st_mode) == entry->kind && stat.st_nlink == 1 &&
+               (stat.st_uid == recover->uid || !recover->policy.root)) {
+        return fd;
+    } else {
+        err_set(err, ERR_DENIED, "somebody put something else in its place");
+    }
+    if (fd >= 0)
+        close(fd);
+    return -1;
+}
+
 int dest_special(struct recover_worker *worker, struct dest *dest, const struct tree_entry *entry,
                  struct err *err)
 {
@@ -280,11 +336,15 @@ int dest_special(struct recover_worker *worker, struct dest *dest, const struct 
         return -1;
     temporary_name(recover, temporary);
     if (make_special(dest, temporary, entry) != 0)
-        return err_errno(err, "making it");
-    struct file_at handle = {.fd = -1, .folder_fd = dest->fd, .name = temporary};
+        return flags_refusal(dest, NULL, "making it", err);
+    int fd = open_special(recover, dest, temporary, entry, err);
+    if (fd < 0)
+        return -1;
+    struct file_at handle = {.fd = -1, .folder_fd = fd, .name = ""};
     struct err problem = ERR_INIT;
     if (attributes_apply(worker->attributes, entry, handle, &recover->policy, &problem) != 0)
         recover_problem(recover, dest, entry->name, entry->name_size, &problem);
+    close(fd);
     if (dest_publish(recover, dest, temporary, name, err) != 0)
         return -1;
     atomic_fetch_add(&recover->files, 1);

@@ -1,7 +1,7 @@
-/* A file is written by the threads that take its parts: a small one is one part among many in a
- * batch, a large one is spread over several batches and threads. It lives under a temporary name
- * until its last part is written and every chunk was what its id says; a file that fails is
- * removed.
+/* A file is written by the threads that have its chunks, in the order in which packs come, and not in
+ * its own. It lives under a temporary name until its last chunk is written and every one was
+ * what its id says; a file that fails is removed. Many can be begun at a time, when their chunks are in many
+ * packs: only so many of them stay open, the others are opened again for each pack.
  */
 #include <assert.h>
 #include <errno.h>
@@ -98,30 +98,161 @@ static int put_stream(struct recover_worker *worker, const struct output_file *o
 
 /* ---- one file -------------------------------------------------------------------------------- */
 
-static int begin_file(struct recover *recover, struct output_file *output, struct err *err)
+struct output_file *output_new(struct dest *dest, const struct tree_entry *entry,
+                               struct hard_link *link)
 {
-    if (output->fd >= 0)
-        return 0;
-    /* Made with its mode where nobody else could read it for that: saves changing it later. */
+    struct output_file *output = alloc_zero(1, sizeof(*output));
+    dest_hold(dest);
+    output->dest = dest;
+    output->entry = entry_copy(entry);
+    output->link = link;
+    output->fd = -1;
+    output->places = 1;
+    pthread_mutex_init(&output->lock, NULL);
+    return output;
+}
+
+static int make_file(struct recover *recover, struct output_file *output, struct err *err)
+{
+    /* Made with its mode where nobody else comes to it before the folder is complete: saves changing
+     * it later. An access list makes another thing of the mode's group bits. */
     const struct tree_entry *entry = output->entry;
-    bool own = entry->uid == recover->uid && entry->gid == recover->gid;
+    bool own = entry->uid == recover->uid && entry->gid == recover->gid && output->dest->fresh &&
+               entry->xattr_count == 0;
     temporary_name(recover, output->temporary);
     job_now(recover->progress, output->dest->path, entry->name, entry->name_size);
     output->fd = openat(output->dest->fd, output->temporary,
                         O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
                         own ? (entry->mode & 0777) | 0600 : 0600);
-    return output->fd >= 0 ? 0 : err_errno(err, "making the file");
+    if (output->fd < 0) {
+        output->temporary[0] = '\0';
+        return flags_refusal(output->dest, NULL, "making the file", err);
+    }
+    /* Whether it took them is seen at the end. */
+    if ((entry->flags & INODE_FLAGS_EARLY) != 0)
+        (void)inode_flags_add(output->fd, entry->flags & INODE_FLAGS_EARLY);
+    return 0;
 }
 
-/* The last part is written: size, attributes, name. */
+/* Opens what make_file made, and nothing else that may have come to its name: a file of that inode that
+ * is ours and has no other name, since a number alone can soon be another file's. */
+static int open_again(const struct recover *recover, struct output_file *output, struct err *err)
+{
+    struct stat stat;
+    int fd = openat(output->dest->fd, output->temporary, O_RDWR | O_NOFOLLOW | O_CLOEXEC);
+    if (fd < 0)
+        return err_errno(err, "opening the file again");
+    bool other = fstat(fd, &stat) != 0 || !S_ISREG(stat.st_mode) ||
+                 (recover->wary && (stat.st_dev != output->device || stat.st_ino != output->inode ||
+                                    stat.st_uid != recover->uid || stat.st_nlink != 1));
+    if (other) {
+        close(fd);
+        return err_set(err, ERR_EXISTS, "somebody put another file in its place");
+    }
+    output->fd = fd;
+    return 0;
+}
+
+/* [lock] */
+static int open_output(struct recover *recover, struct output_file *output, struct err *err)
+{
+    if (output->fd >= 0)
+        return 0;
+    bool made = output->temporary[0] != '\0';
+    if ((made ? open_again(recover, output, err) : make_file(recover, output, err)) != 0)
+        return -1;
+    atomic_fetch_add(&recover->files_open, 1);
+    return 0;
+}
+
+/* [lock] */
+static int close_output(struct recover *recover, struct output_file *output)
+{
+    if (output->fd < 0)
+        return 0;
+    int result = close(output->fd);
+    output->fd = -1;
+    atomic_fetch_sub(&recover->files_open, 1);
+    return result;
+}
+
+/* Opens the file for one more thread. *failed: it will not be whole anyway. */
+static int begin_writing(struct recover *recover, struct output_file *output, bool *failed,
+                         struct err *err)
+{
+    pthread_mutex_lock(&output->lock);
+    output->users++;
+    *failed = output->failed;
+    int result = *failed ? 0 : open_output(recover, output, err);
+    pthread_mutex_unlock(&output->lock);
+    return result;
+}
+
+/* Leaves the file open for those who come next, when not too many are; last: nobody comes. */
+static int end_writing(struct recover *recover, struct output_file *output, bool last,
+                       struct err *err)
+{
+    struct stat stat;
+    int result = 0;
+    pthread_mutex_lock(&output->lock);
+    assert(output->users > 0);
+    output->users--;
+    if (!last && output->users == 0 && output->fd >= 0 &&
+        recover->files_open > recover->files_open_max) {
+        if (fstat(output->fd, &stat) == 0) {
+            output->device = stat.st_dev;
+            output->inode = stat.st_ino;
+        }
+        if (close_output(recover, output) != 0)
+            result = err_errno(err, "closing");
+    }
+    pthread_mutex_unlock(&output->lock);
+    return result;
+}
+
+/* Gives a file whose bytes are all there its attributes, and its name, and what must come after
+ * that. */
+static int name_file(struct recover_worker *worker, struct output_file *output, const char *name,
+                     struct err *err)
+{
+    struct recover *recover = worker->recover;
+    const struct tree_entry *entry = output->entry;
+    struct err problem = ERR_INIT;
+    struct stat stat;
+    int locked = -1, result = 0;
+    if (attributes_apply(worker->attributes, entry, (struct file_at){.fd = output->fd},
+                         &recover->policy, &problem) != 0)
+        recover_problem(recover, output->dest, name, strlen(name), &problem);
+    flags_put(recover, output->dest->path, name, strlen(name), output->fd,
+              entry->flags & ~INODE_FLAGS_LOCKING);
+    if (output->link == NULL && (entry->flags & INODE_FLAGS_LOCKING) != 0)
+        locked = fcntl(output->fd, F_DUPFD_CLOEXEC, 0);
+    if (output->link != NULL && recover->wary && fstat(output->fd, &stat) == 0)
+        link_set_file(output->link, &stat);
+    if (close_output(recover, output) != 0) {
+        result = err_errno(err, "closing");
+    } else {
+        result = dest_publish(recover, output->dest, output->temporary, name, err);
+        output->temporary[0] = '\0';
+    }
+    if (result == 0 && locked >= 0)
+        flags_put(recover, output->dest->path, name, strlen(name), locked,
+                  entry->flags & INODE_FLAGS_LOCKING);
+    if (locked >= 0)
+        close(locked);
+    return result;
+}
+
+/* The last chunk is written: size, attributes, name. */
 static int end_file(struct recover_worker *worker, struct output_file *output, struct err *err)
 {
     struct recover *recover = worker->recover;
     const struct tree_entry *entry = output->entry;
     char name[TREE_NAME_MAX + 1];
     struct stat stat;
-    struct err problem = ERR_INIT;
     entry_name(name, output->entry);
+    if (open_output(recover, output, err) != 0)
+        return -1;
     /* Holes at the end, and holes only, still need the file's size. */
     bool holes = entry->extent_count > 0 || entry->chunk_count == 0;
     if (holes && entry->size > 0 && ftruncate(output->fd, (off_t)entry->size) != 0)
@@ -129,26 +260,15 @@ static int end_file(struct recover_worker *worker, struct output_file *output, s
     if (!holes && entry->chunk_count > 1 &&
         (fstat(output->fd, &stat) != 0 || (uint64_t)stat.st_size != entry->size))
         return err_set(err, ERR_DAMAGED, "its chunks do not have its size");
-    if (attributes_apply(worker->attributes, entry, (struct file_at){.fd = output->fd},
-                         &recover->policy, &problem) != 0)
-        recover_problem(recover, output->dest, name, strlen(name), &problem);
-    int closed = close(output->fd);
-    output->fd = -1;
-    if (closed != 0)
-        return err_errno(err, "closing");
-    if (dest_publish(recover, output->dest, output->temporary, name, err) != 0) {
-        output->temporary[0] = '\0';
+    if (name_file(worker, output, name, err) != 0)
         return -1;
-    }
-    output->temporary[0] = '\0';
     atomic_fetch_add(&recover->files, 1);
     atomic_fetch_add(&recover->bytes, entry->size);
     atomic_fetch_add(&recover->progress->files, 1);
     return 0;
 }
 
-static void fail_file(struct recover_worker *worker, struct output_file *output,
-                      const struct err *err)
+void output_fail(struct recover *recover, struct output_file *output, const struct err *err)
 {
     pthread_mutex_lock(&output->lock);
     bool first = !output->failed;
@@ -156,15 +276,13 @@ static void fail_file(struct recover_worker *worker, struct output_file *output,
     if (first)
         output->why = err->code;
     pthread_mutex_unlock(&output->lock);
-    if (first && !failure_met(&worker->recover->failure))
-        recover_problem(worker->recover, output->dest, output->entry->name,
-                        output->entry->name_size, err);
+    if (first && !failure_met(&recover->failure))
+        recover_problem(recover, output->dest, output->entry->name, output->entry->name_size, err);
 }
 
 static void drop_output(struct recover_worker *worker, struct output_file *output)
 {
-    if (output->fd >= 0)
-        close(output->fd);
+    (void)close_output(worker->recover, output);
     if (output->temporary[0] != '\0')
         (void)unlinkat(output->dest->fd, output->temporary, 0);
     link_finish(worker, output->link, output->why);
@@ -174,140 +292,53 @@ static void drop_output(struct recover_worker *worker, struct output_file *outpu
     free(output);
 }
 
-static int write_part(struct recover_worker *worker, struct part *part, struct err *err)
+void output_done(struct recover_worker *worker, struct output_file *output, size_t count)
 {
-    struct output_file *output = part->output;
-    pthread_mutex_lock(&output->lock);
-    bool failed = output->failed;
-    int result = failed ? 0 : begin_file(worker->recover, output, err);
-    pthread_mutex_unlock(&output->lock);
-    uint64_t offset = part->offset;
-    for (size_t i = 0; i < part->count && result == 0 && !failed; i++) {
-        const uint8_t *bytes;
-        result = failure_check(&worker->recover->failure, err);
-        if (result == 0)
-            result = chunk_read(&worker->chunks, &part->chunks[i], &bytes, err);
-        if (result == 0)
-            result = put_stream(worker, output, bytes, part->chunks[i].size, offset, err);
-        offset += part->chunks[i].size;
-        atomic_fetch_add(&worker->recover->progress->bytes, part->chunks[i].size);
-    }
-    return result;
-}
-
-static void do_part(struct recover_worker *worker, struct part *part)
-{
-    struct output_file *output = part->output;
     struct err err = ERR_INIT;
-    if (write_part(worker, part, &err) != 0)
-        fail_file(worker, output, &err);
-    for (size_t i = 0; i < part->count; i++)
-        chunk_unplan(&part->chunks[i], worker->recover->fetcher);
-    free(part->chunks);
-    size_t parts = atomic_fetch_sub(&output->parts, 1);
-    assert(parts > 0);
-    if (parts != 1)
+    size_t places = atomic_fetch_sub(&output->places, count);
+    assert(places >= count);
+    if (places != count)
         return;
+    assert(output->users == 0);
     if (!output->failed && end_file(worker, output, &err) != 0)
-        fail_file(worker, output, &err);
+        output_fail(worker->recover, output, &err);
     drop_output(worker, output);
 }
 
-/* ---- giving out ------------------------------------------------------------------------------ */
-
-void writers_give(struct recover *recover, struct part_batch **batch)
+static int write_place(struct recover_worker *worker, struct fetched_pack *pack,
+                       const struct place *place, struct err *err)
 {
-    if (*batch != NULL)
-        work_queue_give(&recover->queue, *batch);
-    *batch = NULL;
+    struct recover *recover = worker->recover;
+    const struct output_file *output = place->output;
+    const uint8_t *bytes;
+    if (output->entry->chunk_count == 0)
+        return 0;
+    struct chunk_source source = {.id = output->entry->chunks[place->chunk],
+                                  .pack = pack,
+                                  .segment = place->segment,
+                                  .offset = place->offset,
+                                  .size = place->size};
+    if (failure_check(&recover->failure, err) != 0 ||
+        chunk_read(&worker->chunks, &source, &bytes, err) != 0 ||
+        put_stream(worker, output, bytes, place->size, place->to, err) != 0)
+        return -1;
+    atomic_fetch_add(&recover->progress->bytes, place->size);
+    return 0;
 }
 
-/* Takes the part's chunks. */
-static void add_part(struct recover *recover, struct part_batch **batch, const struct part *part)
+void output_write(struct recover_worker *worker, struct fetched_pack *pack,
+                  const struct place *places, size_t count)
 {
-    uint64_t bytes = 0;
-    for (size_t i = 0; i < part->count; i++)
-        bytes += part->chunks[i].size;
-    /* A batch is what one thread reads in one go: it ends where another pack begins. */
-    if (*batch != NULL && part->count > 0) {
-        const struct part *last = &(*batch)->parts[(*batch)->count - 1];
-        bool moved = last->count > 0 && last->chunks[0].pack != part->chunks[0].pack;
-        if (moved && (*batch)->count > 16)
-            writers_give(recover, batch);
-    }
-    if (*batch == NULL)
-        *batch = alloc_zero(1, sizeof(**batch));
-    (*batch)->parts[(*batch)->count++] = *part;
-    (*batch)->bytes += bytes;
-    if ((*batch)->count == BATCH_PARTS || (*batch)->bytes >= BATCH_PART_BYTES)
-        writers_give(recover, batch);
-}
-
-void writers_add(struct recover *recover, struct part_batch **batch, struct dest *dest,
-                 const struct tree_entry *entry, struct hard_link *link)
-{
-    struct output_file *output = alloc_zero(1, sizeof(*output));
+    struct recover *recover = worker->recover;
+    struct output_file *output = places[0].output;
     struct err err = ERR_INIT;
-    dest_hold(dest);
-    output->dest = dest;
-    output->entry = entry_copy(entry);
-    output->link = link;
-    output->fd = -1;
-    output->parts = 1 + (entry->chunk_count > 0 ? (entry->chunk_count - 1) / PART_CHUNKS : 0);
-    pthread_mutex_init(&output->lock, NULL);
-    size_t part_count = output->parts;
-    uint64_t offset = 0;
-    bool failed = false;
-    for (size_t i = 0; i < part_count; i++) {
-        size_t first = i * PART_CHUNKS, left = entry->chunk_count - first;
-        struct part part = {.output = output, .offset = offset};
-        size_t wanted = left < PART_CHUNKS ? left : PART_CHUNKS;
-        part.chunks = alloc_zero(wanted, sizeof(part.chunks[0]));
-        while (!failed && part.count < wanted) {
-            struct chunk_source *chunk = &part.chunks[part.count];
-            failed = chunk_plan(chunk, recover->cache, recover->fetcher,
-                                &output->entry->chunks[first + part.count], &err) != 0;
-            if (!failed) {
-                offset += chunk->size;
-                part.count++;
-            }
-        }
-        if (failed) {
-            pthread_mutex_lock(&output->lock);
-            bool reported = output->failed;
-            output->failed = true;
-            output->why = err.code;
-            pthread_mutex_unlock(&output->lock);
-            if (!reported)
-                recover_problem(recover, dest, output->entry->name, output->entry->name_size, &err);
-        }
-        add_part(recover, batch, &part);
-    }
-}
-
-/* ---- threads --------------------------------------------------------------------------------- */
-
-static void *run_writer(void *ctx)
-{
-    struct recover *recover = ctx;
-    struct recover_worker worker;
-    void *item;
-    recover_worker_init(&worker, recover);
-    while (work_queue_take(&recover->queue, &item) != WORK_ENDED) {
-        struct part_batch *batch = item;
-        assert(batch->count > 0 && batch->count <= BATCH_PARTS);
-        for (size_t i = 0; i < batch->count; i++)
-            do_part(&worker, &batch->parts[i]);
-        free(batch);
-    }
-    recover_worker_release(&worker);
-    return NULL;
-}
-
-void writers_init(struct recover *recover, unsigned threads)
-{
-    work_queue_init(&recover->queue, &(struct work_queue_options){.waiting_max = PART_BATCHES_MAX,
-                                                                  .threads = threads,
-                                                                  .run = run_writer,
-                                                                  .ctx = recover});
+    bool failed;
+    int result = begin_writing(recover, output, &failed, &err);
+    for (size_t i = 0; i < count && result == 0 && !failed; i++)
+        result = write_place(worker, pack, &places[i], &err);
+    if (result != 0)
+        output_fail(recover, output, &err);
+    if (end_writing(recover, output, output->places == count, &err) != 0)
+        output_fail(recover, output, &err);
+    output_done(worker, output, count);
 }

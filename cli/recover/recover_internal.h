@@ -1,10 +1,13 @@
 /* recover_internal.h - what the parts of a running recover share.
  *
  *   recover.c        the order of things: index, paths, threads, outcome
- *   recover_tree.c   one thread reads the snapshot's folders, makes them, and gives out files
+ *   recover_tree.c   one thread reads the snapshot's folders, makes them, and plans files
+ *   recover_order.c  what is planned is given out pack by pack
  *   recover_files.c  worker threads write files
  *   recover_dest.c   folders and names below DIR: nothing is followed, nothing is left half-made
+ *   recover_target.c DIR itself, and which folders root does not trust
  *   recover_links.c  names that share an inode
+ *   recover_flags.c  flags (chattr), which come last
  *   remote/fetcher.c, remote/chunk_reader.c  packs and chunks
  */
 #ifndef ECBAK_CLI_RECOVER_RECOVER_INTERNAL_H
@@ -12,21 +15,21 @@
 
 #include <pthread.h>
 #include <stdatomic.h>
+#include <sys/stat.h>
 
 #include "cli/base/failure.h"
 #include "cli/base/id_map.h"
 #include "cli/base/work_queue.h"
 #include "cli/files/attributes.h"
+#include "cli/files/inode_flags.h"
 #include "cli/recover/recover.h"
 #include "cli/remote/chunk_reader.h"
 #include "cli/vault/tree.h"
 
-#define RECOVER_THREADS_MAX 4  /* each has a few segments open */
-#define TEMPORARY_MAX       40 /* a temporary name */
-#define PART_CHUNKS         8  /* a large file is given out in parts of so many chunks */
-#define BATCH_PARTS         128
-#define BATCH_PART_BYTES    (1024u * 1024)
-#define PART_BATCHES_MAX    24
+#define RECOVER_THREADS_MAX 4 /* each has two segments open */
+#define FOLDER_FLAGS        (O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
+#define FOLDER_UNFINISHED   01700 /* the mode of a folder until it has its attributes */
+#define TEMPORARY_MAX       40    /* a temporary name */
 
 /* A folder below DIR. It gets its attributes when everything in it is done. */
 struct dest {
@@ -40,31 +43,46 @@ struct dest {
     _Atomic size_t tokens;
 };
 
-/* A file being written, by one thread or by several. */
+/* A file that is planned or being written, by one thread or by several. */
 struct output_file {
     struct dest *dest;        /* a token of it is held */
     struct tree_entry *entry; /* a copy */
     struct hard_link *link;   /* other names wait for it; NULL: none can */
-    pthread_mutex_t lock;     /* guards fd and failed while it is being made */
-    int fd;
-    char temporary[TEMPORARY_MAX];
-    _Atomic size_t parts; /* not yet written */
+    pthread_mutex_t lock;     /* guards what follows */
+    int fd;                   /* -1: not open, now or yet */
+    unsigned users;           /* threads that are writing to it */
     bool failed;
     enum err_code why; /* it failed */
+    char temporary[TEMPORARY_MAX];
+    dev_t device; /* of the file that `temporary` names */
+    ino_t inode;
+    _Atomic size_t places; /* not yet written, and one while they are being planned */
 };
 
-/* Consecutive chunks of one file. */
-struct part {
+/* Where one chunk of a file comes from, and where it goes. */
+struct place {
     struct output_file *output;
-    uint64_t offset; /* of its first chunk, in the stream of the file's data */
-    struct chunk_source *chunks;
-    size_t count;
+    uint64_t to;    /* in the stream of the file's data */
+    uint32_t chunk; /* which one of the file's */
+    uint32_t segment, offset, size;
 };
 
-struct part_batch {
-    struct part parts[BATCH_PARTS];
-    size_t count;
-    uint64_t bytes;
+/* A pack, and all that is planned to be read from it. */
+struct order_pack {
+    struct pack_id id;
+    struct fetched_pack *fetched; /* planned at the fetcher, until its last batch is done */
+    struct place *places;
+    size_t count, room;
+    _Atomic size_t batches; /* not done, and one while they are being given out */
+};
+
+/* What is planned and not written. */
+struct order {
+    struct id_map numbers; /* from a pack's id to its place in packs */
+    struct order_pack *packs;
+    size_t pack_count, pack_room;
+    struct order_pack none; /* the files without a chunk: nothing has to be fetched for them */
+    size_t places, bytes;   /* that are planned; the memory that this takes */
 };
 
 struct recover {
@@ -78,25 +96,37 @@ struct recover {
     struct failure failure;
     struct cache *cache;
     struct fetcher *fetcher;
-    int root;     /* DIR */
-    char **paths; /* wanted, as "/a/b"; none: everything */
+    struct order order;
+    int root;         /* DIR */
+    bool root_fresh;  /* made by this run */
+    mode_t root_mode; /* that it is to get at the end; 0: it keeps its own */
+    char **paths;     /* wanted, as "/a/b"; none: everything */
     size_t path_count;
     struct attributes_policy policy;
     uid_t uid;
     gid_t gid;
+    bool wary;    /* root's: somebody else may be at work beside it, and inodes are compared */
     uint64_t run; /* random: part of temporary names */
     _Atomic uint64_t numbers;
     _Atomic uint64_t files, directories, bytes;
+    _Atomic size_t folders_open, files_open;
+    size_t folders_open_max, files_open_max;
     _Atomic bool damaged, full, too_few, refused; /* what kinds of trouble there were */
     struct err missing;     /* an index that could not be read; ERR_NONE: none */
     uint64_t index_corrupt; /* damaged fragments of indexes */
+
+    /* Under report_lock: flags that could not be set, of how many files and folders, and one of
+     * them. */
+    uint32_t flags_refused;
+    uint64_t flags_refused_count;
+    char *flags_refused_first;
 
     pthread_mutex_t link_lock;
     struct id_map link_numbers;
     struct hard_link **links;
     size_t link_count;
 
-    struct work_queue queue; /* of batches of parts */
+    struct work_queue queue; /* of batches of places */
 };
 
 /* What a thread owns. */
@@ -118,12 +148,23 @@ void entry_name(char name[TREE_NAME_MAX + 1], const struct tree_entry *entry);
 /* One malloc'd block. */
 struct tree_entry *entry_copy(const struct tree_entry *entry);
 
+/* ---- recover_target.c ------------------------------------------------------------------------ */
+
+/* Opens DIR, making it when it is not there. */
+int target_open(struct recover *recover, struct err *err) MUST_CHECK;
+/* May root recover into this folder that was opened? entry: of one that was there, which the
+ * snapshot may have given to its owner; NULL: only our own is good. ERR_DENIED when not. */
+int folder_check(struct recover_worker *worker, const struct stat *stat,
+                 const struct tree_entry *entry, struct err *err) MUST_CHECK;
+
 /* ---- recover_dest.c -------------------------------------------------------------------------- */
 
 struct dest *dest_root(struct recover *recover);
 /* Makes or enters the folder that entry describes. */
-int dest_enter(struct recover *recover, struct dest *parent, const struct tree_entry *entry,
+int dest_enter(struct recover_worker *worker, struct dest *parent, const struct tree_entry *entry,
                bool apply, struct dest **dest, struct err *err) MUST_CHECK;
+/* Did a run that was stopped make it? */
+bool folder_is_unfinished(const struct recover *recover, const struct stat *stat);
 void dest_hold(struct dest *dest);
 /* With the last token the folder gets its attributes, and gives back its parent's. */
 void dest_drop(struct recover_worker *worker, struct dest *dest);
@@ -151,21 +192,55 @@ int dest_special(struct recover_worker *worker, struct dest *dest, const struct 
  * written, and returns true. False: this is the first; *link is to be given to link_finish. */
 bool link_join(struct recover *recover, struct dest *dest, const struct tree_entry *entry,
                struct hard_link **link);
+/* What the first name stands for: nothing else is linked. */
+void link_set_file(struct hard_link *link, const struct stat *stat);
 /* The first name is written, or not, and why: do the same for those that wait. */
 void link_finish(struct recover_worker *worker, struct hard_link *link, enum err_code why);
 /* The first name was there already, and stays as it is: the next one that is met is the first. */
 void link_pass(struct recover *recover, struct hard_link *link);
+/* Puts on the flags that lock an inode, when all names are made. */
+void links_lock(struct recover *recover);
 void links_release(struct recover *recover);
+
+/* ---- recover_flags.c ------------------------------------------------------------------------- */
+
+/* Adds flags to an open file or folder, and counts it when it does not take them all. */
+void flags_put(struct recover *recover, const char *folder, const char *name, size_t name_size,
+               int fd, uint32_t flags);
+/* The same for a file that an earlier run wrote, and may not have locked. */
+void flags_complete(struct recover *recover, const struct dest *dest, const char *name,
+                    uint32_t flags);
+/* Which flag locks what has this name ("": the folder itself), and how that is ended; NULL: none. */
+const char *flags_lock(int folder, const char *name);
+/* err_errno(err, doing), or in plain words when it is a flag that forbids it: of what has this name
+ * (NULL: nothing is to be replaced), or of the folder. */
+int flags_refusal(const struct dest *dest, const char *name, const char *doing, struct err *err);
 
 /* ---- recover_files.c ------------------------------------------------------------------------- */
 
-/* The queue that gives batches to the threads that write. */
-void writers_init(struct recover *recover, unsigned threads);
-/* Plans a file's chunks and gives it out, batch by batch. */
-void writers_add(struct recover *recover, struct part_batch **batch, struct dest *dest,
-                 const struct tree_entry *entry, struct hard_link *link);
-/* What was added and is not given out yet. */
-void writers_give(struct recover *recover, struct part_batch **batch);
+/* A file to be planned: holds a token of dest, and one place until output_done. */
+struct output_file *output_new(struct dest *dest, const struct tree_entry *entry,
+                               struct hard_link *link);
+/* Writes chunks of one file that are in one pack, and is done with them. */
+void output_write(struct recover_worker *worker, struct fetched_pack *pack,
+                  const struct place *places, size_t count);
+/* It will not be whole: says so, once. */
+void output_fail(struct recover *recover, struct output_file *output, const struct err *err);
+/* So many of its places are done; with the last one it gets its name, or is removed. */
+void output_done(struct recover_worker *worker, struct output_file *output, size_t count);
+
+/* ---- recover_order.c ------------------------------------------------------------------------- */
+
+/* With the queue that gives batches to the threads that write. */
+void order_init(struct recover *recover, unsigned threads);
+void order_release(struct recover *recover);
+/* Plans a file; writes what is planned when that becomes too much. */
+void order_add(struct recover_worker *worker, struct dest *dest, const struct tree_entry *entry,
+               struct hard_link *link);
+/* Is so much planned, or are so many folders open, that it is to be written before more is? */
+bool order_is_full(const struct recover *recover);
+/* Writes all that is planned, and waits for it. */
+void order_run(struct recover *recover);
 
 /* ---- recover_tree.c -------------------------------------------------------------------------- */
 

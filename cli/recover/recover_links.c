@@ -28,9 +28,11 @@ struct waiting_name {
 struct hard_link {
     enum link_state state;
     enum err_code why; /* LINK_BAD */
+    uint32_t flags;    /* that lock it: for when all names are made */
     char *folder;      /* the dest's path */
     char name[TREE_NAME_MAX + 1];
     struct waiting_name *waiting;
+    struct stat file; /* as this run wrote it, when it is wary; st_ino 0: it did not */
 };
 
 static void inode_key(uint8_t key[ID_SIZE], const struct tree_entry *entry)
@@ -46,6 +48,52 @@ static void inode_key(uint8_t key[ID_SIZE], const struct tree_entry *entry)
     crypto_generichash_final(&state, key, ID_SIZE);
 }
 
+void link_set_file(struct hard_link *link, const struct stat *stat)
+{
+    link->file = *stat;
+}
+
+/* An inode's number can belong to another file soon after: what only root could give to that, its
+ * owner, tells them apart, and what it holds those of one owner. */
+static bool is_as_written(const struct stat *file, const struct stat *now)
+{
+    return file->st_dev == now->st_dev && file->st_ino == now->st_ino &&
+           file->st_uid == now->st_uid && file->st_size == now->st_size &&
+           file->st_mtim.tv_sec == now->st_mtim.tv_sec &&
+           file->st_mtim.tv_nsec == now->st_mtim.tv_nsec;
+}
+
+static bool is_same(const struct stat *a, const struct stat *b)
+{
+    return a->st_dev == b->st_dev && a->st_ino == b->st_ino;
+}
+
+/* It is forbidden by a flag of the file, or of the folder that the link is to be in. */
+static int link_refusal(const struct hard_link *link, int folder, const struct dest *dest,
+                        struct err *err)
+{
+    int number = errno;
+    const char *lock = number == EPERM ? flags_lock(folder, link->name) : NULL;
+    if (lock != NULL)
+        return err_set(err, ERR_IO, "its other name %s is %s", link->name, lock);
+    errno = number;
+    return flags_refusal(dest, NULL, "linking it to its other name", err);
+}
+
+/* Links the file of this folder, unless somebody gave its name to another one. */
+static int link_to(const struct hard_link *link, int folder, const struct dest *dest,
+                   const char *temporary, struct err *err)
+{
+    struct stat here;
+    if (linkat(folder, link->name, dest->fd, temporary, 0) != 0)
+        return link_refusal(link, folder, dest, err);
+    if (link->file.st_ino == 0 || (fstatat(dest->fd, temporary, &here, AT_SYMLINK_NOFOLLOW) == 0 &&
+                                   is_as_written(&link->file, &here)))
+        return 0;
+    (void)unlinkat(dest->fd, temporary, 0);
+    return err_set(err, ERR_EXISTS, "its other name was given to another file");
+}
+
 static int make_link(struct recover *recover, const struct hard_link *link, const struct dest *dest,
                      const char *name, struct err *err)
 {
@@ -56,14 +104,12 @@ static int make_link(struct recover *recover, const struct hard_link *link, cons
         return -1;
     bool linked = fstatat(folder, link->name, &first, AT_SYMLINK_NOFOLLOW) == 0 &&
                   fstatat(dest->fd, name, &here, AT_SYMLINK_NOFOLLOW) == 0 &&
-                  first.st_dev == here.st_dev && first.st_ino == here.st_ino;
+                  is_same(&first, &here);
     int result = linked ? 0 : dest_is_free(recover, dest, name, err);
     if (result == 0 && !linked) {
         temporary_name(recover, temporary);
-        result = linkat(folder, link->name, dest->fd, temporary, 0);
-        if (result != 0)
-            err_errno(err, "linking it to its other name");
-        else
+        result = link_to(link, folder, dest, temporary, err);
+        if (result == 0)
             result = dest_publish(recover, dest, temporary, name, err);
     }
     close(folder);
@@ -103,6 +149,7 @@ bool link_join(struct recover *recover, struct dest *dest, const struct tree_ent
         recover->links =
             alloc_grow(recover->links, recover->link_count + 1, sizeof(recover->links[0]));
         *link = alloc_zero(1, sizeof(**link));
+        (*link)->flags = entry->flags & INODE_FLAGS_LOCKING;
         (*link)->folder = alloc_text(dest->path);
         memcpy((*link)->name, name, sizeof(name));
         recover->links[recover->link_count++] = *link;
@@ -162,6 +209,24 @@ void link_finish(struct recover_worker *worker, struct hard_link *link, enum err
         dest_drop(worker, waiting->dest);
         free(waiting);
         waiting = next;
+    }
+}
+
+void links_lock(struct recover *recover)
+{
+    for (size_t i = 0; i < recover->link_count; i++) {
+        const struct hard_link *link = recover->links[i];
+        struct err err = ERR_INIT;
+        if (link->state != LINK_GOOD || link->flags == 0)
+            continue;
+        int fd = dest_reopen(recover, link->folder, &err);
+        if (fd < 0) {
+            recover_problem(recover, NULL, link->name, strlen(link->name), &err);
+            continue;
+        }
+        const struct dest folder = {.fd = fd, .path = link->folder};
+        flags_complete(recover, &folder, link->name, link->flags);
+        close(fd);
     }
 }
 

@@ -1,5 +1,5 @@
-/* Depth first, with a stack of its own. Folders are made as they are met; files are handed to the
- * writers; everything else is made here.
+/* Depth first, with a stack of its own. Folders are made as they are met; files are planned, to be
+ * written in the order of packs (recover_order.c); everything else is made here.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -25,7 +25,6 @@ struct level {
 struct tree_walk {
     struct recover *recover;
     struct recover_worker worker;
-    struct part_batch *batch;
     struct level *frames;
     size_t depth, room;
 };
@@ -184,6 +183,8 @@ static void recover_file(struct tree_walk *walk, struct dest *dest, const struct
         return;
     if (dest_has(recover, dest, entry)) {
         dest_count(recover, entry);
+        if (link == NULL)
+            flags_complete(recover, dest, name, entry->flags);
         link_finish(&walk->worker, link, ERR_NONE);
         return;
     }
@@ -192,7 +193,7 @@ static void recover_file(struct tree_walk *walk, struct dest *dest, const struct
         link_pass(recover, link);
         return;
     }
-    writers_add(recover, &walk->batch, dest, entry, link);
+    order_add(&walk->worker, dest, entry, link);
 }
 
 static void recover_special(struct tree_walk *walk, struct dest *dest,
@@ -229,7 +230,7 @@ static void recover_entry(struct tree_walk *walk, const struct tree_entry *entry
     if (entry->kind == ENTRY_FILE) {
         recover_file(walk, dest, entry);
     } else if (entry->kind == ENTRY_DIRECTORY) {
-        if (dest_enter(recover, dest, entry, want == WANT_ALL, &below, &err) != 0)
+        if (dest_enter(&walk->worker, dest, entry, want == WANT_ALL, &below, &err) != 0)
             recover_problem(recover, dest, entry->name, entry->name_size, &err);
         else
             push_frame(walk, below, entry->chunks, entry->chunk_count, want == WANT_ALL);
@@ -267,9 +268,12 @@ int recover_walk(struct recover *recover, struct err *err)
     recover_worker_init(&walk.worker, recover);
     push_frame(&walk, dest_root(recover), recover->snapshot->root, recover->snapshot->root_count,
                recover->path_count == 0);
-    while (walk.depth > 0)
+    while (walk.depth > 0) {
+        if (order_is_full(recover))
+            order_run(recover);
         step(&walk);
-    writers_give(recover, &walk.batch);
+    }
+    order_run(recover);
     recover_worker_release(&walk.worker);
     free(walk.frames);
     return failure_check(&recover->failure, err);

@@ -13,15 +13,22 @@ static void plan_location(struct chunk_source *source, struct fetcher *fetcher,
     source->pack = fetcher_plan(fetcher, &location->pack);
 }
 
+int chunk_locate(struct chunk_location *location, struct cache *cache, const struct chunk_id *id,
+                 struct err *err)
+{
+    if (cache_find(cache, id, location, err) == 0)
+        return 0;
+    return err->code == ERR_NOT_FOUND
+               ? err_set(err, ERR_NOT_FOUND, "no index that could be read names one of its chunks")
+               : -1;
+}
+
 int chunk_plan(struct chunk_source *source, struct cache *cache, struct fetcher *fetcher,
                const struct chunk_id *id, struct err *err)
 {
     struct chunk_location location;
-    if (cache_find(cache, id, &location, err) != 0)
-        return err->code == ERR_NOT_FOUND
-                   ? err_set(err, ERR_NOT_FOUND,
-                             "no index that could be read names one of its chunks")
-                   : -1;
+    if (chunk_locate(&location, cache, id, err) != 0)
+        return -1;
     plan_location(source, fetcher, id, &location);
     return 0;
 }

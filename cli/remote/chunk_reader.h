@@ -17,7 +17,7 @@
 #include "cli/home/cache.h"
 #include "cli/remote/fetcher.h"
 
-#define CHUNK_READER_SEGMENTS 4
+#define CHUNK_READER_SEGMENTS 2
 
 /* Where a chunk is; plan it, read it, unplan it. */
 struct chunk_source {
@@ -25,6 +25,9 @@ struct chunk_source {
     struct fetched_pack *pack;
     uint32_t segment, offset, size;
 };
+/* Where the cache says that a chunk is. */
+int chunk_locate(struct chunk_location *location, struct cache *cache, const struct chunk_id *id,
+                 struct err *err) MUST_CHECK;
 int chunk_plan(struct chunk_source *source, struct cache *cache, struct fetcher *fetcher,
                const struct chunk_id *id, struct err *err) MUST_CHECK;
 void chunk_unplan(struct chunk_source *source, struct fetcher *fetcher);

@@ -11,12 +11,16 @@
 #include "coding/base/alloc.h"
 #include "node/api/client.h"
 
+/* What a pack takes beside its bytes: its directory, its key in pages of its own. */
+#define SMALL_ROOM (64u * 1024)
+
 enum fetched_state { PACK_AWAY, PACK_COMING, PACK_HERE, PACK_FAILED };
 
 struct fetched_pack {
     struct pack_id id;
     enum fetched_state state;
     struct pack_reader *reader;
+    size_t room; /* that it takes: PACK_COMING, PACK_HERE */
     struct err err;
     unsigned plans, holds, waiters;
     uint64_t taken; /* when it was taken last, on the fetch's own clock */
@@ -30,7 +34,7 @@ struct fetcher {
     pthread_mutex_t lock;
     pthread_cond_t planned, arrived;
     struct fetched_pack *first, **last;
-    size_t in_memory; /* coming or here */
+    size_t room; /* of all */
     uint64_t clock;
     bool stop;
     _Atomic uint64_t bytes, corrupt;
@@ -52,6 +56,16 @@ uint64_t fetcher_corrupt(const struct fetcher *fetcher)
     return fetcher->corrupt;
 }
 
+/* [lock] */
+static void set_room(struct fetcher *fetcher, struct fetched_pack *pack, size_t room)
+{
+    fetcher->room += room;
+    assert(fetcher->room >= pack->room);
+    fetcher->room -= pack->room;
+    pack->room = room;
+    assert(fetcher->room <= FETCHER_BYTES);
+}
+
 static void forget(struct fetcher *fetcher, struct fetched_pack *pack)
 {
     struct fetched_pack **at = &fetcher->first;
@@ -62,36 +76,40 @@ static void forget(struct fetcher *fetcher, struct fetched_pack *pack)
         fetcher->last = at;
     assert((pack->reader != NULL) == (pack->state == PACK_HERE));
     if (pack->reader != NULL) {
-        assert(fetcher->in_memory > 0);
         pack_reader_destroy(&pack->reader);
-        fetcher->in_memory--;
+        set_room(fetcher, pack, 0);
     }
     free(pack);
 }
 
-/* Makes room for one more; false when everything is in use. urgent: somebody waits for it. */
+/* Which of two packs that are here can be spared, when there is no other way? */
+static bool is_rather(const struct fetched_pack *pack, const struct fetched_pack *victim)
+{
+    if (victim == NULL || (pack->plans == 0) != (victim->plans == 0))
+        return victim == NULL || pack->plans == 0;
+    return pack->plans > 0 || pack->taken < victim->taken; /* later in the list: planned later */
+}
+
+/* Makes room for one more, small ones going as long as it takes; false when everything is in use.
+ * urgent: somebody waits for it. */
 static bool make_room(struct fetcher *fetcher, bool urgent)
 {
-    if (fetcher->in_memory < FETCHER_PACKS)
-        return true;
-    struct fetched_pack *victim = NULL;
-    for (struct fetched_pack *at = fetcher->first; at != NULL; at = at->next) {
-        if (at->state != PACK_HERE || at->holds > 0 || at->waiters > 0 ||
-            (at->plans > 0 && !urgent))
-            continue;
-        bool better = victim == NULL || (at->plans == 0) > (victim->plans == 0) ||
-                      ((at->plans == 0) == (victim->plans == 0) && at->taken < victim->taken);
-        if (better)
-            victim = at;
-    }
-    if (victim == NULL)
-        return false;
-    if (victim->plans > 0) {
-        pack_reader_destroy(&victim->reader);
-        victim->state = PACK_AWAY;
-        fetcher->in_memory--;
-    } else {
-        forget(fetcher, victim);
+    while (fetcher->room > FETCHER_BYTES - PACK_BYTES_MAX) {
+        struct fetched_pack *victim = NULL;
+        for (struct fetched_pack *at = fetcher->first; at != NULL; at = at->next) {
+            bool spare = at->state == PACK_HERE && at->holds == 0 && at->waiters == 0;
+            if (spare && (at->plans == 0 || urgent) && is_rather(at, victim))
+                victim = at;
+        }
+        if (victim == NULL)
+            return false;
+        if (victim->plans == 0) {
+            forget(fetcher, victim);
+        } else {
+            pack_reader_destroy(&victim->reader);
+            victim->state = PACK_AWAY;
+            set_room(fetcher, victim, 0);
+        }
     }
     return true;
 }
@@ -107,8 +125,10 @@ static struct fetched_pack *choose(struct fetcher *fetcher)
     return chosen != NULL && make_room(fetcher, chosen->waiters > 0) ? chosen : NULL;
 }
 
+/* *room gets what the pack takes in memory. */
 static int get_pack(struct fetcher *fetcher, struct client **client,
-                    const struct fetched_pack *pack, struct pack_reader **reader, struct err *err)
+                    const struct fetched_pack *pack, struct pack_reader **reader, size_t *room,
+                    struct err *err)
 {
     uint64_t call;
     struct client_answer answer = {0};
@@ -131,6 +151,8 @@ static int get_pack(struct fetcher *fetcher, struct client **client,
         return -1;
     }
     fetcher->bytes += answer.pack_size;
+    *room = answer.pack_size < PACK_BYTES_MAX - SMALL_ROOM ? answer.pack_size + SMALL_ROOM
+                                                           : PACK_BYTES_MAX;
     return pack_open(reader, &answer.pack, answer.pack_size, fetcher->keys, err);
 }
 
@@ -146,18 +168,18 @@ static void *fetch_loop(void *argument)
             continue;
         }
         pack->state = PACK_COMING;
-        fetcher->in_memory++;
-        assert(fetcher->in_memory <= FETCHER_PACKS);
+        set_room(fetcher, pack, PACK_BYTES_MAX);
         pthread_mutex_unlock(&fetcher->lock);
         struct err err = ERR_INIT;
         struct pack_reader *reader = NULL;
-        int result = get_pack(fetcher, &client, pack, &reader, &err);
+        size_t room = 0;
+        int result = get_pack(fetcher, &client, pack, &reader, &room, &err);
         pthread_mutex_lock(&fetcher->lock);
         pack->state = result == 0 ? PACK_HERE : PACK_FAILED;
         pack->reader = reader;
         pack->err = err;
-        if (result != 0)
-            fetcher->in_memory--;
+        set_room(fetcher, pack, result == 0 ? room : 0);
+        pthread_cond_signal(&fetcher->planned); /* there may be room for another one now */
         pthread_cond_broadcast(&fetcher->arrived);
     }
     pthread_mutex_unlock(&fetcher->lock);
@@ -198,7 +220,7 @@ void fetcher_destroy(struct fetcher **fetcher)
     threads_join(&old->threads);
     while (old->first != NULL)
         forget(old, old->first);
-    assert(old->in_memory == 0);
+    assert(old->room == 0);
     pthread_cond_destroy(&old->planned);
     pthread_cond_destroy(&old->arrived);
     pthread_mutex_destroy(&old->lock);
@@ -221,6 +243,17 @@ struct fetched_pack *fetcher_plan(struct fetcher *fetcher, const struct pack_id 
     at->plans++;
     pthread_mutex_unlock(&fetcher->lock);
     return at;
+}
+
+bool fetcher_has(struct fetcher *fetcher, const struct pack_id *pack)
+{
+    pthread_mutex_lock(&fetcher->lock);
+    const struct fetched_pack *at = fetcher->first;
+    while (at != NULL && !id_equal(&at->id, pack))
+        at = at->next;
+    bool here = at != NULL && at->state == PACK_HERE;
+    pthread_mutex_unlock(&fetcher->lock);
+    return here;
 }
 
 void fetcher_unplan(struct fetcher *fetcher, struct fetched_pack *pack)
@@ -269,7 +302,7 @@ void fetcher_release(struct fetcher *fetcher, struct fetched_pack *pack)
     pthread_mutex_lock(&fetcher->lock);
     assert(pack->holds > 0);
     pack->holds--;
-    if (pack->holds == 0 && fetcher->in_memory == FETCHER_PACKS)
+    if (pack->holds == 0 && fetcher->room > FETCHER_BYTES - PACK_BYTES_MAX)
         pthread_cond_signal(&fetcher->planned);
     pthread_mutex_unlock(&fetcher->lock);
 }

@@ -3,10 +3,11 @@
  * A reader plans a pack when it knows that it is going to need it, takes it when it does, and
  * unplans it when it will not need it again. Fetching threads bring planned packs in the order of
  * planning; packs that somebody waits for come first. When the room is used up, a pack that nobody
- * holds is dropped: first those that nobody plans either, and of these the one that was not taken
- * for longest.
+ * holds is dropped: of those that nobody plans the one that was not taken for longest, and for
+ * somebody who waits else the one that was planned last.
  *
- *   Limits   FETCHER_PACKS packs in memory at most, those on their way included
+ *   Limits   FETCHER_BYTES of packs in memory at most: four large ones, or many small ones. One that
+ *            is on its way counts as a large one
  *   Errors   of the node and of pack_open, given to each reader who takes that pack
  *   Threads  any: locked inside
  */
@@ -19,7 +20,7 @@
 #include "cli/vault/pack.h"
 #include "coding/base/err.h"
 
-#define FETCHER_PACKS   5
+#define FETCHER_BYTES   (4u * PACK_BYTES_MAX)
 #define FETCHER_THREADS 2
 
 struct fetcher;
@@ -29,6 +30,8 @@ int fetcher_new(struct fetcher **fetcher, const struct vault_keys *keys, const c
                 struct failure *failure, struct err *err) MUST_CHECK;
 void fetcher_destroy(struct fetcher **fetcher);
 struct fetched_pack *fetcher_plan(struct fetcher *fetcher, const struct pack_id *pack);
+/* Is it in memory? */
+bool fetcher_has(struct fetcher *fetcher, const struct pack_id *pack);
 void fetcher_unplan(struct fetcher *fetcher, struct fetched_pack *pack);
 /* Waits for a planned pack; *reader is good until fetcher_release. */
 int fetcher_take(struct fetcher *fetcher, struct fetched_pack *pack,

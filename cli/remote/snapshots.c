@@ -1,6 +1,5 @@
-/* Chains are judged by hashes: a record names the hash of the one before it. Numbers only tell how
- * much is missing. Whether two records are in order is what the writer's signature says; when they
- * were made is only what its clock said.
+/* Each record is believed by itself, when its signatures and its seal hold; whether all that there
+ * were are there is for chains.c to say, and for a person to judge: what is odd hides no snapshot.
  */
 #include "cli/remote/snapshots.h"
 
@@ -9,28 +8,14 @@
 #include <string.h>
 
 #include "cli/base/path.h"
-#include "cli/home/heads.h"
+#include "cli/remote/snapshots_internal.h"
 #include "coding/base/alloc.h"
 #include "coding/base/bytes.h"
 #include "node/trust/record.h"
 #include "node/trust/writer_cert.h"
 
-/* What of a record the chain is judged by. */
-struct chain_link {
-    struct writer_id writer;
-    uint64_t number;
-    struct record_id hash, previous;
-};
-
-struct chain {
-    struct chain_link *links;
-    size_t count;
-    size_t unknown; /* of them, of a kind that this version does not know */
-};
-
-static void add_finding(struct snapshot_list *list, enum finding_kind kind,
-                        const struct writer_id *writer, uint64_t number, uint64_t count,
-                        const char *text)
+void finding_add(struct snapshot_list *list, enum finding_kind kind, const struct writer_id *writer,
+                 uint64_t number, uint64_t count, const char *text)
 {
     list->findings = alloc_grow(list->findings, list->finding_count + 1, sizeof(list->findings[0]));
     struct finding *finding = &list->findings[list->finding_count++];
@@ -40,13 +25,8 @@ static void add_finding(struct snapshot_list *list, enum finding_kind kind,
     snprintf(finding->text, sizeof(finding->text), "%s", text);
 }
 
-static void writer_text(char text[9], const struct writer_id *writer)
-{
-    hex_encode(text, writer->bytes, 4);
-}
-
 /* Checks one record and takes its snapshot in. */
-static int take_record(struct snapshot_list *list, struct chain *chain, const struct vault *vault,
+static int take_record(struct snapshot_list *list, struct chains *chains, const struct vault *vault,
                        const struct cluster_id *cluster, const uint8_t *bytes, size_t size,
                        struct err *err)
 {
@@ -61,13 +41,13 @@ static int take_record(struct snapshot_list *list, struct chain *chain, const st
     else if (record.kind == RECORD_SNAPSHOT)
         result = snapshot_open(&snapshot, vault->keys, &record, err);
     if (result == 0) {
-        chain->links = alloc_grow(chain->links, chain->count + 1, sizeof(chain->links[0]));
-        struct chain_link *link = &chain->links[chain->count++];
+        chains->links = alloc_grow(chains->links, chains->count + 1, sizeof(chains->links[0]));
+        struct chain_link *link = &chains->links[chains->count++];
         link->writer = record.writer;
         link->hash = record.hash;
         link->previous = record.previous;
         link->number = record.number;
-        chain->unknown += record.kind != RECORD_SNAPSHOT;
+        chains->unknown += record.kind != RECORD_SNAPSHOT;
         if (id_equal(&record.writer, &vault->writer) && record.number > list->newest.number) {
             free(list->newest.bytes);
             list->newest = (struct own_record){record.number, record.hash, NULL, size};
@@ -80,121 +60,12 @@ static int take_record(struct snapshot_list *list, struct chain *chain, const st
     return result;
 }
 
-static int link_order(const void *a, const void *b)
-{
-    const struct chain_link *x = a, *y = b;
-    int order = id_compare(&x->writer, &y->writer);
-    if (order != 0)
-        return order;
-    if (x->number != y->number)
-        return x->number < y->number ? -1 : 1;
-    return id_compare(&x->hash, &y->hash);
-}
-
-/* One link against those before it (its writer's, with smaller or equal numbers). settled: its
- * writer has gone on since, and forks do not matter any more. */
-static void judge_link(struct snapshot_list *list, const struct chain_link *links, size_t at,
-                       bool settled)
-{
-    static const struct record_id none;
-    const struct chain_link *link = &links[at];
-    char text[sizeof(list->findings[0].text)], writer[9];
-    writer_text(writer, &link->writer);
-    const struct chain_link *before = NULL;
-    for (size_t i = at; i-- > 0 && id_equal(&links[i].writer, &link->writer);) {
-        if (links[i].number == link->number && settled)
-            continue;
-        if (links[i].number == link->number) {
-            snprintf(text, sizeof(text),
-                     "writer %s has two records of number %llu: two machines use its key", writer,
-                     (unsigned long long)link->number);
-            add_finding(list, FINDING_FORK, &link->writer, link->number, 2, text);
-            continue;
-        }
-        if (before == NULL)
-            before = &links[i];
-        if (id_equal(&links[i].hash, &link->previous))
-            return;
-        /* A fork has several candidates of one number; a link further back is not what it
-         * follows. */
-        if (links[i].number < before->number)
-            break;
-    }
-    if (id_equal(&link->previous, &none) && before == NULL)
-        return;
-    uint64_t from = before != NULL ? before->number + 1 : 1;
-    if (from < link->number && !id_equal(&link->previous, &none)) {
-        snprintf(text, sizeof(text),
-                 "of writer %s, records between number %llu and %llu are not to be had here",
-                 writer, (unsigned long long)(from - 1), (unsigned long long)link->number);
-        add_finding(list, FINDING_GAP, &link->writer, from, link->number - from, text);
-    } else if (!settled) {
-        snprintf(text, sizeof(text),
-                 "of writer %s, record %llu does not follow the one before: it was set back",
-                 writer, (unsigned long long)link->number);
-        add_finding(list, FINDING_FORK, &link->writer, link->number, 1, text);
-    }
-}
-
-/* The number of the newest link of this link's writer if there is but one of it, and it follows one
- * that is there; else 0. */
-static uint64_t settled_before(const struct chain *chain, size_t at)
-{
-    const struct chain_link *links = chain->links;
-    size_t last = at;
-    while (last + 1 < chain->count && id_equal(&links[last + 1].writer, &links[at].writer))
-        last++;
-    for (size_t i = last; i-- > 0 && id_equal(&links[i].writer, &links[last].writer);) {
-        if (links[i].number == links[last].number)
-            return 0;
-        if (id_equal(&links[i].hash, &links[last].previous))
-            return links[last].number;
-    }
-    return 0;
-}
-
-/* Something that was seen before must still be there. */
-static void judge_head(struct snapshot_list *list, const struct chain *chain,
-                       const struct head *head)
-{
-    for (size_t i = 0; i < chain->count; i++) {
-        if (id_equal(&chain->links[i].hash, &head->hash))
-            return;
-    }
-    char text[sizeof(list->findings[0].text)], writer[9];
-    writer_text(writer, &head->writer);
-    snprintf(text, sizeof(text),
-             "record %llu of writer %s, seen here before, is missing (%u of %u nodes answered)",
-             (unsigned long long)head->number, writer, list->nodes_answered, list->nodes_asked);
-    add_finding(list, FINDING_ROLLBACK, &head->writer, head->number, 1, text);
-}
-
-/* Each writer's newest link is what this machine has now seen. */
-static void judge_chains(struct snapshot_list *list, struct chain *chain, struct heads *heads)
-{
-    for (size_t i = 0; i < heads->count; i++)
-        judge_head(list, chain, &heads->heads[i]);
-    if (chain->count > 1)
-        qsort(chain->links, chain->count, sizeof(chain->links[0]), link_order);
-    uint64_t settled = 0;
-    for (size_t i = 0; i < chain->count; i++) {
-        const struct chain_link *link = &chain->links[i];
-        if (i == 0 || !id_equal(&link[-1].writer, &link->writer))
-            settled = settled_before(chain, i);
-        judge_link(list, chain->links, i, link->number < settled);
-        struct head head = {.number = link->number};
-        head.writer = link->writer;
-        head.hash = link->hash;
-        heads_see(heads, &head);
-    }
-}
-
 /* A home that cannot be written to must not keep anybody from listing and recovering. */
 static void add_forgetful(struct snapshot_list *list, const struct err *why)
 {
     char text[sizeof(list->findings[0].text)];
     snprintf(text, sizeof(text), "a roll-back might not be noticed: %.120s", why->text);
-    add_finding(list, FINDING_FORGETFUL, NULL, 0, 0, text);
+    finding_add(list, FINDING_FORGETFUL, NULL, 0, 0, text);
 }
 
 static int snapshot_order(const void *a, const void *b)
@@ -215,7 +86,7 @@ int snapshot_list_load(struct snapshot_list *list, const struct vault *vault, st
     *list = (struct snapshot_list){0};
     struct node_status *status = alloc_zero(1, sizeof(*status));
     struct record_list records = {0};
-    struct chain chain = {0};
+    struct chains chains = {0};
     struct heads heads = {0};
     struct err forgetful = ERR_INIT;
     /* Read before the nodes are asked: another command may see newer records, and note them down,
@@ -231,24 +102,24 @@ int snapshot_list_load(struct snapshot_list *list, const struct vault *vault, st
     list->snapshots = alloc_zero(records.count, sizeof(list->snapshots[0]));
     for (size_t i = 0; i < records.count; i++) {
         struct err why = ERR_INIT;
-        if (take_record(list, &chain, vault, &status->cluster, records.records[i], records.sizes[i],
-                        &why) != 0)
-            add_finding(list, FINDING_UNREADABLE, NULL, 0, 1, why.text);
+        if (take_record(list, &chains, vault, &status->cluster, records.records[i],
+                        records.sizes[i], &why) != 0)
+            finding_add(list, FINDING_UNREADABLE, NULL, 0, 1, why.text);
     }
     if (list->count > 1)
         qsort(list->snapshots, list->count, sizeof(list->snapshots[0]), snapshot_order);
-    if (chain.unknown > 0)
-        add_finding(list, FINDING_NEWER, NULL, 0, chain.unknown,
+    if (chains.unknown > 0)
+        finding_add(list, FINDING_NEWER, NULL, 0, chains.unknown,
                     "the vault has records of a kind that this version does not know: what they "
                     "say of its snapshots, a newer ecbak shows");
-    judge_chains(list, &chain, &heads);
+    chains_judge(list, &chains, &heads);
     if (!known || heads_save(&heads, vault->dir, &forgetful) != 0)
         add_forgetful(list, &forgetful);
 done:
     heads_release(&heads);
     if (result != 0)
         snapshot_list_release(list);
-    free(chain.links);
+    free(chains.links);
     record_list_release(&records);
     free(status);
     return result;

@@ -2,7 +2,7 @@
  *
  * Records only merge by union, so a list is as complete as the nodes that answered. Each record is
  * checked (signature, writer certificate, vault, seal) before it is believed; then each writer's
- * chain is: records missing in the middle, two records of one number (a fork), or an end older than
+ * chain is: records missing in the middle, two records after one (a fork), or an end older than
  * what this machine has seen before (a roll-back) are findings, shown to the user, not errors. A fork
  * is history, and no finding any more, once the writer has gone on from one of its ends.
  *
@@ -22,8 +22,9 @@
 #include "node/api/client.h"
 
 enum finding_kind {
-    FINDING_GAP = 1,        /* records [number, number + count) of writer are missing */
-    FINDING_FORK = 2,       /* number exists more than once, or does not follow its predecessor */
+    FINDING_GAP = 1,  /* records [number, number + count) of writer are missing, or another one of
+                       * that number */
+    FINDING_FORK = 2, /* number exists more than once, or follows what another one follows */
     FINDING_ROLLBACK = 3,   /* this machine has seen `number`, and it is not among the records */
     FINDING_UNREADABLE = 4, /* a record that is not what it should be: text says why */
     FINDING_NEWER = 5,      /* `count` records are of kinds that this version does not know */

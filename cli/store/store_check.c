@@ -2,6 +2,7 @@
  * record, counts them, and completes what is incomplete. That is done twice: before, so that
  * nothing lost is relied on, and after, so that what is published was whole at that moment.
  */
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -13,12 +14,12 @@ static bool is_lost(const struct redundancy *held)
     return held->nodes == 0 || held->nodes < held->data;
 }
 
-static int ask_held(struct store_run *run, const struct id_list *list, struct redundancy **held,
-                    struct err *err)
+static int ask_held(struct store_run *run, const struct pack_id *packs, size_t count,
+                    uint32_t leaves, struct redundancy *held, struct err *err)
 {
-    *held = alloc_zero(list->count, sizeof(**held));
-    if (list->count == 0 ||
-        client_pin_packs(run->client, &run->pin, list->ids, list->count, true, *held, err) == 0)
+    run->proofs.leaves = leaves;
+    if (count == 0 ||
+        client_pin_packs(run->client, &run->pin, packs, count, true, &run->proofs, held, err) == 0)
         return 0;
     return err_context(err, "asking whether earlier packs are whole");
 }
@@ -84,14 +85,19 @@ int check_before(struct store_run *run, struct err *err)
     for (size_t i = 0; i < state_count; i++)
         id_list_add(&list, file_state_pack(state, i));
     int result = cache_each_unpublished(run->cache, add_unpublished, &list, err);
+    held = alloc_zero(list.count, sizeof(*held));
     if (result == 0)
-        result = ask_held(run, &list, &held, err);
+        result = ask_held(run, list.ids, list.count, CLIENT_PROVE_LEAVES, held, err);
     for (size_t i = 0; i < index_count && result == 0; i++)
         index_lost = index_lost || is_lost(&held[i]);
     if (result == 0 && index_lost)
         result = refill_cache(run, err);
     if (result == 0)
         result = drop_lost(run, &list, held, &any, err);
+    id_list_release(&run->proven);
+    for (size_t i = 0; i < list.count && result == 0; i++)
+        if (!is_lost(&held[i]))
+            id_list_add(&run->proven, &list.ids[i]);
     for (size_t i = 0; i < state_count && result == 0; i++) {
         const struct pack_id *pack = file_state_pack(state, i);
         if (!cache_has_pack(run->cache, pack))
@@ -116,6 +122,33 @@ static void count_object(struct store_result *result, const struct redundancy *h
     result->full = result->full || held->full;
 }
 
+static bool is_proven(const struct store_run *run, const struct pack_id *pack)
+{
+    uint32_t index;
+    return run->proofs.count == 0 && id_map_find(&run->proven.seen, pack->bytes, &index);
+}
+
+/* What was proven before this pass is only counted now: once a store is enough. Where a member was in
+ * doubt, it is to be seen that this is mended. The others come first, so that who is excluded for
+ * these counts nowhere. */
+static int ask_after(struct store_run *run, struct id_list *list, struct redundancy *held,
+                     struct err *err)
+{
+    struct id_list sorted = {0};
+    for (size_t i = 0; i < list->count; i++)
+        if (!is_proven(run, &list->ids[i]))
+            id_list_add(&sorted, &list->ids[i]);
+    size_t new = sorted.count;
+    for (size_t i = 0; i < list->count; i++)
+        id_list_add(&sorted, &list->ids[i]);
+    assert(sorted.count == list->count); /* a list has no id twice */
+    id_list_release(list);
+    *list = sorted;
+    if (ask_held(run, list->ids, new, CLIENT_PROVE_LEAVES, held, err) != 0)
+        return -1;
+    return ask_held(run, list->ids + new, list->count - new, 0, held + new, err);
+}
+
 int check_after(struct store_run *run, bool *again, struct err *err)
 {
     struct store_result *result = run->result;
@@ -129,7 +162,8 @@ int check_after(struct store_run *run, bool *again, struct err *err)
     result->full = false;
     result->survives = INT32_MAX;
     *again = false;
-    int status = ask_held(run, &list, &held, err);
+    held = alloc_zero(list.count, sizeof(*held));
+    int status = ask_after(run, &list, held, err);
     if (status == 0)
         status = drop_lost(run, &list, held, again, err);
     for (size_t i = 0; i < list.count && status == 0; i++)

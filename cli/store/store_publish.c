@@ -23,6 +23,24 @@ static int send_record(struct store_run *run, const uint8_t *bytes, size_t size,
     return client_put_record(run->client, bytes, size, wanted, &run->result->record_others, err);
 }
 
+int renew_numbers(struct store_run *run, struct err *err)
+{
+    const struct own_record *found = &run->list.newest;
+    const struct newest_known newest = {.cluster = &run->status.cluster,
+                                        .number = found->bytes != NULL ? found->number : 0,
+                                        .hash = &found->hash,
+                                        .all_asked =
+                                            run->list.nodes_answered == run->list.nodes_asked};
+    bool renewed;
+    if (vault_renew_sequence(run->pipeline.vault, &newest, &renewed, err) != 0)
+        return -1;
+    if (renewed)
+        job_notice(run->pipeline.report,
+                   "the vault's record numbers were lost on this machine: they go on behind the "
+                   "newest record that it and the cluster have");
+    return 0;
+}
+
 int publish_pending(struct store_run *run, struct err *err)
 {
     uint64_t number;

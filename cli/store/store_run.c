@@ -2,7 +2,7 @@
  *
  *   1. lock the vault, ask the node who and how many we are
  *   2. read the vault's records and what of their index the cache does not know yet
- *   3. send the last own record if it never went out; go on from the newest one that the cluster has
+ *   3. record numbers that are lost are made anew; send the last own record if it never went out; go on from the newest one that the cluster has
  *   4. reserve this snapshot's number: everything that is pinned from here on is pinned for it
  *   5. are the packs that the last store left still whole? what is not is read again
  *   6. walk, read, pack, send; then the index
@@ -18,6 +18,7 @@
 #include <malloc.h>
 #include <sodium.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "cli/packing/index_merge.h"
 #include "cli/store/store_run_internal.h"
@@ -95,6 +96,8 @@ static int prepare(struct store_run *run, struct err *err)
         0) /* an index pack that cannot be fetched only means that some chunks are sent again */
         result =
             index_packs_load(run->cache, pipeline->vault->keys, run->client, &run->list, NULL, err);
+    if (result == 0 && !options->dry_run)
+        result = renew_numbers(run, err);
     if (result == 0 && !options->dry_run)
         result = publish_pending(run, err);
     if (result == 0 && !options->dry_run)
@@ -239,6 +242,8 @@ static int run_store(struct store_run *run, struct err *err)
     run->result->bytes = pipeline->bytes;
     run->result->grown = pipeline->grown;
     run->result->problems = pipeline->progress->problems;
+    run->result->unproven_count = run->proofs.count;
+    memcpy(run->result->unproven, run->proofs.members, sizeof(run->proofs.members));
     if (pipeline->options->dry_run) {
         judge_problems(run);
         return 0;
@@ -264,6 +269,7 @@ static void release(struct store_run *run)
     id_list_release(&run->index_packs);
     id_list_release(&run->relied);
     id_list_release(&run->replaced);
+    id_list_release(&run->proven);
     free(run->state_path);
     for (size_t i = 0; i < run->target_count; i++)
         free(run->targets[i]);

@@ -27,6 +27,7 @@
 #include "cli/base/job.h"
 #include "cli/files/exclude.h"
 #include "cli/home/home.h"
+#include "node/api/client.h"
 
 #define STORE_LOST_WITH_US (-1) /* the survives of what other nodes do not hold whole */
 
@@ -66,6 +67,9 @@ struct store_result {
     uint64_t grown;         /* files appended to meanwhile: stored as of when they were opened */
     uint64_t objects_short; /* objects on fewer nodes than data + parity */
     bool full;              /* some of these because nodes have no space */
+    /* Members that could not prove what they said they hold: what was not proven is not counted. */
+    struct unproven unproven[CLIENT_UNPROVEN_MAX];
+    size_t unproven_count;
     uint32_t record_others; /* other nodes that have the record */
     enum job_outcome outcome;
     char note[ERR_TEXT_MAX]; /* why the outcome is not JOB_DONE: one sentence; "" when it is */

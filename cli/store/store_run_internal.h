@@ -23,6 +23,8 @@ struct store_run {
     struct id_list relied;      /* index packs of earlier stores */
     struct id_list index_packs; /* that this store adds */
     struct id_list replaced;    /* of those relied on: what they say is in those added */
+    struct id_list proven;      /* earlier packs that were proven in this pass */
+    struct proofs proofs;       /* members that could not prove what they said they hold */
     struct store_result *result;
 };
 
@@ -55,6 +57,8 @@ void remember(struct store_run *run);
 
 /* ---- store_publish.c ------------------------------------------------------------------------- */
 
+/* Makes the record numbers anew when they are lost here, and says so. */
+int renew_numbers(struct store_run *run, struct err *err) MUST_CHECK;
 /* Sends the newest own record when the nodes do not have it (an earlier store was stopped between
  * saving and sending it). */
 int publish_pending(struct store_run *run, struct err *err) MUST_CHECK;

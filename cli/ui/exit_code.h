@@ -18,6 +18,12 @@ enum exit_code {
     EXIT_FULL = 6,    /* no space: at the members for what is stored, here for what is written */
 };
 
+#define EXIT_CODES 7
+/* One of a set of them: of what a command can end with. */
+#define EXIT_BIT(code) (1u << (code))
+
+/* In the words of the README's table, for the help; "\n" continues on the next line. */
+const char *exit_code_text(enum exit_code code);
 /* The status that a command ends with when it failed with err. */
 enum exit_code exit_code_of(const struct err *err);
 

@@ -44,6 +44,17 @@ static void common_options(struct option common[COMMON_MAX], struct command_line
     common[n] = (struct option){0};
 }
 
+/* The lines after the first begin at this column. */
+static void print_lines(const char *text, int column)
+{
+    for (const char *at = text; *at != '\0'; at++) {
+        putchar(*at);
+        if (*at == '\n')
+            printf("%*s", column, "");
+    }
+    putchar('\n');
+}
+
 static void print_option(const struct option *o)
 {
     char left[64], letter[] = {'-', o->letter, ',', ' ', '\0'};
@@ -52,12 +63,17 @@ static void print_option(const struct option *o)
     printf("  %-24s ", left);
     if (strlen(left) > 24)
         printf("\n%27s", "");
-    for (const char *at = o->help; *at != '\0'; at++) {
-        putchar(*at);
-        if (*at == '\n')
-            printf("%27s", "");
-    }
-    putchar('\n');
+    print_lines(o->help, 27);
+}
+
+static void print_exits(unsigned exits)
+{
+    exits |= EXIT_BIT(EXIT_DONE) | EXIT_BIT(EXIT_FAILED) | EXIT_BIT(EXIT_USAGE);
+    for (unsigned code = 0; code < EXIT_CODES; code++)
+        if ((exits & EXIT_BIT(code)) != 0) {
+            printf("  %u  ", code);
+            print_lines(exit_code_text(code), 5);
+        }
 }
 
 static void print_help(const struct command_line *line, const struct option *common)
@@ -72,6 +88,8 @@ static void print_help(const struct command_line *line, const struct option *com
     printf("\n%sEverywhere%s\n", on, off);
     for (const struct option *o = common; o->name != NULL; o++)
         print_option(o);
+    printf("\n%sExit status%s\n", on, off);
+    print_exits(line->exits);
     printf("\n%sExamples%s\n%s\n", on, off, line->examples);
 }
 

@@ -60,6 +60,8 @@ struct command_line {
     const char *examples; /* lines */
     const struct option *options;
     unsigned uses;
+    unsigned
+        exits; /* EXIT_BIT of each status that it can end with, beside done, failed and usage */
     size_t operands_min, operands_max; /* SIZE_MAX: any number */
     /* What it is given. */
     const char **operands;

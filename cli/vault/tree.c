@@ -1,7 +1,7 @@
 /* Numbers and texts as in compact.h. An entry:
  *
  *   4   length of what follows
- *   1   version, 1
+ *   1   version, 1, or 2 with flags
  *   1   kind
  *   t   name
  *   n   mode
@@ -10,6 +10,7 @@
  *   n   seconds of the modification time, folded;  n  nanoseconds
  *   n   hard link number
  *   n   attributes; each: t name, n size, value
+ *   n   version 2: flags, not zero
  *   and by kind:
  *     file         n size; n extents, each: n hole before it, n length; n chunks, 32 bytes each
  *     directory    n chunks, 32 bytes each
@@ -76,6 +77,9 @@ const char *tree_entry_fault(const struct tree_entry *e)
         if (!text_is_safe(e->xattrs[i].name, e->xattrs[i].name_size, 1, TREE_XATTR_NAME_MAX) ||
             e->xattrs[i].value_size > TREE_XATTR_VALUE_MAX)
             return "an extended attribute";
+    if ((e->flags & ~TREE_FLAGS_ALL) != 0 ||
+        (e->flags != 0 && e->kind != ENTRY_FILE && e->kind != ENTRY_DIRECTORY))
+        return "its flags";
     if (e->kind == ENTRY_SYMLINK && !text_is_safe(e->target, e->target_size, 1, TREE_TARGET_MAX))
         return "its target";
     if (e->chunk_count > TREE_CHUNKS_MAX)
@@ -95,7 +99,7 @@ static void encode_chunks(struct buffer *b, const struct tree_entry *entry)
 
 static void encode_body(struct buffer *b, const struct tree_entry *entry)
 {
-    compact_u8(b, TREE_ENTRY_VERSION);
+    compact_u8(b, entry->flags != 0 ? TREE_ENTRY_VERSION_FLAGS : TREE_ENTRY_VERSION);
     compact_u8(b, (uint8_t)entry->kind);
     compact_text(b, entry->name, entry->name_size);
     compact_number(b, entry->mode);
@@ -111,6 +115,8 @@ static void encode_body(struct buffer *b, const struct tree_entry *entry)
         compact_text(b, entry->xattrs[i].name, entry->xattrs[i].name_size);
         compact_text(b, entry->xattrs[i].value, entry->xattrs[i].value_size);
     }
+    if (entry->flags != 0)
+        compact_number(b, entry->flags);
     if (entry->kind == ENTRY_FILE) {
         uint64_t end = 0;
         compact_number(b, entry->size);

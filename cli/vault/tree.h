@@ -33,6 +33,26 @@
 #define TREE_ENTRY_BYTES_MAX (4u * 1024 * 1024)
 #define TREE_CHUNKS_MAX      (4u * 1024 * 1024)
 
+/* What chattr sets, numbered as Linux numbers it. Flags that say how a file system keeps a file, and
+ * that nobody sets, are not among them. */
+enum tree_flag {
+    TREE_FLAG_SECURE_DELETE = 0x1,   /* s */
+    TREE_FLAG_UNDELETE = 0x2,        /* u */
+    TREE_FLAG_COMPRESS = 0x4,        /* c */
+    TREE_FLAG_SYNC = 0x8,            /* S */
+    TREE_FLAG_IMMUTABLE = 0x10,      /* i */
+    TREE_FLAG_APPEND = 0x20,         /* a */
+    TREE_FLAG_NO_DUMP = 0x40,        /* d */
+    TREE_FLAG_NO_ATIME = 0x80,       /* A */
+    TREE_FLAG_NO_COMPRESS = 0x400,   /* m */
+    TREE_FLAG_JOURNAL_DATA = 0x4000, /* j */
+    TREE_FLAG_NO_TAIL = 0x8000,      /* t */
+    TREE_FLAG_DIR_SYNC = 0x10000,    /* D */
+    TREE_FLAG_TOP_DIR = 0x20000,     /* T */
+    TREE_FLAG_NO_COW = 0x800000,     /* C */
+};
+#define TREE_FLAGS_ALL 0x83c4ffu
+
 enum entry_kind {
     ENTRY_FILE = 1,
     ENTRY_DIRECTORY = 2,
@@ -73,6 +93,7 @@ struct tree_entry {
     size_t target_size;
     struct tree_xattr *xattrs;
     size_t xattr_count;
+    uint32_t flags;              /* of enum tree_flag; files and directories only */
     struct tree_extent *extents; /* none: no holes, or nothing but a hole: then it has no chunks */
     size_t extent_count;
     struct chunk_id *chunks; /* of a file's data, of a directory's entries */

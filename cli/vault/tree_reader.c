@@ -96,7 +96,7 @@ static void decode_chunks(struct tree_entry *entry, struct reader *r)
     entry->chunk_count = count;
 }
 
-static void decode_body(struct tree_entry *entry, struct reader *r)
+static void decode_body(struct tree_entry *entry, unsigned version, struct reader *r)
 {
     entry->kind = (enum entry_kind)read_u8(r);
     entry->name = read_compact_text(r, 1, TREE_NAME_MAX, &entry->name_size);
@@ -109,6 +109,10 @@ static void decode_body(struct tree_entry *entry, struct reader *r)
     entry->mtime_ns = (uint32_t)read_compact(r, TREE_NANOSECONDS_MAX);
     entry->hard_link = read_compact(r, UINT64_MAX);
     decode_xattrs(entry, r);
+    if (version == TREE_ENTRY_VERSION_FLAGS) {
+        entry->flags = (uint32_t)read_compact(r, UINT32_MAX);
+        r->failed = r->failed || entry->flags == 0; /* then it would have two encodings */
+    }
     if (entry->kind == ENTRY_FILE) {
         entry->size = read_compact(r, TREE_FILE_SIZE_MAX);
         decode_extents(entry, r);
@@ -133,10 +137,10 @@ static int decode_entry(struct tree_entry *entry, struct tree_reader *reader, st
                         struct err *err)
 {
     unsigned version = read_u8(body);
-    if (!body->failed && version != TREE_ENTRY_VERSION)
-        return err_set(err, ERR_VERSION, "a tree of version %u; this program knows version %d",
-                       version, TREE_ENTRY_VERSION);
-    decode_body(entry, body);
+    if (!body->failed && version != TREE_ENTRY_VERSION && version != TREE_ENTRY_VERSION_FLAGS)
+        return err_set(err, ERR_VERSION, "a tree of version %u; this program knows %d and %d",
+                       version, TREE_ENTRY_VERSION, TREE_ENTRY_VERSION_FLAGS);
+    decode_body(entry, version, body);
     if (body->failed || body->left != 0)
         return err_set(err, ERR_FORMAT, "a directory's entry is malformed");
     const char *fault = tree_entry_fault(entry);

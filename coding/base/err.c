@@ -103,6 +103,7 @@ const char *err_name(enum err_code code)
         [ERR_DENIED] = "denied",   [ERR_BUSY] = "busy",
         [ERR_MEMORY] = "memory",   [ERR_KEY] = "key",
         [ERR_USAGE] = "usage",     [ERR_CANCELLED] = "cancelled",
+        [ERR_LEFT] = "left",
     };
     if ((unsigned)code >= sizeof(names) / sizeof(names[0]))
         return "unknown";

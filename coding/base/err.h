@@ -34,6 +34,8 @@ enum err_code {
     ERR_KEY = 15,       /* a wrong key or phrase */
     ERR_USAGE = 16,     /* the command line is wrong */
     ERR_CANCELLED = 17, /* stopped on request */
+    ERR_LEFT = 18,      /* a member no more, for good: trying again changes nothing */
+    ERR_LAST = ERR_LEFT,
 };
 
 struct err {
@@ -41,10 +43,7 @@ struct err {
     char text[ERR_TEXT_MAX];
 };
 
-#define ERR_INIT                                                                                   \
-    {                                                                                              \
-        ERR_NONE, ""                                                                               \
-    }
+#define ERR_INIT   ((struct err){ERR_NONE, ""})
 #define MUST_CHECK __attribute__((warn_unused_result))
 
 /* Fill err (which may be NULL) and return -1, so that `return err_set(...)` is one line. */

@@ -17,6 +17,7 @@
 
 #include "gossip/claim.h"
 #include "gossip/core/probe.h"
+#include "gossip/core/rival.h"
 #include "gossip/core/roster.h"
 #include "gossip/core/rumour.h"
 #include "gossip/core/self.h"
@@ -251,12 +252,15 @@ enum news news_claim(struct swim *swim, const struct node_id *from, const uint8_
         return NEWS_NONE;
     }
     if (id_equal(&claim.id, &self_of(swim)->id)) {
-        self_heard(swim, from, &claim, bytes, size);
+        rival_heard(swim, from, &claim, bytes, size);
         return NEWS_NONE;
     }
     struct roster_member *member = roster_find(&swim->roster, &claim.id);
-    if (member != NULL && claim.incarnation <= member->incarnation)
+    if (member != NULL && claim.incarnation <= member->incarnation) {
+        if (id_equal(from, &claim.id))
+            rival_met(swim, member, &claim, bytes, size);
         return known_already(swim, member, &claim);
+    }
     if (member == NULL && claim.state == SWIM_LEFT)
         return NEWS_NONE;
     if (member != NULL && !roster_within(member, swim->now_ms, RATE_NEWS))
@@ -311,6 +315,10 @@ static void accused_self(struct swim *swim, const struct node_id *from,
         return;
     if (!accusation_verify(accusation, &swim->ops, bytes)) {
         news_forged(swim, from);
+        return;
+    }
+    if (rival_goes_first(swim)) {
+        rival_accused(swim, accusation);
         return;
     }
     doubt_ourselves(swim, &accusation->accuser);

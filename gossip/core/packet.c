@@ -20,6 +20,7 @@ void packet_init(struct packet *packet, struct swim *swim, size_t budget)
     packet->message.version_min = swim->config.protocol.lowest;
     packet->message.version_max = swim->config.protocol.highest;
     packet->message.incarnation = swim->own.incarnation;
+    packet->message.session = (uint32_t)swim->own.session;
 }
 
 static void speak(struct packet *packet, struct protocol theirs)
@@ -117,7 +118,8 @@ static void send_and_release(struct packet *packet, const struct node_id *id, co
     packet_measure(packet);
     assert(packet->size <= packet->budget);
     if (swim->orders.send_count < swim->config.orders_max) {
-        uint8_t *bytes = order_send(&swim->orders, id, address, packet->size, expires_ms);
+        uint8_t *bytes =
+            order_send(&swim->orders, id, address, packet->answer, packet->size, expires_ms);
         ecbak__gossip__packet__pack(&packet->message, bytes);
         rumour_sent(packet);
         swim->stats.sent_count++;
@@ -148,6 +150,7 @@ void packet_to_id(struct packet *packet, const struct node_id *id, bool rumours,
                   uint64_t expires_ms)
 {
     const struct roster_member *member = roster_find(&packet->swim->roster, id);
+    packet->answer = true;
     if (member != NULL)
         packet_to(packet, member, rumours, expires_ms);
     else

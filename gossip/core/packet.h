@@ -32,6 +32,7 @@ struct packet {
     size_t budget;
     size_t size;    /* as encoded, once packet_measure was called */
     bool own_claim; /* attached already */
+    bool answer;    /* to whoever spoke just now */
     size_t picked_count;
     struct rumour *picked[PACKET_RUMOURS_MAX];
     struct scratch *scratch;
@@ -65,7 +66,7 @@ void packet_own_claim(struct packet *packet);
  * what it is accused of, if anything. */
 void packet_to(struct packet *packet, const struct roster_member *member, bool rumours,
                uint64_t expires_ms);
-/* To somebody who may not be a member. */
+/* An answer, to somebody who may not be a member. */
 void packet_to_id(struct packet *packet, const struct node_id *id, bool rumours,
                   uint64_t expires_ms);
 void packet_to_seed(struct packet *packet, const char *address, uint64_t expires_ms);

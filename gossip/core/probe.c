@@ -15,7 +15,7 @@
 #include "gossip/claim.h"
 #include "gossip/core/news.h"
 #include "gossip/core/packet.h"
-#include "gossip/core/relay.h"
+#include "gossip/core/rival.h"
 #include "gossip/core/roster.h"
 #include "gossip/core/suspicion.h"
 #include "gossip/core/swim_internal.h"
@@ -256,7 +256,7 @@ void probe_tick(struct swim *swim)
     if (swim->probes.deadline_ms <= swim->now_ms)
         run_deadlines(swim);
     if (swim->probes.round_ms <= swim->now_ms) {
-        if (swim->own.state == SWIM_ALIVE)
+        if (swim->own.state == SWIM_ALIVE && !rival_goes_first(swim))
             next_round(swim);
         swim->probes.round_ms = swim->now_ms + scaled(swim, swim->config.probe_interval_ms);
     }
@@ -319,6 +319,10 @@ static void nack_received(struct swim *swim, const struct node_id *from,
 void probe_receive(struct swim *swim, const struct node_id *from,
                    const Ecbak__Gossip__Packet *packet)
 {
+    bool question = packet->body_case == ECBAK__GOSSIP__PACKET__BODY_PING ||
+                    packet->body_case == ECBAK__GOSSIP__PACKET__BODY_ASK;
+    if (question && rival_goes_first(swim))
+        return; /* the other one is who is asked, and who lives as long as it answers */
     switch (packet->body_case) {
     case ECBAK__GOSSIP__PACKET__BODY_PING:
         probe_ack(swim, from, packet->ping->sequence, packet);

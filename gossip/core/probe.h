@@ -1,6 +1,7 @@
-/* probe.h - pings, direct and through helpers, and our local health, which their answers decide.
+/* probe.h - pings, direct and through helpers, and our local health, which their answers decide; in
+ * relay.c pings on behalf of others, whose own were not answered in time.
  *
- *   Limits   PROBES_MAX outstanding at once; beyond that the oldest gives way
+ *   Limits   PROBES_MAX and RELAYS_MAX outstanding at once; beyond that the oldest gives way
  *   Memory   borrows the members: probe_forget before one is removed
  */
 #ifndef ECBAK_GOSSIP_CORE_PROBE_H
@@ -11,8 +12,10 @@
 struct roster_member;
 /* A decoded packet; gossip.pb-c.h is included only where one is read or made. */
 struct Ecbak__Gossip__Packet;
+struct Ecbak__Gossip__Ask;
 
 #define PROBES_MAX  64
+#define RELAYS_MAX  128
 #define HELPERS_MAX 16 /* swim_config.indirect_count is at most this */
 
 enum probe_kind {
@@ -61,7 +64,26 @@ void probe_shift(struct swim *swim, uint64_t late_ms);
 /* Local health changes by this much, within its bounds. */
 void probe_awareness(struct swim *swim, int change);
 
-/* For relay.c: the next deadline is not after this; a ping; an answer to `question`. */
+/* ---- relay.c */
+
+struct relay {
+    bool used;
+    struct node_id origin, target;
+    uint32_t origin_sequence, sequence;
+    uint64_t nack_ms; /* NEVER once it was sent */
+    uint64_t expires_ms;
+};
+
+void relay_asked(struct swim *swim, const struct node_id *from,
+                 const struct Ecbak__Gossip__Ask *ask);
+/* An Ack that answers no probe of ours. */
+void relay_acked(struct swim *swim, const struct node_id *from, uint32_t sequence);
+/* Send the Nacks that are due, and end what is over. */
+void relay_run(struct swim *swim);
+/* End all of them. */
+void relay_drop(struct swim *swim);
+
+/* For it: the next deadline is not after this; a ping; an answer to `question`. */
 void probe_wake_by(struct swim *swim, uint64_t ms);
 void probe_ping(struct swim *swim, const struct roster_member *member, uint32_t sequence,
                 uint64_t expires_ms);

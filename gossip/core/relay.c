@@ -1,10 +1,9 @@
 /* A relay is a ping of ours whose answer another member waits for. Our Nack, in time, says that it is
  * not we who are slow; the accusation in it counts when the origin's probe fails altogether. */
-#include "gossip/core/relay.h"
+#include "gossip/core/probe.h"
 
 #include "gossip/claim.h"
 #include "gossip/core/packet.h"
-#include "gossip/core/probe.h"
 #include "gossip/core/roster.h"
 #include "gossip/core/suspicion.h"
 #include "gossip/core/swim_internal.h"

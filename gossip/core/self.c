@@ -11,6 +11,7 @@
 #include "gossip/claim.h"
 #include "gossip/core/news.h"
 #include "gossip/core/packet.h"
+#include "gossip/core/rival.h"
 #include "gossip/core/roster.h"
 #include "gossip/core/rumour.h"
 #include "gossip/core/swim_internal.h"
@@ -19,9 +20,6 @@
 
 #define FAREWELLS_MAX     32 /* members told directly that we leave */
 #define REFUTE_BUDGET_MAX 8
-
-/* After this many claims of ours that we did not make, it is no longer our past that speaks. */
-#define FOREIGN_MAX 3
 
 int self_check_text(const char *what, const char *text, size_t size_max, struct err *err)
 {
@@ -55,6 +53,8 @@ void self_announce(struct swim *swim, uint64_t above)
 {
     struct own *own = &swim->own;
     uint8_t bytes[SWIM_CLAIM_MAX];
+    if (rival_goes_first(swim))
+        return; /* it is said when the other one is gone */
     if (above > own->incarnation)
         own->incarnation = above;
     assert(own->incarnation <= SWIM_INCARNATION_MAX);
@@ -79,6 +79,16 @@ void self_announce(struct swim *swim, uint64_t above)
     rumour_claim(swim, self_of(swim), true);
 }
 
+void self_adopt(struct swim *swim, const struct claim *claim, const uint8_t *bytes, size_t size)
+{
+    assert(claim->incarnation >= swim->own.incarnation);
+    if (claim->incarnation == swim->own.incarnation)
+        return;
+    swim->own.incarnation = claim->incarnation;
+    order_persist(&swim->orders, claim->incarnation);
+    replace_claim(swim, bytes, size);
+}
+
 void self_start(struct swim *swim, const struct swim_self *start)
 {
     struct own *own = &swim->own;
@@ -88,7 +98,8 @@ void self_start(struct swim *swim, const struct swim_self *start)
         memcpy(own->metadata, start->metadata, start->metadata_size);
     own->metadata_size = start->metadata_size;
     own->incarnation = start->incarnation;
-    own->session = prng_next(&swim->prng);
+    own->session = start->session != 0 ? start->session : prng_next(&swim->prng);
+    own->remembers = start->incarnation > 0;
     own->refute_budget = REFUTE_BUDGET_MAX;
     own->refute_ms = swim->now_ms;
     roster_init(&swim->roster, &start->id, swim->config.neighbours)->since_ms = swim->now_ms;
@@ -128,27 +139,6 @@ void self_tick(struct swim *swim)
         self_refute(swim, swim->own.refute_above);
 }
 
-/* Either our past, from before an incarnation was lost with the disk, or a clone that holds our
- * key. Both are overruled, since the member that speaks here is the one that is here; the second is
- * also reported, for it will go on. */
-void self_heard(struct swim *swim, const struct node_id *from, const struct claim *claim,
-                const uint8_t *bytes, size_t size)
-{
-    const struct roster_member *self = self_of(swim);
-    if (claim->incarnation < self->incarnation ||
-        (size == self->claim_size && memcmp(bytes, self->claim, size) == 0))
-        return;
-    if (!claim_verify(claim, &swim->ops, bytes, size)) {
-        news_forged(swim, from);
-        return;
-    }
-    if (++swim->own.foreign_count >= FOREIGN_MAX) {
-        order_event(&swim->orders, SWIM_EVENT_CONFLICT, &self->id, &self->id);
-        swim->own.foreign_count = 0;
-    }
-    self_refute(swim, claim->incarnation);
-}
-
 int swim_update(struct swim *swim, uint64_t now_ms, const char *address, const uint8_t *metadata,
                 size_t metadata_size, struct err *err)
 {
@@ -179,6 +169,8 @@ static bool alive(const struct roster_member *member, const void *detail)
 static void farewell(struct swim *swim)
 {
     struct roster_member *members[FAREWELLS_MAX];
+    if (rival_goes_first(swim))
+        return;
     size_t count = roster_draw(&swim->roster, &swim->prng, members, FAREWELLS_MAX, alive, NULL);
     for (size_t i = 0; i < count; i++) {
         struct packet packet;

@@ -19,7 +19,7 @@ struct own {
     uint64_t session;
     enum swim_state state;
     uint32_t away_ms;
-    uint32_t foreign_count; /* claims of ours that another process made */
+    bool remembers;         /* its incarnation was on disk when it started */
     struct node_id accuser; /* the last one that raised our awareness, and when */
     uint64_t accused_ms;
     uint64_t refute_ms; /* when the budget of refutations was last filled up */
@@ -37,8 +37,7 @@ void self_announce(struct swim *swim, uint64_t above);
 /* The same, within the budget of refutations. */
 void self_refute(struct swim *swim, uint64_t above);
 void self_tick(struct swim *swim);
-/* A claim with our id came from elsewhere. */
-void self_heard(struct swim *swim, const struct node_id *from, const struct claim *claim,
-                const uint8_t *bytes, size_t size);
+/* To the others our claim is this one, of another process with our key. */
+void self_adopt(struct swim *swim, const struct claim *claim, const uint8_t *bytes, size_t size);
 
 #endif

@@ -12,6 +12,7 @@
 #include "gossip/core/news.h"
 #include "gossip/core/packet.h"
 #include "gossip/core/probe.h"
+#include "gossip/core/rival.h"
 #include "gossip/core/roster.h"
 #include "gossip/core/rumour.h"
 #include "gossip/core/self.h"
@@ -91,6 +92,7 @@ void swim_destroy(struct swim **taken)
     probe_release(&swim->probes);
     roster_release(&swim->roster);
     order_release(&swim->orders);
+    rival_release(&swim->rival);
     join_release(&swim->join);
     free(swim);
 }
@@ -104,6 +106,8 @@ uint64_t swim_next_ms(const struct swim *swim)
     for (size_t i = 0; i < sizeof(times) / sizeof(times[0]); i++)
         if (times[i] < next_ms)
             next_ms = times[i];
+    if (rival_next_ms(swim) < next_ms)
+        next_ms = rival_next_ms(swim);
     if (swim->own.refute_above != 0 && next_ms > swim->now_ms + swim->config.gossip_interval_ms)
         next_ms = swim->now_ms + swim->config.gossip_interval_ms;
     return next_ms;
@@ -131,6 +135,7 @@ void swim_tick(struct swim *swim, uint64_t now_ms)
 {
     swim_advance(swim, now_ms);
     self_tick(swim);
+    rival_tick(swim);
     probe_tick(swim);
     suspicion_tick(swim);
     rumour_tick(swim);
@@ -199,14 +204,24 @@ static size_t receive_size_max(const struct swim_config *config)
     return (size_t)larger + RECEIVE_SLACK;
 }
 
-void swim_receive(struct swim *swim, uint64_t now_ms, const struct node_id *from, const void *bytes,
+/* Older senders do not say which process they are. */
+static bool speaks_for(const struct swim *swim, const struct node_id *from,
+                       const Ecbak__Gossip__Packet *packet)
+{
+    const struct roster_member *member = roster_find(&swim->roster, from);
+    return member != NULL &&
+           (packet->session == 0 || packet->session == (uint32_t)roster_claim(member).session);
+}
+
+bool swim_receive(struct swim *swim, uint64_t now_ms, const struct node_id *from, const void *bytes,
                   size_t size)
 {
+    bool speaks = false;
     swim_advance(swim, now_ms);
     swim->stats.received_count++;
     swim->stats.received_bytes += size;
     if (id_equal(from, &self_of(swim)->id))
-        return;
+        return false;
     Ecbak__Gossip__Packet *packet = NULL;
     if (size <= receive_size_max(&swim->config))
         packet = ecbak__gossip__packet__unpack(NULL, size, bytes);
@@ -217,8 +232,11 @@ void swim_receive(struct swim *swim, uint64_t now_ms, const struct node_id *from
         swim->stats.refused_count++;
     else
         dispatch(swim, from, packet);
-    if (packet != NULL)
+    if (packet != NULL) {
+        speaks = speaks_for(swim, from, packet);
         ecbak__gossip__packet__free_unpacked(packet, NULL);
+    }
+    return speaks;
 }
 
 bool swim_next_order(struct swim *swim, struct swim_order *order)

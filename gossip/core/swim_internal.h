@@ -8,7 +8,7 @@
 
 #include "gossip/core/join.h"
 #include "gossip/core/probe.h"
-#include "gossip/core/relay.h"
+#include "gossip/core/rival.h"
 #include "gossip/core/roster.h"
 #include "gossip/core/rumour.h"
 #include "gossip/core/self.h"
@@ -27,6 +27,7 @@ struct swim {
     struct prng prng;
     uint64_t now_ms;
     struct own own;
+    struct rival rival;
     struct roster roster;
     struct rumours rumours;
     struct orders orders;

@@ -24,7 +24,11 @@
 #include "coding/base/protocol.h"
 #include "node/trust/pin.h"
 
-#define CLIENT_CALLS_MAX      16
+#define CLIENT_CALLS_MAX 16
+/* Leaves that each node proves of all that it says it holds, chosen by chance. Of a node that lacks a
+ * part f of it, (1 - f)^16 pass: an eighth of a disk is missed one time in eight, all of it never. */
+#define CLIENT_PROVE_LEAVES   16
+#define CLIENT_UNPROVEN_MAX   64
 #define CLIENT_PIN_MAX        2048
 #define CLIENT_SOCKET_DEFAULT "ipc:///run/ecbak/client.sock"
 
@@ -50,6 +54,7 @@ struct counter {
 #define CLIENT_INCOMPATIBLE_MAX 64
 
 #define CLIENT_TROUBLES_MAX 8
+#define CLIENT_TROUBLE_MAX  320
 
 struct node_status {
     struct cluster_id cluster;
@@ -69,7 +74,7 @@ struct node_status {
     struct protocol protocol;
     char incompatible[CLIENT_INCOMPATIBLE_MAX][112]; /* a sentence each */
     size_t incompatible_count;
-    char troubles[CLIENT_TROUBLES_MAX][256]; /* a sentence each */
+    char troubles[CLIENT_TROUBLES_MAX][CLIENT_TROUBLE_MAX]; /* a sentence each */
     size_t trouble_count;
 };
 
@@ -77,9 +82,9 @@ struct member_info {
     struct node_id id;
     uint8_t curve[32]; /* zeros: an older node did not say */
     char name[32], zone[32], address[64], version[32];
-    char trouble[128];        /* beside its state: "" when nothing is wrong */
-    char state[16];           /* alive suspect away dead left revoked incompatible */
-    struct protocol protocol; /* {0, 0}: not known */
+    char trouble[CLIENT_TROUBLE_MAX]; /* beside its state: "" when nothing is wrong */
+    char state[16];                   /* alive suspect away dead left revoked incompatible */
+    struct protocol protocol;         /* {0, 0}: not known */
     uint64_t incarnation, capacity_bytes, used_bytes;
     double rtt_ms;      /* < 0: not known */
     bool rtt_estimated; /* not measured: what others of its zone are away */
@@ -169,9 +174,26 @@ struct client_answer {
  * socket is broken. */
 int client_next(struct client *client, struct client_answer *answer, struct err *err) MUST_CHECK;
 
+/* A member that could not prove what it said it holds: see Unproven in client.proto. */
+struct unproven {
+    struct node_id node;
+    char name[32];
+    bool excluded; /* nothing of it counts */
+    uint32_t read, damaged;
+    char text[256]; /* what happened, and what to do */
+};
+
+/* What is to be proven, and who could not: the list grows over several calls, and whoever is excluded
+ * by one counts for nothing in those that follow. */
+struct proofs {
+    uint32_t leaves; /* each node proves so many of all packs of a call; 0: nothing is proven */
+    struct unproven members[CLIENT_UNPROVEN_MAX];
+    size_t count;
+};
+
 /* held[count] is filled in the order of packs; any count (sent in batches). */
 int client_pin_packs(struct client *client, const struct pin *pin, const struct pack_id *packs,
-                     size_t count, bool repair, struct redundancy *held,
+                     size_t count, bool repair, struct proofs *proofs, struct redundancy *held,
                      struct err *err) MUST_CHECK;
 
 /* others: how many other nodes have it on disk. */

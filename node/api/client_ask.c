@@ -35,14 +35,14 @@ struct client_call *client_ask(struct client *client, Ecbak__ClientRequest *requ
     return call;
 }
 
-static int makes_no_sense(struct client_call *call, const char *what, struct err *err)
+int client_makes_no_sense(struct client_call *call, const char *what, struct err *err)
 {
     client_call_end(call);
     return err_set(err, ERR_FORMAT, "the node's answer about %s makes no sense", what);
 }
 
-static struct client_call *ask(struct client *client, Ecbak__ClientRequest *request,
-                               Ecbak__ClientReply__BodyCase expected, struct err *err)
+struct client_call *client_ask_for(struct client *client, Ecbak__ClientRequest *request,
+                                   Ecbak__ClientReply__BodyCase expected, struct err *err)
 {
     struct client_call *call = client_ask(client, request, NULL, 0, NULL, err);
     if (call != NULL && call->reply->body_case != expected) {
@@ -59,7 +59,8 @@ int client_status(struct client *client, struct node_status *status, struct err 
     Ecbak__ClientRequest request = ECBAK__CLIENT_REQUEST__INIT;
     request.body_case = ECBAK__CLIENT_REQUEST__BODY_STATUS;
     request.status = &body;
-    struct client_call *call = ask(client, &request, ECBAK__CLIENT_REPLY__BODY_STATUS, err);
+    struct client_call *call =
+        client_ask_for(client, &request, ECBAK__CLIENT_REPLY__BODY_STATUS, err);
     if (call == NULL)
         return -1;
     const Ecbak__StatusReply *s = call->reply->status;
@@ -77,7 +78,7 @@ int client_status(struct client *client, struct node_status *status, struct err 
                                    .reach_failed = s->reach_failed};
     if (!wire_take(status->cluster.bytes, ID_SIZE, s->cluster) ||
         !wire_take(status->node.bytes, ID_SIZE, s->node))
-        return makes_no_sense(call, "its status", err);
+        return client_makes_no_sense(call, "its status", err);
     wire_text(status->name, sizeof(status->name), s->name);
     wire_text(status->version, sizeof(status->version), s->version);
     wire_text(status->state, sizeof(status->state), s->state);
@@ -170,12 +171,13 @@ int client_members_wanted(struct client *client, const struct members_wanted *wa
     Ecbak__ClientRequest request = ECBAK__CLIENT_REQUEST__INIT;
     request.body_case = ECBAK__CLIENT_REQUEST__BODY_MEMBERS;
     request.members = &body;
-    struct client_call *call = ask(client, &request, ECBAK__CLIENT_REPLY__BODY_MEMBERS, err);
+    struct client_call *call =
+        client_ask_for(client, &request, ECBAK__CLIENT_REPLY__BODY_MEMBERS, err);
     if (call == NULL)
         return -1;
     if (!read_members(list, call->reply->members)) {
         member_list_release(list);
-        return makes_no_sense(call, "its members", err);
+        return client_makes_no_sense(call, "its members", err);
     }
     client_call_end(call);
     return 0;
@@ -193,81 +195,6 @@ void member_list_release(struct member_list *list)
     *list = (struct member_list){.count = 0};
 }
 
-/* One batch: packs[which[i]] for count of them, answers to held[which[i]]. */
-static int pin_batch(struct client *client, const struct pin *pin, const struct pack_id *packs,
-                     const size_t *which, size_t count, bool repair, struct redundancy *held,
-                     struct err *err)
-{
-    ProtobufCBinaryData *views = alloc_zero(count, sizeof(*views));
-    for (size_t i = 0; i < count; i++)
-        views[i] = wire_view(packs[which[i]].bytes, ID_SIZE);
-    Ecbak__Pin message_pin;
-    pin_to_wire(&message_pin, pin);
-    Ecbak__PinPacksRequest body = ECBAK__PIN_PACKS_REQUEST__INIT;
-    body.pin = &message_pin;
-    body.n_packs = count;
-    body.packs = views;
-    body.repair = repair;
-    Ecbak__ClientRequest request = ECBAK__CLIENT_REQUEST__INIT;
-    request.body_case = ECBAK__CLIENT_REQUEST__BODY_PIN_PACKS;
-    request.pin_packs = &body;
-    struct client_call *call = ask(client, &request, ECBAK__CLIENT_REPLY__BODY_PIN_PACKS, err);
-    free(views);
-    if (call == NULL)
-        return -1;
-    const Ecbak__PinPacksReply *v = call->reply->pin_packs;
-    bool good = v->n_held == count;
-    for (size_t i = 0; good && i < count; i++) {
-        struct redundancy *to = &held[which[i]];
-        uint64_t sent_before = to->sent_bytes;
-        good = client_read_redundancy(to, v->held[i]) && id_equal(&to->pack, &packs[which[i]]);
-        to->sent_bytes += sent_before;
-    }
-    if (!good)
-        return makes_no_sense(call, "packs that it counts", err);
-    client_call_end(call);
-    return 0;
-}
-
-static uint64_t sent_bytes(const struct redundancy *held, const size_t *which, size_t count)
-{
-    uint64_t sum = 0;
-    for (size_t i = 0; i < count; i++)
-        sum += held[which[i]].sent_bytes;
-    return sum;
-}
-
-/* The node repairs for a bounded time a request: what it did not get to is asked for again, as long
- * as that sends anything. */
-int client_pin_packs(struct client *client, const struct pin *pin, const struct pack_id *packs,
-                     size_t count, bool repair, struct redundancy *held, struct err *err)
-{
-    int result = 0;
-    size_t *which = alloc_zero(CLIENT_PIN_MAX, sizeof(*which));
-    for (size_t at = 0; at < count && result == 0; at += CLIENT_PIN_MAX) {
-        size_t batch = count - at < CLIENT_PIN_MAX ? count - at : CLIENT_PIN_MAX;
-        for (size_t i = 0; i < batch; i++) {
-            which[i] = at + i;
-            held[at + i] = (struct redundancy){.nodes = 0};
-        }
-        bool again = true;
-        while (result == 0 && again && batch > 0) {
-            uint64_t before = sent_bytes(held, which, batch);
-            result = pin_batch(client, pin, packs, which, batch, repair, held, err);
-            again = repair && result == 0 && sent_bytes(held, which, batch) > before;
-            size_t left = 0;
-            for (size_t i = 0; i < batch; i++) {
-                const struct redundancy *h = &held[which[i]];
-                if (h->nodes >= h->data && h->nodes > 0 && h->nodes < h->data + h->parity)
-                    which[left++] = which[i];
-            }
-            batch = left;
-        }
-    }
-    free(which);
-    return result;
-}
-
 int client_put_record(struct client *client, const uint8_t *record, size_t size,
                       uint32_t others_wanted, uint32_t *others, struct err *err)
 {
@@ -282,7 +209,7 @@ int client_put_record(struct client *client, const uint8_t *record, size_t size,
         return -1;
     if (call->reply->body_case != ECBAK__CLIENT_REPLY__BODY_PUT_RECORD ||
         call->reply->put_record->others > NODES_MAX)
-        return makes_no_sense(call, "a record", err);
+        return client_makes_no_sense(call, "a record", err);
     *others = call->reply->put_record->others;
     client_call_end(call);
     return 0;
@@ -336,14 +263,14 @@ int client_get_records(struct client *client, const struct vault_id *vault,
         request.body_case = ECBAK__CLIENT_REQUEST__BODY_GET_RECORDS;
         request.get_records = &body;
         struct client_call *call =
-            ask(client, &request, ECBAK__CLIENT_REPLY__BODY_GET_RECORDS, err);
+            client_ask_for(client, &request, ECBAK__CLIENT_REPLY__BODY_GET_RECORDS, err);
         if (call == NULL) {
             record_list_release(list);
             return -1;
         }
         if (!take_page(list, call->reply->get_records, &total, &last, first)) {
             record_list_release(list);
-            return makes_no_sense(call, "records", err);
+            return client_makes_no_sense(call, "records", err);
         }
         more = call->reply->get_records->more;
         first = false;
@@ -369,7 +296,8 @@ int client_revoke(struct client *client, const uint8_t *revocation, size_t size,
     body.revocation = wire_view(revocation, size);
     request.body_case = ECBAK__CLIENT_REQUEST__BODY_REVOKE;
     request.revoke = &body;
-    struct client_call *call = ask(client, &request, ECBAK__CLIENT_REPLY__BODY_REVOKE, err);
+    struct client_call *call =
+        client_ask_for(client, &request, ECBAK__CLIENT_REPLY__BODY_REVOKE, err);
     if (call == NULL)
         return -1;
     *known = call->reply->revoke->known;

@@ -80,6 +80,13 @@ struct client_call *client_ask(struct client *client, Ecbak__ClientRequest *requ
                                uint8_t **payload, size_t payload_size,
                                ProtobufCBinaryData *reply_payload, struct err *err) MUST_CHECK;
 
+/* The same for a request without payloads; the answer is of the kind that was expected. */
+struct client_call *client_ask_for(struct client *client, Ecbak__ClientRequest *request,
+                                   Ecbak__ClientReply__BodyCase expected,
+                                   struct err *err) MUST_CHECK;
+/* Ends the call, and says that its answer about `what` cannot be. Returns -1. */
+int client_makes_no_sense(struct client_call *call, const char *what, struct err *err);
+
 /* false: there is none, or it makes no sense. */
 bool client_read_redundancy(struct redundancy *held, const Ecbak__Redundancy *from) MUST_CHECK;
 

@@ -19,6 +19,7 @@ enum counted {
     COUNTED_RECORDS_REFUSED, /* records that do not prove themselves */
     COUNTED_MALFORMED,       /* requests that are none */
     COUNTED_BUSY,            /* requests that found a queue full */
+    COUNTED_UNPROVEN,        /* members that could not prove what they said they hold */
     COUNTED_COUNT,
 };
 

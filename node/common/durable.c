@@ -148,6 +148,23 @@ int durable_write(const char *path, const struct durable_piece *pieces, size_t c
     return 0;
 }
 
+int durable_rename(const char *temporary, const char *path, struct err *err)
+{
+    char dir[DURABLE_PATH_MAX];
+    if (parent_of(dir, path, err) != 0)
+        return -1;
+    int fd = open(temporary, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    if (fd < 0)
+        return err_errno(err, "opening %s", temporary);
+    int result = fsync(fd) == 0 ? 0 : err_errno(err, "writing %s", temporary);
+    close(fd);
+    if (result == 0 && rename(temporary, path) != 0)
+        result = errno == EEXIST || errno == ENOTEMPTY
+                     ? err_set(err, ERR_EXISTS, "%s is there already", path)
+                     : err_errno(err, "renaming to %s", path);
+    return result == 0 ? durable_sync_dir(dir, err) : -1;
+}
+
 void durable_clear_leftovers(const char *dir, const char *name)
 {
     static const size_t end_size = sizeof(".XXXXXX" DURABLE_TEMPORARY) - 1;

@@ -38,6 +38,12 @@ enum durable_how {
 int durable_write(const char *path, const struct durable_piece *pieces, size_t count,
                   unsigned permissions, enum durable_how how, struct err *err) MUST_CHECK;
 
+/* Gives a file, or a folder, that was written under a temporary name beside it the name `path`: its
+ * bytes are on disk before it has the name, and the name is when this returns 0. A file that has the
+ * name is replaced, a folder with anything in it is not (ERR_EXISTS). What is in a folder must be
+ * durable before. */
+int durable_rename(const char *temporary, const char *path, struct err *err) MUST_CHECK;
+
 /* Removes what writes of files in `dir` left behind when their processes were killed: of the file
  * `name`, or of every file when that is NULL. Only for whoever keeps others from writing these files
  * meanwhile: what is being written would vanish too. */

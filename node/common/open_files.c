@@ -15,3 +15,9 @@ int open_files_raise(struct err *err)
                ? 0
                : err_errno(err, "raising the limit of open files");
 }
+
+size_t open_files_limit(void)
+{
+    struct rlimit limit;
+    return getrlimit(RLIMIT_NOFILE, &limit) == 0 ? (size_t)limit.rlim_cur : OPEN_FILES_LEAST;
+}

@@ -81,7 +81,7 @@ int wire_error(struct err *err, uint32_t code, const char *text)
 {
     char clean[ERR_TEXT_MAX];
     wire_text(clean, sizeof(clean), text);
-    if (code == ERR_NONE || code > ERR_CANCELLED)
+    if (code == ERR_NONE || code > ERR_LAST)
         code = ERR_IO;
     return err_set(err, (enum err_code)code, "%s", clean[0] == '\0' ? "no reason given" : clean);
 }

@@ -90,14 +90,10 @@ static int take_waiting(struct identity *id, bool *taken, const struct config *c
 
 static int finish_rotation(const struct config *config, struct err *err)
 {
-    char path[CONFIG_PATH_MAX + 8], folder[CONFIG_PATH_MAX];
+    char path[CONFIG_PATH_MAX + 8];
     next_path(path, config);
-    snprintf(folder, sizeof(folder), "%s", config->key_file);
-    *strrchr(folder, '/') = '\0';
-    if (rename(path, config->key_file) != 0)
-        return err_errno(err, "putting %s in the place of %s", path, config->key_file);
-    if (durable_sync_dir(folder[0] != '\0' ? folder : "/", err) != 0)
-        return -1;
+    if (durable_rename(path, config->key_file, err) != 0)
+        return err_context(err, "putting %s in the place of %s", path, config->key_file);
     log_info("the new key is in use, the old one is gone");
     return 0;
 }

@@ -103,7 +103,7 @@ static bool network_of(char network[NETWORK_SIZE], const struct zone_address *ad
         bits = V4_BITS_MAX;
     memcpy(prefix, address->bytes, sizeof(prefix));
     for (unsigned i = bits; i < 8 * address->size; i++)
-        prefix[i / 8] &= (uint8_t) ~(0x80 >> i % 8);
+        prefix[i / 8] &= (uint8_t)(0xff - (0x80 >> i % 8));
     if (inet_ntop(v4 ? AF_INET : AF_INET6, prefix, text, sizeof(text)) == NULL)
         return false;
     snprintf(network, NETWORK_SIZE, "%s/%u", text, bits);

@@ -26,7 +26,8 @@ struct member_event {
     struct node_id id;
     char name[32];    /* "" when it is not known; the same for the address */
     char address[64]; /* host:port */
-    char detail[80]; /* suspect: who accuses; conflict: the other's address; updated: what is new */
+    char detail
+        [80]; /* suspect: who accuses; conflict, copied: the other's address; updated: what is new */
 };
 
 struct member_events {

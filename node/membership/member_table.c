@@ -28,10 +28,22 @@ const char *member_state_name(enum member_state state)
     return "unknown";
 }
 
+char *member_copied(char *to, size_t room, const struct member *member, const char *whose)
+{
+    snprintf(to, room,
+             "two machines have %s: %s and %s; stop one, or give it an identity of its own: "
+             "there remove key, certificate and data, then ecbakd --init",
+             whose, member->stands_by ? member->rival : member->address,
+             member->stands_by ? member->address : member->rival);
+    return to;
+}
+
 char *member_trouble(char to[MEMBER_TROUBLE_MAX], const struct member *member)
 {
     to[0] = '\0';
-    if (member->storage == STORAGE_HANGS)
+    if (member->rival[0] != '\0')
+        member_copied(to, MEMBER_TROUBLE_MAX, member, "its key");
+    else if (member->storage == STORAGE_HANGS)
         snprintf(to, MEMBER_TROUBLE_MAX, "its disk hangs");
     else if (member->storage != STORAGE_SERVES)
         snprintf(to, MEMBER_TROUBLE_MAX, "its storage is out of service");
@@ -79,6 +91,7 @@ int member_describe(struct member *to, const struct swim_member *from, int64_t n
     to->fragments_lost = meta.offer.fragments_lost;
     to->revocations = meta.revocations;
     memcpy(to->version, meta.version, sizeof(to->version));
+    snprintf(to->rival, sizeof(to->rival), "%.*s", (int)sizeof(to->rival) - 1, meta.rival);
     to->protocol = from->protocol;
     to->rtt_ms = from->rtt_ms;
     to->since_s = wall_s() - (now_ms - (int64_t)from->since_ms) / 1000;
@@ -169,6 +182,22 @@ static void mark_revoked(struct member_table *table, struct revocations *revocat
     }
 }
 
+/* While we stand by, the core has the other's claim where ours was. */
+void member_describe_ourselves(const struct membership *m, struct member *self)
+{
+    struct swim_rival rival;
+    self->rival[0] = '\0';
+    if (!swim_rival(m->swim, &rival))
+        return;
+    snprintf(self->rival, sizeof(self->rival), "%.*s", (int)sizeof(self->rival) - 1, rival.address);
+    self->stands_by = rival.first;
+    if (!rival.first)
+        return;
+    snprintf(self->address, sizeof(self->address), "%.*s", (int)sizeof(self->address) - 1,
+             m->address);
+    snprintf(self->bulk_endpoint, sizeof(self->bulk_endpoint), "tcp://%s", m->meta.bulk);
+}
+
 struct member_table *member_table_build(const struct membership *m, int64_t now_ms)
 {
     size_t count = swim_member_count(m->swim);
@@ -186,6 +215,7 @@ struct member_table *member_table_build(const struct membership *m, int64_t now_
             member_describe(&table->members[table->count], &member, now_ms) == 0)
             table->count++;
     }
+    member_describe_ourselves(m, &table->members[0]);
     add_revoked(table, revoked, revoked_count);
     add_incompatible(table, &m->incompatible);
     if (revoked_count > 0)

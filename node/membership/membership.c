@@ -34,9 +34,16 @@ void membership_received(void *ctx, struct link_message *message)
         return;
     }
     from = *message->node;
-    swim_receive(m->swim, (uint64_t)boottime_ms(), &from, zmq_msg_data(message->body),
-                 zmq_msg_size(message->body));
+    m->question.now = true;
+    m->question.node = from;
+    m->question.ours = message->route == NULL;
+    if (message->route != NULL)
+        m->question.route = *message->route;
+    bool own = swim_receive(m->swim, (uint64_t)boottime_ms(), &from, zmq_msg_data(message->body),
+                            zmq_msg_size(message->body));
+    link_spoke(m->link, message->curve, message->route, own);
     membership_carry_out(m);
+    m->question.now = false;
 }
 
 void membership_lost(void *ctx, const uint8_t curve[32], const struct err *why)
@@ -162,6 +169,28 @@ static void contact_seeds(struct membership *m)
             log_error("membership: %s", err.text);
 }
 
+/* Another machine with our key came, or went: people hear of it here, and through our claim everywhere.
+ * While we stand by the core keeps what we say to itself. */
+static void tell_rival(struct membership *m)
+{
+    struct swim_rival rival = {.address = ""};
+    uint8_t bytes[META_BYTES_MAX];
+    size_t size;
+    struct err err = ERR_INIT;
+    swim_rival(m->swim, &rival);
+    if (strcmp(m->rival, rival.address) == 0 && m->stands_by == rival.first)
+        return;
+    snprintf(m->rival, sizeof(m->rival), "%s", rival.address);
+    m->stands_by = rival.first;
+    m->changed = true;
+    membership_note_rival(m);
+    snprintf(m->meta.rival, sizeof(m->meta.rival), "%.*s", (int)sizeof(m->meta.rival) - 1,
+             rival.first ? "" : m->rival);
+    if (meta_encode(&m->meta, bytes, &size, &err) != 0 ||
+        swim_update(m->swim, (uint64_t)boottime_ms(), NULL, bytes, size, &err) != 0)
+        log_error("membership: %s", err.text);
+}
+
 static int turn(struct membership *m, int64_t wait_ms)
 {
     zmq_pollitem_t items[LINK_POLL_ITEMS + 1];
@@ -179,6 +208,7 @@ static int turn(struct membership *m, int64_t wait_ms)
     link_process(m->link);
     expel_revoked(m);
     tell_offer(m);
+    tell_rival(m);
     if (link_names_news(m->link))
         contact_seeds(m);
     swim_tick(m->swim, (uint64_t)boottime_ms());
@@ -220,7 +250,7 @@ void *membership_run(void *argument)
             continue;
         m->notes.left_serial = m->serial; /* known here before it is told, or it could be undone */
         membership_remember(m);
-        if (!member_keeper_flush(m->keeper, LEAVE_MS / 2))
+        if (!notes_writer_flush(m->notes_writer, LEAVE_MS / 2))
             log_error("membership: the disk does not take down that this node leaves for good");
         swim_leave(m->swim, (uint64_t)boottime_ms());
         membership_carry_out(m);
@@ -265,7 +295,7 @@ void membership_destroy(struct membership **membership)
         wake(m);
         pthread_join(m->thread, NULL);
     }
-    member_keeper_destroy(&m->keeper);
+    notes_writer_destroy(&m->notes_writer);
     link_destroy(&m->link);
     swim_destroy(&m->swim);
     member_table_release(&m->table);
@@ -325,7 +355,7 @@ void membership_leave(struct membership *m)
 
 int64_t membership_disk_waits_ms(struct membership *m)
 {
-    return member_keeper_waits_ms(m->keeper);
+    return notes_writer_waits_ms(m->notes_writer);
 }
 
 struct heartbeat *membership_heart(struct membership *m)

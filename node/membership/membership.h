@@ -57,6 +57,9 @@ struct member {
     struct protocol protocol;             /* the versions that it speaks; {0, 0}: not known */
     struct revocation_digest revocations; /* that it knows */
     double rtt_ms;                        /* < 0: not known */
+    char rival
+        [64]; /* another machine has its key, and states this host:port; "": none is heard of */
+    bool stands_by;     /* of ourselves: to the others that one is the member */
     bool rtt_estimated; /* rtt_ms is what others of its zone are away, not measured */
     int64_t since_s;
 };
@@ -94,8 +97,11 @@ const struct member *member_find(const struct member_table *table, const struct 
 void member_table_count(const struct member_table *table, uint32_t *known, uint32_t *alive);
 const char *member_state_name(enum member_state state);
 /* What is wrong with a member beside its state, for people: "" when nothing is. */
-#define MEMBER_TROUBLE_MAX 128
+#define MEMBER_TROUBLE_MAX 288
 char *member_trouble(char to[MEMBER_TROUBLE_MAX], const struct member *member);
+
+/* Two machines have the key of a member: which, and what to do. `whose`: "its key", ... */
+char *member_copied(char *to, size_t room, const struct member *member, const char *whose);
 
 void membership_update(struct membership *membership, const struct membership_offer *offer);
 /* The revocations have changed: whom they are about is expelled, and the others are told what is known. */

@@ -22,6 +22,43 @@ static bool describe(struct membership *m, const struct node_id *id, struct memb
     return before != NULL;
 }
 
+static void add_event(struct membership *m, const struct member_event *event)
+{
+    pthread_mutex_lock(&m->lock);
+    member_events_add(&m->events, event);
+    pthread_mutex_unlock(&m->lock);
+}
+
+/* Another machine has this member's key, or ours, or that is over. */
+static void note_copied(struct membership *m, const struct member *member, bool warn)
+{
+    char text[MEMBER_TROUBLE_MAX + CERT_NAME_MAX], whose[CERT_NAME_MAX + 16];
+    struct member_event event = {.time_ms = wall_ms(), .kind = "copied", .id = member->cert.node};
+    memcpy(event.name, member->cert.name, sizeof(event.name));
+    memcpy(event.address, member->address, sizeof(event.address));
+    snprintf(event.detail, sizeof(event.detail), "%s",
+             member->rival[0] != '\0' ? member->rival : "no more");
+    add_event(m, &event);
+    snprintf(whose, sizeof(whose), "the key of %s", member->cert.name);
+    if (member->rival[0] == '\0')
+        log_info("one machine alone has the key of %s again", member->cert.name);
+    else if (warn)
+        log_warn("%s", member_copied(text, sizeof(text), member, whose));
+    else
+        log_error("%s", member_copied(text, sizeof(text), member, whose));
+}
+
+void membership_note_rival(struct membership *m)
+{
+    struct member self;
+    struct swim_member found;
+    swim_member(m->swim, 0, &found);
+    if (member_describe(&self, &found, boottime_ms()) != 0)
+        return;
+    member_describe_ourselves(m, &self);
+    note_copied(m, &self, false);
+}
+
 /* Of an update people care for the address and the version, not for every figure: false when
  * neither is new. */
 static bool fill_update(struct membership *m, const struct member *now, struct member_event *event)
@@ -37,6 +74,13 @@ static bool fill_update(struct membership *m, const struct member *now, struct m
     return event->detail[0] != '\0';
 }
 
+static void update_copied(struct membership *m, const struct member *now)
+{
+    const struct member *before = m->table != NULL ? member_find(m->table, &now->cert.node) : NULL;
+    if (strcmp(before != NULL ? before->rival : "", now->rival) != 0)
+        note_copied(m, now, true);
+}
+
 static void write_log(const struct swim_order *order, const struct member_event *event)
 {
     char id[17], other[17];
@@ -45,11 +89,7 @@ static void write_log(const struct swim_order *order, const struct member_event 
     const char *name = event->name[0] != '\0' ? event->name : id;
     switch (order->event.event) {
     case SWIM_EVENT_CONFLICT:
-        if (id_equal(&order->event.id, &order->event.other))
-            log_error("this node's own key speaks elsewhere too: is it a copy of this machine? "
-                      "Stop one and run ecbakd --init there");
-        else
-            log_warn("member %s: the name %s is used by another node, %s", id, name, other);
+        log_warn("member %s: the name %s is used by another node, %s", id, name, other);
         break;
     case SWIM_EVENT_SUSPECT:
         log_debug("member %s (%s) is suspect, says %s", name, event->address, event->detail);
@@ -92,6 +132,11 @@ void membership_note(struct membership *m, const struct swim_order *order)
         memcpy(event.name, member.cert.name, sizeof(event.name));
         memcpy(event.address, member.address, sizeof(event.address));
     }
+    if (order->event.event == SWIM_EVENT_CONFLICT &&
+        id_equal(&order->event.id, &order->event.other))
+        return; /* that is our own, which is said when it is known more of (membership_note_rival) */
+    if (order->event.event == SWIM_EVENT_UPDATED && known)
+        update_copied(m, &member);
     if (order->event.event == SWIM_EVENT_UPDATED && (!known || !fill_update(m, &member, &event)))
         return;
     if (order->event.event == SWIM_EVENT_LEFT && known)
@@ -102,9 +147,7 @@ void membership_note(struct membership *m, const struct swim_order *order)
         snprintf(event.detail, sizeof(event.detail), "%s",
                  order->event.event == SWIM_EVENT_SUSPECT ? other.cert.name : other.address);
     write_log(order, &event);
-    pthread_mutex_lock(&m->lock);
-    member_events_add(&m->events, &event);
-    pthread_mutex_unlock(&m->lock);
+    add_event(m, &event);
 }
 
 void membership_note_incompatible(struct membership *m, const struct member *member)
@@ -124,7 +167,5 @@ void membership_note_incompatible(struct membership *m, const struct member *mem
     const char *place = member->address[0] != '\0' ? member->address : "which came to us";
     log_warn("node %s (%s%s%s) %s", event.name, place, member->version[0] != '\0' ? ", " : "",
              member->version, event.detail);
-    pthread_mutex_lock(&m->lock);
-    member_events_add(&m->events, &event);
-    pthread_mutex_unlock(&m->lock);
+    add_event(m, &event);
 }

@@ -17,10 +17,10 @@
 #include "node/base/heartbeat.h"
 #include "node/membership/incompatible.h"
 #include "node/membership/member_events.h"
-#include "node/membership/member_keeper.h"
 #include "node/membership/member_notes.h"
 #include "node/membership/membership.h"
 #include "node/membership/meta.h"
+#include "node/membership/notes_writer.h"
 #include "node/net/link.h"
 #include "node/trust/node_keys.h"
 
@@ -66,9 +66,16 @@ struct membership {
     struct swim *swim;
     struct trust trust;
     struct node_meta meta;
+    char address[META_ADDRESS_MAX]; /* that we state */
+    struct { /* the message that is being handled: an answer goes back as it came */
+        bool now;
+        struct node_id node;
+        bool ours; /* on a connection of ours, else on this one */
+        struct route route;
+    } question;
     uint64_t serial; /* of our certificate */
     struct member_notes notes;
-    struct member_keeper *keeper; /* who writes them down */
+    struct notes_writer *notes_writer; /* who writes them down */
     char notes_path[1100];
     struct known_seed seeds[SWIM_SEEDS_MAX];
     size_t seed_count;
@@ -76,6 +83,8 @@ struct membership {
     struct incompatible incompatible;
     struct revocation_digest expelled; /* whom these are about was expelled */
     bool revoked_said;                 /* that we are out ourselves */
+    char rival[SWIM_ADDRESS_MAX + 1];  /* people were told of it: another machine with our key */
+    bool stands_by;                    /* and that it is the member */
     bool changed;                      /* the table is behind the core */
     int64_t published_ms, offered_ms, remembered_ms, complained_ms;
     uint64_t generation;
@@ -89,6 +98,8 @@ void membership_carry_out(struct membership *m);
 void membership_publish(struct membership *m);
 /* Writes an event of the core into the log and among the newest events. */
 void membership_note(struct membership *m, const struct swim_order *order);
+/* Another machine with our key came, or went. */
+void membership_note_rival(struct membership *m);
 /* Somebody of this cluster speaks none of our protocol versions. */
 void membership_note_incompatible(struct membership *m, const struct member *member);
 /* Others are there: they are worth remembering, instead of those that were remembered. */
@@ -105,6 +116,8 @@ void membership_incompatible(void *ctx, const struct cert *cert, struct protocol
 struct member_table *member_table_build(const struct membership *m, int64_t now_ms);
 /* Gives those without a round trip of their own the median of what was measured in their zone. */
 void member_table_estimate(struct member *members, size_t count);
+/* [thread] What we state ourselves, also while another machine with our key is the member. */
+void member_describe_ourselves(const struct membership *m, struct member *self);
 /* [thread] What is known of a member: -1 when its description cannot be read. */
 int member_describe(struct member *to, const struct swim_member *from, int64_t now_ms);
 

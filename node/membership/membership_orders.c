@@ -35,6 +35,21 @@ static bool find_seed(struct membership *m, const char *name, struct link_peer *
     return false;
 }
 
+static bool is_answer(const struct membership *m, const struct swim_order *order)
+{
+    return order->send.answer && m->question.now && id_equal(&m->question.node, &order->send.id);
+}
+
+/* A connection that the other side made: an answer goes back on the one on which the question came. */
+static bool find_route(struct membership *m, const struct swim_order *order, struct route *route)
+{
+    if (is_answer(m, order)) {
+        *route = m->question.route;
+        return !m->question.ours;
+    }
+    return order->send.has_id && link_route_to(m->link, &order->send.id, SPOKE_LATELY_MS, route);
+}
+
 static void send_order(struct membership *m, const struct swim_order *order)
 {
     int64_t left_ms = (int64_t)order->send.expires_ms - boottime_ms();
@@ -49,7 +64,7 @@ static void send_order(struct membership *m, const struct swim_order *order)
     struct route route;
     struct link_peer peer;
     struct err err = ERR_INIT;
-    if (order->send.has_id && link_route_to(m->link, id, SPOKE_LATELY_MS, &route)) {
+    if (find_route(m, order, &route)) {
         zmq_msg_t copy;
         zmq_msg_init(&copy);
         zmq_msg_copy(&copy, &body);
@@ -58,7 +73,8 @@ static void send_order(struct membership *m, const struct swim_order *order)
             return;
         }
     }
-    bool found = order->send.has_id ? link_peer_of(m->link, id, &peer) || find_peer(m, id, &peer)
+    bool found = order->send.has_id ? link_peer_of(m->link, id, is_answer(m, order), &peer) ||
+                                          find_peer(m, id, &peer)
                                     : find_seed(m, order->send.address, &peer);
     if (!found) {
         zmq_msg_close(&body);
@@ -72,6 +88,19 @@ static void send_order(struct membership *m, const struct swim_order *order)
 }
 
 /* ---- what the core tells ------------------------------------------------------------------- */
+
+/* Our connection to a member that states another address now leads to where it was, or where a copy of
+ * it is. (One that a seed's name led to may differ from what is stated, and stays.) */
+static void drop_misled(struct membership *m, const struct node_id *id)
+{
+    struct link_peer before, now;
+    const struct member *published = m->table != NULL ? member_find(m->table, id) : NULL;
+    if (published == NULL || !link_peer_of(m->link, id, true, &before) || !find_peer(m, id, &now) ||
+        strcmp(before.endpoint, now.endpoint) == 0 ||
+        strcmp(now.endpoint + strlen("tcp://"), published->address) == 0)
+        return;
+    link_drop(m->link, before.curve);
+}
 
 static void take_event(struct membership *m, const struct swim_order *order)
 {
@@ -87,6 +116,8 @@ static void take_event(struct membership *m, const struct swim_order *order)
     m->changed = true;
     incompatible_remove(&m->incompatible, &order->event.id);
     membership_note(m, order);
+    if (order->event.event == SWIM_EVENT_UPDATED)
+        drop_misled(m, &order->event.id);
     bool gone = order->event.event == SWIM_EVENT_DEAD || order->event.event == SWIM_EVENT_LEFT ||
                 order->event.event == SWIM_EVENT_AWAY;
     if (gone && find_peer(m, &order->event.id, &peer))
@@ -122,7 +153,7 @@ void membership_remember(struct membership *m)
 {
     if (membership_in_company(m))
         remember_members(m);
-    member_keeper_give(m->keeper, &m->notes);
+    notes_writer_give(m->notes_writer, &m->notes);
 }
 
 void membership_carry_out(struct membership *m)
@@ -139,7 +170,7 @@ void membership_carry_out(struct membership *m)
         case SWIM_PERSIST:
             assert(order.persist.incarnation >= m->notes.incarnation); /* it only rises */
             m->notes.incarnation = order.persist.incarnation;
-            member_keeper_use(m->keeper, m->notes.incarnation);
+            notes_writer_use(m->notes_writer, m->notes.incarnation);
             m->changed = true;
             break;
         }

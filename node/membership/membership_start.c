@@ -52,7 +52,7 @@ static int load_notes(struct membership *m, const struct config *config, uint64_
             log_warn("starting without what was remembered of the members: %s", err->text);
     }
     if (m->notes.left_serial >= serial && m->notes.left_serial != 0)
-        return err_set(err, ERR_DENIED,
+        return err_set(err, ERR_LEFT,
                        "this node left the cluster for good, and does not come back with the same "
                        "certificate: have the request that `ecbakd --print-request` prints signed, "
                        "put the answer in its place, and start anew");
@@ -75,7 +75,6 @@ static int start_core(struct membership *m, const struct config *config, const s
     struct swim_ops ops;
     uint8_t metadata[META_BYTES_MAX];
     size_t metadata_size;
-    char address[META_ADDRESS_MAX];
     if (is_anywhere(config->advertise_address))
         return err_set(err, ERR_INVALID,
                        "advertise_address must be the address at which other nodes reach this one, "
@@ -87,7 +86,7 @@ static int start_core(struct membership *m, const struct config *config, const s
     knobs.members_max = config->members_max;
     /* The other connections are for news and anti-entropy, which go to anybody. */
     knobs.neighbours = config->connections_max - config->connections_max / 4;
-    snprintf(address, sizeof(address), "%s:%u", config->advertise_address,
+    snprintf(m->address, sizeof(m->address), "%s:%u", config->advertise_address,
              (unsigned)config->member_port);
     snprintf(m->meta.bulk, sizeof(m->meta.bulk), "%s:%u", config->advertise_address,
              (unsigned)config->bulk_port);
@@ -95,18 +94,19 @@ static int start_core(struct membership *m, const struct config *config, const s
     m->serial = cert->serial;
     m->meta.offer = m->offer;
     m->meta.revocations = m->expelled = revocations_digest(m->trust.revocations);
-    if (strlen(address) >= sizeof(((struct member *)0)->address))
-        return err_set(err, ERR_INVALID, "the address %s is too long", address);
+    if (strlen(m->address) >= sizeof(((struct member *)0)->address))
+        return err_set(err, ERR_INVALID, "the address %s is too long", m->address);
     if (cert_encode(cert, m->meta.certificate, &m->meta.certificate_size, err) != 0 ||
         meta_encode(&m->meta, metadata, &metadata_size, err) != 0)
         return -1;
     struct swim_self self = {.name = cert->name,
-                             .address = address,
+                             .address = m->address,
                              .metadata = metadata,
                              .metadata_size = metadata_size,
                              .incarnation = m->notes.incarnation};
     self.id = cert->node;
     randombytes_buf(&self.seed, sizeof(self.seed));
+    self.session = (uint64_t)wall_ms() << 20 | randombytes_uniform(1u << 20);
     trust_fill_ops(&m->trust, &ops);
     if (swim_new(&m->swim, &knobs, &ops, &self, (uint64_t)boottime_ms(), err) != 0)
         return -1;
@@ -147,7 +147,7 @@ static int start(struct membership *m, const struct config *config,
     if (link_new(&m->link, &options, &ops, err) != 0)
         return -1;
     /* A folder that cannot be written stops us here, not in the middle of something. */
-    if (member_keeper_new(&m->keeper, &m->notes, m->notes_path, err) != 0)
+    if (notes_writer_new(&m->notes_writer, &m->notes, m->notes_path, err) != 0)
         return -1;
     membership_publish(m);
     int error = pthread_create(&m->thread, NULL, membership_run, m);

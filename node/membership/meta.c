@@ -22,6 +22,7 @@ int meta_encode(const struct node_meta *meta, uint8_t bytes[META_BYTES_MAX], siz
     message.version = (char *)meta->version;
     message.revocations = meta->revocations.digest;
     message.revocation_count = meta->revocations.count;
+    message.rival = (char *)meta->rival;
     *size = ecbak__node_meta__get_packed_size(&message);
     if (*size > META_BYTES_MAX)
         return err_set(err, ERR_INVALID,
@@ -54,7 +55,8 @@ int meta_decode(struct node_meta *meta, const uint8_t *bytes, size_t size, struc
         return err_set(err, ERR_FORMAT, "a node's description is malformed");
     bool good = message->certificate.len <= sizeof(meta->certificate) &&
                 take_text(meta->bulk, sizeof(meta->bulk), message->bulk) &&
-                take_text(meta->version, sizeof(meta->version), message->version);
+                take_text(meta->version, sizeof(meta->version), message->version) &&
+                take_text(meta->rival, sizeof(meta->rival), message->rival);
     if (good) {
         if (message->certificate.len > 0)
             memcpy(meta->certificate, message->certificate.data, message->certificate.len);

@@ -26,6 +26,7 @@ struct node_meta {
     struct membership_offer offer;
     char version[32];
     struct revocation_digest revocations; /* that it knows */
+    char rival[META_ADDRESS_MAX];         /* where another machine with its key says that it is */
 };
 
 int meta_encode(const struct node_meta *meta, uint8_t bytes[META_BYTES_MAX], size_t *size,

@@ -121,11 +121,16 @@ int link_answer(struct link *link, const struct route *route, uint64_t call, uin
 /* The same with a reason instead of an answer. */
 void link_refuse(struct link *link, const struct route *route, uint64_t call, enum err_code code,
                  const char *text);
+/* Whether what came on this route (NULL: on a connection of ours) was the node's own word, so that
+ * messages to it may go there. Not every message with its key is: two machines may have it. */
+void link_spoke(struct link *link, const uint8_t curve[32], const struct route *route, bool own);
 /* The connection on which a node spoke to us within the last within_ms; false: none. */
 bool link_route_to(struct link *link, const struct node_id *node, int64_t within_ms,
                    struct route *route);
-/* The peer that we have a welcomed connection to and that proved to be this node; false: none. */
-bool link_peer_of(const struct link *link, const struct node_id *node, struct link_peer *peer);
+/* The peer that we have a welcomed connection to and that proved to be this node; false: none. One that
+ * leads to another machine with its key is good for answers only. */
+bool link_peer_of(const struct link *link, const struct node_id *node, bool answer,
+                  struct link_peer *peer);
 /* Has a host name become known that did not resolve before? Since the last time that it was asked. */
 bool link_names_news(struct link *link);
 /* Close our connection to the peer with this key, if there is one. */

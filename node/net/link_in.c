@@ -149,8 +149,7 @@ static void take_hello(struct link *link, const struct route *route, const uint8
         refuse_protocol(link, route, &cert, theirs);
         return;
     }
-    struct session *session = session_add(link->sessions, &cert, monotonic_ms());
-    session->route = *route;
+    session_add(link->sessions, &cert, monotonic_ms());
     welcome(link, route, protocol_common(theirs, link->protocol));
 }
 
@@ -195,7 +194,6 @@ static void take_message(struct link *link, struct frames *frames, const uint8_t
         return;
     }
     session->heard_ms = monotonic_ms();
-    session->route = frames->route;
     struct link_message message = {.node = &session->node, .curve = curve, .route = &frames->route};
     link_hand_up(link, frames, envelope, &session->lateness, &message);
 }
@@ -257,11 +255,25 @@ void link_refuse(struct link *link, const struct route *route, uint64_t call, en
     send_refusal(link, route, call, &refusal);
 }
 
+void link_spoke(struct link *link, const uint8_t curve[32], const struct route *route, bool own)
+{
+    if (route == NULL) {
+        pool_spoke(link, curve, own);
+        return;
+    }
+    struct session *session = session_find(link->sessions, curve);
+    if (session == NULL || !own)
+        return;
+    session->route = *route;
+    session->spoke_ms = monotonic_ms();
+}
+
 bool link_route_to(struct link *link, const struct node_id *node, int64_t within_ms,
                    struct route *route)
 {
     const struct session *session = session_of_node(link->sessions, node);
-    if (session == NULL || monotonic_ms() - session->heard_ms > within_ms)
+    if (session == NULL || session->route.size == 0 ||
+        monotonic_ms() - session->spoke_ms > within_ms)
         return false;
     *route = session->route;
     return true;

@@ -48,6 +48,7 @@ struct pooled {
     int64_t not_after_s;
     int64_t made_ms, used_ms;
     struct lateness lateness;
+    bool misled; /* what came last on it was of another machine with its key */
 };
 
 struct link {
@@ -98,6 +99,9 @@ int link_check_cert(struct link *link, struct cert *cert, const uint8_t *bytes, 
 /* A message of a certified node goes up, unless it is malformed or late. */
 void link_hand_up(struct link *link, struct frames *frames, const Ecbak__LinkEnvelope *envelope,
                   struct lateness *lateness, struct link_message *message);
+
+/* link_spoke, of a message on one of ours. */
+void pool_spoke(struct link *link, const uint8_t curve[32], bool own);
 
 void link_process_inbox(struct link *link);
 void link_process_outbox(struct link *link);

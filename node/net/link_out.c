@@ -44,11 +44,19 @@ void link_drop(struct link *link, const uint8_t curve[32])
         pool_remove(link, pooled);
 }
 
-bool link_peer_of(const struct link *link, const struct node_id *node, struct link_peer *peer)
+void pool_spoke(struct link *link, const uint8_t curve[32], bool own)
+{
+    struct pooled *pooled = pool_find(link, curve);
+    if (pooled != NULL)
+        pooled->misled = !own;
+}
+
+bool link_peer_of(const struct link *link, const struct node_id *node, bool answer,
+                  struct link_peer *peer)
 {
     for (size_t i = 0; i < link->pool_count; i++) {
         const struct pooled *pooled = &link->pool[i];
-        if (pooled->welcomed && id_equal(&pooled->node, node)) {
+        if (pooled->welcomed && (answer || !pooled->misled) && id_equal(&pooled->node, node)) {
             *peer = pooled->peer;
             return true;
         }
@@ -282,11 +290,11 @@ static void take_refusal(struct link *link, struct pooled *pooled, struct frames
         return;
     }
     uint32_t code = envelope->refusal->error;
-    struct link_message message = {
-        .node = &pooled->node,
-        .curve = pooled->peer.curve,
-        .refused = code == 0 || code > ERR_CANCELLED ? ERR_IO : (enum err_code)code,
-        .refused_text = text};
+    struct link_message message = {.node = &pooled->node,
+                                   .curve = pooled->peer.curve,
+                                   .refused =
+                                       code == 0 || code > ERR_LAST ? ERR_IO : (enum err_code)code,
+                                   .refused_text = text};
     link_hand_up(link, frames, envelope, &pooled->lateness, &message);
 }
 

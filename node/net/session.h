@@ -29,7 +29,8 @@ struct session {
     uint64_t serial;
     int64_t not_before_s, not_after_s;
     int64_t heard_ms;
-    struct route route; /* where it was heard last */
+    struct route route; /* where the node itself spoke last, at spoke_ms; none: size 0 */
+    int64_t spoke_ms;
     struct lateness lateness;
     uint32_t next; /* in its bucket */
 };

@@ -27,6 +27,7 @@
 #define ASK_LOCATE_ROWS 512
 #define ASK_PIN_ROWS    8192
 #define ASK_PAGES_MAX   8 /* of one answer; nobody who is honest needs more: what is left is said */
+#define ASK_LEAVES_MAX  16 /* in one ReadLeaves: a megabyte, and as many rows read whole */
 
 /* payload (or NULL) is taken, also on failure. */
 int ask_start(struct transport *transport, const struct node_id *node,

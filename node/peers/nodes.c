@@ -17,7 +17,9 @@ static enum standing standing_of(const struct peers *peers, const struct member 
         return STANDING_LEFT;
     if (member->state == MEMBER_REVOKED)
         return STANDING_REVOKED;
-    if (member->state == MEMBER_DEAD || member->state == MEMBER_INCOMPATIBLE)
+    if (member->state == MEMBER_INCOMPATIBLE)
+        return STANDING_INCOMPATIBLE;
+    if (member->state == MEMBER_DEAD)
         return STANDING_DEAD;
     if (member->state == MEMBER_SUSPECT || member->away ||
         health_doubtful(peers->health, &member->cert.node, member->incarnation, now_ms))
@@ -66,6 +68,18 @@ int nodes_find(const struct nodes *nodes, const struct node_id *node)
             return (int)i;
     }
     return -1;
+}
+
+void nodes_exclude(struct nodes *nodes, const struct node_id *ids, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        int node = nodes_find(nodes, &ids[i]);
+        if (node < 0 || nodes->standings[node] == STANDING_SELF)
+            continue;
+        if (nodes->standings[node] < STANDING_REVOKED)
+            nodes->standings[node] = STANDING_REVOKED;
+        nodes->candidates[node].usable = nodes->candidates[node].doubtful = false;
+    }
 }
 
 bool nodes_gone(const struct nodes *nodes, size_t index)

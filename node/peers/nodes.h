@@ -28,6 +28,8 @@ void nodes_init(struct nodes *nodes, struct peers *peers);
 void nodes_release(struct nodes *nodes);
 /* Index of a node, or -1. */
 int nodes_find(const struct nodes *nodes, const struct node_id *node);
+/* This job does without these: they get nothing, and are asked for fragments after everybody else. */
+void nodes_exclude(struct nodes *nodes, const struct node_id *ids, size_t count);
 /* Is it dead or gone by now? Looks at the membership of this moment. */
 bool nodes_gone(const struct nodes *nodes, size_t index);
 

@@ -19,6 +19,7 @@ void round_release(struct round *round)
 {
     for (size_t i = 0; i < round->nodes->count; i++)
         call_destroy(&round->calls[i]);
+    call_destroy(&round->last);
     free(round->calls);
     round->calls = NULL;
 }
@@ -44,7 +45,7 @@ static int worth_waiting(struct round *round)
         if (nodes_gone(round->nodes, i)) {
             nodes_failed(round->nodes, i);
             call_destroy(&round->calls[i]);
-        } else if (round->nodes->standings[i] == STANDING_GOOD) {
+        } else if (round->patient || round->nodes->standings[i] == STANDING_GOOD) {
             worth = 2;
         } else if (worth == 0) {
             worth = 1;
@@ -70,8 +71,11 @@ bool round_next(struct round *round, int64_t until_ms, Ecbak__PeerReply__BodyCas
         if (done < 0)
             continue;
         *node = (size_t)done;
-        *reply = ask_reply(round->calls[done], expected, NULL, why);
-        call_destroy(&round->calls[done]);
+        call_destroy(&round->last);
+        round->last = round->calls[done];
+        round->calls[done] = NULL;
+        round->payload = (struct payload){.size = 0};
+        *reply = ask_reply(round->last, expected, &round->payload, why);
         if (*reply != NULL) {
             round->answered++;
             nodes_succeeded(round->nodes, *node);

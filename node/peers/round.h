@@ -17,6 +17,9 @@ struct round {
     size_t asked, answered;
     int64_t deadline_ms;
     int64_t grace_ms; /* until when the doubtful are waited for; 0: others are waited for */
+    bool patient;     /* the doubtful are waited for like the others: they are alive, as was seen */
+    struct call *last;      /* holds the answer that came last */
+    struct payload payload; /* of that answer: a view until the next one comes */
 };
 
 void round_init(struct round *round, struct nodes *nodes, int timeout_ms);

@@ -10,7 +10,8 @@ enum standing {
     STANDING_GOOD,
     STANDING_DOUBTFUL, /* failed lately, suspect, or away for a while */
     STANDING_DEAD,
-    STANDING_REVOKED, /* asked for fragments, after everybody else; never for anything else */
+    STANDING_REVOKED,      /* asked for fragments, after everybody else; never for anything else */
+    STANDING_INCOMPATIBLE, /* speaks no protocol that we speak: asked nothing, counts for nothing */
     STANDING_LEFT,
 };
 

@@ -1,5 +1,6 @@
-/* Answers are collected as sightings, sorted by pack and object. Each object is a claim, which counts
- * when it is believed; then the rows of each pack's objects are counted. */
+/* Answers are collected as sightings, sorted by pack and object. Objects that are not believed fall out;
+ * the rest is counted run by run: once to see which rows would count, which is what is to be proven, and
+ * again without what was not. */
 #include "node/repair/pin_packs.h"
 
 #include <stdlib.h>
@@ -12,6 +13,7 @@
 #include "node/peers/ask.h"
 #include "node/peers/round.h"
 #include "node/placement/matching.h"
+#include "node/repair/prove.h"
 #include "node/repair/repair.h"
 #include "node/store/holders.h"
 #include "node/transfer/believe.h"
@@ -19,29 +21,40 @@
 
 /* Repairing gives up for a request after so many failures in a row: the reason is the cluster's. */
 #define REPAIR_FAILURES_MAX 3
+/* What takes the place of rows that were not proven is to be proven in turn; after so many times it
+ * does not count. Honest nodes hold one row of one object, so nothing takes its place. */
+#define PROVE_PASSES_MAX 3
 
-/* What is asked, and what came of it. */
+/* A request while it is worked on. */
 struct pinning {
     struct nodes nodes;
-    const struct pin *pin;
-    const struct pack_id *packs;
-    size_t count;
+    const struct pin_wanted *wanted;
     struct round round;
     struct pages *pages; /* by node */
     struct sightings seen;
-    struct claim *claims;
-    size_t claim_count;
+    struct node_id *without; /* those of the request, and those that were excluded since */
+    size_t without_count;
+    struct pin_result *result;
 };
+
+static bool is_without(const struct pinning *p, const struct node_id *node)
+{
+    for (size_t i = 0; i < p->without_count; i++)
+        if (id_equal(&p->without[i], node))
+            return true;
+    return false;
+}
 
 static int pin_here(struct pinning *p, struct err *err)
 {
-    struct store *store = p->nodes.peers->local.store;
-    uint32_t *pinned = alloc_zero(p->count, sizeof(*pinned));
-    int self = nodes_find(&p->nodes, &p->nodes.peers->local.keys->node);
-    int result = store_pin_packs(store, p->packs, p->count, p->pin, pinned, err);
-    for (size_t i = 0; result == 0 && self >= 0 && i < p->count; i++) {
-        const struct pack_question question = {.vault = &p->pin->vault, .pack = &p->packs[i]};
-        if (pinned[i] > 0)
+    const struct pin_wanted *w = p->wanted;
+    struct local *local = &p->nodes.peers->local;
+    int self = nodes_find(&p->nodes, &local->keys->node);
+    uint32_t *pinned = alloc_zero(w->count, sizeof(*pinned));
+    int result = store_pin_packs(local->store, w->packs, w->count, w->pin, pinned, err);
+    for (size_t i = 0; result == 0 && self >= 0 && i < w->count; i++) {
+        const struct pack_question question = {.vault = &w->pin->vault, .pack = &w->packs[i]};
+        if (pinned[i] > 0 && !is_without(p, &local->keys->node))
             result = sightings_add_own(&p->seen, &p->nodes, (size_t)self, i, &question, err);
     }
     free(pinned);
@@ -51,13 +64,14 @@ static int pin_here(struct pinning *p, struct err *err)
 /* The first page, or the next. */
 static void ask_node(struct pinning *p, size_t node)
 {
-    size_t from = p->pages[node].pack, count = p->count - from;
+    const struct pin_wanted *w = p->wanted;
+    size_t from = p->pages[node].pack, count = w->count - from;
     ProtobufCBinaryData *views = alloc_zero(count, sizeof(*views));
     for (size_t i = 0; i < count; i++)
-        views[i] = wire_view(p->packs[from + i].bytes, ID_SIZE);
+        views[i] = wire_view(w->packs[from + i].bytes, ID_SIZE);
     Ecbak__Pin message_pin;
     Ecbak__RowPlace place;
-    pin_to_wire(&message_pin, p->pin);
+    pin_to_wire(&message_pin, w->pin);
     Ecbak__PinPacks body = ECBAK__PIN_PACKS__INIT;
     body.n_packs = count;
     body.packs = views;
@@ -90,7 +104,7 @@ static void take_answers(struct pinning *p)
             continue;
         }
         const struct page page = {reply->pin->n_fragments, reply->pin->fragments, reply->pin->more};
-        if (sightings_add_page(&p->seen, &p->nodes, node, p->count, &p->pages[node], &page))
+        if (sightings_add_page(&p->seen, &p->nodes, node, p->wanted->count, &p->pages[node], &page))
             ask_node(p, node);
         wire_free(reply);
     }
@@ -107,32 +121,52 @@ static int by_pack_and_object(const void *a, const void *b)
     return x->index < y->index ? -1 : x->index > y->index;
 }
 
-/* A claim for each run of sightings of one object of a pack. */
-static void make_claims(struct pinning *p)
+static bool is_same_object(const struct sighting *a, const struct sighting *b)
 {
-    size_t count = p->seen.count;
-    if (count > 0)
-        qsort(p->seen.items, count, sizeof(*p->seen.items), by_pack_and_object);
-    p->claims = alloc_zero(count, sizeof(*p->claims));
-    for (size_t at = 0; at < count; at++) {
-        const struct sighting *s = &p->seen.items[at];
-        if (at == 0 || s->pack != s[-1].pack || !id_equal(&s->object, &s[-1].object))
-            p->claims[p->claim_count++] =
-                (struct claim){.pack = &p->packs[s->pack], .object = s->object, .seen = s};
-        p->claims[p->claim_count - 1].seen_count++;
-    }
+    return a->pack == b->pack && id_equal(&a->object, &b->object);
 }
 
-/* The holders of an object out of its sightings: no node twice, no row twice. */
-static void holders_of(const struct nodes *nodes, const struct claim *claim,
+/* Each object of a pack is a claim. Rows of one that is believed get its shape, and those of others do not
+ * count. */
+static void believe(struct pinning *p)
+{
+    const struct pin_wanted *w = p->wanted;
+    struct sighting *seen = p->seen.items;
+    size_t claims = 0, at = 0;
+    if (p->seen.count == 0)
+        return;
+    qsort(seen, p->seen.count, sizeof(*seen), by_pack_and_object);
+    struct claim *claim = alloc_zero(p->seen.count, sizeof(*claim));
+    for (size_t i = 0; i < p->seen.count; i++) {
+        if (i == 0 || !is_same_object(&seen[i - 1], &seen[i]))
+            claim[claims++] = (struct claim){
+                .pack = &w->packs[seen[i].pack], .object = seen[i].object, .seen = &seen[i]};
+        claim[claims - 1].seen_count++;
+    }
+    believe_claims(&p->nodes, &w->pin->vault, &w->pin->writer, claim, claims);
+    for (size_t i = 0; i < claims; i++) {
+        const struct belief *b = &claim[i].belief;
+        for (size_t row = 0; row < claim[i].seen_count; row++, at++) {
+            seen[at].failed = !claim[i].believed || seen[at].index >= b->data + b->parity;
+            seen[at].data = seen[at].failed ? 0 : b->data;
+            seen[at].parity = seen[at].failed ? 0 : b->parity;
+            seen[at].pack_bytes = seen[at].failed ? 0 : b->pack_bytes;
+        }
+    }
+    free(claim);
+}
+
+/* The holders of one object out of its sightings: no node twice, no row twice. */
+static void holders_of(const struct nodes *nodes, const struct sighting *run, size_t count,
                        struct holders *holders)
 {
-    struct row_at *held = alloc_zero(claim->seen_count, sizeof(*held));
-    size_t node_of[RS_TOTAL_MAX];
-    *holders = (struct holders){.count = claim->belief.data + claim->belief.parity};
-    for (size_t i = 0; i < claim->seen_count; i++)
-        held[i] = (struct row_at){claim->seen[i].index, claim->seen[i].node};
-    matching(held, claim->seen_count, holders->count, nodes->count, node_of);
+    struct row_at *held = alloc_zero(count, sizeof(*held));
+    size_t node_of[RS_TOTAL_MAX], rows = 0;
+    *holders = (struct holders){.count = run->data + run->parity};
+    for (size_t i = 0; i < count; i++)
+        if (!run[i].failed)
+            held[rows++] = (struct row_at){run[i].index, run[i].node};
+    matching(held, rows, holders->count, nodes->count, node_of);
     for (uint32_t row = 0; row < holders->count; row++) {
         if (node_of[row] != SIZE_MAX)
             holders->node[row] = nodes->candidates[node_of[row]].node;
@@ -140,39 +174,104 @@ static void holders_of(const struct nodes *nodes, const struct claim *claim,
     free(held);
 }
 
-/* The best object of a pack: the one with most nodes to spare. Its holders go to *best. */
-static void count_pack(const struct nodes *nodes, const struct claim *claims, size_t count,
+/* The best object of a pack: the one with most nodes to spare. Its holders go to *best, *held says
+ * what they are worth; nodes = 0 when nobody has any. */
+static void count_pack(const struct nodes *nodes, const struct sighting *seen, size_t count,
                        struct redundancy *held, struct holders *best)
 {
     struct holders *holders = alloc_zero(1, sizeof(*holders));
     int best_spare = -RS_TOTAL_MAX - 1;
-    for (size_t i = 0; i < count; i++) {
-        if (!claims[i].believed)
-            continue;
-        struct redundancy here = {.data = claims[i].belief.data, .parity = claims[i].belief.parity};
-        holders_of(nodes, &claims[i], holders);
+    held->nodes = held->others = held->data = held->parity = 0;
+    for (size_t at = 0; at < count;) {
+        size_t run = 1;
+        while (at + run < count && is_same_object(&seen[at], &seen[at + run]))
+            run++;
+        struct redundancy here = {.data = seen[at].data, .parity = seen[at].parity};
+        holders_of(nodes, seen + at, run, holders);
         holders_count(holders, &nodes->peers->local.keys->node, &here.nodes, &here.others);
         int spare = (int)here.nodes - (int)here.data;
-        if (spare > best_spare || (spare == best_spare && here.nodes > held->nodes)) {
+        if (here.nodes > 0 &&
+            (spare > best_spare || (spare == best_spare && here.nodes > held->nodes))) {
             best_spare = spare;
-            held->object = claims[i].object;
+            held->object = seen[at].object;
             held->data = here.data;
             held->parity = here.parity;
             held->nodes = here.nodes;
             held->others = here.others;
             *best = *holders;
         }
+        at += run;
     }
     free(holders);
 }
 
-/* Completes what can be, for a bounded time. */
-static void repair_pack(struct pinning *p, struct redundancy *held, struct holders *holders,
-                        unsigned *failures)
+/* Which sightings are of pack i: from *at on, so many. */
+static size_t run_of(const struct sightings *seen, size_t at, size_t pack)
+{
+    size_t run = 0;
+    while (at + run < seen->count && seen->items[at + run].pack == pack)
+        run++;
+    return run;
+}
+
+/* Of each node and pack the one row that counts, as far as is known by now. Returns how many of them
+ * nobody was to prove yet. */
+static size_t mark_counted(struct pinning *p, struct holders *holders)
+{
+    size_t at = 0, new = 0;
+    for (size_t i = 0; i < p->wanted->count; i++) {
+        struct redundancy held = {.nodes = 0};
+        size_t run = run_of(&p->seen, at, i);
+        if (run > 0)
+            count_pack(&p->nodes, p->seen.items + at, run, &held, holders);
+        for (; run > 0; run--, at++) {
+            struct sighting *s = &p->seen.items[at];
+            const struct node_id *node = &p->nodes.candidates[s->node].node;
+            s->counted = !s->failed && held.nodes > 0 && id_equal(&s->object, &held.object) &&
+                         id_equal(&holders->node[s->index], node);
+            new += s->counted && !s->examined;
+        }
+    }
+    return new;
+}
+
+static void exclude_unproven(struct pinning *p, size_t from)
+{
+    struct pin_result *r = p->result;
+    for (size_t i = from; i < r->unproven_count; i++) {
+        if (!r->unproven[i].excluded)
+            continue;
+        p->without = alloc_grow(p->without, p->without_count + 1, sizeof(*p->without));
+        p->without[p->without_count++] = r->unproven[i].node;
+    }
+    nodes_exclude(&p->nodes, p->without, p->without_count);
+}
+
+static void prove(struct pinning *p, struct holders *holders)
+{
+    struct pin_result *r = p->result;
+    for (int pass = 0; mark_counted(p, holders) > 0; pass++) {
+        size_t before = r->unproven_count;
+        if (pass < PROVE_PASSES_MAX) {
+            r->unproven = alloc_grow(r->unproven, before + p->nodes.count, sizeof(*r->unproven));
+            const struct proof_of what = {&p->wanted->pin->vault, p->wanted->packs};
+            r->unproven_count +=
+                prove_claims(&p->nodes, &what, &p->seen, p->wanted->leaves, r->unproven + before);
+            exclude_unproven(p, before);
+            continue;
+        }
+        for (size_t i = 0; i < p->seen.count; i++)
+            p->seen.items[i].failed |= p->seen.items[i].counted && !p->seen.items[i].examined;
+    }
+}
+
+static void repair(struct pinning *p, struct redundancy *held, struct holders *holders,
+                   unsigned *failures)
 {
     struct peers *peers = p->nodes.peers;
     struct err why = ERR_INIT;
-    const struct repair object = {&held->pack, &held->object, held->data, held->parity, p->pin};
+    const struct repair object = {&held->pack,    &held->object, held->data,      held->parity,
+                                  p->wanted->pin, p->without,    p->without_count};
     if (repair_object(peers, &object, holders, &held->sent_bytes, &why) == 0) {
         holders_count(holders, &peers->local.keys->node, &held->nodes, &held->others);
         *failures = 0;
@@ -183,51 +282,60 @@ static void repair_pack(struct pinning *p, struct redundancy *held, struct holde
     log_info("%s", why.text);
 }
 
-/* Repairs until then; 0: not at all. */
-static void count_all(struct pinning *p, int64_t repair_until_ms, struct redundancy *held)
+static void count_and_repair(struct pinning *p, struct holders *holders)
 {
+    const struct pin_wanted *w = p->wanted;
+    int64_t until_ms = monotonic_ms() + PIN_REPAIR_MS;
     unsigned failures = 0;
-    struct holders *holders = alloc_zero(1, sizeof(*holders));
-    for (size_t i = 0, at = 0; i < p->count; i++) {
-        size_t run = 0;
-        held[i] = (struct redundancy){.nodes = 0};
-        held[i].pack = p->packs[i];
-        while (at + run < p->claim_count && p->claims[at + run].pack == &p->packs[i])
-            run++;
-        count_pack(&p->nodes, p->claims + at, run, &held[i], holders);
+    size_t at = 0;
+    for (size_t i = 0; i < w->count; i++) {
+        struct redundancy *held = &p->result->held[i];
+        size_t run = run_of(&p->seen, at, i);
+        *held = (struct redundancy){.nodes = 0};
+        held->pack = w->packs[i];
+        if (run == 0)
+            continue;
+        count_pack(&p->nodes, p->seen.items + at, run, held, holders);
         at += run;
         bool curable =
-            held[i].nodes >= held[i].data && held[i].nodes < held[i].data + held[i].parity;
-        if (curable && failures < REPAIR_FAILURES_MAX && monotonic_ms() <= repair_until_ms)
-            repair_pack(p, &held[i], holders, &failures);
+            held->nodes > 0 && held->nodes >= held->data && held->nodes < held->data + held->parity;
+        if (w->repair && curable && failures < REPAIR_FAILURES_MAX && monotonic_ms() <= until_ms)
+            repair(p, held, holders, &failures);
     }
-    free(holders);
 }
 
-int pin_packs(struct peers *peers, const struct pin *pin, const struct pack_id *packs, size_t count,
-              bool repair, struct redundancy *held, struct err *err)
+int pin_packs(struct peers *peers, const struct pin_wanted *wanted, struct pin_result *result,
+              struct err *err)
 {
-    int64_t repair_until_ms = repair ? monotonic_ms() + PIN_REPAIR_MS : 0;
-    struct pinning *p = alloc_zero(1, sizeof(*p));
-    p->pin = pin;
-    p->packs = packs;
-    p->count = count;
-    nodes_init(&p->nodes, peers);
-    p->pages = alloc_zero(p->nodes.count, sizeof(*p->pages));
-    round_init(&p->round, &p->nodes, PUT_TIMEOUT_MS);
-    ask_all(p);
-    int result = pin_here(p, err);
-    if (result == 0) {
-        take_answers(p);
-        make_claims(p);
-        believe_claims(&p->nodes, &pin->vault, &pin->writer, p->claims, p->claim_count);
-        count_all(p, repair_until_ms, held);
-    }
-    round_release(&p->round);
-    free(p->claims);
-    free(p->pages);
-    sightings_release(&p->seen);
-    nodes_release(&p->nodes);
-    free(p);
-    return result;
+    struct pinning p = {.wanted = wanted, .result = result};
+    result->unproven = NULL;
+    result->unproven_count = 0;
+    nodes_init(&p.nodes, peers);
+    p.without_count = wanted->without_count;
+    if (p.without_count > 0)
+        p.without = alloc_copy(wanted->without, p.without_count * sizeof(*p.without));
+    nodes_exclude(&p.nodes, p.without, p.without_count);
+    p.pages = alloc_zero(p.nodes.count, sizeof(*p.pages));
+    round_init(&p.round, &p.nodes, PUT_TIMEOUT_MS);
+    struct holders *holders = alloc_zero(1, sizeof(*holders));
+    ask_all(&p);
+    int status = pin_here(&p, err);
+    if (status == 0)
+        take_answers(&p);
+    round_release(&p.round);
+    if (status == 0)
+        believe(&p);
+    if (status == 0 && wanted->leaves > 0)
+        prove(&p, holders);
+    if (status == 0)
+        count_and_repair(&p, holders);
+    /* Who stops waits for nobody, and has counted too little. */
+    if (status == 0 && atomic_load(&peers->stop))
+        status = err_set(err, ERR_CANCELLED, "this node is stopping");
+    free(holders);
+    free(p.pages);
+    free(p.without);
+    sightings_release(&p.seen);
+    nodes_release(&p.nodes);
+    return status;
 }

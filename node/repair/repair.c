@@ -118,6 +118,7 @@ int repair_object(struct peers *peers, const struct repair *repair, struct holde
     char hex[17];
     int result = -1;
     nodes_init(&nodes, peers);
+    nodes_exclude(&nodes, repair->without, repair->without_count);
     struct sending *sending = alloc_zero(1, sizeof(*sending));
     sending->nodes = &nodes;
     sending->pack = repair->pack;

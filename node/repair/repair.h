@@ -16,6 +16,8 @@ struct repair {
     const struct object_id *object;
     uint32_t data, parity;
     const struct pin *pin;
+    const struct node_id *without; /* nodes that are given nothing */
+    size_t without_count;
 };
 
 /* holders: who holds which row now (distinct nodes); those that were added are in it after.

@@ -15,24 +15,27 @@
 #define PAGE_BYTES_MAX   (700 * 1024) /* of records in one answer; one more fits whole */
 #define PAGE_RECORDS_MAX 1024
 
-static int status(struct service *service, const struct question *question,
-                  const Ecbak__ClientRequest *request, struct answer *answer, struct err *err)
+static int answer_status(struct service *service, const struct question *question,
+                         const Ecbak__ClientRequest *request, struct command_answer *answer,
+                         struct err *err)
 {
     (void)request, (void)question, (void)err;
     report_status(&answer->report, service, &answer->reply);
     return 0;
 }
 
-static int members(struct service *service, const struct question *question,
-                   const Ecbak__ClientRequest *request, struct answer *answer, struct err *err)
+static int answer_members(struct service *service, const struct question *question,
+                          const Ecbak__ClientRequest *request, struct command_answer *answer,
+                          struct err *err)
 {
     (void)question, (void)err;
     report_members(&answer->report, service, request->members, &answer->reply);
     return 0;
 }
 
-static int put_record(struct service *service, const struct question *question,
-                      const Ecbak__ClientRequest *request, struct answer *answer, struct err *err)
+static int answer_put_record(struct service *service, const struct question *question,
+                             const Ecbak__ClientRequest *request, struct command_answer *answer,
+                             struct err *err)
 {
     const Ecbak__PutRecordRequest *body = request->put_record;
     ecbak__put_record_reply__init(&answer->put_record);
@@ -47,8 +50,9 @@ static int put_record(struct service *service, const struct question *question,
 }
 
 /* One page, in the order of hashes. The first page is preceded by a pull from everybody. */
-static int get_records(struct service *service, const struct question *question,
-                       const Ecbak__ClientRequest *request, struct answer *answer, struct err *err)
+static int answer_get_records(struct service *service, const struct question *question,
+                              const Ecbak__ClientRequest *request, struct command_answer *answer,
+                              struct err *err)
 {
     (void)question;
     const Ecbak__GetRecordsRequest *body = request->get_records;
@@ -91,8 +95,9 @@ static int get_records(struct service *service, const struct question *question,
     return 0;
 }
 
-static int revoke(struct service *service, const struct question *question,
-                  const Ecbak__ClientRequest *request, struct answer *answer, struct err *err)
+static int answer_revoke(struct service *service, const struct question *question,
+                         const Ecbak__ClientRequest *request, struct command_answer *answer,
+                         struct err *err)
 {
     (void)question;
     const Ecbak__RevokeRequest *body = request->revoke;
@@ -106,8 +111,9 @@ static int revoke(struct service *service, const struct question *question,
     return 0;
 }
 
-static int leave(struct service *service, const struct question *question,
-                 const Ecbak__ClientRequest *request, struct answer *answer, struct err *err)
+static int answer_leave(struct service *service, const struct question *question,
+                        const Ecbak__ClientRequest *request, struct command_answer *answer,
+                        struct err *err)
 {
     (void)request, (void)question, (void)answer, (void)err;
     service_leave(service);
@@ -117,15 +123,15 @@ static int leave(struct service *service, const struct question *question,
 #define KIND(NAME) ECBAK__CLIENT_REQUEST__BODY_##NAME
 
 static const struct client_request requests[] = {
-    {{KIND(STATUS), "Status", QUEUE_QUICK, COST_MEMORY}, status},
-    {{KIND(MEMBERS), "Members", QUEUE_QUICK, COST_MEMORY}, members},
-    {{KIND(PUT_PACK), "PutPack", QUEUE_CLIENT, COST_NETWORK}, serve_put_pack},
-    {{KIND(PIN_PACKS), "PinPacks", QUEUE_CLIENT, COST_NETWORK}, serve_pin_packs},
-    {{KIND(GET_PACK), "GetPack", QUEUE_CLIENT, COST_NETWORK}, serve_get_pack},
-    {{KIND(PUT_RECORD), "PutRecord", QUEUE_CLIENT, COST_NETWORK}, put_record},
-    {{KIND(GET_RECORDS), "GetRecords", QUEUE_CLIENT, COST_NETWORK}, get_records},
-    {{KIND(LEAVE), "Leave", QUEUE_CLIENT, COST_NETWORK}, leave},
-    {{KIND(REVOKE), "Revoke", QUEUE_CLIENT, COST_FILE}, revoke},
+    {{KIND(STATUS), "Status", QUEUE_QUICK, COST_MEMORY}, answer_status},
+    {{KIND(MEMBERS), "Members", QUEUE_QUICK, COST_MEMORY}, answer_members},
+    {{KIND(PUT_PACK), "PutPack", QUEUE_CLIENT, COST_NETWORK}, answer_put_pack},
+    {{KIND(PIN_PACKS), "PinPacks", QUEUE_CLIENT, COST_NETWORK}, answer_pin_packs},
+    {{KIND(GET_PACK), "GetPack", QUEUE_CLIENT, COST_NETWORK}, answer_get_pack},
+    {{KIND(PUT_RECORD), "PutRecord", QUEUE_CLIENT, COST_NETWORK}, answer_put_record},
+    {{KIND(GET_RECORDS), "GetRecords", QUEUE_CLIENT, COST_NETWORK}, answer_get_records},
+    {{KIND(LEAVE), "Leave", QUEUE_CLIENT, COST_NETWORK}, answer_leave},
+    {{KIND(REVOKE), "Revoke", QUEUE_CLIENT, COST_FILE}, answer_revoke},
 };
 
 #define REQUESTS (sizeof(requests) / sizeof(requests[0]))

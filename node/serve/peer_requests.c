@@ -5,15 +5,15 @@
 #include "node/serve/serve_peer_internal.h"
 
 static int answer_dial_back(const struct responder *responder, const struct question *question,
-                            const Ecbak__PeerRequest *request, struct reply_parts *parts,
+                            const Ecbak__PeerRequest *request, struct peer_answer *answer,
                             struct err *err)
 {
     (void)request;
-    ecbak__dial_back_reply__init(&parts->dial_back);
-    if (reach_dial(responder->reach, question->node, &parts->dial_back, parts->text, err) != 0)
+    ecbak__dial_back_reply__init(&answer->dial_back);
+    if (reach_dial(responder->reach, question->node, &answer->dial_back, answer->text, err) != 0)
         return -1;
-    parts->reply.body_case = ECBAK__PEER_REPLY__BODY_DIAL_BACK;
-    parts->reply.dial_back = &parts->dial_back;
+    answer->reply.body_case = ECBAK__PEER_REPLY__BODY_DIAL_BACK;
+    answer->reply.dial_back = &answer->dial_back;
     return 0;
 }
 
@@ -31,6 +31,7 @@ static const struct peer_request requests[] = {
     {{KIND(SET_HOLDERS), "SetHolders", QUEUE_PEER, COST_CATALOGUE}, answer_set_holders},
     {{KIND(GET_GRANTS), "GetGrants", QUEUE_PEER, COST_FILE}, answer_get_grants},
     {{KIND(LIST_REVOCATIONS), "ListRevocations", QUEUE_PEER, COST_MEMORY}, answer_list_revocations},
+    {{KIND(READ_LEAVES), "ReadLeaves", QUEUE_PEER, COST_FILE}, answer_read_leaves},
     {{KIND(DIAL_BACK), "DialBack", QUEUE_DIAL, COST_NETWORK}, answer_dial_back},
 };
 

@@ -29,7 +29,7 @@ static void add_counters(struct report *report, struct service *service)
         [COUNTED_REPAIRED] = "fragments_repaired",   [COUNTED_BAD_RECEIPTS] = "receipts_refused",
         [COUNTED_GRANTS_REFUSED] = "grants_refused", [COUNTED_RECORDS_REFUSED] = "records_refused",
         [COUNTED_MALFORMED] = "requests_malformed",  [COUNTED_BUSY] = "requests_busy",
-        [COUNTED_UNGRANTED] = "objects_ungranted",
+        [COUNTED_UNGRANTED] = "objects_ungranted",   [COUNTED_UNPROVEN] = "members_unproven",
     };
     for (size_t i = 0; i < COUNTED_COUNT; i++)
         add_counter(report, names[i], atomic_load(&service->counters.value[i]));
@@ -87,14 +87,29 @@ __attribute__((format(printf, 2, 3))) static void add_trouble(struct report *rep
 }
 
 /* What somebody should look after, beside what the other lines say. */
-static void add_troubles(struct report *report, struct service *service)
+static void add_troubles(struct report *report, struct service *service,
+                         const struct member_table *table)
 {
+    for (size_t i = 0; i < table->count; i++) {
+        char text[sizeof(report->troubles[0])], whose[CERT_NAME_MAX + 16];
+        const struct member *member = &table->members[i];
+        snprintf(whose, sizeof(whose), "the key of %s", member->cert.name);
+        if (member->rival[0] != '\0')
+            add_trouble(report, "%s", member_copied(text, sizeof(text), member, whose));
+    }
     uint64_t lost = store_lost(service->peers.local.store);
     if (lost > 0)
         add_trouble(report,
                     "%llu fragment%s gone from its disk since it started: the next store of their "
                     "owners makes them anew",
                     (unsigned long long)lost, lost == 1 ? " is" : "s are");
+    uint64_t damaged = store_damaged(service->peers.local.store);
+    if (damaged > 0)
+        add_trouble(
+            report,
+            "%llu file%s on its disk %s damaged, found since it started, and set aside: the "
+            "next store of their owners makes them anew; look after the disk",
+            (unsigned long long)damaged, damaged == 1 ? "" : "s", damaged == 1 ? "was" : "were");
 }
 
 /* Waits for no disk, so that it is told also when the disk hangs. */
@@ -133,6 +148,7 @@ void report_status(struct report *report, struct service *service, Ecbak__Client
         status->no_shape = report->no_shape.text;
     }
     add_incompatible(report, nodes.table, service->config->protocol);
+    add_troubles(report, service, nodes.table);
     nodes_release(&nodes);
     status->protocol_min = service->config->protocol.lowest;
     status->protocol_max = service->config->protocol.highest;
@@ -145,7 +161,6 @@ void report_status(struct report *report, struct service *service, Ecbak__Client
     status->reach_asked = report->reachable.asked;
     status->reach_failed = report->reachable.failed;
     status->reach = report->reachable.text;
-    add_troubles(report, service);
     add_counters(report, service);
     status->counters = report->counter_list;
     reply->body_case = ECBAK__CLIENT_REPLY__BODY_STATUS;

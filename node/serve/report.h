@@ -21,7 +21,7 @@ struct report {
     Ecbak__Counter *counter_list[REPORT_COUNTERS_MAX];
     char incompatible[INCOMPATIBLE_MAX][CERT_NAME_MAX + 1 + PROTOCOL_ADVICE_MAX];
     char *incompatible_list[INCOMPATIBLE_MAX];
-    char troubles[REPORT_TROUBLES_MAX][256];
+    char troubles[REPORT_TROUBLES_MAX][320];
     char *trouble_list[REPORT_TROUBLES_MAX];
     struct member_table *table;
     char (*member_troubles)[MEMBER_TROUBLE_MAX];

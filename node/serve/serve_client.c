@@ -10,7 +10,7 @@
 #define REQUEST_BYTES_MAX (256 * 1024)
 #define REQUEST_BUDGET    (1024 * 1024)
 
-static void answer_release(struct answer *answer)
+static void answer_release(struct command_answer *answer)
 {
     for (size_t i = 0; i < answer->record_count; i++)
         free(answer->records[i].data);
@@ -18,6 +18,9 @@ static void answer_release(struct answer *answer)
     free(answer->held);
     free(answer->held_messages);
     free(answer->held_list);
+    free(answer->unproven);
+    free(answer->unproven_messages);
+    free(answer->unproven_list);
     report_release(&answer->report);
 }
 
@@ -28,7 +31,8 @@ enum queue serve_client_queue(const uint8_t *header, size_t header_size)
 }
 
 static int answer_it(struct service *service, const struct question *question,
-                     const Ecbak__ClientRequest *request, struct answer *answer, struct err *err)
+                     const Ecbak__ClientRequest *request, struct command_answer *answer,
+                     struct err *err)
 {
     const struct client_request *kind = client_request_find(request->body_case);
     if (kind == NULL)
@@ -44,7 +48,7 @@ void serve_client(struct service *service, const struct question *question, uint
                   size_t *reply_size, struct payload *answer_payload)
 {
     struct err err = ERR_INIT;
-    struct answer *answer = alloc_zero(1, sizeof(*answer));
+    struct command_answer *answer = alloc_zero(1, sizeof(*answer));
     ecbak__client_reply__init(&answer->reply);
     Ecbak__ClientRequest *request = NULL;
     if (question->header_size > REQUEST_BYTES_MAX)

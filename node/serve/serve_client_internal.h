@@ -1,6 +1,6 @@
 /* serve_client_internal.h - an answer to a command while it is made: the inside of serve_client.h.
  *
- *   Memory   everything that the reply borrows lives in one struct answer, and is freed after
+ *   Memory   everything that the reply borrows lives in one struct command_answer, and is freed after
  *            packing; the payload goes to the transport
  */
 #ifndef ECBAK_NODE_SERVE_SERVE_CLIENT_INTERNAL_H
@@ -10,7 +10,7 @@
 #include "node/serve/report.h"
 #include "node/serve/service_internal.h"
 
-struct answer {
+struct command_answer {
     Ecbak__ClientReply reply;
     union {
         Ecbak__PutPackReply put_pack;
@@ -24,6 +24,9 @@ struct answer {
     struct redundancy *held;
     Ecbak__Redundancy *held_messages;
     Ecbak__Redundancy **held_list;
+    struct unproven *unproven;
+    Ecbak__Unproven *unproven_messages;
+    Ecbak__Unproven **unproven_list;
     struct object_id object;
     struct record_id last;
     ProtobufCBinaryData *records;
@@ -33,7 +36,7 @@ struct answer {
 
 /* Answers one kind of request. */
 typedef int client_handler(struct service *service, const struct question *question,
-                           const Ecbak__ClientRequest *request, struct answer *answer,
+                           const Ecbak__ClientRequest *request, struct command_answer *answer,
                            struct err *err);
 
 struct client_request {
@@ -45,6 +48,6 @@ struct client_request {
 const struct client_request *client_request_find(unsigned body);
 
 /* serve_packs.c */
-client_handler serve_put_pack, serve_pin_packs, serve_get_pack;
+client_handler answer_put_pack, answer_pin_packs, answer_get_pack;
 
 #endif

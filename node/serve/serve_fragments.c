@@ -20,7 +20,7 @@ _Static_assert((size_t)ASK_PIN_ROWS *ROW_BYTES < REPLY_BYTES_MAX, "a page of pin
 _Static_assert((size_t)ASK_GRANTS_MAX *(GRANT_BYTES_MAX + 4) < REPLY_BYTES_MAX, "all grants");
 
 int answer_put_fragment(const struct responder *responder, const struct question *question,
-                        const Ecbak__PeerRequest *request, struct reply_parts *parts,
+                        const Ecbak__PeerRequest *request, struct peer_answer *answer,
                         struct err *err)
 {
     const Ecbak__PutFragment *put = request->put_fragment;
@@ -28,13 +28,13 @@ int answer_put_fragment(const struct responder *responder, const struct question
     uint64_t used, fragments, records;
     struct pin pin;
     struct grant grant;
-    parts->holders = alloc_zero(1, sizeof(*parts->holders));
+    answer->holders = alloc_zero(1, sizeof(*answer->holders));
     if ((put->pin != NULL && pin_from_wire(&pin, put->pin, err) != 0) ||
-        holders_from_wire(parts->holders, put->n_holders, put->holders, err) != 0 ||
+        holders_from_wire(answer->holders, put->n_holders, put->holders, err) != 0 ||
         local_put_fragment(responder->local,
                            &(struct fragment_to_put){
                                payload->bytes, payload->size, put->grant.data, put->grant.len,
-                               parts->holders, put->pin != NULL ? &pin : NULL, question->node},
+                               answer->holders, put->pin != NULL ? &pin : NULL, question->node},
                            &grant, err) != 0)
         return -1;
     if (put->pin == NULL)
@@ -48,15 +48,15 @@ int answer_put_fragment(const struct responder *responder, const struct question
     receipt.writer = pin.writer;
     free(fragment);
     size_t receipt_size;
-    if (result != 0 || receipt_seal(&receipt, responder->local->keys->sign_secret, &parts->bytes,
+    if (result != 0 || receipt_seal(&receipt, responder->local->keys->sign_secret, &answer->bytes,
                                     &receipt_size, err) != 0)
         return -1;
-    ecbak__put_fragment_reply__init(&parts->put);
-    parts->put.receipt = wire_view(parts->bytes, receipt_size);
+    ecbak__put_fragment_reply__init(&answer->put);
+    answer->put.receipt = wire_view(answer->bytes, receipt_size);
     store_usage(responder->local->store, &used, &fragments, &records);
-    parts->put.used_bytes = used;
-    parts->reply.body_case = ECBAK__PEER_REPLY__BODY_PUT_FRAGMENT;
-    parts->reply.put_fragment = &parts->put;
+    answer->put.used_bytes = used;
+    answer->reply.body_case = ECBAK__PEER_REPLY__BODY_PUT_FRAGMENT;
+    answer->reply.put_fragment = &answer->put;
     return 0;
 }
 
@@ -72,7 +72,7 @@ static int take_key(struct fragment_key *key, ProtobufCBinaryData vault, Protobu
 }
 
 int answer_get_fragment(const struct responder *responder, const struct question *question,
-                        const Ecbak__PeerRequest *request, struct reply_parts *parts,
+                        const Ecbak__PeerRequest *request, struct peer_answer *answer,
                         struct err *err)
 {
     (void)question;
@@ -87,7 +87,7 @@ int answer_get_fragment(const struct responder *responder, const struct question
             count_one(responder->local->counters, COUNTED_CORRUPT);
         return -1;
     }
-    parts->payload = (struct payload){bytes, size, serve_free_payload, NULL};
+    answer->payload = (struct payload){bytes, size, serve_free_payload, NULL};
     return 0;
 }
 
@@ -118,7 +118,7 @@ struct rows_wanted {
     size_t rows_max;
 };
 
-/* A page: parts->found and which[i], the row's pack. *more: there may be others after it. */
+/* A page: answer->found and which[i], the row's pack. *more: there may be others after it. */
 struct rows_page {
     size_t count;
     uint32_t *which;
@@ -126,16 +126,16 @@ struct rows_page {
 };
 
 static int find_rows(const struct local *local, const struct rows_wanted *wanted,
-                     struct reply_parts *parts, struct rows_page *page, struct err *err)
+                     struct peer_answer *answer, struct rows_page *page, struct err *err)
 {
     *page = (struct rows_page){.count = 0};
-    parts->found = alloc_zero(wanted->rows_max, sizeof(*parts->found));
+    answer->found = alloc_zero(wanted->rows_max, sizeof(*answer->found));
     page->which = alloc_zero(wanted->rows_max, sizeof(*page->which));
     for (size_t i = 0; i < wanted->count && page->count < wanted->rows_max; i++) {
         const struct pack_question question = {wanted->vault, &wanted->packs[i],
                                                i == 0 ? wanted->after : NULL};
         size_t here;
-        if (store_find_pack(local->store, &question, parts->found + page->count,
+        if (store_find_pack(local->store, &question, answer->found + page->count,
                             wanted->rows_max - page->count, &here, err) != 0)
             return -1;
         for (size_t f = 0; f < here; f++)
@@ -160,51 +160,51 @@ static int take_place(const Ecbak__RowPlace *from, struct fragment_key *key,
     return 0;
 }
 
-static void fill_at(struct reply_parts *parts, const struct rows_page *page)
+static void fill_at(struct peer_answer *answer, const struct rows_page *page)
 {
-    parts->at = alloc_zero(page->count, sizeof(*parts->at));
-    parts->at_list = alloc_zero(page->count, sizeof(struct Ecbak__FragmentAt *));
+    answer->at = alloc_zero(page->count, sizeof(*answer->at));
+    answer->at_list = alloc_zero(page->count, sizeof(struct Ecbak__FragmentAt *));
     for (size_t i = 0; i < page->count; i++) {
-        struct fragment_info *info = &parts->found[i];
-        Ecbak__FragmentAt *at = &parts->at[i];
+        struct fragment_info *info = &answer->found[i];
+        Ecbak__FragmentAt *at = &answer->at[i];
         ecbak__fragment_at__init(at);
         at->object = wire_view(info->key.object.bytes, ID_SIZE);
         at->index = info->key.index;
         at->pack_index = page->which[i];
-        parts->at_list[i] = at;
+        answer->at_list[i] = at;
     }
 }
 
 /* A grant beside the first row of each object: why it may be here, and what shape it has. */
-static size_t add_grants(const struct local *local, struct reply_parts *parts, size_t count)
+static size_t add_grants(const struct local *local, struct peer_answer *answer, size_t count)
 {
     size_t bytes = 0;
-    parts->grants = alloc_zero(count, sizeof(*parts->grants));
-    parts->grant_count = count;
+    answer->grants = alloc_zero(count, sizeof(*answer->grants));
+    answer->grant_count = count;
     for (size_t i = 0; i < count; i++) {
-        const struct fragment_key *key = &parts->found[i].key;
+        const struct fragment_key *key = &answer->found[i].key;
         size_t size;
-        if (i > 0 && id_equal(&key->object, &parts->found[i - 1].key.object))
+        if (i > 0 && id_equal(&key->object, &answer->found[i - 1].key.object))
             continue;
-        if (store_get_grant(local->store, &key->vault, &key->object, NULL, &parts->grants[i], &size,
-                            NULL) != 0)
+        if (store_get_grant(local->store, &key->vault, &key->object, NULL, &answer->grants[i],
+                            &size, NULL) != 0)
             continue; /* others may have it */
-        parts->at[i].grant = wire_view(parts->grants[i], size);
+        answer->at[i].grant = wire_view(answer->grants[i], size);
         bytes += size;
     }
     return bytes;
 }
 
 /* Holder lists go along as far as the answer has room. */
-static void add_holders(const struct local *local, struct reply_parts *parts, size_t count,
+static void add_holders(const struct local *local, struct peer_answer *answer, size_t count,
                         size_t bytes)
 {
-    parts->holders = alloc_zero(count, sizeof(*parts->holders));
+    answer->holders = alloc_zero(count, sizeof(*answer->holders));
     bytes += count * ROW_BYTES;
     for (size_t i = 0; i < count; i++) {
-        struct holders *holders = &parts->holders[i];
-        Ecbak__FragmentAt *at = &parts->at[i];
-        if (store_get_holders(local->store, &parts->found[i].key, holders, NULL) != 0)
+        struct holders *holders = &answer->holders[i];
+        Ecbak__FragmentAt *at = &answer->at[i];
+        if (store_get_holders(local->store, &answer->found[i].key, holders, NULL) != 0)
             continue;
         bytes += (size_t)holders->count * (ID_SIZE + 2);
         if (bytes > REPLY_BYTES_MAX)
@@ -216,7 +216,7 @@ static void add_holders(const struct local *local, struct reply_parts *parts, si
 }
 
 int answer_locate(const struct responder *responder, const struct question *question,
-                  const Ecbak__PeerRequest *request, struct reply_parts *parts, struct err *err)
+                  const Ecbak__PeerRequest *request, struct peer_answer *answer, struct err *err)
 {
     (void)question;
     const struct local *local = responder->local;
@@ -233,24 +233,24 @@ int answer_locate(const struct responder *responder, const struct question *ques
         return -1;
     wanted.packs = packs;
     wanted.count = body->n_packs;
-    int result = find_rows(local, &wanted, parts, &page, err);
+    int result = find_rows(local, &wanted, answer, &page, err);
     free(packs);
     if (result == 0) {
-        ecbak__locate_reply__init(&parts->locate);
-        fill_at(parts, &page);
-        add_holders(local, parts, page.count, add_grants(local, parts, page.count));
-        parts->locate.n_fragments = page.count;
-        parts->locate.fragments = parts->at_list;
-        parts->locate.more = page.more;
-        parts->reply.body_case = ECBAK__PEER_REPLY__BODY_LOCATE;
-        parts->reply.locate = &parts->locate;
+        ecbak__locate_reply__init(&answer->locate);
+        fill_at(answer, &page);
+        add_holders(local, answer, page.count, add_grants(local, answer, page.count));
+        answer->locate.n_fragments = page.count;
+        answer->locate.fragments = answer->at_list;
+        answer->locate.more = page.more;
+        answer->reply.body_case = ECBAK__PEER_REPLY__BODY_LOCATE;
+        answer->reply.locate = &answer->locate;
     }
     free(page.which);
     return result;
 }
 
 int answer_pin(const struct responder *responder, const struct question *question,
-               const Ecbak__PeerRequest *request, struct reply_parts *parts, struct err *err)
+               const Ecbak__PeerRequest *request, struct peer_answer *answer, struct err *err)
 {
     (void)question;
     const Ecbak__PinPacks *body = request->pin;
@@ -268,16 +268,16 @@ int answer_pin(const struct responder *responder, const struct question *questio
     uint32_t *held = alloc_zero(body->n_packs, sizeof(*held));
     int result = -1;
     if (store_pin_packs(responder->local->store, packs, body->n_packs, &pin, held, err) != 0 ||
-        find_rows(responder->local, &wanted, parts, &page, err) != 0)
+        find_rows(responder->local, &wanted, answer, &page, err) != 0)
         goto done;
     /* Rows without their file went when the pin was noted: what is listed now was there then. */
-    fill_at(parts, &page);
-    ecbak__pin_reply__init(&parts->pin);
-    parts->pin.n_fragments = page.count;
-    parts->pin.fragments = parts->at_list;
-    parts->pin.more = page.more;
-    parts->reply.body_case = ECBAK__PEER_REPLY__BODY_PIN;
-    parts->reply.pin = &parts->pin;
+    fill_at(answer, &page);
+    ecbak__pin_reply__init(&answer->pin);
+    answer->pin.n_fragments = page.count;
+    answer->pin.fragments = answer->at_list;
+    answer->pin.more = page.more;
+    answer->reply.body_case = ECBAK__PEER_REPLY__BODY_PIN;
+    answer->reply.pin = &answer->pin;
     result = 0;
 done:
     free(page.which);
@@ -287,7 +287,8 @@ done:
 }
 
 int answer_get_grants(const struct responder *responder, const struct question *question,
-                      const Ecbak__PeerRequest *request, struct reply_parts *parts, struct err *err)
+                      const Ecbak__PeerRequest *request, struct peer_answer *answer,
+                      struct err *err)
 {
     (void)question;
     const Ecbak__GetGrants *get = request->get_grants;
@@ -300,35 +301,35 @@ int answer_get_grants(const struct responder *responder, const struct question *
         (has_writer && !wire_take(writer.bytes, WRITER_ID_SIZE, get->writer)))
         return err_set(err, ERR_FORMAT, "grants are asked for by vault and 1 to %d objects",
                        ASK_GRANTS_MAX);
-    parts->grants = alloc_zero(get->n_objects, sizeof(*parts->grants));
-    parts->grant_count = get->n_objects;
-    parts->views = alloc_zero(get->n_objects, sizeof(*parts->views));
+    answer->grants = alloc_zero(get->n_objects, sizeof(*answer->grants));
+    answer->grant_count = get->n_objects;
+    answer->views = alloc_zero(get->n_objects, sizeof(*answer->views));
     for (size_t i = 0; i < get->n_objects; i++) {
         size_t size;
         if (!wire_take(object.bytes, ID_SIZE, get->objects[i]))
             return err_set(err, ERR_FORMAT, "object %zu is no object id", i);
         if (store_get_grant(responder->local->store, &vault, &object, has_writer ? &writer : NULL,
-                            &parts->grants[i], &size, NULL) == 0)
-            parts->views[i] = wire_view(parts->grants[i], size);
+                            &answer->grants[i], &size, NULL) == 0)
+            answer->views[i] = wire_view(answer->grants[i], size);
     }
-    ecbak__get_grants_reply__init(&parts->get_grants);
-    parts->get_grants.n_grants = get->n_objects;
-    parts->get_grants.grants = parts->views;
-    parts->reply.body_case = ECBAK__PEER_REPLY__BODY_GET_GRANTS;
-    parts->reply.get_grants = &parts->get_grants;
+    ecbak__get_grants_reply__init(&answer->get_grants);
+    answer->get_grants.n_grants = get->n_objects;
+    answer->get_grants.grants = answer->views;
+    answer->reply.body_case = ECBAK__PEER_REPLY__BODY_GET_GRANTS;
+    answer->reply.get_grants = &answer->get_grants;
     return 0;
 }
 
 int answer_set_holders(const struct responder *responder, const struct question *question,
-                       const Ecbak__PeerRequest *request, struct reply_parts *parts,
+                       const Ecbak__PeerRequest *request, struct peer_answer *answer,
                        struct err *err)
 {
     (void)question;
     const Ecbak__SetHolders *set = request->set_holders;
     struct fragment_key key;
-    parts->holders = alloc_zero(1, sizeof(*parts->holders));
+    answer->holders = alloc_zero(1, sizeof(*answer->holders));
     if (take_key(&key, set->vault, set->object, set->index, err) != 0 ||
-        holders_from_wire(parts->holders, set->n_holders, set->holders, err) != 0)
+        holders_from_wire(answer->holders, set->n_holders, set->holders, err) != 0)
         return -1;
-    return store_set_holders(responder->local->store, &key, parts->holders, err);
+    return store_set_holders(responder->local->store, &key, answer->holders, err);
 }

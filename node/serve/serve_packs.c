@@ -27,8 +27,9 @@ static void fill_held(Ecbak__Redundancy *message, struct redundancy *held)
     message->full = held->full;
 }
 
-int serve_put_pack(struct service *service, const struct question *question,
-                   const Ecbak__ClientRequest *request, struct answer *answer, struct err *err)
+int answer_put_pack(struct service *service, const struct question *question,
+                    const Ecbak__ClientRequest *request, struct command_answer *answer,
+                    struct err *err)
 {
     const Ecbak__PutPackRequest *body = request->put_pack;
     if (service_check_member(service, err) != 0)
@@ -46,8 +47,63 @@ int serve_put_pack(struct service *service, const struct question *question,
     return 0;
 }
 
-int serve_pin_packs(struct service *service, const struct question *question,
-                    const Ecbak__ClientRequest *request, struct answer *answer, struct err *err)
+/* Ids that a command sent: malloc'd, also on failure. */
+static int take_ids(struct pack_id **ids, size_t count, const ProtobufCBinaryData *from,
+                    struct err *err)
+{
+    *ids = alloc_zero(count, sizeof(struct pack_id));
+    for (size_t i = 0; i < count; i++)
+        if (!wire_take((*ids)[i].bytes, ID_SIZE, from[i]))
+            return err_set(err, ERR_FORMAT, "pack %zu is no pack id", i);
+    return 0;
+}
+
+static int take_nodes(struct node_id **ids, size_t count, const ProtobufCBinaryData *from,
+                      struct err *err)
+{
+    *ids = alloc_zero(count, sizeof(struct node_id));
+    for (size_t i = 0; i < count; i++)
+        if (!wire_take((*ids)[i].bytes, ID_SIZE, from[i]))
+            return err_set(err, ERR_FORMAT, "a node to do without is no node id");
+    return 0;
+}
+
+static void fill_pinned(struct command_answer *answer, const struct pin_result *pinned,
+                        size_t count)
+{
+    Ecbak__PinPacksReply *reply = &answer->pin_packs;
+    answer->held_messages = alloc_zero(count, sizeof(*answer->held_messages));
+    answer->held_list = alloc_zero(count, sizeof(struct Ecbak__Redundancy *));
+    for (size_t i = 0; i < count; i++) {
+        fill_held(&answer->held_messages[i], &answer->held[i]);
+        answer->held_list[i] = &answer->held_messages[i];
+    }
+    answer->unproven_messages = alloc_zero(pinned->unproven_count, sizeof(Ecbak__Unproven));
+    answer->unproven_list = alloc_zero(pinned->unproven_count, sizeof(struct Ecbak__Unproven *));
+    for (size_t i = 0; i < pinned->unproven_count; i++) {
+        struct unproven *from = &pinned->unproven[i];
+        Ecbak__Unproven *to = &answer->unproven_messages[i];
+        ecbak__unproven__init(to);
+        to->node = wire_view(from->node.bytes, ID_SIZE);
+        to->name = from->name;
+        to->excluded = from->excluded;
+        to->read = from->read;
+        to->damaged = from->damaged;
+        to->text = from->text;
+        answer->unproven_list[i] = to;
+    }
+    ecbak__pin_packs_reply__init(reply);
+    reply->n_held = count;
+    reply->held = answer->held_list;
+    reply->n_unproven = pinned->unproven_count;
+    reply->unproven = answer->unproven_list;
+    answer->reply.body_case = ECBAK__CLIENT_REPLY__BODY_PIN_PACKS;
+    answer->reply.pin_packs = reply;
+}
+
+int answer_pin_packs(struct service *service, const struct question *question,
+                     const Ecbak__ClientRequest *request, struct command_answer *answer,
+                     struct err *err)
 {
     (void)question;
     const Ecbak__PinPacksRequest *body = request->pin_packs;
@@ -58,34 +114,35 @@ int serve_pin_packs(struct service *service, const struct question *question,
     if (count == 0 || count > CLIENT_PIN_MAX)
         return err_set(err, ERR_INVALID, "%zu packs to pin; 1 to %d at a time", count,
                        CLIENT_PIN_MAX);
-    struct pack_id *packs = alloc_zero(count, sizeof(struct pack_id));
-    int result = 0;
-    for (size_t i = 0; i < count && result == 0; i++) {
-        if (!wire_take(packs[i].bytes, ID_SIZE, body->packs[i]))
-            result = err_set(err, ERR_FORMAT, "pack %zu is no pack id", i);
-    }
+    if (body->leaves > CLIENT_PROVE_LEAVES || body->n_without > CLIENT_UNPROVEN_MAX)
+        return err_set(err, ERR_INVALID, "%u leaves to prove, %zu nodes to do without: too many",
+                       body->leaves, body->n_without);
+    struct pack_id *packs = NULL;
+    struct node_id *without = NULL;
+    struct pin_result pinned = {.unproven = NULL};
     answer->held = alloc_zero(count, sizeof(*answer->held));
+    int result = take_ids(&packs, count, body->packs, err);
     if (result == 0)
-        result = pin_packs(&service->peers, &pin, packs, count, body->repair, answer->held, err);
+        result = take_nodes(&without, body->n_without, body->without, err);
+    if (result == 0) {
+        pinned.held = answer->held;
+        result = pin_packs(&service->peers,
+                           &(struct pin_wanted){&pin, packs, count, body->repair, body->leaves,
+                                                without, body->n_without},
+                           &pinned, err);
+    }
+    answer->unproven = pinned.unproven; /* the reply borrows its texts */
     free(packs);
+    free(without);
     if (result != 0)
         return -1;
-    answer->held_messages = alloc_zero(count, sizeof(*answer->held_messages));
-    answer->held_list = alloc_zero(count, sizeof(struct Ecbak__Redundancy *));
-    for (size_t i = 0; i < count; i++) {
-        fill_held(&answer->held_messages[i], &answer->held[i]);
-        answer->held_list[i] = &answer->held_messages[i];
-    }
-    ecbak__pin_packs_reply__init(&answer->pin_packs);
-    answer->pin_packs.n_held = count;
-    answer->pin_packs.held = answer->held_list;
-    answer->reply.body_case = ECBAK__CLIENT_REPLY__BODY_PIN_PACKS;
-    answer->reply.pin_packs = &answer->pin_packs;
+    fill_pinned(answer, &pinned, count);
     return 0;
 }
 
-int serve_get_pack(struct service *service, const struct question *question,
-                   const Ecbak__ClientRequest *request, struct answer *answer, struct err *err)
+int answer_get_pack(struct service *service, const struct question *question,
+                    const Ecbak__ClientRequest *request, struct command_answer *answer,
+                    struct err *err)
 {
     (void)question;
     const Ecbak__GetPackRequest *body = request->get_pack;

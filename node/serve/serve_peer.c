@@ -7,24 +7,26 @@
 #include "node/peers/ask.h"
 #include "node/serve/serve_peer_internal.h"
 
-static void parts_release(struct reply_parts *parts)
+static void answer_release(struct peer_answer *answer)
 {
-    if (parts->at != NULL && parts->reply.body_case == ECBAK__PEER_REPLY__BODY_LOCATE) {
-        for (size_t i = 0; i < parts->locate.n_fragments; i++)
-            free(parts->at[i].holders);
+    if (answer->at != NULL && answer->reply.body_case == ECBAK__PEER_REPLY__BODY_LOCATE) {
+        for (size_t i = 0; i < answer->locate.n_fragments; i++)
+            free(answer->at[i].holders);
     }
-    free(parts->found);
-    free(parts->at);
-    free(parts->at_list);
-    free(parts->holders);
-    free(parts->views);
-    for (size_t i = 0; i < parts->grant_count; i++)
-        free(parts->grants[i]);
-    free(parts->grants);
-    free(parts->revoked);
-    free(parts->revoked_list);
-    free(parts->revoked_bulk);
-    free(parts->bytes);
+    free(answer->found);
+    free(answer->at);
+    free(answer->at_list);
+    free(answer->holders);
+    free(answer->views);
+    for (size_t i = 0; i < answer->grant_count; i++)
+        free(answer->grants[i]);
+    free(answer->grants);
+    free(answer->revoked);
+    free(answer->revoked_list);
+    free(answer->revoked_bulk);
+    free(answer->read);
+    free(answer->read_list);
+    free(answer->bytes);
 }
 
 void serve_free_payload(void *bytes, void *hint)
@@ -39,23 +41,23 @@ enum queue serve_peer_queue(const uint8_t *header, size_t header_size)
     return kind != NULL ? kind->kind.queue : QUEUE_PEER;
 }
 
-static int answer(const struct responder *responder, const struct question *question,
-                  const Ecbak__PeerRequest *request, struct reply_parts *parts, struct err *err)
+static int answer_it(const struct responder *responder, const struct question *question,
+                     const Ecbak__PeerRequest *request, struct peer_answer *answer, struct err *err)
 {
     const struct peer_request *kind = peer_request_find(request->body_case);
     if (kind == NULL)
         return err_set(err, ERR_VERSION, "a request that this version does not know");
     if (kind->kind.queue != question->queue)
         return err_set(err, ERR_FORMAT, "a request of several kinds");
-    return kind->answer(responder, question, request, parts, err);
+    return kind->answer(responder, question, request, answer, err);
 }
 
 void serve_peer(const struct responder *responder, const struct question *question, uint8_t **reply,
                 size_t *reply_size, struct payload *answer_payload)
 {
     struct err err = ERR_INIT;
-    struct reply_parts parts = {.found = NULL};
-    ecbak__peer_reply__init(&parts.reply);
+    struct peer_answer answer = {.found = NULL};
+    ecbak__peer_reply__init(&answer.reply);
     Ecbak__PeerRequest *request = NULL;
     if (question->header_size > ASK_REQUEST_MAX)
         err_set(&err, ERR_FORMAT, "a request of %zu bytes", question->header_size);
@@ -64,13 +66,13 @@ void serve_peer(const struct responder *responder, const struct question *questi
                               question->header_size, ASK_REQUEST_BUDGET, &err);
     if (request == NULL)
         count_one(responder->local->counters, COUNTED_MALFORMED);
-    if (request == NULL || answer(responder, question, request, &parts, &err) != 0) {
-        parts.reply.body_case = ECBAK__PEER_REPLY__BODY__NOT_SET;
-        parts.reply.error = err.code == ERR_NONE ? ERR_IO : err.code;
-        parts.reply.error_text = err.text;
+    if (request == NULL || answer_it(responder, question, request, &answer, &err) != 0) {
+        answer.reply.body_case = ECBAK__PEER_REPLY__BODY__NOT_SET;
+        answer.reply.error = err.code == ERR_NONE ? ERR_IO : err.code;
+        answer.reply.error_text = err.text;
     }
     wire_free(request);
-    *reply = wire_pack(&parts.reply, reply_size);
-    *answer_payload = parts.payload;
-    parts_release(&parts);
+    *reply = wire_pack(&answer.reply, reply_size);
+    *answer_payload = answer.payload;
+    answer_release(&answer);
 }

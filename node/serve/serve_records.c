@@ -9,35 +9,36 @@
 #include "node/serve/serve_peer_internal.h"
 
 int answer_put_record(const struct responder *responder, const struct question *question,
-                      const Ecbak__PeerRequest *request, struct reply_parts *parts, struct err *err)
+                      const Ecbak__PeerRequest *request, struct peer_answer *answer,
+                      struct err *err)
 {
     (void)request;
-    (void)parts;
+    (void)answer;
     return local_put_record(responder->local, question->payload->bytes, question->payload->size,
                             err);
 }
 
 int answer_record_digest(const struct responder *responder, const struct question *question,
-                         const Ecbak__PeerRequest *request, struct reply_parts *parts,
+                         const Ecbak__PeerRequest *request, struct peer_answer *answer,
                          struct err *err)
 {
     (void)question;
     (void)request;
     uint8_t(*digest)[8] = alloc_zero(256, 8);
-    parts->bytes = (uint8_t *)digest;
+    answer->bytes = (uint8_t *)digest;
     if (store_record_digest(responder->local->store, digest, err) != 0)
         return -1;
-    ecbak__record_digest_reply__init(&parts->digest);
-    parts->digest.digest = wire_view(digest, sizeof(uint8_t[256][8]));
-    parts->reply.body_case = ECBAK__PEER_REPLY__BODY_RECORD_DIGEST;
-    parts->reply.record_digest = &parts->digest;
+    ecbak__record_digest_reply__init(&answer->digest);
+    answer->digest.digest = wire_view(digest, sizeof(uint8_t[256][8]));
+    answer->reply.body_case = ECBAK__PEER_REPLY__BODY_RECORD_DIGEST;
+    answer->reply.record_digest = &answer->digest;
     return 0;
 }
 
 /* Hashes that start with one byte, in ascending order: from the hash after `after`, or else from
  * the very first, which is the one after prefix-1 ff ff ... ff. */
 int answer_list_records(const struct responder *responder, const struct question *question,
-                        const Ecbak__PeerRequest *request, struct reply_parts *parts,
+                        const Ecbak__PeerRequest *request, struct peer_answer *answer,
                         struct err *err)
 {
     (void)question;
@@ -52,7 +53,7 @@ int answer_list_records(const struct responder *responder, const struct question
     if (body->after.len != 0 && !wire_take(after.bytes, ID_SIZE, body->after))
         return err_set(err, ERR_FORMAT, "`after` is no hash");
     struct record_id *hashes = alloc_zero(ASK_HASHES_MAX, sizeof(struct record_id));
-    parts->bytes = (uint8_t *)hashes;
+    answer->bytes = (uint8_t *)hashes;
     size_t count;
     if (store_list_records(responder->local->store, NULL, from_first ? NULL : &after, hashes,
                            ASK_HASHES_MAX, &count, err) != 0)
@@ -62,20 +63,20 @@ int answer_list_records(const struct responder *responder, const struct question
         count--;
         more = false;
     }
-    parts->views = alloc_zero(count, sizeof(*parts->views));
+    answer->views = alloc_zero(count, sizeof(*answer->views));
     for (size_t i = 0; i < count; i++)
-        parts->views[i] = wire_view(hashes[i].bytes, ID_SIZE);
-    ecbak__list_records_reply__init(&parts->list);
-    parts->list.n_hashes = count;
-    parts->list.hashes = parts->views;
-    parts->list.more = more;
-    parts->reply.body_case = ECBAK__PEER_REPLY__BODY_LIST_RECORDS;
-    parts->reply.list_records = &parts->list;
+        answer->views[i] = wire_view(hashes[i].bytes, ID_SIZE);
+    ecbak__list_records_reply__init(&answer->list);
+    answer->list.n_hashes = count;
+    answer->list.hashes = answer->views;
+    answer->list.more = more;
+    answer->reply.body_case = ECBAK__PEER_REPLY__BODY_LIST_RECORDS;
+    answer->reply.list_records = &answer->list;
     return 0;
 }
 
 int answer_list_revocations(const struct responder *responder, const struct question *question,
-                            const Ecbak__PeerRequest *request, struct reply_parts *parts,
+                            const Ecbak__PeerRequest *request, struct peer_answer *answer,
                             struct err *err)
 {
     (void)question;
@@ -84,31 +85,32 @@ int answer_list_revocations(const struct responder *responder, const struct ques
     struct revoked *list;
     size_t count = revocations_list(responder->revocations, &list), packed = 0;
     uint8_t(*bytes)[REVOCATION_BYTES] = alloc_zero(count, sizeof(*bytes));
-    parts->bytes = (uint8_t *)bytes;
-    parts->revoked = alloc_zero(count, sizeof(*parts->revoked));
-    parts->revoked_list = alloc_zero(count, sizeof(struct Ecbak__Revoked *));
-    parts->revoked_bulk = alloc_zero(count, REVOCATION_ADDRESS_SIZE);
+    answer->bytes = (uint8_t *)bytes;
+    answer->revoked = alloc_zero(count, sizeof(*answer->revoked));
+    answer->revoked_list = alloc_zero(count, sizeof(struct Ecbak__Revoked *));
+    answer->revoked_bulk = alloc_zero(count, REVOCATION_ADDRESS_SIZE);
     for (size_t i = 0; i < count; i++) {
-        Ecbak__Revoked *to = &parts->revoked[packed];
+        Ecbak__Revoked *to = &answer->revoked[packed];
         if (revocation_encode(&list[i].revocation, bytes[packed], NULL) != 0)
             continue;
         ecbak__revoked__init(to);
         to->revocation = wire_view(bytes[packed], REVOCATION_BYTES);
-        memcpy(parts->revoked_bulk[packed], list[i].bulk, REVOCATION_ADDRESS_SIZE);
-        to->bulk = parts->revoked_bulk[packed];
-        parts->revoked_list[packed++] = to;
+        memcpy(answer->revoked_bulk[packed], list[i].bulk, REVOCATION_ADDRESS_SIZE);
+        to->bulk = answer->revoked_bulk[packed];
+        answer->revoked_list[packed++] = to;
     }
     free(list);
-    ecbak__list_revocations_reply__init(&parts->revocations);
-    parts->revocations.n_revoked = packed;
-    parts->revocations.revoked = parts->revoked_list;
-    parts->reply.body_case = ECBAK__PEER_REPLY__BODY_LIST_REVOCATIONS;
-    parts->reply.list_revocations = &parts->revocations;
+    ecbak__list_revocations_reply__init(&answer->revocations);
+    answer->revocations.n_revoked = packed;
+    answer->revocations.revoked = answer->revoked_list;
+    answer->reply.body_case = ECBAK__PEER_REPLY__BODY_LIST_REVOCATIONS;
+    answer->reply.list_revocations = &answer->revocations;
     return 0;
 }
 
 int answer_get_record(const struct responder *responder, const struct question *question,
-                      const Ecbak__PeerRequest *request, struct reply_parts *parts, struct err *err)
+                      const Ecbak__PeerRequest *request, struct peer_answer *answer,
+                      struct err *err)
 {
     (void)question;
     const Ecbak__GetRecord *get = request->get_record;
@@ -119,6 +121,6 @@ int answer_get_record(const struct responder *responder, const struct question *
     size_t size;
     if (store_get_record(responder->local->store, &hash, &bytes, &size, err) != 0)
         return -1;
-    parts->payload = (struct payload){bytes, size, serve_free_payload, NULL};
+    answer->payload = (struct payload){bytes, size, serve_free_payload, NULL};
     return 0;
 }

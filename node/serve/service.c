@@ -152,9 +152,18 @@ int service_check_member(struct service *service, struct err *err)
 {
     const struct cert *cert = service->cert;
     if (revocations_check(service->peers.revocations, &cert->node, cert->curve, cert->serial,
-                          err) == 0)
-        return 0;
-    return err_context(err, "this machine is no member of the cluster any more");
+                          err) != 0)
+        return err_context(err, "this machine is no member of the cluster any more");
+    struct member_table *table = membership_table(service->peers.membership);
+    const struct member *self = &table->members[0];
+    bool stands_by = self->stands_by;
+    if (stands_by) /* what is put here would count as what the other one has */
+        err_set(err, ERR_DENIED,
+                "the machine at %s has this one's key, and is the member as long as it runs: "
+                "nothing is stored here; one of the two needs an identity of its own",
+                self->rival);
+    member_table_release(&table);
+    return stands_by ? -1 : 0;
 }
 
 void service_leave(struct service *service)

@@ -26,6 +26,8 @@ static const char schema[] =
     "CREATE TABLE belief (object BLOB NOT NULL, vault BLOB NOT NULL, writer BLOB NOT NULL,"
     " reader INTEGER NOT NULL, pack BLOB NOT NULL, data INTEGER NOT NULL, parity INTEGER NOT NULL,"
     " pack_bytes INTEGER NOT NULL, PRIMARY KEY (object, vault, writer)) WITHOUT ROWID;"
+    "CREATE TABLE lost (object BLOB NOT NULL, vault BLOB NOT NULL, idx INTEGER NOT NULL,"
+    " PRIMARY KEY (object, vault, idx)) WITHOUT ROWID;"
     "CREATE TABLE pin (pack BLOB NOT NULL, vault BLOB NOT NULL, writer BLOB NOT NULL,"
     " number INTEGER NOT NULL, PRIMARY KEY (pack, vault, writer)) WITHOUT ROWID;"
     "CREATE TABLE record (hash BLOB NOT NULL PRIMARY KEY, vault BLOB NOT NULL,"
@@ -110,15 +112,22 @@ static int open_once(sqlite3 **db, const char *path, uint64_t epoch, struct err 
     return -1;
 }
 
-void catalogue_remove(const char *path)
+/* What SQLite keeps beside a database: of another one, it would be taken for this one's. */
+static void remove_beside(const char *path)
 {
-    static const char *const ends[] = {"", "-wal", "-shm", "-journal"};
+    static const char *const ends[] = {"-wal", "-shm", "-journal"};
     char name[DURABLE_PATH_MAX];
     for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++) {
         int length = snprintf(name, sizeof(name), "%s%s", path, ends[i]);
         if (length > 0 && (size_t)length < sizeof(name))
             unlink(name);
     }
+}
+
+void catalogue_remove(const char *path)
+{
+    unlink(path);
+    remove_beside(path);
 }
 
 int catalogue_open(struct catalogue **catalogue, const char *path, uint64_t epoch, struct err *err)
@@ -151,13 +160,22 @@ static void close_connection(struct catalogue *c)
     c->db = NULL;
 }
 
-/* SQLite deletes its log by name when it closes: so the old one is closed before the new one opens.
- * Without a connection, every call fails until this one succeeds. */
+static int reopen(struct catalogue *c, const char *path, uint64_t epoch, struct err *err)
+{
+    struct err reason = ERR_INIT;
+    c->durable = false;
+    if (open_once(&c->db, path, epoch, &reason) != 0)
+        return err_set(err, reason.code, "%s: %s", path, reason.text);
+    return 0;
+}
+
+/* SQLite deletes its log by name when it closes: so the old connection is closed before the new one
+ * opens, and not before the copy has its name, since until then only that connection has all rows.
+ * SQLite fsyncs nothing of what it vacuums into; durable_rename does. */
 int catalogue_restore(struct catalogue *c, const char *path, uint64_t epoch, struct err *err)
 {
-    char copy[DURABLE_PATH_MAX], dir[DURABLE_PATH_MAX];
+    char copy[DURABLE_PATH_MAX];
     snprintf(copy, sizeof(copy), "%s" DURABLE_TEMPORARY, path);
-    snprintf(dir, sizeof(dir), "%.*s", (int)(strrchr(path, '/') - path), path);
     if (c->db != NULL) {
         catalogue_remove(copy);
         char *text = sqlite3_mprintf("VACUUM INTO %Q", copy);
@@ -165,18 +183,19 @@ int catalogue_restore(struct catalogue *c, const char *path, uint64_t epoch, str
         sqlite3_free(text);
         if (result != 0)
             return -1;
-        close_connection(c);
-        catalogue_remove(path);
-        if (rename(copy, path) != 0)
-            return err_errno(err, "renaming to %s", path);
-        if (durable_sync_dir(dir, err) != 0)
+        remove_beside(path);
+        if (durable_rename(copy, path, err) != 0)
             return -1;
+        close_connection(c);
     }
-    struct err reason = ERR_INIT;
-    c->durable = false;
-    if (open_once(&c->db, path, epoch, &reason) != 0)
-        return err_set(err, reason.code, "%s: %s", path, reason.text);
-    return 0;
+    return reopen(c, path, epoch, err);
+}
+
+int catalogue_renew(struct catalogue *c, const char *path, uint64_t epoch, struct err *err)
+{
+    close_connection(c);
+    catalogue_remove(path);
+    return reopen(c, path, epoch, err);
 }
 
 void catalogue_close(struct catalogue **catalogue)

@@ -30,8 +30,13 @@ void catalogue_close(struct catalogue **catalogue);
  * pins and all, and goes on with it. Fails without harm: then it is asked again. */
 int catalogue_restore(struct catalogue *catalogue, const char *path, uint64_t epoch,
                       struct err *err) MUST_CHECK;
+/* Its file cannot be read any more: goes on with a new one at that path, empty. */
+int catalogue_renew(struct catalogue *catalogue, const char *path, uint64_t epoch,
+                    struct err *err) MUST_CHECK;
 /* Removes the file, and what SQLite keeps beside it; not while it is open. */
 void catalogue_remove(const char *path);
+/* Removes the rows that no call reads, whatever made them so: their files are without a row then. */
+int catalogue_remove_malformed(struct catalogue *c, struct err *err) MUST_CHECK;
 
 /* Changes between begin and commit are made together. durable: they survive a power cut when commit
  * returns. Otherwise the last ones may be lost, but never a part of one, or one before another: that
@@ -52,6 +57,11 @@ int catalogue_set_holders(struct catalogue *c, const struct fragment_key *key,
                           const struct holders *holders, struct err *err) MUST_CHECK;
 int catalogue_remove_fragment(struct catalogue *c, const struct fragment_key *key,
                               struct err *err) MUST_CHECK;
+/* Removes it as well, and keeps its name among the lost until it is added again. */
+int catalogue_lose_fragment(struct catalogue *c, const struct fragment_key *key,
+                            struct err *err) MUST_CHECK;
+int catalogue_lost(struct catalogue *c, uint64_t *count, struct err *err) MUST_CHECK;
+int catalogue_forget_lost(struct catalogue *c, struct err *err) MUST_CHECK;
 int catalogue_find_pack(struct catalogue *c, const struct pack_question *question,
                         struct fragment_info *found, size_t max, size_t *count,
                         struct err *err) MUST_CHECK;

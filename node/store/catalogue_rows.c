@@ -6,8 +6,6 @@
 #include "node/store/catalogue.h"
 #include "node/store/catalogue_sql.h"
 
-#define FILE_BYTES_MAX ((uint64_t)1 << 32) /* far more than any fragment has */
-
 /* ---- fragments ---- */
 
 static void bind_key(sqlite3_stmt *s, const struct fragment_key *key)
@@ -15,6 +13,17 @@ static void bind_key(sqlite3_stmt *s, const struct fragment_key *key)
     sql_bind_bytes(s, 1, key->object.bytes, ID_SIZE);
     sql_bind_bytes(s, 2, key->vault.bytes, ID_SIZE);
     sql_bind_number(s, 3, key->index);
+}
+
+/* A statement about one fragment. */
+static int run_named(struct catalogue *c, enum sql_query query, const struct fragment_key *key,
+                     struct err *err)
+{
+    sqlite3_stmt *s = sql_statement(c, query, err);
+    if (s == NULL)
+        return -1;
+    bind_key(s, key);
+    return sql_run(c, s, err);
 }
 
 int catalogue_add_fragment(struct catalogue *c, const struct fragment_info *info,
@@ -35,7 +44,7 @@ int catalogue_add_fragment(struct catalogue *c, const struct fragment_info *info
     sql_bind_bytes(s, 10, info->writer.bytes, WRITER_ID_SIZE);
     sql_bind_number(s, 11, info->by_reader);
     sql_bind_bytes(s, 12, holders->node, (size_t)holders->count * ID_SIZE);
-    return sql_run(c, s, err);
+    return sql_run(c, s, err) != 0 ? -1 : run_named(c, SQL_REMOVE_LOST, &info->key, err);
 }
 
 /* A row may be damaged like any byte on a disk. */
@@ -138,11 +147,28 @@ int catalogue_set_holders(struct catalogue *c, const struct fragment_key *key,
 
 int catalogue_remove_fragment(struct catalogue *c, const struct fragment_key *key, struct err *err)
 {
-    sqlite3_stmt *s = sql_statement(c, SQL_REMOVE_FRAGMENT, err);
-    if (s == NULL)
+    return run_named(c, SQL_REMOVE_FRAGMENT, key, err);
+}
+
+int catalogue_lose_fragment(struct catalogue *c, const struct fragment_key *key, struct err *err)
+{
+    return run_named(c, SQL_ADD_LOST, key, err) != 0 ? -1 : catalogue_remove_fragment(c, key, err);
+}
+
+int catalogue_forget_lost(struct catalogue *c, struct err *err)
+{
+    sqlite3_stmt *s = sql_statement(c, SQL_FORGET_LOST, err);
+    return s == NULL ? -1 : sql_run(c, s, err);
+}
+
+int catalogue_lost(struct catalogue *c, uint64_t *count, struct err *err)
+{
+    sqlite3_stmt *s = sql_statement(c, SQL_COUNT_LOST, err);
+    if (s == NULL || sql_step(c, s, err) != 1)
         return -1;
-    bind_key(s, key);
-    return sql_run(c, s, err);
+    *count = sql_column_number(s, 0);
+    sql_finish(s);
+    return 0;
 }
 
 /* Reads all rows of a bound statement that has a LIMIT of max. */
@@ -292,7 +318,7 @@ int catalogue_add_record(struct catalogue *c, const struct record_row *row, stru
 static bool read_record(sqlite3_stmt *s, struct record_row *row)
 {
     row->file_bytes = sql_column_number(s, 2);
-    return sql_column_bytes(s, 0, row->hash.bytes, ID_SIZE) &&
+    return row->file_bytes <= FILE_BYTES_MAX && sql_column_bytes(s, 0, row->hash.bytes, ID_SIZE) &&
            sql_column_bytes(s, 1, row->vault.bytes, ID_SIZE);
 }
 
@@ -341,6 +367,8 @@ int catalogue_list_records(struct catalogue *c, const struct vault_id *vault,
     sql_finish(s);
     return row < 0 ? -1 : 0;
 }
+
+/* ---- all of it ---- */
 
 static int total(struct catalogue *c, enum sql_query query, uint64_t *count, uint64_t *bytes,
                  struct err *err)

@@ -5,10 +5,17 @@
 #include <limits.h>
 #include <string.h>
 
+#include "coding/rs.h"
+#include "node/store/catalogue.h"
+
 #define INFO_COLUMNS                                                                               \
     "object, vault, idx, pack, bringer, data, parity, pack_bytes, file_bytes, writer, reader"
 #define BELIEF_COLUMNS "object, vault, writer, reader, pack, data, parity, pack_bytes"
 #define THE_FRAGMENT   "object = ?1 AND vault = ?2 AND idx = ?3"
+
+#define IS_ID(COLUMN) "typeof(" COLUMN ") = 'blob' AND length(" COLUMN ") = 32"
+
+_Static_assert(ID_SIZE == 32 && WRITER_ID_SIZE == 16, "the lengths that stand in the queries");
 
 static const char *const queries[SQL_QUERIES] = {
     [SQL_BEGIN] = "BEGIN IMMEDIATE",
@@ -33,6 +40,33 @@ static const char *const queries[SQL_QUERIES] = {
     [SQL_BELIEVED] = "SELECT " BELIEF_COLUMNS " FROM belief WHERE object = ?1 AND vault = ?2"
                      " AND (reader OR writer = ?3 OR ?4)"
                      " ORDER BY reader DESC, writer LIMIT 1",
+    [SQL_ADD_LOST] = "INSERT OR IGNORE INTO lost (object, vault, idx) VALUES (?1, ?2, ?3)",
+    [SQL_REMOVE_LOST] = "DELETE FROM lost WHERE " THE_FRAGMENT,
+    [SQL_FORGET_LOST] = "DELETE FROM lost",
+    [SQL_COUNT_LOST] = "SELECT count(*) FROM lost",
+    /* What read_info, read_holders and read_record refuse. */
+    [SQL_REMOVE_MALFORMED_FRAGMENTS] =
+        "DELETE FROM fragment WHERE NOT (" IS_ID("object") " AND " IS_ID("pack") " AND " IS_ID(
+            "vault") " AND typeof(idx) = 'integer' AND typeof(data) = 'integer'"
+                     " AND typeof(parity) = 'integer' AND typeof(pack_bytes) = 'integer'"
+                     " AND typeof(file_bytes) = 'integer' AND file_bytes BETWEEN 1 AND ?1"
+                     " AND data BETWEEN 1 AND ?2 AND parity BETWEEN 0 AND ?2 - data"
+                     " AND idx BETWEEN 0 AND data + parity - 1 AND typeof(holders) = 'blob'"
+                     " AND length(holders) % 32 = 0 AND length(holders) <= 32 * ?2"
+                     " AND " IS_ID("bringer") " AND typeof(writer) = 'blob' AND length(writer) = 16"
+                                              " AND typeof(reader) = 'integer')",
+    [SQL_REMOVE_MALFORMED_RECORDS] = "DELETE FROM record WHERE NOT (" IS_ID("hash") " AND " IS_ID(
+        "vault") " AND typeof(file_bytes) = 'integer' AND file_bytes BETWEEN 1 AND ?1"
+                 " AND ?2 > 0)",
+    [SQL_REMOVE_MALFORMED_PINS] = "DELETE FROM pin WHERE NOT (" IS_ID("pack") " AND " IS_ID(
+        "vault") " AND typeof(writer) = 'blob' AND length(writer) = 16"
+                 " AND typeof(number) = 'integer' AND number >= 0 AND ?1 > 0 AND ?2 > 0)",
+    [SQL_REMOVE_MALFORMED_BELIEFS] =
+        "DELETE FROM belief WHERE NOT (" IS_ID("object") " AND " IS_ID("pack") " AND " IS_ID(
+            "vault") " AND typeof(writer) = 'blob' AND length(writer) = 16"
+                     " AND typeof(reader) = 'integer' AND typeof(data) = 'integer'"
+                     " AND typeof(parity) = 'integer' AND typeof(pack_bytes) = 'integer'"
+                     " AND data BETWEEN 1 AND ?2 AND parity BETWEEN 0 AND ?2 - data AND ?1 > 0)",
     [SQL_PIN] = "INSERT INTO pin (pack, vault, writer, number) VALUES (?1, ?2, ?3, ?4)"
                 " ON CONFLICT DO UPDATE SET number = max(number, excluded.number)",
     [SQL_PINNED] = "SELECT number FROM pin WHERE pack = ?1 AND vault = ?2 AND writer = ?3",
@@ -85,6 +119,7 @@ void sql_bind_bytes(sqlite3_stmt *s, int at, const void *bytes, size_t size)
 
 void sql_bind_number(sqlite3_stmt *s, int at, uint64_t number)
 {
+    assert(number <= INT64_MAX); /* else it would be negative, and less than every other */
     sqlite3_bind_int64(s, at, (int64_t)number);
 }
 
@@ -131,4 +166,21 @@ int sql_malformed_row(sqlite3_stmt *s, struct err *err)
 {
     sql_finish(s);
     return err_set(err, ERR_DAMAGED, "the catalogue has a malformed row");
+}
+
+int catalogue_remove_malformed(struct catalogue *c, struct err *err)
+{
+    static const enum sql_query of_tables[] = {
+        SQL_REMOVE_MALFORMED_FRAGMENTS, SQL_REMOVE_MALFORMED_RECORDS, SQL_REMOVE_MALFORMED_PINS,
+        SQL_REMOVE_MALFORMED_BELIEFS};
+    for (size_t i = 0; i < sizeof(of_tables) / sizeof(of_tables[0]); i++) {
+        sqlite3_stmt *s = sql_statement(c, of_tables[i], err);
+        if (s == NULL)
+            return -1;
+        sql_bind_number(s, 1, FILE_BYTES_MAX);
+        sql_bind_number(s, 2, RS_TOTAL_MAX);
+        if (sql_run(c, s, err) != 0)
+            return -1;
+    }
+    return 0;
 }

@@ -14,6 +14,8 @@
 
 #include "coding/base/err.h"
 
+#define FILE_BYTES_MAX ((uint64_t)1 << 32) /* far more than any fragment has */
+
 enum sql_query {
     SQL_BEGIN,
     SQL_COMMIT,
@@ -24,6 +26,14 @@ enum sql_query {
     SQL_COUNT_BROUGHT,
     SQL_SET_HOLDERS,
     SQL_REMOVE_FRAGMENT,
+    SQL_ADD_LOST,
+    SQL_REMOVE_LOST,
+    SQL_FORGET_LOST,
+    SQL_COUNT_LOST,
+    SQL_REMOVE_MALFORMED_FRAGMENTS,
+    SQL_REMOVE_MALFORMED_RECORDS,
+    SQL_REMOVE_MALFORMED_PINS,
+    SQL_REMOVE_MALFORMED_BELIEFS,
     SQL_FIND_PACK,
     SQL_LIST_FRAGMENTS,
     SQL_BELIEVE,

@@ -33,6 +33,12 @@ struct local {
  * nobody cares). */
 int local_put_fragment(const struct local *local, const struct fragment_to_put *put,
                        struct grant *grant, struct err *err) MUST_CHECK;
+/* What proves a row: what goes before it in its fragment, then these of its leaves; malloc'd. The row
+ * is read whole nevertheless, so a disk that forgot another part of it is found out: ERR_DAMAGED, and
+ * it is set aside and counted. */
+int local_prove_row(const struct local *local, const struct fragment_key *key,
+                    const uint32_t *leaves, size_t count, uint8_t **proof, size_t *size,
+                    struct err *err) MUST_CHECK;
 int local_put_record(const struct local *local, const uint8_t *record, size_t size,
                      struct err *err) MUST_CHECK;
 

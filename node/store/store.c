@@ -232,7 +232,7 @@ static int sync_folders(const struct store *store, struct err *err)
     return durable_sync_dir(store->dir, err);
 }
 
-/* A catalogue with rows that cannot be is as good as none: it is made anew from the files, once. */
+/* A catalogue that cannot be read through is as good as none: it is made anew from the files, once. */
 static int open_catalogue(struct store *s, const char *path, struct err *err)
 {
     struct err why = ERR_INIT;
@@ -245,9 +245,7 @@ static int open_catalogue(struct store *s, const char *path, struct err *err)
     log_warn("%s: %s: it is made anew from the files", path, why.text);
     catalogue_close(&s->catalogue);
     catalogue_remove(path);
-    memset(s->digest, 0, sizeof(s->digest));
     s->damaged_kept = 0;
-    s->lost = 0; /* the files that are there are found again */
     if (catalogue_open(&s->catalogue, path, s->epoch, err) != 0)
         return -1;
     return store_reconcile(s, err);
@@ -320,18 +318,18 @@ uint64_t store_lost(struct store *store)
     return store->lost;
 }
 
-void store_count_lost(struct store *store, const struct object_id *object, uint64_t count)
+int store_count_lost(struct store *store, struct err *err)
 {
-    store->lost += count;
-    store->seen[object->bytes[0]].known = false;
+    uint64_t lost;
+    if (catalogue_lost(store->catalogue, &lost, err) != 0)
+        return -1;
+    store->lost = lost;
+    return 0;
 }
 
 uint64_t store_damaged(struct store *store)
 {
-    pthread_mutex_lock(&store->lock);
-    uint64_t damaged = store->damaged;
-    pthread_mutex_unlock(&store->lock);
-    return damaged;
+    return store->damaged;
 }
 
 pthread_mutex_t *store_stripe(struct store *store, const uint8_t id[ID_SIZE])

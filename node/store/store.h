@@ -64,7 +64,7 @@ void store_close(struct store **store);
 uint64_t store_epoch(const struct store *store);
 /* 0 while the sentinel is still ours; else storage is out of service and every other call refuses. */
 int store_check(struct store *store, struct err *err) MUST_CHECK;
-/* What store_check said last, without a look at the disk; these four never wait for one. */
+/* What store_check said last, without a look at the disk; these five never wait for one. */
 int store_state(struct store *store, struct err *err) MUST_CHECK;
 /* How long the disk has kept the call waiting that waits longest; 0: none is under way. */
 int64_t store_waits_ms(struct store *store);

@@ -36,15 +36,18 @@ static void drop(struct store *store, const struct fragment_key *key, ino_t inod
         store_set_aside(store, path);
     if (catalogue_find_fragment(store->catalogue, key, &info, NULL, &found, NULL) == 0 && found &&
         catalogue_begin(store->catalogue, false, NULL) == 0) {
-        if (catalogue_remove_fragment(store->catalogue, key, NULL) != 0) {
+        int removed = there ? catalogue_remove_fragment(store->catalogue, key, NULL)
+                            : catalogue_lose_fragment(store->catalogue, key, NULL);
+        if (removed != 0) {
             catalogue_rollback(store->catalogue);
         } else if (catalogue_commit(store->catalogue, NULL) == 0) {
             assert(store->fragments > 0);
             store->used_bytes -= info.file_bytes;
             store->fragments--;
-            store_count_lost(store, &key->object, !there);
+            (void)!store_count_lost(store, NULL);
         }
     }
+    store->seen[key->object.bytes[0]].known = false;
     pthread_mutex_unlock(&store->lock);
 }
 
@@ -67,6 +70,19 @@ static int read_file(struct store *store, const struct fragment_key *key, bool w
 }
 
 /* ---- put ---- */
+
+int store_add_rows(struct store *store, const struct fragment_info *info,
+                   const struct holders *holders, const struct opened_grant *grant, struct err *err)
+{
+    const struct pin pin = grant_pin(&grant->grant);
+    const struct belief belief = belief_of(&grant->grant, &grant->writer);
+    struct catalogue *c = store->catalogue;
+    return catalogue_add_fragment(c, info, holders, err) != 0 ||
+                   catalogue_pin(c, &info->pack, &pin, err) != 0 ||
+                   catalogue_believe(c, &belief, err) != 0
+               ? -1
+               : 0;
+}
 
 /* Notes the pins of a fragment: the grant's, and the one that came beside it. In a transaction. */
 static int add_pins(struct store *store, const struct fragment_to_put *put,
@@ -114,6 +130,8 @@ static int add_written(struct store *store, const struct fragment_info *info,
         store->fragments++;
         /* Else its folder may look as it did. */
         store->seen[info->key.object.bytes[0]].known = false;
+        if (store->lost > 0)
+            (void)!store_count_lost(store, NULL); /* it is kept: what is counted is only said */
     }
     pthread_mutex_unlock(&store->lock);
     return result;
@@ -195,6 +213,21 @@ static int write_new(struct store *store, const struct fragment_to_put *put,
     unlink(path);
     store_give_back(store, info->file_bytes);
     return -1;
+}
+
+int store_check_grant(const struct store *store, const struct fragment *fragment,
+                      const struct grant *grant, struct err *err)
+{
+    const struct object *object = &fragment->object;
+    if (!id_equal(&grant->cluster, &store->cluster))
+        return err_set(err, ERR_FOREIGN, "the grant is for another cluster");
+    if (!id_equal(&grant->pack, &object->pack_id) || grant->pack_bytes != object->shape.pack_size)
+        return err_set(err, ERR_FOREIGN, "the grant is for another pack than the fragment's");
+    if (!id_equal(&grant->object, &fragment->object_id) || grant->code != object->code ||
+        grant->layout != object->layout || grant->data != object->shape.k ||
+        grant->parity != object->shape.m)
+        return err_set(err, ERR_FOREIGN, "the grant is for another object of the fragment's pack");
+    return 0;
 }
 
 static int do_put_fragment(struct store *store, const struct fragment_to_put *put,

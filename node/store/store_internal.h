@@ -1,11 +1,11 @@
 /* store_internal.h - what the files of the store share; nobody else includes it.
  *
  *   store.c            creating, opening, the sentinel, accounting
- *   store_reconcile.c  making catalogue and files agree at start
- *   store_look.c       the same while it runs: what vanished, what is back
+ *   store_agree.c      making catalogue and files agree
+ *   store_reconcile.c  at the start: all of them, and the sums
+ *   store_look.c       where that is to be done while it runs: what vanished, what is back
  *   store_fragments.c  fragments
- *   store_pins.c       pins
- *   store_beliefs.c    which objects there are, by the grants that were seen
+ *   store_notes.c      what is noted beside them: pins, and which objects are believed
  *   store_records.c    records
  *
  * Locks, in the order in which they are taken: stripe[x] around the whole making of a file, so that
@@ -61,9 +61,10 @@ struct store {
     /* Read without the lock too, by whoever must not wait for a disk. */
     _Atomic uint64_t used_bytes; /* files, and what is reserved */
     _Atomic uint64_t fragments, records;
-    _Atomic uint64_t lost;   /* fragments whose file is gone, and did not come back */
-    uint64_t reserved_bytes; /* for files that have no row yet */
-    uint64_t damaged, damaged_kept;
+    _Atomic uint64_t lost;    /* fragments whose file is gone since the start, and no other came */
+    _Atomic uint64_t damaged; /* files that did not prove themselves */
+    uint64_t reserved_bytes;  /* for files that have no row yet */
+    uint64_t damaged_kept;
     struct folder_seen seen[256];
     int64_t read_ms; /* when the sentinel's content was read last */
     uint8_t digest[256][8];
@@ -102,25 +103,16 @@ void store_set_aside(struct store *store, const char *path);
  * descriptors, or of rights.) */
 bool store_is_damage(enum err_code code);
 
-/* Counts fragments whose files are gone, and has their folder looked at again. With the lock held, or
- * before the store is shared. */
-void store_count_lost(struct store *store, const struct object_id *object, uint64_t count);
-/* "OBJECT-HEX.INDEX.VAULT-HEX", as store_fragment_path writes it. */
-bool store_parse_fragment_name(const char *name, struct fragment_key *key);
-/* Does a file without a row prove itself as this fragment, and is its grant for it? */
-int store_prove_fragment(const struct store *store, const char *path,
-                         const struct fragment_key *key, struct fragment_file *file,
-                         struct fragment_info *info, struct opened_grant *grant,
-                         struct err *err) MUST_CHECK;
+/* Counts the fragments that are lost anew, after a transaction that may have changed that. With the
+ * lock held, or before the store is shared. */
+int store_count_lost(struct store *store, struct err *err) MUST_CHECK;
+/* The sums, from the catalogue. With the lock held, or before the store is shared. */
+int store_sum_rows(struct store *store, struct err *err) MUST_CHECK;
 /* The rows of a fragment whose file is there: its own, the pin and the belief that its grant is. In a
  * transaction. */
 int store_add_rows(struct store *store, const struct fragment_info *info,
                    const struct holders *holders, const struct opened_grant *grant,
                    struct err *err) MUST_CHECK;
-/* Does a file without a row prove itself as the record of its name, in its vault's folder? */
-int store_prove_record(const struct store *store, const char *path, struct record_row *row,
-                       struct err *err) MUST_CHECK;
-bool store_has_size(const char *path, uint64_t size);
 /* Makes the folders that are missing, and says so. */
 int store_make_folders(const struct store *store, struct err *err) MUST_CHECK;
 /* Is the fragment of the very object of the grant? ERR_FOREIGN: what differs. */
@@ -135,6 +127,14 @@ ino_t store_catalogue_inode(const struct store *store);
  * shared. */
 void store_digest_flip(struct store *store, const struct record_id *hash);
 
+/* Makes rows and files agree: of the fragments whose object begins with `first`, with their stripe held;
+ * of all records. */
+int store_agree_fragments(struct store *store, uint8_t first, struct err *err) MUST_CHECK;
+int store_agree_records(struct store *store, struct err *err) MUST_CHECK;
+/* Visits the folder of each vault that has records. */
+int store_each_vault(struct store *store,
+                     int (*visit)(struct store *store, const char *path, struct err *err),
+                     struct err *err) MUST_CHECK;
 /* Before the store is shared: removes leftovers, and makes catalogue and files agree. */
 int store_reconcile(struct store *store, struct err *err) MUST_CHECK;
 

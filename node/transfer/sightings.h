@@ -21,10 +21,14 @@
 struct sighting {
     struct object_id object;
     uint32_t index;
-    size_t node;  /* in nodes */
-    size_t pack;  /* which of the packs asked for; 0 when it was one */
-    bool failed;  /* it was asked for, and did not come or was damaged */
-    bool fetched; /* it came, or is on its way */
+    uint32_t data, parity; /* as its grant says: believe_claims; zeros: not known */
+    uint64_t pack_bytes;
+    size_t node;   /* in nodes */
+    size_t pack;   /* which of the packs asked for; 0 when it was one */
+    bool failed;   /* it does not count; or was asked for, and did not come or was damaged */
+    bool fetched;  /* it came, or is on its way */
+    bool counted;  /* it is the one row that its node counts for */
+    bool examined; /* it was among those that its node was to prove */
     unsigned busy_tries;
     int64_t again_ms; /* its node was busy: not before then */
 };

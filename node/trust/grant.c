@@ -7,6 +7,7 @@
 
 #include "coding/object.h"
 #include "node/common/wire.h"
+#include "node/trust/record.h"
 #include "node/trust/writer_cert_internal.h"
 
 #define GRANT_VERSION   2
@@ -58,7 +59,7 @@ static int grant_take(struct grant *g, const Ecbak__Grant *body, struct err *err
         !wire_take(g->pack.bytes, sizeof(g->pack), body->pack) ||
         !wire_take(g->object.bytes, sizeof(g->object), body->object) ||
         !wire_take(g->sponsor.bytes, sizeof(g->sponsor), body->sponsor) ||
-        body->number > INT64_MAX || body->code > UINT16_MAX || body->layout > UINT16_MAX)
+        body->number > RECORD_NUMBER_MAX || body->code > UINT16_MAX || body->layout > UINT16_MAX)
         return err_set(err, ERR_FORMAT, "the grant is malformed");
     if (object_shape_of(&shape, body->pack_bytes, body->data, body->parity, NULL) != 0)
         return err_set(err, ERR_FORMAT, "the grant names an impossible shape");

@@ -2,6 +2,7 @@
 #include "node/trust/pin.h"
 
 #include "node/common/wire.h"
+#include "node/trust/record.h"
 
 void pin_to_wire(Ecbak__Pin *message, const struct pin *pin)
 {
@@ -17,7 +18,7 @@ int pin_from_wire(struct pin *pin, const Ecbak__Pin *message, struct err *err)
     if (message == NULL || !wire_take(pin->vault.bytes, ID_SIZE, message->vault) ||
         !wire_take(pin->writer.bytes, WRITER_ID_SIZE, message->writer))
         return err_set(err, ERR_FORMAT, "a pin without vault and writer");
-    if (message->number > INT64_MAX)
+    if (message->number > RECORD_NUMBER_MAX)
         return err_set(err, ERR_FORMAT, "a pin for record %llu: no writer comes so far",
                        (unsigned long long)message->number);
     pin->number = message->number;

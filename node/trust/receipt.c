@@ -6,6 +6,7 @@
 
 #include "node/common/wire.h"
 #include "node/trust/envelope.h"
+#include "node/trust/record.h"
 
 #define CONTEXT "ecbak receipt 1"
 
@@ -43,7 +44,8 @@ int receipt_open(struct receipt *r, const uint8_t *bytes, size_t size, struct er
     if (!wire_take(r->cluster.bytes, sizeof(r->cluster), body->cluster) ||
         !wire_take(r->object.bytes, sizeof(r->object), body->object) ||
         !wire_take(r->holder.bytes, sizeof(r->holder), body->holder) ||
-        !wire_take(r->writer.bytes, sizeof(r->writer), body->writer)) {
+        !wire_take(r->writer.bytes, sizeof(r->writer), body->writer) ||
+        body->number > RECORD_NUMBER_MAX) {
         err_set(err, ERR_FORMAT, "the receipt is malformed");
         goto done;
     }

@@ -56,6 +56,7 @@ static int record_take(struct record *r, const Ecbak__Record *body, struct err *
     if (!wire_take(r->cluster.bytes, sizeof(r->cluster), body->cluster) ||
         !wire_take(r->vault.bytes, sizeof(r->vault), body->vault) ||
         !wire_take(r->writer.bytes, sizeof(r->writer), body->writer) || body->number == 0 ||
+        body->number > RECORD_NUMBER_MAX ||
         (!first &&
          (body->number == 1 || !wire_take(r->previous.bytes, sizeof(r->previous), body->previous) ||
           is_zero(&r->previous))))

@@ -1,6 +1,6 @@
 /* record.h - a writer's durable word to everybody: one snapshot, and kinds to come.
  *
- *   Limits   RECORD_BYTES_MAX, encoded with its writer's certificate
+ *   Limits   RECORD_BYTES_MAX, encoded with its writer's certificate; RECORD_NUMBER_MAX
  *   Errors   those of writer_cert.h
  *   Memory   *_seal functions return malloc'd bytes, the caller's to free; what *_open returns
  *            points into nothing of the caller's
@@ -17,6 +17,9 @@
 #include "node/trust/writer_cert.h"
 
 #define RECORD_BYTES_MAX (256 * 1024)
+/* The largest number of a record, and so of a pin and a receipt: what a column of SQLite holds. A store
+ * a second reaches it in 292 billion years, so a larger one is none that a writer came to. */
+#define RECORD_NUMBER_MAX ((uint64_t)INT64_MAX)
 
 /* Append only. Who keeps and carries records checks who signed them, and takes kinds that it does not
  * know: members of several versions must end up with the same set. Readers check the kind. */

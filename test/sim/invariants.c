@@ -329,7 +329,8 @@ static void check_round(struct world *world, uint32_t index)
     const struct roster *roster = &core->roster;
     struct watch *watch = &world->watches[index];
     if (core->probes.round_ms != watch->probe_ms && watch->probe_ms != 0 &&
-        core->own.state == SWIM_ALIVE && core->stats.probe_count == watch->probe_count)
+        core->own.state == SWIM_ALIVE && !rival_goes_first(core) &&
+        core->stats.probe_count == watch->probe_count)
         check_idle(world, index);
     watch->probe_ms = core->probes.round_ms;
     if (roster->lap != watch->lap)

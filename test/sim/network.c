@@ -88,7 +88,7 @@ static uint32_t at_address(const struct world *world, const char *address)
  * somebody else is at the address, who cannot prove to be the one who was meant. */
 static uint32_t addressee(struct world *world, const struct swim_order *order)
 {
-    if (order->send.has_id && world->answering < world->count &&
+    if (order->send.answer && world->answering < world->count &&
         id_equal(&world->nodes[world->answering].id, &order->send.id))
         return world->answering;
     if (order->send.address == NULL)

@@ -149,14 +149,6 @@ static double run_small_restart(struct world *world)
     return world_until(world, SWIM_ALIVE, 0);
 }
 
-#define SMALL                                                                                      \
-    {                                                                                              \
-        {1, 3}, {2, 3}, {3, 3},                                                                    \
-        {                                                                                          \
-            4, 3                                                                                   \
-        }                                                                                          \
-    }
-
 const struct scenario scenarios_growth[] = {
     {"bootstrap",
      "all start within a second through one seed, until all know all",
@@ -214,11 +206,26 @@ const struct scenario scenarios_growth[] = {
      20,
      100,
      {{200, 5}}},
-    {"small_crash", "in a tiny cluster one crashes, until the others know", run_small_crash, "s",
-     60, 3, SMALL},
-    {"small_partition", "in a tiny cluster one is cut off for 3 minutes, until it is back",
-     run_small_partition, "s", 90, 2, SMALL},
-    {"small_restart", "in a tiny cluster all restart without memory, until all know all",
-     run_small_restart, "s", 30, 4, SMALL},
+    {"small_crash",
+     "in a tiny cluster one crashes, until the others know",
+     run_small_crash,
+     "s",
+     60,
+     3,
+     {{1, 3}, {2, 3}, {3, 3}, {4, 3}}},
+    {"small_partition",
+     "in a tiny cluster one is cut off for 3 minutes, until it is back",
+     run_small_partition,
+     "s",
+     90,
+     2,
+     {{1, 3}, {2, 3}, {3, 3}, {4, 3}}},
+    {"small_restart",
+     "in a tiny cluster all restart without memory, until all know all",
+     run_small_restart,
+     "s",
+     30,
+     4,
+     {{1, 3}, {2, 3}, {3, 3}, {4, 3}}},
     {.name = NULL},
 };

@@ -83,24 +83,114 @@ static double run_same_name(struct world *world)
     return silent;
 }
 
-/* The last node runs with the key of node 3, for three minutes; then it stops. Answers to either of the
- * two go to whom spoke last, so these two may think that others are dead. */
-static double run_clone(struct world *world)
+#define ORIGINAL 3 /* whose machine is copied; the last node is the copy */
+
+/* All but the copy run, and know each other; it has what the original had on disk then. */
+static uint32_t start_with_copy(struct world *world)
 {
-    uint32_t original = 3, clone = world->count - 1;
-    node_clone(world, clone, original);
-    for (uint32_t i = 0; i < clone; i++)
+    uint32_t copy = world->count - 1;
+    node_clone(world, copy, ORIGINAL);
+    for (uint32_t i = 0; i < copy; i++)
         node_start(world, i, 0);
     world_until(world, SWIM_ALIVE, 0);
-    world->nodes[original].sick = world->nodes[clone].sick = true;
-    world->nodes[clone].persisted = world->nodes[original].persisted;
-    node_start(world, clone, 0);
+    world->nodes[copy].persisted = world->nodes[ORIGINAL].persisted;
+    return copy;
+}
+
+static bool others_have_address(const struct world *world, const struct sim_node *node)
+{
+    for (uint32_t i = 0; i < world->count; i++) {
+        struct swim_member member;
+        if (world->nodes[i].core != NULL && world->nodes[i].identity == i && i != ORIGINAL &&
+            (!swim_find(world->nodes[i].core, &node->id, &member) || member.state != SWIM_ALIVE ||
+             strcmp(member.address, node->address) != 0))
+            return false;
+    }
+    return true;
+}
+
+static double until_others_have(struct world *world, const struct sim_node *node)
+{
+    uint64_t start_ms = world->now_ms;
+    while (!others_have_address(world, node)) {
+        if (world->now_ms > start_ms + world->bound_ms)
+            world_fail(world, "an address did not become known", ORIGINAL);
+        world_run(world, 100);
+    }
+    return (double)(world->now_ms - start_ms) / 1000;
+}
+
+/* One of the two is the member and stays it, and both know of the other. */
+static void one_stays(struct world *world, uint32_t first, uint32_t second, uint64_t duration_ms)
+{
+    struct swim_rival rival;
+    uint64_t end_ms = world->now_ms + duration_ms, suspected = world->suspect_events;
+    for (; world->now_ms < end_ms; world_run(world, SECOND)) {
+        if (!others_have_address(world, &world->nodes[first]))
+            world_fail(world, "the address of a copied member changes", first);
+        if (!swim_rival(world->nodes[first].core, &rival) || rival.first ||
+            strcmp(rival.address, world->nodes[second].address) != 0)
+            world_fail(world, "who goes first does not know of the other", first);
+        if (!swim_rival(world->nodes[second].core, &rival) || !rival.first ||
+            strcmp(rival.address, world->nodes[first].address) != 0)
+            world_fail(world, "who stands by does not know of the other", second);
+    }
+    if (world->suspect_events > suspected)
+        world_fail(world, "somebody was suspected for a copy", first);
+}
+
+/* A copy of a machine runs for three minutes beside it. */
+static double run_clone(struct world *world)
+{
+    uint32_t copy = start_with_copy(world);
+    struct sim_node *original = &world->nodes[ORIGINAL];
+    struct swim_rival rival;
+    node_start(world, copy, 0);
+    world_run(world, 5 * SECOND);
+    one_stays(world, ORIGINAL, copy, 3 * MINUTE);
+    scenario_nobody_died(world);
+    if (original->conflicts != 1 || world->nodes[copy].conflicts != 1)
+        world_fail(world, "a copy is not reported once", ORIGINAL);
+    node_crash(world, copy);
+    double took = world_until(world, SWIM_ALIVE, 0);
+    world_run(world, MINUTE);
+    scenario_nobody_died(world);
+    if (swim_rival(original->core, &rival))
+        world_fail(world, "a copy that is gone is still reported", ORIGINAL);
+    return took;
+}
+
+/* The machine fails while its copy runs: the copy is the member, and stays it when the machine is back. */
+static double run_clone_left(struct world *world)
+{
+    uint32_t copy = start_with_copy(world);
+    node_start(world, copy, 0);
+    world_run(world, 10 * SECOND);
+    node_crash(world, ORIGINAL);
+    double took = until_others_have(world, &world->nodes[copy]);
+    world_run(world, MINUTE);
+    node_start(world, ORIGINAL, 0);
+    world_run(world, 5 * SECOND);
+    one_stays(world, copy, ORIGINAL, 3 * MINUTE);
+    scenario_nobody_died(world);
+    return took;
+}
+
+/* What is no copy: a machine fails, and starts elsewhere with its disk. */
+static double run_moved(struct world *world)
+{
+    struct sim_node *node = &world->nodes[ORIGINAL];
+    struct swim_rival rival;
+    scenario_bootstrap(world);
+    node_crash(world, ORIGINAL);
+    snprintf(node->address, sizeof(node->address), "elsewhere");
+    node_start(world, ORIGINAL, 0);
+    double took = until_others_have(world, node);
     world_run(world, 3 * MINUTE);
-    scenario_nobody_healthy_died(world);
-    if (world->nodes[original].conflicts == 0 && world->nodes[clone].conflicts == 0)
-        world_fail(world, "a cloned identity is not reported", original);
-    node_crash(world, clone);
-    return world_until(world, SWIM_ALIVE, 0);
+    scenario_nobody_died(world);
+    if (!others_have_address(world, node) || swim_rival(node->core, &rival))
+        world_fail(world, "a machine that moved is taken for two", ORIGINAL);
+    return took;
 }
 
 const struct scenario scenarios_identity[] = {
@@ -126,11 +216,26 @@ const struct scenario scenarios_identity[] = {
      40,
      {{40, 3}}},
     {"clone",
-     "one key runs twice: reported, no other is harmed; until agreed once it stops",
+     "one key runs twice: the first stays the member, nobody is suspected; until agreed once one "
+     "stops",
      run_clone,
      "s",
      30,
      30,
      {{30, 3}, {100, 1}}},
+    {"clone_left",
+     "of two with one key the first fails, until all have the second, which stays",
+     run_clone_left,
+     "s",
+     30,
+     30,
+     {{4, 3}, {30, 3}, {100, 1}}},
+    {"moved",
+     "one fails and starts at another address, until all have it",
+     run_moved,
+     "s",
+     5,
+     30,
+     {{3, 3}, {30, 3}, {100, 3}}},
     {.name = NULL},
 };

@@ -163,17 +163,14 @@ static double run_memory_heap(struct world *world)
     return remember(world, false);
 }
 
-#define QUIET_SIZES                                                                                \
-    {                                                                                              \
-        {100, 1}, {300, 1},                                                                        \
-        {                                                                                          \
-            1000, 1                                                                                \
-        }                                                                                          \
-    }
-
 const struct scenario scenarios_quiet[] = {
-    {"quiet_sent", "sent when nothing happens: messages alone", run_sent, "B/s", 60, 100,
-     QUIET_SIZES},
+    {"quiet_sent",
+     "sent when nothing happens: messages alone",
+     run_sent,
+     "B/s",
+     60,
+     100,
+     {{100, 1}, {300, 1}, {1000, 1}}},
     {"quiet_received",
      "received when nothing happens: messages alone",
      run_received,
@@ -188,8 +185,13 @@ const struct scenario scenarios_quiet[] = {
      400,
      0,
      {{1000, 1}}},
-    {"quiet_connected", "sent, with handshakes of 1060 B each way too, 64 connections open",
-     run_connected, "B/s", 1500, 0, QUIET_SIZES},
+    {"quiet_connected",
+     "sent, with handshakes of 1060 B each way too, 64 connections open",
+     run_connected,
+     "B/s",
+     1500,
+     0,
+     {{100, 1}, {300, 1}, {1000, 1}}},
     {"quiet_connected_received",
      "received, with handshakes of 1060 B each way too",
      run_connected_received,

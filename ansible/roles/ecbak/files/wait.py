@@ -14,13 +14,10 @@ import time
 
 
 def ecbak(*words):
-    """What the command answers in JSON, or {}: the node may be starting still."""
+    """What the command answers in JSON, or {}: the node may be starting still. What it says of an error comes after the answer."""
     done = subprocess.run(["ecbak", *words, "--json"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=False)
-    try:
-        answer = json.loads(done.stdout)
-        return answer if "error" not in answer else {}
-    except ValueError:
-        return {}
+    answer = json.loads((done.stdout.splitlines() or [b"{}"])[0])
+    return answer if "error" not in answer else {}
 
 
 def door(address):
@@ -64,8 +61,7 @@ company = bool(os.environ.get("COMPANY"))
 count = max(len(names), 1 + company)
 while True:
     left_s = max(end - time.monotonic(), 1)
-    waited = ecbak("members", "--wait-for", f"{count}=alive", "--timeout", f"{left_s:.0f}s")
-    members = (waited or ecbak("members")).get("members", [])  # who waited in vain is told no more than that
+    members = ecbak("members", "--wait-for", f"{count}=alive", "--timeout", f"{left_s:.0f}s").get("members", [])
     states = {}
     for member in members:  # a name may have a past: alive counts
         if states.get(member["name"]) != "alive":

@@ -1,4 +1,4 @@
-/* member_keeper.h - the thread that writes down what membership remembers, so that membership never
+/* notes_writer.h - the thread that writes down what membership remembers, so that membership never
  * waits for a disk: a node whose disk hangs is slow to store, not dead.
  *
  * An incarnation must be on disk before it is said. So numbers are reserved ahead: what is on disk is
@@ -6,12 +6,12 @@
  * that was killed starts after the last one reserved.
  *
  *   Memory   copies what it is given
- *   Durable  keeper_new has written it; later ones follow, the newest alone when the disk is slow
- *   Errors   those of member_notes_save, of keeper_new; later ones are in the log
+ *   Durable  notes_writer_new has written it; later ones follow, the newest alone when the disk is slow
+ *   Errors   those of member_notes_save, of notes_writer_new; later ones are in the log
  *   Threads  one that gives, any that ask
  */
-#ifndef ECBAK_NODE_MEMBERSHIP_MEMBER_KEEPER_H
-#define ECBAK_NODE_MEMBERSHIP_MEMBER_KEEPER_H
+#ifndef ECBAK_NODE_MEMBERSHIP_NOTES_WRITER_H
+#define ECBAK_NODE_MEMBERSHIP_NOTES_WRITER_H
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -19,21 +19,21 @@
 #include "coding/base/err.h"
 #include "node/membership/member_notes.h"
 
-struct member_keeper;
+struct notes_writer;
 
 /* Writes the notes, with incarnations reserved beyond theirs, and starts the thread. */
-int member_keeper_new(struct member_keeper **keeper, const struct member_notes *notes,
-                      const char *path, struct err *err) MUST_CHECK;
+int notes_writer_new(struct notes_writer **writer, const struct member_notes *notes,
+                     const char *path, struct err *err) MUST_CHECK;
 /* What is to be on disk from now on. */
-void member_keeper_give(struct member_keeper *keeper, const struct member_notes *notes);
+void notes_writer_give(struct notes_writer *writer, const struct member_notes *notes);
 /* This incarnation is going to be said. Waits only when as many were used as are reserved at a time
  * (a million) and the disk has not taken a word since. */
-void member_keeper_use(struct member_keeper *keeper, uint64_t incarnation);
+void notes_writer_use(struct notes_writer *writer, uint64_t incarnation);
 /* Waits until what was given last is on disk, at most so long; false: it is not. */
-bool member_keeper_flush(struct member_keeper *keeper, int64_t timeout_ms);
+bool notes_writer_flush(struct notes_writer *writer, int64_t timeout_ms);
 /* For how long the disk has kept it waiting; 0: it does not. */
-int64_t member_keeper_waits_ms(struct member_keeper *keeper);
+int64_t notes_writer_waits_ms(struct notes_writer *writer);
 /* Writes the last notes with their own incarnation, and ends the thread. */
-void member_keeper_destroy(struct member_keeper **keeper);
+void notes_writer_destroy(struct notes_writer **writer);
 
 #endif

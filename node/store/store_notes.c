@@ -1,36 +1,42 @@
 /* A pin counts for a pack of which something is here: so the files are looked for in the transaction
- * that notes the pin, and rows without their file go in it. */
+ * that notes the pin, and rows without their file go in it.
+ *
+ * A belief is what a valid grant said, without its signatures: enough to count an object's rows by, and
+ * found in the catalogue for a thousandth of what checking the grant again would take. */
 #include <assert.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 
 #include "coding/base/alloc.h"
 #include "node/store/store_internal.h"
+#include "node/trust/grant.h"
+#include "node/trust/writer_cert.h"
 
 #define PAGE_ROWS 64
 
+/* ---- pins ---- */
+
+/* What a transaction takes out of the catalogue: settled when it is committed. */
 struct gone {
     uint64_t fragments, bytes;
 };
 
-/* One fragment of a pack: is its file there in truth? Inside a transaction. */
+/* One fragment of a pack: is its file there in truth? A file of another size than its row says is left
+ * for store_look, which finds out what it is. Inside a transaction. */
 static int look_at(struct store *store, const struct fragment_info *info, uint32_t *held,
                    struct gone *gone, struct err *err)
 {
     char path[DURABLE_PATH_MAX];
     struct stat status;
     store_fragment_path(store, path, &info->key);
-    bool there = lstat(path, &status) == 0 && S_ISREG(status.st_mode);
-    if (there && (uint64_t)status.st_size == info->file_bytes) {
+    if (lstat(path, &status) == 0 && S_ISREG(status.st_mode) &&
+        (uint64_t)status.st_size == info->file_bytes) {
         (*held)++;
         return 0;
     }
-    if (catalogue_remove_fragment(store->catalogue, &info->key, err) != 0)
+    if (catalogue_lose_fragment(store->catalogue, &info->key, err) != 0)
         return -1;
-    if (there)
-        store_set_aside(store, path);
-    else
-        store_count_lost(store, &info->key.object, 1);
+    store->seen[info->key.object.bytes[0]].known = false;
     gone->fragments++;
     gone->bytes += info->file_bytes;
     return 0;
@@ -77,10 +83,11 @@ static int do_pin_packs(struct store *store, const struct pack_id *packs, size_t
         else
             result = catalogue_commit(store->catalogue, err);
     }
-    if (result == 0) {
-        assert(store->fragments >= gone.fragments);
+    if (result == 0 && gone.fragments > 0) {
+        assert(store->fragments >= gone.fragments && store->used_bytes >= gone.bytes);
         store->fragments -= gone.fragments;
         store->used_bytes -= gone.bytes;
+        (void)!store_count_lost(store, NULL);
     }
     pthread_mutex_unlock(&store->lock);
     free(infos);
@@ -93,5 +100,50 @@ int store_pin_packs(struct store *store, const struct pack_id *packs, size_t cou
     int place = store_begin(store);
     int result = do_pin_packs(store, packs, count, pin, held, err);
     store_end(store, place);
+    return result;
+}
+
+/* ---- beliefs ---- */
+
+struct belief belief_of(const struct grant *grant, const struct writer_cert *writer)
+{
+    return (struct belief){.vault = grant->vault,
+                           .object = grant->object,
+                           .writer = grant->writer,
+                           .by_reader = (writer->rights & RIGHT_READ) != 0,
+                           .pack = grant->pack,
+                           .data = grant->data,
+                           .parity = grant->parity,
+                           .pack_bytes = grant->pack_bytes};
+}
+
+int store_believe(struct store *store, const struct belief *beliefs, size_t count, struct err *err)
+{
+    int result = -1;
+    if (count == 0)
+        return 0;
+    if (store_check(store, err) != 0)
+        return -1;
+    pthread_mutex_lock(&store->lock);
+    if (catalogue_begin(store->catalogue, false, err) == 0) {
+        result = 0;
+        for (size_t i = 0; i < count && result == 0; i++)
+            result = catalogue_believe(store->catalogue, &beliefs[i], err);
+        if (result == 0)
+            result = catalogue_commit(store->catalogue, err);
+        else
+            catalogue_rollback(store->catalogue);
+    }
+    pthread_mutex_unlock(&store->lock);
+    return result;
+}
+
+int store_believed(struct store *store, const struct vault_id *vault,
+                   const struct object_id *object, const struct writer_id *writer,
+                   struct belief *belief, bool *found, struct err *err)
+{
+    pthread_mutex_lock(&store->lock);
+    int result = catalogue_believed(store->catalogue, vault, object, writer, belief, found, err);
+    pthread_mutex_unlock(&store->lock);
     return result;
 }
