@@ -115,7 +115,7 @@ $(BUILD)/ecbak: $(BUILD)/cli/ecbak.o $(ARCHIVES)
 
 # ecbakd as releases with other versions of the protocol would be, for tests of upgrades. Only what sees the range is compiled
 # again: an object that is linked before the archives takes the place of theirs.
-PROTOCOLS    = 1-2 2-2
+PROTOCOLS    = 2-3 3-3
 PROTOCOL_SRC = $(shell grep -lE '\bPROTOCOL_(LOWEST|HIGHEST|OURS)\b' $(wildcard */*.c */*/*.c))
 define protocol
 $$(BUILD)/protocol-$(1)/%.o: %.c | $$(PB_H)
@@ -161,7 +161,7 @@ ready-for-hosts:
 test-hosts: ready-for-hosts
 	@test/deps.sh $(DEPS_CLOUD)
 	@$(MAKE) --no-print-directory BUILD=$(BUILD)/hosts/next DEB_VERSION=$(VERSION)+next deb
-	@$(MAKE) --no-print-directory BUILD=$(BUILD)/hosts/protocol-2 DEB_VERSION=$(VERSION)+protocol2 DEB_PROTOCOL="2 2" deb
+	@$(MAKE) --no-print-directory BUILD=$(BUILD)/hosts/protocol-3 DEB_VERSION=$(VERSION)+protocol3 DEB_PROTOCOL="3 3" deb
 	@$(PYTHON) test/run.py --build $(BUILD) --hosts $(ONLY)
 
 bench-hosts: ready-for-hosts

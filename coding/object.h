@@ -92,6 +92,11 @@ void object_pack_id(struct pack_id *id, const struct object_shape *shape,
 int object_encode(struct object *object, const struct object_shape *shape, const uint8_t *pack,
                   const struct object_row_out rows[], struct err *err) MUST_CHECK;
 
+/* The same of a shape with k = 1, whose rows are all equal: fills one row that stands for each. */
+int object_encode_copies(struct object *object, const struct object_shape *shape,
+                         const uint8_t *pack, const struct object_row_out *row,
+                         struct err *err) MUST_CHECK;
+
 /* The pack from any k of rows[k + m] (lost ones have bytes NULL): fills pack[object_pack_room()],
  * of which the first pack_size bytes are the pack, and checks the pack id. When more than k rows
  * are given and a row set misses the id, others are tried. */

@@ -7,6 +7,7 @@
  * so any wrong bit in any parity row of a set comes out as a wrong bit in some decoded row. */
 #include "coding/object.h"
 
+#include <assert.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -148,6 +149,21 @@ static int prove_stripe(const struct encoder *e, uint64_t offset, size_t size, s
     return 0;
 }
 
+/* The object that these data rows and their leaves are of; the roots of all rows come after. */
+static void identify(struct object *object, const struct object_shape *shape, const uint8_t *pack,
+                     const struct object_row_out rows[])
+{
+    const uint8_t *leaves[RS_TOTAL_MAX];
+    for (unsigned i = 0; i < shape->k; i++)
+        leaves[i] = rows[i].leaves;
+    *object = (struct object){
+        .code = OBJECT_CODE_RS_VANDERMONDE_8,
+        .layout = OBJECT_LAYOUT_WHOLE_ROWS,
+        .shape = *shape,
+    };
+    object_pack_id(&object->pack_id, shape, leaves, pack);
+}
+
 int object_encode(struct object *object, const struct object_shape *shape, const uint8_t *pack,
                   const struct object_row_out rows[], struct err *err)
 {
@@ -160,19 +176,31 @@ int object_encode(struct object *object, const struct object_shape *shape, const
         if (encode_stripe(&e, offset, size, err) != 0 || prove_stripe(&e, offset, size, err) != 0)
             goto done;
     }
-    const uint8_t *leaves[RS_TOTAL_MAX];
-    for (unsigned i = 0; i < shape->k; i++)
-        leaves[i] = rows[i].leaves;
-    *object = (struct object){
-        .code = OBJECT_CODE_RS_VANDERMONDE_8,
-        .layout = OBJECT_LAYOUT_WHOLE_ROWS,
-        .shape = *shape,
-    };
-    object_pack_id(&object->pack_id, shape, leaves, pack);
+    identify(object, shape, pack, rows);
     for (unsigned i = 0; i < (unsigned)(shape->k + shape->m); i++)
         hash_tree_root(object->roots[i], rows[i].leaves, shape->row_size);
     result = 0;
 done:
     encoder_release(&e);
     return result;
+}
+
+/* The column of the matrix is all ones (rs.h), so every parity row is the data row: nothing is
+ * computed that could be wrong, and the copy is compared with the pack after it was hashed. */
+int object_encode_copies(struct object *object, const struct object_shape *shape,
+                         const uint8_t *pack, const struct object_row_out *row, struct err *err)
+{
+    size_t size = (size_t)shape->pack_size, padding = (size_t)shape->row_size - size;
+    assert(shape->k == 1);
+    memcpy(row->bytes, pack, size);
+    memset(row->bytes + size, 0, padding);
+    hash_tree_leaves(row->leaves, row->bytes, (size_t)shape->row_size);
+    identify(object, shape, pack, row);
+    hash_tree_root(object->roots[0], row->leaves, shape->row_size);
+    for (unsigned i = 1; i < 1u + shape->m; i++)
+        memcpy(object->roots[i], object->roots[0], HASH_SIZE);
+    if (memcmp(row->bytes, pack, size) != 0 || !is_zero(row->bytes + size, padding))
+        return err_set(err, ERR_DAMAGED,
+                       "the row is not the pack any more: suspect this machine's memory");
+    return 0;
 }

@@ -14,10 +14,11 @@
 #include <string.h>
 
 #include "coding/base/alloc.h"
-#include "coding/fragment_set.h"
+#include "coding/fragment_bundle.h"
 #include "coding/rs.h"
 #include "test/bench_base.h"
 #include "test/coding_sample.h"
+#include "test/fragment_set.h"
 
 #define ROW_SIZE  ((size_t)1 << 20)
 #define ROWS_MAX  32
@@ -268,7 +269,7 @@ static void rebuild_fragment(void *context)
     struct pack_bench *b = context;
     struct err err = ERR_INIT;
     uint8_t *bytes = NULL;
-    must(fragment_set_rebuild(&b->set.object, b->rows, 0, &bytes, &err), &err);
+    must(fragment_rebuild(&b->set.object, b->rows, 0, &bytes, &err), &err);
     free(bytes);
 }
 

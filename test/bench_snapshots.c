@@ -71,7 +71,7 @@ static void add_index(const struct id_list *replaced, struct id_list *added)
     chunk_id(&id, vault->keys->chunk_id_key, index.bytes, index.size);
     segment_add(segment, &id, CHUNK_INDEX, index.bytes, index.size);
     must(segment_compress(segment, &err), &err);
-    must(pack_writer_new(&writer, PACK_INDEX, vault->keys, &err), &err);
+    must(pack_writer_new(&writer, PACK_INDEX, PACK_BYTES, vault->keys, &err), &err);
     must(pack_writer_add(writer, segment, &err), &err);
     pack_writer_finish(&writer, &made);
     id_list_add(added, &made.id);

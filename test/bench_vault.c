@@ -115,7 +115,7 @@ static void flush(struct segment *segment, struct pack_writer **writer,
         finish_pack(writer, keys, totals);
     start = now();
     if (*writer == NULL)
-        must(pack_writer_new(writer, PACK_DATA, keys, &err), &err);
+        must(pack_writer_new(writer, PACK_DATA, PACK_BYTES, keys, &err), &err);
     must(pack_writer_add(*writer, segment, &err), &err);
     totals->seal += now() - start;
     segment_reset(segment);

@@ -99,7 +99,7 @@ def wrong_command_lines_end_with_2_and_say_where_help_is(world):
                   ["members", "--timeout", "soon"], ["lab"], ["lab", "stop"], ["lab", "up", "-n", "x"],
                   ["authority", "init"], ["authority", "sign", "--days", "0", "x"], ["open", "some", "words"],
                   ["store", "--code", "4", "x"], ["store", "--code", "4+0", "x"],
-                  ["store", "--code", "200+100", "x"], ["store", "--compression", "99", "x"],
+                  ["store", "--code", "200+100", "x"], ["store", "--code", "2+60", "x"], ["store", "--compression", "99", "x"],
                   ["lab", "up", "--profile", "moon"], ["lab", "up", "--nodes=0"], ["lab", "up", "-c", "0"],
                   ["lab", "up", "-z0"], ["store", "--host", "", "x"], ["store", "--host=", "x"], ["store", ""],
                   ["store", "--tag", "", "x"], ["store", "--host", "h" * 300, "x"], ["store", "--tag", "t" * 300, "x"],

@@ -1,9 +1,12 @@
 #!/usr/bin/env python3
 """What ecbak is for: whatever m nodes are lost, everything comes back; and it says so when it cannot."""
+import hashlib
 import itertools
 import os
 import re
 import shutil
+import sqlite3
+import struct
 import sys
 
 from common import run_tests, wait_until
@@ -76,6 +79,66 @@ def chunks_on_lost_nodes_are_read_from_the_source_and_sent_again():
         lab.wait_all_alive()
         again = lab.ecbak("store", tree, "--json").expect(DONE).json
         assert again["bytes_new"] > 1_000_000, f"lost chunks were trusted: {again}"
+        lab.kill("node-1", "node-2")
+        lab.recover(f"{lab.root}/to", node="node-3").expect(DONE)
+        compare(tree, f"{lab.root}/to{tree}")
+
+
+def tagged(purpose, data):
+    return hashlib.blake2b(data, digest_size=32, person=purpose.encode().ljust(16, b"\0")).digest()
+
+
+def made_up(file):
+    """(object id, bytes) of a fragment file as a member may make it up: of the pack that this file is of, and with its
+    grant beside it, but of an object of one's own, 1+1, of which row 0 is all that has to be held."""
+    k, m = struct.unpack_from("<HH", file, 16)
+    row_size, = struct.unpack_from("<Q", file, 32)
+    pack = file[40:72]
+    end = (160 + 32 * (k + m) + 32 * max(1, -(-row_size // 65536)) + 63) // 64 * 64 + row_size
+    row = bytes(64)
+    leaf = tagged("ecbak leaf v1", row)
+    root = tagged("ecbak root v1", struct.pack("<Q", 64) + leaf)
+    name = tagged("ecbak object v1", struct.pack("<HHHHQQ", 1, 1, 1, 1, 64, 64) + pack + root + root)
+    head = b"ecbkfrag" + struct.pack("<HHHHHHHHQQ", 1, 1, 1, 1, 1, 1, 0, 0, 64, 64) + pack + name + bytes(24)
+    fragment = head + tagged("ecbak fragment 1", head) + root + root + leaf + row
+    trailer = file[end:end + 16] + struct.pack("<Q", len(fragment)) + file[end + 24:-32]
+    return name, fragment + trailer + tagged("ecbak trailer 2", trailer)
+
+
+def lose_all_but_lies(data):
+    """What a node that does not run has is gone; instead it claims to hold enough of every pack by itself."""
+    catalogue = sqlite3.connect(data / "catalogue.db", isolation_level=None)
+    rows = catalogue.execute("SELECT object, vault, idx, pack FROM fragment").fetchall()
+    files = [(data / "fragments" / obj.hex()[:2] / f"{obj.hex()}.{index}.{vault.hex()}").read_bytes() for obj, vault, index, _ in rows]
+    shutil.rmtree(data / "fragments")
+    for (obj, vault, index, pack), file in zip(rows, files):
+        name, lie = made_up(file)
+        path = data / "fragments" / name.hex()[:2] / f"{name.hex()}.0.{vault.hex()}"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(lie)
+        catalogue.execute("UPDATE fragment SET object = ?, idx = 0, data = 1, parity = 1, pack_bytes = 64, file_bytes = ?"
+                          " WHERE object = ? AND vault = ? AND idx = ?", (name, len(lie), obj, vault, index))
+        catalogue.execute("DELETE FROM belief WHERE object = ?", (obj,))
+    catalogue.close()
+    return len(rows)
+
+
+def what_a_member_claims_to_hold_is_not_relied_on():
+    with Lab(4) as lab:
+        tree = make_tree(f"{lab.root}/tree", seed=14)
+        lab.init()
+        lab.ecbak("store", tree).expect(DONE)
+        lost = ("node-2", "node-3", "node-4")
+        lab.kill(*lost)
+        for name in lost[:2]:
+            shutil.rmtree(lab.data(name) / "fragments")
+        assert lose_all_but_lies(lab.data("node-4")) > 0
+        lab.start(*lost)
+        lab.wait_all_alive()
+        again = lab.ecbak("store", tree, "--json").expect(DONE).json
+        assert again["bytes_new"] > 1_000_000, f"a member's word was trusted: {again}"
+        counters = lab.ecbak("status", "--json").expect(DONE).json["counters"]
+        assert counters["objects_ungranted"] > 0, counters
         lab.kill("node-1", "node-2")
         lab.recover(f"{lab.root}/to", node="node-3").expect(DONE)
         compare(tree, f"{lab.root}/to{tree}")
@@ -157,6 +220,7 @@ if __name__ == "__main__":
         a_blank_machine_needs_only_the_phrase_and_a_peer,
         one_node_down_is_incomplete_and_the_next_store_completes_it,
         chunks_on_lost_nodes_are_read_from_the_source_and_sent_again,
+        what_a_member_claims_to_hold_is_not_relied_on,
         one_loss_too_many_is_a_clear_error_and_leaves_nothing_half_written,
         a_corrupt_fragment_is_replaced_by_another,
         too_few_members_store_nothing,

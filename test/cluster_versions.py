@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Nodes that speak different versions of the protocol: what their people are told, and an upgrade that leads from one to the next.
 
-The daemons are those of `make test`: protocol 1 as it is, 1 to 2 (the release in between) and 2 (the one after).
+The daemons are those of `make test`: protocol 2 as it is, 2 to 3 (the release in between) and 3 (the one after).
 """
 import json
 import os
@@ -13,7 +13,7 @@ from common import BUILD, HERE, run_tests, wait_until
 from harness import Cluster, run
 
 ANSIBLE = HERE.parent / "ansible"
-OLD, BETWEEN, NEW = BUILD / "ecbakd", BUILD / "protocol-1-2/ecbakd", BUILD / "protocol-2-2/ecbakd"
+OLD, BETWEEN, NEW = BUILD / "ecbakd", BUILD / "protocol-2-3/ecbakd", BUILD / "protocol-3-3/ecbakd"
 
 
 def speaking(cluster, *programs):
@@ -31,7 +31,7 @@ def troubles(node):
 
 
 def a_daemon_says_what_it_speaks():
-    for program, words in ((OLD, "protocol 1"), (BETWEEN, "protocol 1 to 2"), (NEW, "protocol 2")):
+    for program, words in ((OLD, "protocol 2"), (BETWEEN, "protocol 2 to 3"), (NEW, "protocol 3")):
         shown = subprocess.run([program, "--version"], stdout=subprocess.PIPE, text=True, check=True).stdout
         assert shown.startswith("ecbakd ") and shown.endswith(f", {words}\n"), shown
 
@@ -43,13 +43,13 @@ def an_old_node_among_newer_ones_knows_that_it_is_too_old_and_they_know_it():
         cluster.start()
         cluster.wait_states({"node-1": "alive", "node-2": "alive", "node-3": "incompatible"}, by=[first, second])
         cluster.wait_states({"node-1": "incompatible", "node-2": "incompatible", "node-3": "alive"}, by=[old])
-        upgrade_it = "node-3 speaks protocol 1, this node 2: upgrade it"
-        upgrade_me = "node-1 speaks protocol 2, this node 1: upgrade this node"
+        upgrade_it = "node-3 speaks protocol 2, this node 3: upgrade it"
+        upgrade_me = "node-1 speaks protocol 3, this node 2: upgrade this node"
         assert first.status()["incompatible"] == [upgrade_it], first.status()
         assert upgrade_me in old.status()["incompatible"], old.status()
         assert upgrade_it in first.ecbak("members").stdout and upgrade_me in old.ecbak("members").stdout
         assert upgrade_it in first.ecbak("status").stdout
-        assert (first.status()["protocol_min"], first.members()["node-3"]["protocol_max"]) == (2, 1)
+        assert (first.status()["protocol_min"], first.members()["node-3"]["protocol_max"]) == (3, 2)
         shape = {node.name: (node.status()["data"], node.status()["parity"]) for node in cluster.nodes}
         assert shape == {"node-1": (1, 1), "node-2": (1, 1), "node-3": (0, 0)}, f"nobody stores at the other side: {shape}"
         assert first.status()["members_known"] == 3 and first.status()["members_alive"] == 2
@@ -84,10 +84,10 @@ def the_playbooks_name_the_version_and_no_packet_filter():
         what_to_do = "(upgrade.yml, or site.yml with another ecbak_deb)"
         assert wait_for(first, "node-1 node-2", 20) == []
         told = wait_for(first, "node-1 node-3", 1)
-        assert told == [f"node-3: it speaks protocol 1, this node 2: upgrade it {what_to_do}"], told
-        assert wait_for(old, "node-1 node-3", 1) == [f"node-1: it speaks protocol 2, this node 1: upgrade this node {what_to_do}"]
+        assert told == [f"node-3: it speaks protocol 2, this node 3: upgrade it {what_to_do}"], told
+        assert wait_for(old, "node-1 node-3", 1) == [f"node-1: it speaks protocol 3, this node 2: upgrade this node {what_to_do}"]
         alone = wait_for(old, "node-3", 1, company="192.0.2.1:7411")
-        assert f"anybody: node-1 speaks protocol 2, this node 1: upgrade this node {what_to_do}" in alone, alone
+        assert f"anybody: node-1 speaks protocol 3, this node 2: upgrade this node {what_to_do}" in alone, alone
 
 
 def an_upgrade_leads_from_one_version_to_the_next_through_the_one_in_between():
@@ -107,7 +107,7 @@ def an_upgrade_leads_from_one_version_to_the_next_through_the_one_in_between():
                 node.start()
                 cluster.wait_states(alive)
         for node in cluster.nodes:
-            assert not troubles(node) and (node.status()["protocol_min"], node.status()["protocol_max"]) == (2, 2)
+            assert not troubles(node) and (node.status()["protocol_min"], node.status()["protocol_max"]) == (3, 3)
         back = cluster.dir / "back"
         ecbak(cluster.nodes[3], "recover", "latest", "--to", back)
         assert pathlib.Path(f"{back}{tree}/file").read_bytes() == (tree / "file").read_bytes()

@@ -11,7 +11,7 @@
 #include <string.h>
 
 #include "coding/base/alloc.h"
-#include "coding/pack_id.h"
+#include "coding/fragment_bundle.h"
 #include "node/api/client.h"
 #include "node/trust/grant.h"
 #include "node/trust/writer_cert.h"
@@ -35,8 +35,11 @@ static struct {
     uint8_t **records;
     size_t *record_sizes;
     size_t record_count;
-    uint32_t members;         /* alive: what is stored gets so many nodes at most */
-    uint64_t puts, gets;      /* packs sent, packs fetched */
+    uint32_t members;    /* alive: what is stored gets so many nodes at most */
+    uint64_t puts, gets; /* packs sent, packs fetched */
+    uint32_t data_max;   /* 0: any; packs of more data rows find too few nodes, and then no more
+                                 than these are advised: a cluster that shrank */
+    bool too_few_met;    /* one did */
     uint64_t fail_puts_after; /* 0: never; else puts beyond so many fail */
     bool fail_record;
     bool refuse_record;          /* only this node keeps records */
@@ -89,8 +92,8 @@ static inline void fake_reset(void)
     fake.record_sizes = NULL;
     fake.pack_count = fake.record_count = 0;
     fake.puts = fake.gets = fake.fail_puts_after = fake.biggest_pack = 0;
-    fake.fail_record = fake.refuse_record = fake.damage = false;
-    fake.silent = 0;
+    fake.fail_record = fake.refuse_record = fake.damage = fake.too_few_met = false;
+    fake.data_max = fake.silent = 0;
     fake.before_answer = NULL;
     fake.members = FAKE_MEMBERS;
 }
@@ -139,8 +142,10 @@ int client_status(struct client *client, struct node_status *status, struct err 
     memset(status->node.bytes, 0xaa, ID_SIZE);
     status->members_known = FAKE_MEMBERS;
     status->members_alive = fake.members;
-    status->data = FAKE_DATA;
+    pthread_mutex_lock(&fake.lock);
+    status->data = fake.too_few_met ? fake.data_max : FAKE_DATA;
     status->parity = FAKE_PARITY;
+    pthread_mutex_unlock(&fake.lock);
     return 0;
 }
 
@@ -175,42 +180,63 @@ static struct client_answer *fake_answer(struct client *client, uint64_t *call)
     return answer;
 }
 
-int client_put_pack_start(struct client *client, uint64_t *call, uint8_t **pack, size_t pack_size,
-                          const struct put_terms *terms, struct err *err)
+/* The pack that a bundle was made from; malloc'd, NULL when it cannot be had. */
+static uint8_t *fake_decode(const struct fragment_bundle *bundle, struct err *err)
+{
+    const struct object_shape *shape = &bundle->object.shape;
+    struct object_row rows[RS_TOTAL_MAX] = {{NULL, NULL}};
+    uint8_t *bytes = malloc(object_pack_room(shape));
+    for (unsigned i = 0; i < shape->k; i++)
+        rows[i].bytes = fragment_bundle_at(bundle, i) + fragment_head_size(shape);
+    if (object_decode(&bundle->object, rows, bytes, err) == 0)
+        return bytes;
+    free(bytes);
+    return NULL;
+}
+
+int client_put_pack_start(struct client *client, uint64_t *call, struct pack_to_put *put,
+                          struct err *err)
 {
     (void)err;
     struct client_answer *answer = fake_answer(client, call);
     struct grant g;
     struct writer_cert cert;
     struct cluster_id cluster;
-    struct pack_id id;
+    struct fragment_bundle bundle;
+    uint8_t *bytes = NULL;
     memset(cluster.bytes, 0xcc, ID_SIZE);
-    pack_id(&id, *pack, pack_size);
+    if (fragment_bundle_open(&bundle, put->fragments, put->size, &answer->err) == 0 &&
+        grant_open_writers(&g, &cert, put->grant, put->grant_size, &cluster, &answer->err) == 0)
+        bytes = fake_decode(&bundle, &answer->err);
     pthread_mutex_lock(&fake.lock);
     fake.puts++;
-    if (pack_size > fake.biggest_pack)
-        fake.biggest_pack = pack_size;
-    if (grant_open(&g, &cert, terms->grant, terms->grant_size, &cluster, &answer->err) != 0) {
-        /* as it is */
-    } else if (!id_equal(&g.pack, &id) || g.pack_bytes != pack_size) {
-        err_set(&answer->err, ERR_DENIED, "the grant is for another pack");
-    } else if (fake.fail_puts_after > 0 && fake.puts > fake.fail_puts_after) {
-        err_set(&answer->err, ERR_TOO_FEW, "the fake has had enough");
-    } else if (fake_find(&id) == NULL) {
-        fake_add(&id, pack, pack_size);
+    if (bytes != NULL) {
+        const struct pack_id *id = &bundle.object.pack_id;
+        size_t pack_size = bundle.object.shape.pack_size;
+        if (pack_size > fake.biggest_pack)
+            fake.biggest_pack = pack_size;
+        if (!id_equal(&g.object, &bundle.object_id) || !id_equal(&g.pack, id))
+            err_set(&answer->err, ERR_DENIED, "the grant is for another object");
+        else if (fake.data_max > 0 && bundle.object.shape.k > fake.data_max)
+            fake.too_few_met = true, err_set(&answer->err, ERR_TOO_FEW, "the fake has shrunk");
+        else if (fake.fail_puts_after > 0 && fake.puts > fake.fail_puts_after)
+            err_set(&answer->err, ERR_TOO_FEW, "the fake has had enough");
+        else if (fake_find(id) == NULL)
+            fake_add(id, &bytes, pack_size);
+        fake_held(&answer->held, id);
+        answer->held.sent_bytes = pack_size * 3 / 2;
     }
-    fake_held(&answer->held, &id);
-    answer->held.sent_bytes = pack_size * 3 / 2;
     pthread_mutex_unlock(&fake.lock);
-    free(*pack);
-    *pack = NULL;
+    free(bytes);
+    free(put->fragments);
+    put->fragments = NULL;
     return 0;
 }
 
-int client_get_pack_start(struct client *client, uint64_t *call, const struct pack_id *pack,
-                          struct err *err)
+int client_get_pack_start(struct client *client, uint64_t *call, const struct vault_id *vault,
+                          const struct pack_id *pack, struct err *err)
 {
-    (void)err;
+    (void)err, (void)vault;
     struct client_answer *answer = fake_answer(client, call);
     pthread_mutex_lock(&fake.lock);
     fake.gets++;

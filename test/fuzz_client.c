@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "coding/base/alloc.h"
-#include "coding/pack_id.h"
+#include "coding/fragment_bundle.h"
 #include "node/common/wire.h"
 #include "node/repair/pin_packs.h"
 #include "node/serve/report.h"
@@ -23,14 +23,15 @@ static struct service service;
 
 /* ---- the cluster ----------------------------------------------------------------------------- */
 
-int put_pack(struct peers *peers, const uint8_t *pack, size_t pack_size,
-             const struct put_terms *terms, struct redundancy *held, struct err *err)
+int put_pack(struct peers *peers, struct payload *fragments, const uint8_t *grant,
+             size_t grant_size, struct redundancy *held, struct err *err)
 {
-    (void)peers;
-    if (pack == NULL || pack_size == 0 || pack_size > PACK_SIZE_MAX)
-        abort();
-    if (terms->data + terms->parity == 7)
+    (void)peers, (void)grant;
+    struct fragment_bundle bundle;
+    if (grant_size == 7)
         return err_set(err, ERR_TOO_FEW, "nobody is there");
+    if (fragment_bundle_open(&bundle, fragments->bytes, fragments->size, err) != 0)
+        return -1;
     *held = (struct redundancy){.nodes = 3};
     return 0;
 }
@@ -55,10 +56,11 @@ struct credentials local_credentials(const struct local *local)
     return (struct credentials){&keys, &cert, NULL};
 }
 
-int get_pack(struct peers *peers, const struct pack_id *pack, uint8_t **bytes, size_t *size,
+int get_pack(struct peers *peers, const struct wanted_pack *wanted, uint8_t **bytes, size_t *size,
              struct object_id *object, uint32_t *corrupt, struct err *err)
 {
     (void)peers;
+    const struct pack_id *pack = wanted->pack;
     if (pack->bytes[0] == 0)
         return err_set(err, ERR_NOT_FOUND, "nobody has it");
     *size = 16;
@@ -150,12 +152,12 @@ void service_leave(struct service *s)
 static void ask(const uint8_t *header, size_t header_size, const uint8_t *payload,
                 size_t payload_size)
 {
+    struct payload given = {(uint8_t *)payload, payload_size, NULL, NULL};
     const struct question question = {.by_owner = true,
                                       .queue = serve_client_queue(header, header_size),
                                       .header = header,
                                       .header_size = header_size,
-                                      .payload = payload,
-                                      .payload_size = payload_size};
+                                      .payload = &given};
     uint8_t *reply;
     size_t reply_size;
     struct payload answer = {.size = 0};

@@ -6,7 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "coding/fragment_set.h"
+#include "coding/fragment_bundle.h"
+#include "test/fragment_set.h"
 
 #define PACK_MAX 2000
 
@@ -64,7 +65,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     }
     decode(&set, rows, honest, have, pack, pack_size);
     unsigned index = data[11] % (k + m);
-    if (fragment_set_rebuild(&set.object, rows, index, &rebuilt, &err) == 0) {
+    if (fragment_rebuild(&set.object, rows, index, &rebuilt, &err) == 0) {
         struct fragment fragment;
         if (fragment_parse(&fragment, rebuilt, set.size, &err) != 0 ||
             fragment_verify(&fragment, &err) != 0)

@@ -15,7 +15,7 @@
 #include "node/peers/ask.h"
 #include "node/repair/prove_internal.h"
 #include "node/serve/serve_peer.h"
-#include "node/transfer/locate.h"
+#include "node/transfer/sightings.h"
 #include "node/trust/node_keys.h"
 #include "test/remove_tree.h"
 
@@ -24,6 +24,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 static struct local local;
 static struct responder responder = {.local = &local};
 static struct counters counters;
+static uint8_t authority_public[32], authority_secret[64];
 
 static char dir[] = "/tmp/ecbak-fuzz-peer-XXXXXX";
 
@@ -41,11 +42,9 @@ static void open_local(void)
     atexit(remove_all);
     struct node_keys *keys = node_keys_new();
     snprintf(data_dir, sizeof(data_dir), "%s/data", dir);
-    uint8_t authority_secret[64];
     struct store_terms terms = {
         .node = keys->node, .capacity_bytes = 1 << 20, .sponsor_percent = 50};
     crypto_sign_keypair(terms.authority_public, authority_secret);
-    static uint8_t authority_public[32];
     memcpy(authority_public, terms.authority_public, sizeof(authority_public));
     cluster_id(&local.cluster, authority_public);
     local.authority_public = authority_public;
@@ -75,13 +74,12 @@ static void as_request(const uint8_t *header, size_t header_size, const uint8_t 
     static const struct node_id node;
     uint8_t *reply;
     size_t reply_size;
-    struct payload answer = {.size = 0};
+    struct payload answer = {.size = 0}, given = {(uint8_t *)payload, payload_size, NULL, NULL};
     const struct question question = {.node = &node,
                                       .queue = serve_peer_queue(header, header_size),
                                       .header = header,
                                       .header_size = header_size,
-                                      .payload = payload,
-                                      .payload_size = payload_size};
+                                      .payload = &given};
     serve_peer(&responder, &question, &reply, &reply_size, &answer);
     if (reply_size > TRANSPORT_HEADER_MAX || answer.size > TRANSPORT_PAYLOAD_MAX)
         abort(); /* an answer that could not be sent */
@@ -155,15 +153,25 @@ static void as_reply(const uint8_t *data, size_t size)
     if (reply == NULL)
         return;
     struct sightings sightings = {.count = 0};
+    struct member member = {.self = true};
+    struct member_table table = {.members = &member, .count = 1};
+    const struct nodes picture = {.table = &table, .count = 1};
+    struct pages pages = {.count = 0};
+    struct page page = {.n_fragments = 0};
     size_t nodes;
     if (reply->error != ERR_NONE)
         wire_error(&err, reply->error, reply->error_text);
     if (reply->body_case == ECBAK__PEER_REPLY__BODY_LOCATE)
-        sightings_add_wire(&sightings, 0, reply->locate->n_fragments, reply->locate->fragments, 2);
+        page = (struct page){reply->locate->n_fragments, reply->locate->fragments,
+                             reply->locate->more};
     if (reply->body_case == ECBAK__PEER_REPLY__BODY_PIN)
-        sightings_add_wire(&sightings, 0, reply->pin->n_fragments, reply->pin->fragments, 2);
+        page = (struct page){reply->pin->n_fragments, reply->pin->fragments, reply->pin->more};
     if (reply->body_case == ECBAK__PEER_REPLY__BODY_READ_LEAVES)
         as_proof(reply->read_leaves, data, size);
+    /* One who says that there is more says the same again, until nothing of it is new. */
+    for (unsigned asked = 0; sightings_add_page(&sightings, &picture, 0, 2, &pages, &page); asked++)
+        if (asked > ASK_PAGES_MAX)
+            abort();
     for (size_t i = 0; i < sightings.count; i++) {
         if (sightings.items[i].index >= RS_TOTAL_MAX || sightings.items[i].pack >= 2)
             abort();

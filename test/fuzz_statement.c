@@ -60,7 +60,18 @@ static void open_all(const uint8_t *bytes, size_t size, const struct cluster_id 
     struct pins pins;
     struct err err;
     (void)!writer_cert_open(&c, bytes, size, &err);
-    (void)!grant_open(&g, &c, bytes, size, cluster, &err);
+    uint8_t *whole;
+    size_t whole_size;
+    (void)!grant_open(&g, &c, bytes, size, authority, &err);
+    if (grant_open_writers(&g, &c, bytes, size, cluster, &err) == 0 &&
+        grant_countersign(bytes, size, sponsor_keys.sign_secret, &sponsor_cert, &whole, &whole_size,
+                          &err) == 0) {
+        /* What its sponsor took is whole, unless it names another. */
+        if ((grant_open(&g, &c, whole, whole_size, authority, &err) == 0) !=
+            id_equal(&g.sponsor, &sponsor_keys.node))
+            abort();
+        free(whole);
+    }
     (void)!receipt_open(&receipt, bytes, size, &err);
     (void)!record_open(&r, bytes, size, cluster, &err);
     record_release(&r);
@@ -153,7 +164,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     open_all(data, size, &cluster);
     open_signed("ecbak writer certificate 1", data, size, secret, NULL, &cluster);
     open_signed("ecbak receipt 1", data, size, secret, NULL, &cluster);
-    open_signed("ecbak grant 1", data, size, secret, certificate, &cluster);
+    open_signed("ecbak grant 2", data, size, secret, certificate, &cluster);
     open_signed("ecbak record 2", data, size, secret, certificate, &cluster);
     open_signed("ecbak pin 2", data, size, secret, certificate, &cluster);
     open_closed(data, size, secret, &cluster);

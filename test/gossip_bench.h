@@ -155,7 +155,8 @@ static inline int set_up(void **state)
     struct bench *bench = alloc_zero(1, sizeof(*bench));
     struct err err;
     assert_int_equal(swim_profile(&bench->config, "lan", &err), 0);
-    bench->config.pause_detection = false; /* tests jump in time */
+    bench->config.protocol = (struct protocol){1, 1}; /* whatever the program speaks today */
+    bench->config.pause_detection = false;            /* tests jump in time */
     start(bench, 0);
     *state = bench;
     return 0;

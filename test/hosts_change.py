@@ -48,7 +48,7 @@ def an_upgrade_that_the_others_could_not_speak_with_stops_before_the_first_host(
     before = installed()
     first, *others = [host.name for host in cluster.members]
     report = cluster.play("upgrade.yml", "-e", f"ecbak_deb={incompatible_package()}").expect_broken(first)
-    report.says(f"{incompatible_package().name} speaks protocol 2 only, but {', '.join(others)} speak 1 and would be lost",
+    report.says(f"{incompatible_package().name} speaks protocol 3 only, but {', '.join(others)} speak 2 and would be lost",
                 "Upgrade first to a version that speaks both; nothing was done here")
     assert not report.changed() and set(report.hosts) == {first}, report.hosts
     assert installed() == before

@@ -76,11 +76,11 @@ def a_host_that_was_off_while_the_others_were_upgraded_stops_with_a_sentence_and
     cluster.boot(old)
     cluster.wait_seen("incompatible", old, by=others)
     wait_until(lambda: "upgrade this node" in cluster.ecbak(old, "status").out, 60, "the old node knows that it is too old")
-    assert f"{old.name} speaks protocol 1, this node 2: upgrade it" in cluster.ecbak(others[0], "members").out
+    assert f"{old.name} speaks protocol 2, this node 3: upgrade it" in cluster.ecbak(others[0], "members").out
 
     cluster.operator.host_variables = {old.name: {"ecbak_deb": "''"}}
     report = cluster.play(JOIN, hosts=[*others, old]).expect_broken(old.name)
-    report.says("This host has ecbak", "which speaks protocol 1 only, but", "speak 2; they are no members to each other",
+    report.says("This host has ecbak", "which speaks protocol 2 only, but", "speak 3; they are no members to each other",
                 "set ecbak_deb to a package of their version for it")
     assert not report.changed(), report.changed()
     cluster.wait_alive()

@@ -27,6 +27,7 @@
 #include <unistd.h>
 
 #include "coding/base/bytes.h"
+#include "coding/fragment_bundle.h"
 #include "coding/pack_id.h"
 #include "coding/rs.h"
 #include "node/api/client.h"
@@ -287,7 +288,9 @@ static inline void lab_vault(struct lab *lab, uint32_t rights)
 
 static inline void lab_init(struct lab *lab)
 {
+    struct err err = ERR_INIT;
     *lab = (struct lab){.count = 0};
+    lab_ok(rs_setup(&err)); /* packs are encoded here, as a command does */
     snprintf(lab->dir, sizeof(lab->dir), "/tmp/ecbak-service-XXXXXX");
     assert_non_null(mkdtemp(lab->dir));
     crypto_sign_keypair(lab->authority_public, lab->authority_secret);
@@ -305,21 +308,40 @@ static inline void lab_release(struct lab *lab)
     remove_tree(lab->dir);
 }
 
-/* A grant for a pack; sponsor NULL: nobody. */
-static inline void lab_grant(const struct lab *lab, const struct pack_id *pack, size_t size,
-                             const struct node_id *sponsor, uint8_t **grant, size_t *grant_size)
+/* The writer's part of a grant for an object, to be stored through this node. */
+static inline void lab_grant_writers(const struct lab *lab, const struct object *object,
+                                     size_t sponsor, uint8_t **grant, size_t *grant_size)
 {
     struct err err = ERR_INIT;
-    struct grant g = {.pack_bytes = size};
+    struct grant g = {.number = lab->pin.number,
+                      .pack_bytes = object->shape.pack_size,
+                      .code = object->code,
+                      .layout = object->layout,
+                      .data = object->shape.k,
+                      .parity = object->shape.m};
     g.cluster = lab->cluster;
     g.vault = lab->vault;
     g.writer = lab->writer;
-    g.pack = *pack;
-    if (sponsor != NULL)
-        g.sponsor = *sponsor;
+    g.pack = object->pack_id;
+    object_id(&g.object, object);
+    g.sponsor = lab->nodes[sponsor].keys->node;
     lab_ok(grant_seal(
         &g, &(struct signer){lab->writer_secret, lab->writer_cert_bytes, lab->writer_cert_size},
         grant, grant_size, &err));
+}
+
+/* The whole. */
+static inline void lab_grant(const struct lab *lab, const struct object *object, size_t sponsor,
+                             uint8_t **grant, size_t *grant_size)
+{
+    struct err err = ERR_INIT;
+    const struct lab_node *node = &lab->nodes[sponsor];
+    uint8_t *writers;
+    size_t size;
+    lab_grant_writers(lab, object, sponsor, &writers, &size);
+    lab_ok(grant_countersign(writers, size, node->keys->sign_secret, &node->cert, grant, grant_size,
+                             &err));
+    free(writers);
 }
 
 struct lab_pack {
@@ -371,21 +393,32 @@ static inline void lab_record(const struct lab *lab, uint64_t number, uint32_t k
     lab_ok(record_seal(&record, &signer, bytes, size, hash, &err));
 }
 
-/* Stores through a node; the answer, whatever it is. */
+/* Stores through a node, as the command does; the answer, whatever it is. data 0: what fits the
+ * cluster. */
 static inline struct client_answer lab_put(struct lab *lab, size_t node,
                                            const struct lab_pack *pack, uint32_t data,
                                            uint32_t parity)
 {
     struct err err = ERR_INIT;
-    struct client_answer answer;
+    struct client_answer answer = {.call = 0};
+    struct node_status status;
+    struct fragment_bundle bundle;
     uint64_t call;
-    uint8_t *grant, *bytes = malloc(pack->size);
+    uint8_t *grant;
     size_t grant_size;
-    memcpy(bytes, pack->bytes, pack->size);
-    lab_grant(lab, &pack->id, pack->size, &lab->nodes[node].keys->node, &grant, &grant_size);
-    lab_ok(client_put_pack_start(lab_client(lab, node), &call, &bytes, pack->size,
-                                 &(struct put_terms){grant, grant_size, &lab->pin, data, parity},
-                                 &err));
+    if (data == 0) {
+        lab_ok(client_status(lab_client(lab, node), &status, &err));
+        data = status.data;
+        parity = status.parity;
+        if (data == 0) {
+            err_set(&answer.err, ERR_TOO_FEW, "%s", status.no_shape);
+            return answer;
+        }
+    }
+    lab_ok(fragment_bundle_encode(&bundle, pack->bytes, pack->size, data, parity, &err));
+    lab_grant_writers(lab, &bundle.object, node, &grant, &grant_size);
+    struct pack_to_put put = {bundle.bytes, bundle.size, grant, grant_size};
+    lab_ok(client_put_pack_start(lab_client(lab, node), &call, &put, &err));
     lab_ok(client_next(lab_client(lab, node), &answer, &err));
     assert_true(answer.call == call);
     free(grant);
@@ -397,7 +430,7 @@ static inline struct client_answer lab_get(struct lab *lab, size_t node, const s
     struct err err = ERR_INIT;
     struct client_answer answer;
     uint64_t call;
-    lab_ok(client_get_pack_start(lab_client(lab, node), &call, pack, &err));
+    lab_ok(client_get_pack_start(lab_client(lab, node), &call, &lab->vault, pack, &err));
     lab_ok(client_next(lab_client(lab, node), &answer, &err));
     assert_true(answer.call == call);
     return answer;

@@ -114,7 +114,8 @@ static inline void expect_fragment(struct store *store, const struct sample *s, 
     struct err err = ERR_INIT;
     uint8_t *bytes;
     size_t size;
-    if (store_get_fragment(store, &s->set.object_id, index, &bytes, &size, &err) != 0)
+    const struct fragment_key key = sample_key(s, index);
+    if (store_get_fragment(store, &key, &bytes, &size, &err) != 0)
         fail_msg("get: %s", err.text);
     assert_int_equal(size, s->set.size);
     assert_memory_equal(bytes, s->set.bytes[index], size);
@@ -127,7 +128,8 @@ static inline void expect_no_fragment(struct store *store, const struct sample *
     struct err err = ERR_INIT;
     uint8_t *bytes;
     size_t size;
-    assert_int_equal(store_get_fragment(store, &s->set.object_id, index, &bytes, &size, &err), -1);
+    const struct fragment_key key = sample_key(s, index);
+    assert_int_equal(store_get_fragment(store, &key, &bytes, &size, &err), -1);
     assert_int_equal(err.code, code);
 }
 
@@ -158,7 +160,8 @@ static inline void path_of(char path[DURABLE_PATH_MAX], const struct sample *s, 
 {
     struct store where = {0};
     snprintf(where.dir, sizeof(where.dir), "%s", dir);
-    store_fragment_path(&where, path, &s->set.object_id, index);
+    const struct fragment_key key = sample_key(s, index);
+    store_fragment_path(&where, path, &key);
 }
 
 static inline void flip_byte(const char *path, off_t at)

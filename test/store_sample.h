@@ -1,13 +1,13 @@
 /* store_sample.h - what the tests of a store put into it: packs, their fragments, grants, records,
- * all of one vault and writer with settled keys. */
+ * all of one vault and writer, and sponsored by one node, with settled keys. */
 #ifndef ECBAK_TEST_STORE_SAMPLE_H
 #define ECBAK_TEST_STORE_SAMPLE_H
 
 #include <sodium.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "coding/fragment_set.h"
 #include "node/common/wire.h"
 #include "node/store/store.h"
 #include "node/trust/authority.h"
@@ -17,11 +17,12 @@
 #include "node/trust/node_keys.h"
 #include "node/trust/record.h"
 #include "node/trust/writer_cert.h"
+#include "test/fragment_set.h"
 
 static struct cluster_id sample_cluster;
 static struct node_id sample_node;
 static uint8_t sample_authority[32], sample_authority_secret[64];
-/* Members that bring records and pins. */
+/* Members that bring what is stored, records and pins. */
 struct sample_member {
     struct node_keys keys;
     struct cert cert;
@@ -55,19 +56,14 @@ static inline struct credentials sample_credentials(const struct sample_member *
     return (struct credentials){&member->keys, &member->cert, sample_authority};
 }
 
-static inline void sample_set_up(void)
+/* From now on what is granted is of the vault and a writer whose keys follow from `seed_byte`; sample_vault
+ * says which. 1: the usual ones. */
+static inline void sample_use_vault(uint8_t seed_byte, uint32_t rights)
 {
-    struct writer_cert c = {.rights = RIGHT_ADD};
+    struct writer_cert c = {.rights = rights};
     uint8_t seed[32], public_key[32];
-    if (sodium_init() < 0 || rs_setup(NULL) != 0)
-        abort();
-    memset(seed, 3, sizeof(seed));
-    crypto_sign_seed_keypair(sample_authority, sample_authority_secret, seed);
-    cluster_id(&sample_cluster, sample_authority);
-    sample_member(&sample_sponsor, 0x51, sample_authority_secret);
-    sample_member(&sample_other_sponsor, 0x52, sample_authority_secret);
-    memset(sample_node.bytes, 0x11, ID_SIZE);
-    memset(seed, 1, sizeof(seed));
+    free(sample_certificate);
+    memset(seed, seed_byte, sizeof(seed));
     crypto_sign_seed_keypair(public_key, sample_vault_secret, seed);
     vault_id(&sample_vault, public_key);
     memset(seed, 2, sizeof(seed));
@@ -78,59 +74,34 @@ static inline void sample_set_up(void)
         abort();
 }
 
+static inline void sample_set_up(void)
+{
+    uint8_t seed[32];
+    if (sodium_init() < 0 || rs_setup(NULL) != 0)
+        abort();
+    memset(seed, 3, sizeof(seed));
+    crypto_sign_seed_keypair(sample_authority, sample_authority_secret, seed);
+    cluster_id(&sample_cluster, sample_authority);
+    sample_member(&sample_sponsor, 0x51, sample_authority_secret);
+    sample_member(&sample_other_sponsor, 0x52, sample_authority_secret);
+    memset(sample_node.bytes, 0x11, ID_SIZE);
+    sample_use_vault(1, RIGHT_ADD);
+}
+
 static inline void sample_tear_down(void)
 {
     free(sample_certificate);
 }
 
-/* A pack of `size` bytes that follow from `number`, coded, with a grant and a pin for it. */
+/* A pack of `size` bytes that follow from `number`, coded, with a grant and the pin that it is. */
 struct sample {
     struct fragment_set set;
-    struct grant opened;
+    struct opened_grant opened;
     uint8_t *grant;
     size_t grant_size;
     struct holders holders;
     struct pin pin;
 };
-
-static inline void sample_init(struct sample *s, unsigned number, size_t size, unsigned k,
-                               unsigned m)
-{
-    uint8_t seed[randombytes_SEEDBYTES] = {(uint8_t)number, (uint8_t)(number >> 8)};
-    uint8_t *pack = malloc(size + 1);
-    struct writer_cert c;
-    memset(s, 0, sizeof(*s));
-    if (pack == NULL)
-        abort();
-    randombytes_buf_deterministic(pack, size, seed);
-    if (fragment_set_encode(&s->set, pack, size, k, m, NULL) != 0)
-        abort();
-    free(pack);
-    s->opened.cluster = sample_cluster;
-    s->opened.vault = sample_vault;
-    memset(s->opened.writer.bytes, 0x33, WRITER_ID_SIZE);
-    s->opened.pack = s->set.object.pack_id;
-    s->opened.pack_bytes = size;
-    s->opened.sponsor = sample_sponsor.keys.node;
-    if (grant_seal(
-            &s->opened,
-            &(struct signer){sample_writer_secret, sample_certificate, sample_certificate_size},
-            &s->grant, &s->grant_size, NULL) != 0 ||
-        grant_open(&s->opened, &c, s->grant, s->grant_size, &sample_cluster, NULL) != 0)
-        abort();
-    s->holders.count = s->set.count;
-    for (unsigned i = 0; i < s->set.count; i++)
-        memset(s->holders.node[i].bytes, (int)(0x40 + i), ID_SIZE);
-    s->pin.vault = sample_vault;
-    memset(s->pin.writer.bytes, 0x33, WRITER_ID_SIZE);
-    s->pin.number = 1;
-}
-
-static inline void sample_release(struct sample *s)
-{
-    fragment_set_release(&s->set);
-    free(s->grant);
-}
 
 /* Attempts are told apart by a number. */
 static inline struct attempt_id sample_attempt(unsigned number)
@@ -139,16 +110,90 @@ static inline struct attempt_id sample_attempt(unsigned number)
     return attempt;
 }
 
-/* Each number of a pin is an attempt of its own. */
+/* The grant of this vault's writer for the sample's object, countersigned. */
+static inline void sample_grant(struct sample *s)
+{
+    struct grant *g = &s->opened.grant;
+    const struct object *object = &s->set.object;
+    uint8_t *writers;
+    size_t size;
+    *g = (struct grant){.number = 1,
+                        .pack_bytes = object->shape.pack_size,
+                        .code = object->code,
+                        .layout = object->layout,
+                        .data = object->shape.k,
+                        .parity = object->shape.m};
+    g->cluster = sample_cluster;
+    g->vault = sample_vault;
+    memset(g->writer.bytes, 0x33, WRITER_ID_SIZE);
+    g->attempt = sample_attempt((unsigned)g->number);
+    g->pack = object->pack_id;
+    g->object = s->set.object_id;
+    g->sponsor = sample_sponsor.keys.node;
+    struct err err = ERR_INIT;
+    if (grant_seal(
+            g, &(struct signer){sample_writer_secret, sample_certificate, sample_certificate_size},
+            &writers, &size, &err) != 0 ||
+        grant_countersign(writers, size, sample_sponsor.keys.sign_secret, &sample_sponsor.cert,
+                          &s->grant, &s->grant_size, &err) != 0 ||
+        grant_open(g, &s->opened.writer, s->grant, s->grant_size, sample_authority, &err) != 0) {
+        fprintf(stderr, "%s\n", err.text);
+        abort();
+    }
+    free(writers);
+}
+
+static inline void sample_init(struct sample *s, unsigned number, size_t size, unsigned k,
+                               unsigned m)
+{
+    uint8_t seed[randombytes_SEEDBYTES] = {(uint8_t)number, (uint8_t)(number >> 8)};
+    uint8_t *pack = malloc(size + 1);
+    memset(s, 0, sizeof(*s));
+    if (pack == NULL)
+        abort();
+    randombytes_buf_deterministic(pack, size, seed);
+    if (fragment_set_encode(&s->set, pack, size, k, m, NULL) != 0)
+        abort();
+    free(pack);
+    sample_grant(s);
+    s->holders.count = s->set.count;
+    for (unsigned i = 0; i < s->set.count; i++)
+        memset(s->holders.node[i].bytes, (int)(0x40 + i), ID_SIZE);
+    s->pin = grant_pin(&s->opened.grant);
+}
+
+static inline struct fragment_key sample_key(const struct sample *s, unsigned index)
+{
+    return (struct fragment_key){s->opened.grant.vault, s->set.object_id, index};
+}
+
+static inline void sample_release(struct sample *s)
+{
+    fragment_set_release(&s->set);
+    free(s->grant);
+}
+
+/* As this member brings it. Each number of a pin is an attempt of its own. */
+static inline int sample_put_by(struct store *store, const struct sample *s, unsigned index,
+                                const struct node_id *bringer, struct err *err)
+{
+    const struct pin own = grant_pin(&s->opened.grant);
+    struct pin pin = s->pin;
+    pin.attempt = sample_attempt((unsigned)pin.number);
+    bool apart = own.number != pin.number || !id_equal(&own.vault, &pin.vault);
+    return store_put_fragment(store,
+                              &(struct fragment_to_put){s->set.bytes[index], s->set.size, s->grant,
+                                                        s->grant_size, &s->holders,
+                                                        apart ? &pin : NULL, bringer},
+                              &s->opened, err);
+}
+
+/* As some member does that brings no other. */
 static inline int sample_put(struct store *store, const struct sample *s, unsigned index,
                              struct err *err)
 {
-    struct pin pin = s->pin;
-    pin.attempt = sample_attempt((unsigned)pin.number);
-    return store_put_fragment(store,
-                              &(struct fragment_to_put){s->set.bytes[index], s->set.size, s->grant,
-                                                        s->grant_size, &s->holders, &pin},
-                              &s->opened, err);
+    const struct node_id bringer = {{0x50, (uint8_t)index}};
+    return sample_put_by(store, s, index, &bringer, err);
 }
 
 static inline struct signer sample_signer(void)

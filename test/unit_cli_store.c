@@ -4,6 +4,7 @@
 #include <glob.h>
 
 #include "cli/home/cache.h"
+#include "cli/packing/sender.h"
 
 /* Others use /tmp too, and its time is part of a snapshot of what is below: a store of what did not
  * change may send one small pack with the root's new listing. */
@@ -176,6 +177,51 @@ static void a_store_cut_off_is_not_listed_and_the_next_goes_on(void **state)
     restart();
     store_well(&result);
     assert_true(result.bytes_new < 60 * 1000 * 1000);
+    forget_cache();
+    recover_well("latest", &recovered);
+    assert_same_file("big");
+}
+
+static void a_pack_for_which_there_are_too_few_nodes_is_coded_for_those_there_are(void **state)
+{
+    (void)state;
+    struct err err = ERR_INIT;
+    struct store_result result;
+    struct recover_result recovered;
+    make_file("big", 40 * 1000 * 1000, 9);
+    fake.data_max = FAKE_DATA - 2;
+    code[0] = FAKE_DATA; /* what is said on the command line stays */
+    code[1] = FAKE_PARITY;
+    assert_int_equal(store(&result, &err), -1);
+    assert_int_equal(err.code, ERR_TOO_FEW);
+    code[0] = code[1] = 0;
+    fake.too_few_met = false;
+    restart();
+    store_well(&result);
+    assert_true(fake.too_few_met);
+    forget_cache();
+    recover_well("latest", &recovered);
+    assert_same_file("big");
+}
+
+static void packs_are_smaller_where_all_their_fragments_would_not_fit_into_a_request(void **state)
+{
+    (void)state;
+    assert_int_equal(sender_pack_bytes(4, 2), 16u << 20);
+    assert_int_equal(sender_pack_bytes(2, 2), 16u << 20);
+    assert_int_equal(sender_pack_bytes(1, 254), 16u << 20); /* one row goes for all */
+    assert_int_equal(sender_pack_bytes(2, 60), 0);
+    struct store_result result;
+    struct recover_result recovered;
+    make_file("big", 20 * 1000 * 1000, 9);
+    code[0] = 3;
+    code[1] = 21;
+    size_t most = sender_pack_bytes(3, 21);
+    assert_in_range(most, 6u << 20, 8u << 20);
+    assert_true(fragment_bundle_size(most, 3, 21) <= BUNDLE_SIZE_MAX);
+    store_well(&result);
+    assert_true(fake.biggest_pack > 0 && fake.biggest_pack <= most);
+    code[0] = code[1] = 0;
     forget_cache();
     recover_well("latest", &recovered);
     assert_same_file("big");
@@ -396,6 +442,8 @@ int main(void)
         TEST(a_partly_damaged_cache_is_made_anew_with_one_line),
         TEST(all_folders_that_can_be_made_anew_are),
         TEST(a_store_cut_off_is_not_listed_and_the_next_goes_on),
+        TEST(a_pack_for_which_there_are_too_few_nodes_is_coded_for_those_there_are),
+        TEST(packs_are_smaller_where_all_their_fragments_would_not_fit_into_a_request),
         TEST(a_record_that_was_not_sent_is_sent_by_the_next_store),
         TEST(a_record_says_which_run_made_it_and_what_it_stands_on),
         TEST(a_record_that_others_have_no_room_for_is_said_with_the_reason),

@@ -121,7 +121,8 @@ static void a_node_that_goes_away_ends_every_call(void **state)
     fake_start(&fake);
     struct client *client = opened();
     for (int i = 0; i < 3; i++)
-        assert_int_equal(client_get_pack_start(client, &calls[i], &pack, &err), 0);
+        assert_int_equal(
+            client_get_pack_start(client, &calls[i], &(struct vault_id){{3}}, &pack, &err), 0);
     int64_t start = monotonic_ms();
     for (int i = 0; i < 3; i++) {
         struct client_answer answer;
@@ -173,7 +174,7 @@ static void what_is_answered_is_not_asked_again(void **state)
     uint64_t call;
     fake_start(&fake);
     struct client *client = opened();
-    assert_int_equal(client_get_pack_start(client, &call, &pack, &err), 0);
+    assert_int_equal(client_get_pack_start(client, &call, &(struct vault_id){{3}}, &pack, &err), 0);
     assert_int_equal(client_status(client, &status, &err), 0);
     assert_int_equal(client_next(client, &answer, &err), 0);
     assert_int_equal(answer.err.code, ERR_NOT_FOUND);
@@ -202,7 +203,8 @@ static void a_patient_client_asks_again_when_its_node_is_back(void **state)
     struct client *client = opened();
     client_set_patience(client, 20000);
     for (int i = 0; i < 2; i++)
-        assert_int_equal(client_get_pack_start(client, &call, &pack, &err), 0);
+        assert_int_equal(client_get_pack_start(client, &call, &(struct vault_id){{3}}, &pack, &err),
+                         0);
     struct fake *lives[] = {&before, &after};
     pthread_t operator;
     assert_int_equal(pthread_create(&operator, NULL, come_back, lives), 0);
@@ -226,7 +228,7 @@ static void patience_ends_with_a_node_that_stays_away(void **state)
     fake_start(&fake);
     struct client *client = opened();
     client_set_patience(client, 600);
-    assert_int_equal(client_get_pack_start(client, &call, &pack, &err), 0);
+    assert_int_equal(client_get_pack_start(client, &call, &(struct vault_id){{3}}, &pack, &err), 0);
     struct client_answer answer;
     int64_t start = monotonic_ms();
     assert_int_equal(client_next(client, &answer, &err), 0);

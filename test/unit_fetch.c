@@ -12,16 +12,16 @@
 #include <string.h>
 
 #include "coding/base/alloc.h"
-#include "coding/fragment_set.h"
 #include "node/common/clock.h"
 #include "node/common/wire.h"
 #include "node/peers/ask.h"
 #include "node/transfer/fetch.h"
+#include "test/fragment_set.h"
 
 #define HONEST  6 /* the first nodes; each has the row of its number */
 #define LIARS   8 /* the others claim rows of objects that are none, and do not send them */
 #define NODES   (HONEST + LIARS)
-#define ROWS    ASK_FRAGMENTS_MAX
+#define ROWS    128
 #define TAKE_MS 20
 
 struct call {
@@ -44,10 +44,13 @@ static struct {
     size_t liars; /* of the others, how many lie; the rest has nothing */
     size_t rows;  /* that each of them claims */
     size_t objects;
+    bool granted,
+        by_reader; /* there is a grant of these objects; a reader's, as that of the true one */
 } lies;
+static const struct vault_id vault = {{7}};
 static size_t asked_fake, asked_true;
 static bool proved[NODES], failed[NODES];
-static int64_t now_ms;
+static int64_t now_ms = 1000;
 
 /* ---- the network, at link time ------------------------------------------------------------ */
 
@@ -87,18 +90,42 @@ void nodes_proved(struct nodes *n, size_t index)
     proved[index] = true;
 }
 
-int store_find_pack(struct store *store, const struct pack_id *pack, struct fragment_info *found,
-                    size_t max, size_t *count, struct err *err)
+int store_find_pack(struct store *store, const struct pack_question *question,
+                    struct fragment_info *found, size_t max, size_t *count, struct err *err)
 {
-    (void)store, (void)pack, (void)found, (void)max, (void)count;
+    (void)store, (void)question, (void)found, (void)max, (void)count;
     return err_set(err, ERR_NOT_FOUND, "none of these nodes is this one");
 }
 
-int store_get_fragment(struct store *store, const struct object_id *object, uint32_t index,
-                       uint8_t **bytes, size_t *size, struct err *err)
+int store_get_fragment(struct store *store, const struct fragment_key *key, uint8_t **bytes,
+                       size_t *size, struct err *err)
 {
-    (void)store, (void)object, (void)index, (void)bytes, (void)size;
+    (void)store, (void)key, (void)bytes, (void)size;
     return err_set(err, ERR_NOT_FOUND, "none of these nodes is this one");
+}
+
+/* What was granted is remembered here: no grant comes along. */
+int store_believed(struct store *store, const struct vault_id *of, const struct object_id *object,
+                   const struct writer_id *writer, struct belief *belief, bool *found,
+                   struct err *err)
+{
+    (void)store, (void)writer, (void)err;
+    bool is_true = id_equal(object, &set.object_id);
+    *belief = (struct belief){.vault = *of,
+                              .object = *object,
+                              .by_reader = is_true || lies.by_reader,
+                              .pack = set.object.pack_id,
+                              .data = is_true ? set.object.shape.k : 1,
+                              .parity = is_true ? set.object.shape.m : ROWS,
+                              .pack_bytes = set.object.shape.pack_size};
+    *found = is_true || lies.granted;
+    return 0;
+}
+
+struct belief belief_of(const struct grant *grant, const struct writer_cert *writer)
+{
+    (void)grant, (void)writer;
+    return (struct belief){.by_reader = false};
 }
 
 int ask_start(struct transport *transport, const struct node_id *node,
@@ -162,16 +189,11 @@ static Ecbak__PeerReply *located(size_t node)
         memset(objects[i], 0x70 + (int)(i % lies.objects), ID_SIZE);
         at[i].object = wire_view(objects[i], ID_SIZE);
         at[i].index = lies.rows == 1 || lies.objects > 1 ? (uint32_t)(node - HONEST) : (uint32_t)i;
-        at[i].data = 1;
-        at[i].parity = ROWS;
-        at[i].pack_bytes = set.object.shape.pack_size;
         list[i] = &at[i];
     }
     if (node < HONEST) {
         at[0].object = wire_view(set.object_id.bytes, ID_SIZE);
         at[0].index = (uint32_t)node;
-        at[0].data = set.object.shape.k;
-        at[0].parity = set.object.shape.m;
     }
     reply.body_case = ECBAK__PEER_REPLY__BODY_LOCATE;
     reply.locate = &body;
@@ -212,7 +234,7 @@ static int64_t fetch(size_t liars, size_t rows, size_t objects)
     asked_fake = asked_true = 0;
     for (size_t i = 0; i < NODES; i++)
         proved[i] = failed[i] = false;
-    fetch_init(f, &nodes, &set.object.pack_id, NULL);
+    fetch_init(f, &nodes, &(struct wanted_pack){&vault, &set.object.pack_id}, NULL);
     if (fetch_rows(f, &err) != 0)
         fail_msg("%s", err.text);
     assert_true(id_equal(&f->whole->id, &set.object_id));
@@ -227,6 +249,7 @@ static int standings_good(void **state)
     (void)state;
     for (size_t i = 0; i < NODES; i++)
         standings[i] = STANDING_GOOD;
+    lies.granted = lies.by_reader = true;
     return 0;
 }
 
@@ -257,6 +280,23 @@ static void many_objects_that_are_none_cost_no_more_than_a_few(void **state)
     assert_true(asked_true >= set.object.shape.k);
 }
 
+static void an_object_without_a_grant_is_not_asked_for(void **state)
+{
+    (void)state;
+    lies.granted = false;
+    assert_in_range(fetch(LIARS, 1, 1), 0, 200);
+    assert_in_range(fetch(LIARS, ROWS, ROWS), 0, 200);
+    assert_int_equal(asked_fake, 0);
+}
+
+static void what_a_reader_granted_goes_before_what_more_nodes_claim(void **state)
+{
+    (void)state;
+    lies.by_reader = false;
+    assert_in_range(fetch(LIARS, 1, 1), 0, 200);
+    assert_int_equal(asked_fake, 0);
+}
+
 static int setup(void **state)
 {
     (void)state;
@@ -283,6 +323,9 @@ int main(void)
         cmocka_unit_test_setup(rows_that_one_node_claims_weigh_as_one, standings_good),
         cmocka_unit_test_setup(another_object_is_raced_when_the_first_is_late, standings_good),
         cmocka_unit_test_setup(many_objects_that_are_none_cost_no_more_than_a_few, standings_good),
+        cmocka_unit_test_setup(an_object_without_a_grant_is_not_asked_for, standings_good),
+        cmocka_unit_test_setup(what_a_reader_granted_goes_before_what_more_nodes_claim,
+                               standings_good),
     };
     return cmocka_run_group_tests_name("fetch", tests, setup, teardown);
 }

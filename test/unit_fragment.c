@@ -11,8 +11,9 @@
 #include <string.h>
 
 #include "coding/base/alloc.h"
-#include "coding/fragment_set.h"
+#include "coding/fragment_bundle.h"
 #include "test/coding_sample.h"
+#include "test/fragment_set.h"
 
 #define LEAF ((size_t)HASH_TREE_LEAF_SIZE)
 
@@ -108,7 +109,7 @@ static void fragments_decode_to_the_pack(void **state)
     assert_int_equal(object_decode(&fragment.object, rows, out, &err), 0);
     assert_memory_equal(out, pack, 900000);
     for (unsigned i = 0; i < 6; i++) {
-        assert_int_equal(fragment_set_rebuild(&fragment.object, rows, i, &rebuilt, &err),
+        assert_int_equal(fragment_rebuild(&fragment.object, rows, i, &rebuilt, &err),
                          i % 5 && i < 5 ? -1 : 0);
         if (rebuilt != NULL)
             assert_memory_equal(rebuilt, set.bytes[i], set.size);
@@ -369,6 +370,94 @@ static int set_up(void **state)
     return rs_setup(&err);
 }
 
+/* Every shape's bundle is the fragments one after the other, with the same object as when each has a
+ * buffer of its own. */
+static void a_bundle_is_all_fragments_of_an_object(void **state)
+{
+    (void)state;
+    static const struct {
+        size_t size;
+        unsigned k, m, in_bundle;
+    } cases[] = {{1, 1, 1, 1},     {5000, 4, 2, 1},   {65536, 1, 3, 1},
+                 {70000, 2, 1, 3}, {300000, 4, 2, 6}, {262144, 4, 8, 12}};
+    for (size_t c = 0; c < sizeof(cases) / sizeof(cases[0]); c++) {
+        struct err err = ERR_INIT;
+        struct fragment_set set;
+        struct fragment_bundle bundle, back;
+        uint8_t *bytes, *pack = malloc(cases[c].size);
+        for (size_t i = 0; i < cases[c].size; i++)
+            pack[i] = (uint8_t)(i * 31 + i / 256 + c);
+        assert_int_equal(
+            fragment_set_encode(&set, pack, cases[c].size, cases[c].k, cases[c].m, &err), 0);
+        assert_int_equal(
+            fragment_bundle_encode(&bundle, pack, cases[c].size, cases[c].k, cases[c].m, &err), 0);
+        assert_memory_equal(&bundle.object_id, &set.object_id, ID_SIZE);
+        assert_int_equal(bundle.size, cases[c].in_bundle * set.size);
+        assert_int_equal(bundle.size, fragment_bundle_size(cases[c].size, cases[c].k, cases[c].m));
+        if (fragment_bundle_open(&back, bundle.bytes, bundle.size, &err) != 0)
+            fail_msg("%s", err.text);
+        assert_memory_equal(&back.object_id, &set.object_id, ID_SIZE);
+        for (unsigned i = 0; i < set.count; i++) {
+            const uint8_t *at = fragment_bundle_at(&back, i);
+            if (at != NULL) {
+                assert_memory_equal(at, set.bytes[i], set.size);
+                continue;
+            }
+            assert_int_equal(fragment_bundle_make(&back, i, &bytes, &err), 0);
+            assert_memory_equal(bytes, set.bytes[i], set.size);
+            free(bytes);
+        }
+        free(bundle.bytes);
+        fragment_set_release(&set);
+        free(pack);
+    }
+}
+
+static void expect_no_bundle(const uint8_t *bytes, size_t size, enum err_code code)
+{
+    struct err err = ERR_INIT;
+    struct fragment_bundle bundle;
+    uint8_t *copy = malloc(size + 1); /* of exactly that size, for the sanitizers */
+    memcpy(copy, bytes, size);
+    assert_int_equal(fragment_bundle_open(&bundle, copy, size, &err), -1);
+    assert_int_equal(err.code, code);
+    free(copy);
+}
+
+static void a_bundle_that_is_not_the_whole_of_one_object_is_refused(void **state)
+{
+    (void)state;
+    struct err err = ERR_INIT;
+    struct fragment_bundle b, other, copies;
+    uint8_t pack[300000] = {1}, *two = malloc(1 << 20);
+    assert_int_equal(fragment_bundle_encode(&b, pack, sizeof(pack), 4, 2, &err), 0);
+    pack[9] = 1;
+    assert_int_equal(fragment_bundle_encode(&other, pack, sizeof(pack), 4, 2, &err), 0);
+    size_t one = b.fragment_size;
+    expect_no_bundle(b.bytes, 0, ERR_FORMAT);
+    expect_no_bundle(b.bytes, b.size - 1, ERR_FORMAT);
+    expect_no_bundle(b.bytes, 5 * one, ERR_FORMAT);        /* one too few */
+    expect_no_bundle(b.bytes + one, 5 * one, ERR_FOREIGN); /* the first is missing */
+    memcpy(two, b.bytes, b.size);
+    memcpy(two + b.size, b.bytes, one);
+    expect_no_bundle(two, b.size + one, ERR_FOREIGN); /* one twice */
+    memcpy(two + 3 * one, other.bytes + 3 * one, one);
+    expect_no_bundle(two, b.size, ERR_FOREIGN); /* one of another object */
+    memcpy(two, b.bytes, b.size);
+    two[2 * one + 200] ^= 1;
+    expect_no_bundle(two, b.size, ERR_DAMAGED); /* a root */
+    /* With k = 1 the others are made from the first: roots that differ would be promises that no row
+     * keeps. */
+    assert_int_equal(fragment_bundle_encode(&copies, pack, 500, 1, 2, &err), 0);
+    copies.object.roots[2][0] ^= 1;
+    fragment_write_head(copies.bytes, &copies.object, 0, copies.leaves);
+    expect_no_bundle(copies.bytes, copies.size, ERR_FORMAT);
+    free(two);
+    free(b.bytes);
+    free(other.bytes);
+    free(copies.bytes);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -384,6 +473,8 @@ int main(void)
         cmocka_unit_test(unknown_versions_and_algorithms_are_refused_by_name),
         cmocka_unit_test(lying_headers_are_refused),
         cmocka_unit_test(the_largest_fragment_keeps_its_limits),
+        cmocka_unit_test(a_bundle_is_all_fragments_of_an_object),
+        cmocka_unit_test(a_bundle_that_is_not_the_whole_of_one_object_is_refused),
     };
     return cmocka_run_group_tests(tests, set_up, NULL);
 }

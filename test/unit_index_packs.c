@@ -44,7 +44,7 @@ static void give_index(size_t snapshot)
     struct segment *segment = segment_new(3);
     segment_add(segment, &index_id, CHUNK_INDEX, index.bytes, index.size);
     assert_int_equal(segment_compress(segment, &err), 0);
-    assert_int_equal(pack_writer_new(&writer, PACK_INDEX, vault->keys, &err), 0);
+    assert_int_equal(pack_writer_new(&writer, PACK_INDEX, PACK_BYTES, vault->keys, &err), 0);
     assert_int_equal(pack_writer_add(writer, segment, &err), 0);
     snapshots[snapshot].index_packs = alloc_zero(1, sizeof(struct pack_id));
     snapshots[snapshot].index_pack_count = 1;

@@ -247,7 +247,8 @@ static void who_speaks_none_of_our_versions_is_refused_and_both_know_whom_and_wh
 {
     (void)state;
     start(NEVER_IDLE_MS);
-    struct node *caller = node_speaking((struct protocol){2, 3}, NEVER_IDLE_MS);
+    struct node *caller =
+        node_speaking((struct protocol){PROTOCOL_HIGHEST + 1, PROTOCOL_HIGHEST + 2}, NEVER_IDLE_MS);
     struct node *old = hub;
     hub = caller; /* say() speaks for the hub */
     say(&(struct node){.peer = old->peer}, 0);
@@ -263,8 +264,8 @@ static void who_speaks_none_of_our_versions_is_refused_and_both_know_whom_and_wh
     assert_string_equal(caller->incompatible_address, endpoint_address(&old->peer.endpoint));
     assert_int_equal(old->incompatible_count, 1);
     assert_memory_equal(old->incompatible.node.bytes, caller->cert.node.bytes, ID_SIZE);
-    assert_int_equal(old->incompatible_at.lowest, 2);
-    assert_int_equal(old->incompatible_at.highest, 3);
+    assert_int_equal(old->incompatible_at.lowest, PROTOCOL_HIGHEST + 1);
+    assert_int_equal(old->incompatible_at.highest, PROTOCOL_HIGHEST + 2);
     assert_string_equal(old->incompatible_address, "");
     assert_int_equal(old->received_count, 0);
     struct link_counters counters;

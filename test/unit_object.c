@@ -11,9 +11,9 @@
 #include <string.h>
 
 #include "coding/base/alloc.h"
-#include "coding/fragment_set.h"
 #include "coding/object.h"
 #include "test/coding_sample.h"
+#include "test/fragment_set.h"
 
 #define LEAF ((size_t)HASH_TREE_LEAF_SIZE)
 

@@ -36,7 +36,7 @@ static struct pack_writer *new_writer(enum pack_kind kind)
 {
     struct pack_writer *writer = NULL;
     struct err err = ERR_INIT;
-    assert_int_equal(pack_writer_new(&writer, kind, keys, &err), 0);
+    assert_int_equal(pack_writer_new(&writer, kind, PACK_BYTES, keys, &err), 0);
     return writer;
 }
 

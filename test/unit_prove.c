@@ -13,7 +13,6 @@
 #include <string.h>
 
 #include "coding/base/alloc.h"
-#include "coding/fragment_set.h"
 #include "node/base/log.h"
 #include "node/common/clock.h"
 #include "node/common/wait.h"
@@ -22,6 +21,9 @@
 #include "node/repair/prove.h"
 #include "node/repair/sample.h"
 #include "node/trust/node_keys.h"
+#include "test/fragment_set.h"
+
+static const struct vault_id vault = {{1}};
 
 #define NODES  2 /* one that is honest, one that is what the test says */
 #define PACKS  400
@@ -105,11 +107,11 @@ void wait_pause(int64_t pause_ms)
     now_ms += pause_ms;
 }
 
-int local_prove_row(const struct local *local, const struct object_id *object, uint32_t index,
+int local_prove_row(const struct local *local, const struct fragment_key *key,
                     const uint32_t *leaves, size_t count, uint8_t **proof, size_t *size,
                     struct err *err)
 {
-    (void)local, (void)object, (void)index, (void)leaves, (void)count, (void)proof, (void)size;
+    (void)local, (void)key, (void)leaves, (void)count, (void)proof, (void)size;
     return err_set(err, ERR_NOT_FOUND, "none of these nodes is this one");
 }
 
@@ -253,7 +255,7 @@ static void examine(enum behaviour as)
             s->object = sets[i].object_id;
         }
     }
-    found_count = prove_claims(&nodes, packs, &seen, 16, found);
+    found_count = prove_claims(&nodes, &(struct proof_of){&vault, packs}, &seen, 16, found);
     for (size_t i = 0; i < seen.count; i++)
         if (items[i].node != ODD && items[i].failed)
             fail_msg("the honest node lost a row");
@@ -307,7 +309,7 @@ static void who_claims_another_shape_counts_for_nothing(void **state)
         if (items[i].node == ODD)
             items[i].parity = PARITY + 1;
     }
-    assert_int_equal(prove_claims(&nodes, packs, &seen, 16, found), 1);
+    assert_int_equal(prove_claims(&nodes, &(struct proof_of){&vault, packs}, &seen, 16, found), 1);
     assert_true(found[0].excluded);
     assert_int_equal(rows_out(), PACKS);
 }

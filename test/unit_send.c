@@ -80,9 +80,9 @@ void nodes_took(struct nodes *n, size_t index)
 }
 
 int local_put_fragment(const struct local *local, const struct fragment_to_put *put,
-                       struct err *err)
+                       struct grant *grant, struct err *err)
 {
-    (void)local, (void)put;
+    (void)local, (void)put, (void)grant;
     return err_set(err, ERR_FULL, "none of these nodes is this one");
 }
 
@@ -195,8 +195,9 @@ static struct sending sending_of(const struct pack_id *pack)
                               .parity = 1,
                               .fragment_size = 1};
     for (unsigned i = 0; i < 2; i++) {
-        sending.fragments[i] = alloc_zero(1, 1);
-        sending.fragments[i][0] = (uint8_t)i;
+        uint8_t *bytes = alloc_zero(1, 1);
+        bytes[0] = (uint8_t)i;
+        sending.fragments[i] = (struct sendable){bytes, parcel_of(bytes, 1)};
     }
     return sending;
 }

@@ -9,7 +9,6 @@
 
 #include "test/service_lab.h"
 
-#include "coding/fragment_set.h"
 #include "node/common/wire.h"
 #include "node/peers/ask.h"
 #include "node/serve/serve_peer.h"
@@ -17,6 +16,7 @@
 #include "node/trust/receipt.h"
 #include "node/trust/record.h"
 #include "node/trust/writer_cert.h"
+#include "test/fragment_set.h"
 
 static struct lab lab;
 static struct counters counters;
@@ -37,12 +37,12 @@ static struct answer ask_as(size_t asker, Ecbak__PeerRequest *request, const uin
     struct answer answer;
     size_t size, reply_size;
     uint8_t *reply, *header = wire_pack(request, &size);
+    struct payload given = {(uint8_t *)payload, payload_size, NULL, NULL};
     const struct question question = {.node = &lab.nodes[asker].keys->node,
                                       .queue = serve_peer_queue(header, size),
                                       .header = header,
                                       .header_size = size,
-                                      .payload = payload,
-                                      .payload_size = payload_size};
+                                      .payload = &given};
     serve_peer(&responder, &question, &reply, &reply_size, &answer.payload);
     answer.reply = wire_unpack(&ecbak__peer_reply__descriptor, reply, reply_size, 1 << 24, NULL);
     assert_non_null(answer.reply);
@@ -87,21 +87,21 @@ struct put {
     uint8_t *grant;
 };
 
-static void put_init(struct put *p, const struct pack_id *pack_id, size_t pack_bytes)
+/* The object is granted; without the pin that a repair brings. */
+static void put_init(struct put *p, const struct object *object)
 {
     size_t size;
     ecbak__peer_request__init(&p->request);
     ecbak__put_fragment__init(&p->put);
     ecbak__pin__init(&p->pin);
-    lab_grant(&lab, pack_id, pack_bytes, NULL, &p->grant, &size);
+    lab_grant(&lab, object, 0, &p->grant, &size);
     p->put.grant = wire_view(p->grant, size);
     p->pin.vault = wire_view(lab.vault.bytes, ID_SIZE);
     p->pin.writer = wire_view(lab.writer.bytes, WRITER_ID_SIZE);
-    p->pin.number = 7;
+    p->pin.number = lab.pin.number + 7;
     p->pin.attempt = wire_view(lab.pin.attempt.bytes, ATTEMPT_SIZE);
     p->holders[0] = wire_view(lab.nodes[0].keys->node.bytes, ID_SIZE);
     p->holders[1] = wire_view(NULL, 0);
-    p->put.pin = &p->pin;
     p->put.n_holders = 2;
     p->put.holders = p->holders;
     p->request.body_case = ECBAK__PEER_REQUEST__BODY_PUT_FRAGMENT;
@@ -144,6 +144,7 @@ static void the_fragment_is_given(void)
     Ecbak__GetFragment get = ECBAK__GET_FRAGMENT__INIT;
     Ecbak__PeerRequest request = ECBAK__PEER_REQUEST__INIT;
     get.object = wire_view(set.object_id.bytes, ID_SIZE);
+    get.vault = wire_view(lab.vault.bytes, ID_SIZE);
     get.index = 2;
     request.body_case = ECBAK__PEER_REQUEST__BODY_GET_FRAGMENT;
     request.get_fragment = &get;
@@ -154,6 +155,12 @@ static void the_fragment_is_given(void)
     answer_free(&answer);
     get.index = 3;
     expect(ERR_NOT_FOUND, &request, NULL, 0);
+    struct vault_id other = {{1}}; /* of another vault it is not asked here */
+    get.index = 2;
+    get.vault = wire_view(other.bytes, ID_SIZE);
+    expect(ERR_NOT_FOUND, &request, NULL, 0);
+    get.vault = wire_view(NULL, 0);
+    expect(ERR_FORMAT, &request, NULL, 0);
 }
 
 static void a_fragment_with_a_grant_is_kept_and_receipted(void **state)
@@ -162,8 +169,9 @@ static void a_fragment_with_a_grant_is_kept_and_receipted(void **state)
     struct put p;
     struct receipt receipt;
     struct err err = ERR_INIT;
-    put_init(&p, &pack.id, pack.size);
+    put_init(&p, &set.object);
     for (int twice = 0; twice < 2; twice++) {
+        p.put.pin = twice == 0 ? NULL : &p.pin; /* an upload's, then a repair's */
         struct answer answer = ask(&p.request, set.bytes[2], set.size);
         assert_int_equal(answer.reply->error, ERR_NONE);
         assert_int_equal(answer.reply->body_case, ECBAK__PEER_REPLY__BODY_PUT_FRAGMENT);
@@ -173,7 +181,7 @@ static void a_fragment_with_a_grant_is_kept_and_receipted(void **state)
         assert_memory_equal(receipt.holder.bytes, lab.nodes[0].keys->node.bytes, ID_SIZE);
         assert_memory_equal(receipt.cluster.bytes, lab.cluster.bytes, ID_SIZE);
         assert_int_equal(receipt.index, 2);
-        assert_int_equal(receipt.number, 7);
+        assert_int_equal(receipt.number, lab.pin.number + (twice == 0 ? 0 : 7));
         answer_free(&answer);
     }
     free(p.grant);
@@ -187,30 +195,152 @@ static void a_fragment_with_a_grant_is_kept_and_receipted(void **state)
                                     wire_view(pack.id.bytes, ID_SIZE)};
     locate.n_packs = 2;
     locate.packs = packs;
+    locate.vault = wire_view(lab.vault.bytes, ID_SIZE);
     request.body_case = ECBAK__PEER_REQUEST__BODY_LOCATE;
     request.locate = &locate;
     struct answer answer = ask(&request, NULL, 0);
     assert_int_equal(answer.reply->locate->n_fragments, 1);
+    assert_false(answer.reply->locate->more);
     const Ecbak__FragmentAt *at = answer.reply->locate->fragments[0];
     assert_int_equal(at->pack_index, 1);
     assert_int_equal(at->index, 2);
-    assert_int_equal(at->data, 4);
-    assert_int_equal(at->parity, 2);
-    assert_int_equal(at->pack_bytes, pack.size);
+    struct grant grant;
+    struct writer_cert writer;
+    lab_ok(grant_open(&grant, &writer, at->grant.data, at->grant.len, lab.authority_public, &err));
+    assert_memory_equal(&grant.object, &set.object_id, ID_SIZE);
     assert_int_equal(at->n_holders, 2);
     assert_memory_equal(at->holders[0].data, lab.nodes[0].keys->node.bytes, ID_SIZE);
     assert_int_equal(at->holders[1].len, 0);
     answer_free(&answer);
+}
 
-    struct pack_id ids[2] = {nothing, pack.id};
+static void what_is_pinned_is_told_from_any_pack_and_row_on(void **state)
+{
+    (void)state;
+    struct pack_id ids[2] = {{{1}}, pack.id};
     struct pinning pinning;
     pinning_init(&pinning, ids, 2, 8, &lab, 0);
-    answer = ask(&pinning.request, NULL, 0);
+    struct answer answer = ask(&pinning.request, NULL, 0);
     assert_int_equal(answer.reply->error, ERR_NONE);
     assert_int_equal(answer.reply->pin->n_fragments, 1);
     assert_int_equal(answer.reply->pin->fragments[0]->pack_index, 1);
     answer_free(&answer);
+    pinning.pin.first = 1; /* a later page */
+    answer = ask(&pinning.request, NULL, 0);
+    assert_int_equal(answer.reply->error, ERR_NONE);
+    assert_int_equal(answer.reply->pin->n_fragments, 1);
+    assert_int_equal(answer.reply->pin->fragments[0]->pack_index, 0);
+    answer_free(&answer);
+    Ecbak__RowPlace place = ECBAK__ROW_PLACE__INIT;
+    place.object = wire_view(set.object_id.bytes, ID_SIZE);
+    place.index = 2;
+    pinning.pin.after = &place;
+    answer = ask(&pinning.request, NULL, 0);
+    assert_int_equal(answer.reply->error, ERR_NONE);
+    assert_int_equal(answer.reply->pin->n_fragments, 0);
+    answer_free(&answer);
+    pinning.pin.first = 2;
+    expect(ERR_FORMAT, &pinning.request, NULL, 0);
     free(pinning.bytes);
+}
+
+static size_t located(ProtobufCBinaryData vault, Ecbak__RowPlace *after, uint32_t *first)
+{
+    Ecbak__PeerRequest request = ECBAK__PEER_REQUEST__INIT;
+    Ecbak__LocatePacks locate = ECBAK__LOCATE_PACKS__INIT;
+    ProtobufCBinaryData id = wire_view(pack.id.bytes, ID_SIZE);
+    locate.n_packs = 1;
+    locate.packs = &id;
+    locate.vault = vault;
+    locate.after = after;
+    request.body_case = ECBAK__PEER_REQUEST__BODY_LOCATE;
+    request.locate = &locate;
+    struct answer answer = ask(&request, NULL, 0);
+    assert_int_equal(answer.reply->error, ERR_NONE);
+    size_t count = answer.reply->locate->n_fragments;
+    *first = count > 0 ? answer.reply->locate->fragments[0]->index : UINT32_MAX;
+    answer_free(&answer);
+    return count;
+}
+
+static void rows_are_told_of_one_vault_and_from_any_row_on(void **state)
+{
+    (void)state;
+    struct put p;
+    uint32_t first;
+    Ecbak__RowPlace place = ECBAK__ROW_PLACE__INIT;
+    ProtobufCBinaryData vault = wire_view(lab.vault.bytes, ID_SIZE);
+    put_init(&p, &set.object);
+    for (unsigned i = 2; i < 5; i++) {
+        expect_as(i > 2, ERR_NONE, &p.request, set.bytes[i], set.size);
+    }
+    free(p.grant);
+    assert_int_equal(located(vault, NULL, &first), 3);
+    assert_int_equal(first, 2);
+    place.object = wire_view(set.object_id.bytes, ID_SIZE);
+    place.index = 2;
+    assert_int_equal(located(vault, &place, &first), 2);
+    assert_int_equal(first, 3);
+    place.index = 4;
+    assert_int_equal(located(vault, &place, &first), 0);
+    struct vault_id other = {{7}};
+    assert_int_equal(located(wire_view(other.bytes, ID_SIZE), NULL, &first), 0);
+}
+
+static void grants_are_shown_of_the_objects_that_are_here(void **state)
+{
+    (void)state;
+    struct object_id nothing = {{1}};
+    ProtobufCBinaryData objects[2] = {wire_view(nothing.bytes, ID_SIZE),
+                                      wire_view(set.object_id.bytes, ID_SIZE)};
+    Ecbak__PeerRequest request = ECBAK__PEER_REQUEST__INIT;
+    Ecbak__GetGrants get = ECBAK__GET_GRANTS__INIT;
+    get.vault = wire_view(lab.vault.bytes, ID_SIZE);
+    get.n_objects = 2;
+    get.objects = objects;
+    request.body_case = ECBAK__PEER_REQUEST__BODY_GET_GRANTS;
+    request.get_grants = &get;
+    struct answer answer = ask(&request, NULL, 0);
+    struct err err = ERR_INIT;
+    struct grant grant;
+    struct writer_cert writer;
+    assert_int_equal(answer.reply->get_grants->n_grants, 2);
+    assert_int_equal(answer.reply->get_grants->grants[0].len, 0);
+    ProtobufCBinaryData bytes = answer.reply->get_grants->grants[1];
+    lab_ok(grant_open(&grant, &writer, bytes.data, bytes.len, lab.authority_public, &err));
+    assert_memory_equal(&grant.object, &set.object_id, ID_SIZE);
+    answer_free(&answer);
+    get.n_objects = 0;
+    expect(ERR_FORMAT, &request, NULL, 0);
+    ProtobufCBinaryData *many = calloc(ASK_GRANTS_MAX + 1, sizeof(*many));
+    get.objects = many;
+    get.n_objects = ASK_GRANTS_MAX + 1;
+    expect(ERR_FORMAT, &request, NULL, 0);
+    free(many);
+}
+
+static void expect_foreign(const struct object *granted)
+{
+    struct put p;
+    put_init(&p, granted);
+    expect(ERR_FOREIGN, &p.request, set.bytes[0], set.size);
+    free(p.grant);
+}
+
+static void a_grant_is_for_one_object_of_its_pack_and_no_other(void **state)
+{
+    (void)state;
+    uint64_t refused = atomic_load(&counters.value[COUNTED_GRANTS_REFUSED]);
+    struct object other = set.object; /* of another pack */
+    other.pack_id.bytes[0] ^= 1;
+    expect_foreign(&other);
+    other = set.object; /* of this pack, with another row */
+    other.roots[3][0] ^= 1;
+    expect_foreign(&other);
+    other = set.object;
+    other.shape.pack_size++;
+    expect_foreign(&other);
+    assert_int_equal(atomic_load(&counters.value[COUNTED_GRANTS_REFUSED]), refused + 3);
 }
 
 static void nothing_is_kept_without_a_good_grant(void **state)
@@ -218,40 +348,41 @@ static void nothing_is_kept_without_a_good_grant(void **state)
     (void)state;
     struct put p;
     uint64_t refused = atomic_load(&counters.value[COUNTED_GRANTS_REFUSED]);
-    put_init(&p, &pack.id, pack.size);
+    put_init(&p, &set.object);
     p.put.grant = wire_view(NULL, 0);
     expect(ERR_FORMAT, &p.request, set.bytes[0], set.size);
     free(p.grant);
 
     lab.cluster.bytes[5] ^= 1; /* of a foreign cluster */
-    put_init(&p, &pack.id, pack.size);
+    put_init(&p, &set.object);
     lab.cluster.bytes[5] ^= 1;
     expect(ERR_FOREIGN, &p.request, set.bytes[0], set.size);
     free(p.grant);
 
-    struct pack_id other = {{9}}; /* for another pack */
-    put_init(&p, &other, pack.size);
-    expect(ERR_FOREIGN, &p.request, set.bytes[0], set.size);
+    size_t size; /* by the writer alone */
+    put_init(&p, &set.object);
+    free(p.grant);
+    lab_grant_writers(&lab, &set.object, 0, &p.grant, &size);
+    p.put.grant = wire_view(p.grant, size);
+    expect(ERR_FORMAT, &p.request, set.bytes[0], set.size);
     free(p.grant);
 
-    put_init(&p, &pack.id, pack.size + 1); /* for another size */
-    expect(ERR_FOREIGN, &p.request, set.bytes[0], set.size);
-    free(p.grant);
-
-    put_init(&p, &pack.id, pack.size); /* its signature touched */
+    put_init(&p, &set.object); /* its signature touched */
     p.grant[p.put.grant.len / 2] ^= 1;
     struct answer answer = ask(&p.request, set.bytes[0], set.size);
     assert_int_not_equal(answer.reply->error, ERR_NONE);
     answer_free(&answer);
     free(p.grant);
 
-    put_init(&p, &pack.id, pack.size); /* pinned for another's vault */
+    put_init(&p, &set.object); /* pinned for another's vault */
+    p.put.pin = &p.pin;
     struct vault_id vault = {{4}};
     p.pin.vault = wire_view(vault.bytes, ID_SIZE);
     expect(ERR_DENIED, &p.request, set.bytes[0], set.size);
     free(p.grant);
 
-    put_init(&p, &pack.id, pack.size); /* pinned for a record beyond those that there can be */
+    put_init(&p, &set.object); /* pinned for a record beyond those that there can be */
+    p.put.pin = &p.pin;
     p.pin.number = RECORD_NUMBER_MAX + 1;
     expect(ERR_FORMAT, &p.request, set.bytes[0], set.size);
     free(p.grant);
@@ -259,19 +390,20 @@ static void nothing_is_kept_without_a_good_grant(void **state)
     struct lab honest = lab; /* a writer that may only read */
     lab.writer_cert_bytes = NULL;
     lab_vault(&lab, RIGHT_READ);
-    put_init(&p, &pack.id, pack.size);
+    put_init(&p, &set.object);
     expect(ERR_DENIED, &p.request, set.bytes[0], set.size);
     free(p.grant);
     free(lab.writer_cert_bytes);
     lab = honest;
 
-    assert_true(atomic_load(&counters.value[COUNTED_GRANTS_REFUSED]) >= refused + 5);
+    assert_true(atomic_load(&counters.value[COUNTED_GRANTS_REFUSED]) >= refused + 4);
     struct fragment_info found[4];
     size_t count;
     struct err err = ERR_INIT;
-    lab_ok(store_find_pack(local.store, &pack.id, found, 4, &count, &err));
+    const struct pack_question question = {&lab.vault, &pack.id, NULL};
+    lab_ok(store_find_pack(local.store, &question, found, 4, &count, &err));
     for (size_t i = 0; i < count; i++)
-        assert_int_not_equal(found[i].index, 0);
+        assert_int_not_equal(found[i].key.index, 0);
 }
 
 static void a_fragment_that_does_not_prove_itself_is_refused(void **state)
@@ -279,7 +411,7 @@ static void a_fragment_that_does_not_prove_itself_is_refused(void **state)
     (void)state;
     struct put p;
     uint8_t *bytes = malloc(set.size);
-    put_init(&p, &pack.id, pack.size);
+    put_init(&p, &set.object);
     memcpy(bytes, set.bytes[1], set.size);
     bytes[set.size - 5] ^= 1;
     expect(ERR_DAMAGED, &p.request, bytes, set.size);
@@ -300,6 +432,7 @@ static void too_much_is_refused(void **state)
     for (size_t i = 0; i <= ASK_PACKS_MAX; i++)
         packs[i] = wire_view(id.bytes, ID_SIZE);
     locate.packs = packs;
+    locate.vault = wire_view(lab.vault.bytes, ID_SIZE);
     request.body_case = ECBAK__PEER_REQUEST__BODY_LOCATE;
     request.locate = &locate;
     expect(ERR_FORMAT, &request, NULL, 0);
@@ -313,7 +446,7 @@ static void too_much_is_refused(void **state)
     free(packs);
 
     struct put p;
-    put_init(&p, &pack.id, pack.size);
+    put_init(&p, &set.object);
     ProtobufCBinaryData *holders = calloc(HOLDERS_MAX + 1, sizeof(*holders));
     p.put.n_holders = HOLDERS_MAX + 1;
     p.put.holders = holders;
@@ -328,26 +461,30 @@ static void noise_is_counted_and_refused(void **state)
 {
     (void)state;
     uint64_t before = atomic_load(&counters.value[COUNTED_MALFORMED]);
-    struct payload payload;
+    struct payload payload, none = {.size = 0};
     uint8_t *reply, *big = calloc(1, ASK_REQUEST_MAX + 1);
     size_t size;
     serve_peer(&responder,
                &(struct question){.queue = QUEUE_PEER,
+                                  .payload = &none,
                                   .header = (const uint8_t *)"\xff\xff\xff",
                                   .header_size = 3},
                &reply, &size, &payload);
     free(reply);
-    serve_peer(
-        &responder,
-        &(struct question){.queue = QUEUE_PEER, .header = big, .header_size = ASK_REQUEST_MAX + 1},
-        &reply, &size, &payload);
+    serve_peer(&responder,
+               &(struct question){.queue = QUEUE_PEER,
+                                  .payload = &none,
+                                  .header = big,
+                                  .header_size = ASK_REQUEST_MAX + 1},
+               &reply, &size, &payload);
     free(reply);
     /* Two bytes on the wire that would take a hundred in memory, many times. */
     for (size_t i = 0; i + 1 < ASK_REQUEST_MAX; i += 2)
         big[i] = 0x1a; /* an empty LocatePacks, over and over */
     serve_peer(
         &responder,
-        &(struct question){.queue = QUEUE_PEER, .header = big, .header_size = ASK_REQUEST_MAX},
+        &(struct question){
+            .queue = QUEUE_PEER, .payload = &none, .header = big, .header_size = ASK_REQUEST_MAX},
         &reply, &size, &payload);
     free(reply);
     free(big);
@@ -563,7 +700,7 @@ static void only_what_its_writer_signed_is_pinned(void **state)
     assert_true(used() == before);
     pinning_init(&p, &pack.id, 1, 60, &lab, 0);
     answer = ask(&p.request, NULL, 0);
-    assert_int_equal(answer.reply->pin->n_fragments, 1);
+    assert_int_equal(answer.reply->pin->n_fragments, 3);
     assert_true(used() > before);
     answer_free(&answer);
     free(p.bytes);
@@ -588,8 +725,8 @@ static void a_flood_of_pins_ends_and_fragments_are_still_taken(void **state)
     assert_true(used() - before < 2 * (uint64_t)1024 * 1024);
     free(packs);
     struct put put;
-    put_init(&put, &pack.id, pack.size);
-    expect(ERR_NONE, &put.request, set.bytes[3], set.size);
+    put_init(&put, &set.object);
+    expect_as(2, ERR_NONE, &put.request, set.bytes[5], set.size);
     free(put.grant);
 }
 
@@ -600,6 +737,7 @@ static void say_holders(size_t asker, enum err_code code, const struct holders *
     Ecbak__PeerRequest request = ECBAK__PEER_REQUEST__INIT;
     holders_to_wire(views, holders);
     say.object = wire_view(set.object_id.bytes, ID_SIZE);
+    say.vault = wire_view(lab.vault.bytes, ID_SIZE);
     say.index = 2;
     say.n_holders = holders->count;
     say.holders = views;
@@ -612,19 +750,24 @@ static void who_holds_an_object_is_not_for_anybody_to_say(void **state)
 {
     (void)state;
     struct err err = ERR_INIT;
-    struct holders lie = {.count = 6}, known;
+    const struct fragment_key key = {lab.vault, set.object_id, 2};
+    struct holders lie = {.count = 6}, truth = {.count = 6}, known;
     memset(lie.node, 0x99, 6 * sizeof(lie.node[0]));
-    lab_ok(store_get_holders(local.store, &set.object_id, 2, &known, &err));
+    lab_ok(store_get_holders(local.store, &key, &known, &err));
     struct node_id first = known.node[0];
     assert_memory_equal(first.bytes, lab.nodes[0].keys->node.bytes, ID_SIZE);
     say_holders(1, ERR_DENIED, &lie); /* neither its sponsor nor in the list */
+    truth.node[0] = first;
+    truth.node[5] = lab.nodes[2].keys->node;
+    say_holders(0, ERR_NONE, &truth); /* the sponsor */
     lie.count = 200;
-    say_holders(0, ERR_INVALID, &lie); /* of six rows */
+    say_holders(2, ERR_INVALID, &lie); /* of six rows */
     lie.count = 6;
-    say_holders(0, ERR_NONE, &lie); /* is in the list: places that were empty are filled */
-    lab_ok(store_get_holders(local.store, &set.object_id, 2, &known, &err));
+    say_holders(2, ERR_NONE, &lie); /* is in the list: places that were empty are filled */
+    lab_ok(store_get_holders(local.store, &key, &known, &err));
     assert_memory_equal(known.node[0].bytes, first.bytes, ID_SIZE);
     assert_int_equal(known.node[1].bytes[0], 0x99);
+    assert_memory_equal(known.node[5].bytes, lab.nodes[2].keys->node.bytes, ID_SIZE);
     assert_int_equal(known.count, 6);
 }
 
@@ -637,6 +780,7 @@ static struct answer ask_leaves(uint32_t index, size_t count, uint32_t *leaves)
     row.index = index;
     row.leaves = leaves;
     row.n_leaves = count;
+    read.vault = wire_view(lab.vault.bytes, ID_SIZE);
     read.rows = rows;
     read.n_rows = 1;
     request.body_case = ECBAK__PEER_REQUEST__BODY_READ_LEAVES;
@@ -651,9 +795,9 @@ static void a_row_is_proven_and_a_damaged_one_is_said_to_be_so_once(void **state
     struct fragment fragment;
     struct answer answer;
     uint32_t leaves[ASK_LEAVES_MAX + 1] = {1, 0};
-    char path[2048], hex[2 * ID_SIZE + 1];
+    char path[2048], hex[2 * ID_SIZE + 1], vault[2 * ID_SIZE + 1];
     struct put p;
-    put_init(&p, &pack.id, pack.size);
+    put_init(&p, &set.object);
     answer = ask(&p.request, set.bytes[1], set.size);
     assert_int_equal(answer.reply->error, ERR_NONE);
     answer_free(&answer);
@@ -685,8 +829,9 @@ static void a_row_is_proven_and_a_damaged_one_is_said_to_be_so_once(void **state
     answer_free(&answer);
 
     /* Another leaf than the one that is asked for is damaged. */
-    snprintf(path, sizeof(path), "%s/fragments/%.2s/%s.1", lab.nodes[0].config.data_dir,
-             hex_encode(hex, set.object_id.bytes, ID_SIZE), hex);
+    hex_encode(vault, lab.vault.bytes, ID_SIZE);
+    snprintf(path, sizeof(path), "%s/fragments/%.2s/%s.1.%s", lab.nodes[0].config.data_dir,
+             hex_encode(hex, set.object_id.bytes, ID_SIZE), hex, vault);
     FILE *file = fopen(path, "r+b");
     assert_non_null(file);
     fseek(file, (long)fragment_head_size(&set.object.shape) + 10, SEEK_SET);
@@ -742,6 +887,7 @@ static int setup(void **state)
     lab_add_node(&lab, (uint64_t)1 << 30);
     lab_ok(rs_setup(&err));
     lab_add_node(&lab, (uint64_t)1 << 30);
+    lab_add_node(&lab, (uint64_t)1 << 30);
     lab_ok(lab_open_store(&local.store, &lab.nodes[0].config, lab.nodes[0].keys,
                           lab.authority_public, &err));
     local.keys = lab.nodes[0].keys;
@@ -772,6 +918,10 @@ int main(void)
         return 1;
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_fragment_with_a_grant_is_kept_and_receipted),
+        cmocka_unit_test(what_is_pinned_is_told_from_any_pack_and_row_on),
+        cmocka_unit_test(rows_are_told_of_one_vault_and_from_any_row_on),
+        cmocka_unit_test(grants_are_shown_of_the_objects_that_are_here),
+        cmocka_unit_test(a_grant_is_for_one_object_of_its_pack_and_no_other),
         cmocka_unit_test(nothing_is_kept_without_a_good_grant),
         cmocka_unit_test(a_fragment_that_does_not_prove_itself_is_refused),
         cmocka_unit_test(too_much_is_refused),

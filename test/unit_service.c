@@ -84,15 +84,15 @@ static void automatic_shape_follows_the_members_known(void **state)
     free(pack.bytes);
 }
 
-static int put_with(const uint8_t *grant, size_t grant_size, const struct lab_pack *pack)
+static int put_with(const uint8_t *grant, size_t grant_size, const uint8_t *fragments, size_t size)
 {
     struct err err = ERR_INIT;
     struct client_answer answer;
     uint64_t call;
-    uint8_t *bytes = malloc(pack->size);
-    memcpy(bytes, pack->bytes, pack->size);
-    lab_ok(client_put_pack_start(lab_client(&lab, 0), &call, &bytes, pack->size,
-                                 &(struct put_terms){grant, grant_size, &lab.pin, 4, 2}, &err));
+    uint8_t *bytes = malloc(size);
+    memcpy(bytes, fragments, size);
+    struct pack_to_put put = {bytes, size, grant, grant_size};
+    lab_ok(client_put_pack_start(lab_client(&lab, 0), &call, &put, &err));
     lab_ok(client_next(lab_client(&lab, 0), &answer, &err));
     return (int)answer.err.code;
 }
@@ -101,25 +101,44 @@ static void nothing_is_taken_without_a_grant_for_it(void **state)
 {
     (void)state;
     struct lab_pack pack = lab_pack(PACK_BYTES), other = lab_pack(PACK_BYTES);
-    const struct node_id *sponsor = &lab.nodes[0].keys->node;
+    struct err err = ERR_INIT;
+    struct fragment_bundle b, others;
     uint8_t *grant;
     size_t size;
-    assert_int_not_equal(put_with((const uint8_t *)"", 0, &pack), ERR_NONE);
-    lab_grant(&lab, &other.id, pack.size, sponsor, &grant, &size);
-    assert_int_equal(put_with(grant, size, &pack), ERR_DAMAGED);
+    lab_ok(fragment_bundle_encode(&b, pack.bytes, pack.size, 4, 2, &err));
+    lab_ok(fragment_bundle_encode(&others, other.bytes, other.size, 4, 2, &err));
+    assert_int_not_equal(put_with((const uint8_t *)"", 0, b.bytes, b.size), ERR_NONE);
+    lab_grant_writers(&lab, &others.object, 0, &grant, &size); /* for another pack */
+    assert_int_equal(put_with(grant, size, b.bytes, b.size), ERR_FOREIGN);
     free(grant);
-    lab_grant(&lab, &pack.id, pack.size - 1, sponsor, &grant, &size);
-    assert_int_equal(put_with(grant, size, &pack), ERR_FOREIGN);
+    lab_grant_writers(&lab, &b.object, 1, &grant, &size); /* through another node */
+    assert_int_equal(put_with(grant, size, b.bytes, b.size), ERR_FOREIGN);
     free(grant);
-    lab_grant(&lab, &pack.id, pack.size, &lab.nodes[1].keys->node, &grant, &size);
-    assert_int_equal(put_with(grant, size, &pack), ERR_FOREIGN);
+    lab_grant(&lab, &b.object, 0, &grant, &size); /* countersigned already */
+    assert_int_equal(put_with(grant, size, b.bytes, b.size), ERR_FORMAT);
     free(grant);
     lab.cluster.bytes[0] ^= 1;
-    lab_grant(&lab, &pack.id, pack.size, sponsor, &grant, &size);
+    lab_grant_writers(&lab, &b.object, 0, &grant, &size);
     lab.cluster.bytes[0] ^= 1;
-    assert_int_equal(put_with(grant, size, &pack), ERR_FOREIGN);
+    assert_int_equal(put_with(grant, size, b.bytes, b.size), ERR_FOREIGN);
+    free(grant);
+    /* Not all of the fragments, one of another object among them, or one that is no more what its
+     * object says: then nobody keeps it. */
+    lab_grant_writers(&lab, &b.object, 0, &grant, &size);
+    assert_int_equal(put_with(grant, size, b.bytes, 5 * b.fragment_size), ERR_FORMAT);
+    assert_int_equal(put_with(grant, size, b.bytes, b.size - 1), ERR_FORMAT);
+    memcpy(b.bytes + 5 * b.fragment_size, others.bytes + 5 * b.fragment_size, b.fragment_size);
+    assert_int_equal(put_with(grant, size, b.bytes, b.size), ERR_FOREIGN);
+    free(grant);
+    lab_grant_writers(&lab, &others.object, 0, &grant, &size);
+    for (unsigned i = 0; i < 3; i++)
+        others.bytes[(i + 1) * others.fragment_size - 1] ^= 1;
+    assert_int_equal(put_with(grant, size, others.bytes, others.size), ERR_TOO_FEW);
     free(grant);
     assert_int_equal(pinned(1, &pack.id, true).nodes, 0);
+    assert_in_range(pinned(1, &other.id, false).nodes, 0, 3);
+    free(b.bytes);
+    free(others.bytes);
     free(pack.bytes);
     free(other.bytes);
 }

@@ -11,6 +11,9 @@
 #include <string.h>
 
 #include "coding/base/bytes.h"
+#include "coding/pack_id.h"
+#include "node/common/wire.h"
+#include "node/trust/envelope.h"
 #include "node/trust/grant.h"
 #include "node/trust/receipt.h"
 #include "node/trust/record.h"
@@ -20,6 +23,8 @@ static uint8_t vault_public[32], vault_secret[64];
 static uint8_t writer_public[32], writer_secret[64];
 static uint8_t node_public[32], node_secret[64];
 static struct cluster_id cluster;
+static uint8_t authority_public[32], authority_secret[64];
+static struct cert sponsor; /* node_secret is its key */
 static uint8_t *certificate;
 static size_t certificate_size;
 
@@ -46,7 +51,13 @@ static int set_up(void **state)
     key_pair(vault_public, vault_secret, 1);
     key_pair(writer_public, writer_secret, 2);
     key_pair(node_public, node_secret, 3);
-    memset(cluster.bytes, 0xcc, sizeof(cluster));
+    key_pair(authority_public, authority_secret, 4);
+    cluster_id(&cluster, authority_public);
+    sponsor = (struct cert){.serial = 6, .not_after_s = 1, .name = "sponsor", .zone = "zone"};
+    memcpy(sponsor.node.bytes, node_public, ID_SIZE);
+    memset(sponsor.curve, 0x99, sizeof(sponsor.curve));
+    if (cert_sign(&sponsor, authority_secret, NULL) != 0)
+        return -1;
     struct writer_cert c = writer_with(RIGHT_ADD | RIGHT_READ);
     return writer_cert_seal(&c, vault_secret, &certificate, &certificate_size, NULL);
 }
@@ -60,13 +71,33 @@ static int tear_down(void **state)
 
 static struct grant sample_grant(void)
 {
-    struct grant g = {.pack_bytes = 16000000};
+    struct grant g = {
+        .number = 9, .pack_bytes = 16000000, .code = 1, .layout = 1, .data = 4, .parity = 2};
     g.cluster = cluster;
     vault_id(&g.vault, vault_public);
     memset(g.writer.bytes, 0x33, sizeof(g.writer));
     memset(g.pack.bytes, 0x44, sizeof(g.pack));
-    memset(g.sponsor.bytes, 0x55, sizeof(g.sponsor));
+    memset(g.attempt.bytes, 0x55, sizeof(g.attempt));
+    memset(g.object.bytes, 0x88, sizeof(g.object));
+    memcpy(g.sponsor.bytes, node_public, ID_SIZE);
     return g;
+}
+
+/* As it travels: sealed by the writer whose secret and certificate these are, and countersigned. */
+static void grant_by(const struct grant *g, const struct signer *signer, uint8_t **bytes,
+                     size_t *size)
+{
+    uint8_t *writers;
+    size_t writers_size;
+    assert_int_equal(grant_seal(g, signer, &writers, &writers_size, NULL), 0);
+    assert_int_equal(
+        grant_countersign(writers, writers_size, node_secret, &sponsor, bytes, size, NULL), 0);
+    free(writers);
+}
+
+static void grant_of(const struct grant *g, uint8_t **bytes, size_t *size)
+{
+    grant_by(g, &(struct signer){writer_secret, certificate, certificate_size}, bytes, size);
 }
 
 static uint8_t sealed_bytes[5] = {1, 2, 3, 4, 5};
@@ -106,11 +137,10 @@ static void the_bytes_of_statements_are_settled(void **state)
     struct receipt receipt = {.index = 5, .number = 9};
     check_digest(certificate, certificate_size,
                  "c93e11e6734712ef13f434ad6f2ef79b3645dbae2358690f136e503f4ec5c6da");
-    assert_int_equal(grant_seal(&g, &(struct signer){writer_secret, certificate, certificate_size},
-                                &bytes, &size, NULL),
-                     0);
-    check_digest(bytes, size, "e61704b34ea898b9b070eb9e3461cc4f682dcee6b8dfa499fc0f1c787dd7bb55");
+    grant_of(&g, &bytes, &size);
+    check_digest(bytes, size, "5985155b4647ad566164535dc4e2b8a1421ef1eacf00dcb04a6f20c239b6ac0e");
     free(bytes);
+    memset(r.cluster.bytes, 0xcc, ID_SIZE);
     assert_int_equal(record_seal(&r, &(struct signer){writer_secret, certificate, certificate_size},
                                  &bytes, &size, &hash, NULL),
                      0);
@@ -142,13 +172,107 @@ static void a_grant_says_what_was_sealed(void **state)
     struct writer_cert c;
     uint8_t *bytes;
     size_t size;
-    assert_int_equal(grant_seal(&g, &(struct signer){writer_secret, certificate, certificate_size},
-                                &bytes, &size, NULL),
-                     0);
+    grant_of(&g, &bytes, &size);
     assert_true(size <= GRANT_BYTES_MAX);
-    assert_int_equal(grant_open(&back, &c, bytes, size, &cluster, NULL), 0);
+    assert_int_equal(grant_open(&back, &c, bytes, size, authority_public, NULL), 0);
     assert_memory_equal(&back, &g, sizeof(g));
     assert_memory_equal(c.writer_key, writer_public, 32);
+    const struct pin pin = grant_pin(&back);
+    assert_memory_equal(&pin.vault, &g.vault, ID_SIZE);
+    assert_memory_equal(&pin.writer, &g.writer, WRITER_ID_SIZE);
+    assert_int_equal(pin.number, 9);
+    free(bytes);
+}
+
+static void expect_no_grant(enum err_code code, const uint8_t *bytes, size_t size)
+{
+    struct err err = ERR_INIT;
+    struct grant g;
+    struct writer_cert c;
+    assert_int_equal(grant_open(&g, &c, bytes, size, authority_public, &err), -1);
+    assert_int_equal(err.code, code);
+}
+
+static void a_grant_counts_only_with_its_sponsors_word(void **state)
+{
+    (void)state;
+    struct grant g = sample_grant(), back;
+    struct writer_cert c;
+    uint8_t *writers, *bytes;
+    size_t writers_size, size;
+    assert_int_equal(grant_seal(&g, &(struct signer){writer_secret, certificate, certificate_size},
+                                &writers, &writers_size, NULL),
+                     0);
+    /* The writer alone: it is taken by the sponsor's node, and by nobody else. */
+    assert_int_equal(grant_open_writers(&back, &c, writers, writers_size, &cluster, NULL), 0);
+    assert_memory_equal(&back, &g, sizeof(g));
+    expect_no_grant(ERR_FORMAT, writers, writers_size);
+    /* By another member than the grant names, with its own certificate, and with the sponsor's. */
+    uint8_t other_public[32], other_secret[64];
+    key_pair(other_public, other_secret, 5);
+    struct cert other = sponsor;
+    memcpy(other.node.bytes, other_public, ID_SIZE);
+    assert_int_equal(cert_sign(&other, authority_secret, NULL), 0);
+    assert_int_equal(
+        grant_countersign(writers, writers_size, other_secret, &other, &bytes, &size, NULL), 0);
+    expect_no_grant(ERR_FOREIGN, bytes, size);
+    free(bytes);
+    assert_int_equal(
+        grant_countersign(writers, writers_size, other_secret, &sponsor, &bytes, &size, NULL), 0);
+    expect_no_grant(ERR_DAMAGED, bytes, size);
+    free(bytes);
+    /* By a node that no authority of this cluster made a member. */
+    struct cert stranger = sponsor;
+    assert_int_equal(cert_sign(&stranger, other_secret, NULL), 0);
+    assert_int_equal(
+        grant_countersign(writers, writers_size, node_secret, &stranger, &bytes, &size, NULL), 0);
+    expect_no_grant(ERR_FOREIGN, bytes, size);
+    free(bytes);
+    /* Twice. */
+    grant_of(&g, &bytes, &size);
+    assert_int_equal(grant_open_writers(&back, &c, bytes, size, &cluster, NULL), -1);
+    free(bytes);
+    free(writers);
+}
+
+static void an_impossible_shape_is_not_granted(void **state)
+{
+    (void)state;
+    uint8_t *bytes;
+    size_t size;
+    for (int i = 0; i < 4; i++) {
+        struct grant g = sample_grant();
+        g.data = i == 0 ? 0 : i == 1 ? 254 : 4;
+        g.parity = i == 2 ? 0 : 2;
+        g.pack_bytes = i == 3 ? PACK_SIZE_MAX + 1 : 5000;
+        grant_of(&g, &bytes, &size);
+        expect_no_grant(ERR_FORMAT, bytes, size);
+        free(bytes);
+    }
+}
+
+static void a_grant_of_the_first_version_is_refused_by_name(void **state)
+{
+    (void)state;
+    struct err err = ERR_INIT;
+    struct grant g;
+    struct writer_cert c;
+    /* A body that says version 1, in an envelope of today. */
+    uint8_t body[2] = {0x08, 1}, signature[SIGN_SIZE] = {0}, *bytes;
+    size_t size;
+    Ecbak__Signed envelope = ECBAK__SIGNED__INIT;
+    Ecbak__SignedGrant whole = ECBAK__SIGNED_GRANT__INIT;
+    envelope.body = wire_view(body, sizeof(body));
+    envelope.signature = wire_view(signature, sizeof(signature));
+    whole.grant = &envelope;
+    whole.writer_certificate = envelope_open(&ecbak__signed__descriptor, certificate,
+                                             certificate_size, WRITER_CERT_BYTES_MAX, "", NULL);
+    assert_non_null(whole.writer_certificate);
+    bytes = wire_pack(&whole, &size);
+    assert_int_equal(grant_open(&g, &c, bytes, size, authority_public, &err), -1);
+    assert_int_equal(err.code, ERR_VERSION);
+    assert_string_equal(err.text, "grant of version 1: this program knows 2");
+    wire_free(whole.writer_certificate);
     free(bytes);
 }
 
@@ -242,8 +366,7 @@ static void seal_any(enum kind kind, uint8_t **bytes, size_t *size)
     if (kind == WRITER)
         result = writer_cert_seal(&c, vault_secret, bytes, size, NULL);
     else if (kind == GRANT)
-        result = grant_seal(&g, &(struct signer){writer_secret, certificate, certificate_size},
-                            bytes, size, NULL);
+        result = (grant_of(&g, bytes, size), 0);
     else if (kind == RECORD)
         result = record_seal(&r, &(struct signer){writer_secret, certificate, certificate_size},
                              bytes, size, &hash, NULL);
@@ -261,7 +384,7 @@ static int open_any(enum kind kind, const uint8_t *bytes, size_t size, struct er
     if (kind == WRITER)
         return writer_cert_open(&c, bytes, size, err);
     if (kind == GRANT)
-        return grant_open(&g, &c, bytes, size, &cluster, err);
+        return grant_open(&g, &c, bytes, size, authority_public, err);
     if (kind == RECEIPT)
         return receipt_open(&receipt, bytes, size, err);
     int result = record_open(&r, bytes, size, &cluster, err);
@@ -345,18 +468,15 @@ static void a_writer_without_the_right_to_add_is_denied(void **state)
 {
     (void)state;
     struct err err = ERR_INIT;
-    struct writer_cert reader = writer_with(RIGHT_READ | RIGHT_FORGET | RIGHT_PRUNE), c;
+    struct writer_cert reader = writer_with(RIGHT_READ | RIGHT_FORGET | RIGHT_PRUNE);
     struct grant g = sample_grant();
     struct record r = sample_record(1);
     uint8_t *cert_bytes, *bytes;
     struct record_id hash;
     size_t cert_size, size;
     assert_int_equal(writer_cert_seal(&reader, vault_secret, &cert_bytes, &cert_size, NULL), 0);
-    assert_int_equal(
-        grant_seal(&g, &(struct signer){writer_secret, cert_bytes, cert_size}, &bytes, &size, NULL),
-        0);
-    assert_int_equal(grant_open(&g, &c, bytes, size, &cluster, &err), -1);
-    assert_int_equal(err.code, ERR_DENIED);
+    grant_by(&g, &(struct signer){writer_secret, cert_bytes, cert_size}, &bytes, &size);
+    expect_no_grant(ERR_DENIED, bytes, size);
     free(bytes);
     assert_int_equal(record_seal(&r, &(struct signer){writer_secret, cert_bytes, cert_size}, &bytes,
                                  &size, &hash, NULL),
@@ -370,32 +490,21 @@ static void a_writer_without_the_right_to_add_is_denied(void **state)
 static void a_grant_by_another_key_vault_or_writer_is_refused(void **state)
 {
     (void)state;
-    struct err err = ERR_INIT;
-    struct writer_cert c;
     struct grant g = sample_grant();
     uint8_t *bytes;
     size_t size;
-    assert_int_equal(grant_seal(&g, &(struct signer){node_secret, certificate, certificate_size},
-                                &bytes, &size, NULL),
-                     0);
-    assert_int_equal(grant_open(&g, &c, bytes, size, &cluster, &err), -1);
-    assert_int_equal(err.code, ERR_DAMAGED);
+    grant_by(&g, &(struct signer){node_secret, certificate, certificate_size}, &bytes, &size);
+    expect_no_grant(ERR_DAMAGED, bytes, size);
     free(bytes);
     g = sample_grant();
     g.vault.bytes[0] ^= 1;
-    assert_int_equal(grant_seal(&g, &(struct signer){writer_secret, certificate, certificate_size},
-                                &bytes, &size, NULL),
-                     0);
-    assert_int_equal(grant_open(&g, &c, bytes, size, &cluster, &err), -1);
-    assert_int_equal(err.code, ERR_FOREIGN);
+    grant_of(&g, &bytes, &size);
+    expect_no_grant(ERR_FOREIGN, bytes, size);
     free(bytes);
     g = sample_grant();
     g.writer.bytes[0] ^= 1;
-    assert_int_equal(grant_seal(&g, &(struct signer){writer_secret, certificate, certificate_size},
-                                &bytes, &size, NULL),
-                     0);
-    assert_int_equal(grant_open(&g, &c, bytes, size, &cluster, &err), -1);
-    assert_int_equal(err.code, ERR_FOREIGN);
+    grant_of(&g, &bytes, &size);
+    expect_no_grant(ERR_FOREIGN, bytes, size);
     free(bytes);
 }
 
@@ -449,6 +558,9 @@ int main(void)
         cmocka_unit_test(the_bytes_of_statements_are_settled),
         cmocka_unit_test(a_writer_certificate_says_what_was_sealed),
         cmocka_unit_test(a_grant_says_what_was_sealed),
+        cmocka_unit_test(a_grant_counts_only_with_its_sponsors_word),
+        cmocka_unit_test(an_impossible_shape_is_not_granted),
+        cmocka_unit_test(a_grant_of_the_first_version_is_refused_by_name),
         cmocka_unit_test(a_record_says_what_was_sealed),
         cmocka_unit_test(a_receipt_says_what_was_sealed),
         cmocka_unit_test(a_number_that_no_writer_comes_to_is_refused),

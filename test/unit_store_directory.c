@@ -111,36 +111,45 @@ static void the_bytes_of_the_files_are_settled(void **state)
     trailer.grant_size = 5;
     trailer.holders.count = 2;
     memset(trailer.holders.node[1].bytes, 0x77, ID_SIZE);
-    memset(trailer.pin.vault.bytes, 0x88, ID_SIZE);
-    trailer.pin.number = 9;
-    memset(trailer.pin.attempt.bytes, 0x99, ATTEMPT_SIZE);
+    memset(trailer.bringer.bytes, 0x88, ID_SIZE);
     size_t size = trailer_encode(bytes, &trailer);
-    assert_int_equal(size, 96 + 5 + 64 + 32);
-    check_digest(bytes, size, "bfc460e5c3d6c6f19ceb5f6e82212d0014e43d398818a6b3b1eb5210e15c99de");
+    assert_int_equal(size, 64 + 5 + 64 + 32);
+    check_digest(bytes, size, "0693ef20ca0557ffe6911fd29cd74ec15e8c8ffdb0c3607039e3374987539772");
     assert_int_equal(trailer_decode(&back, bytes, size, NULL), 0);
     assert_memory_equal(&back.holders, &trailer.holders, sizeof(back.holders));
-    assert_memory_equal(&back.pin, &trailer.pin, sizeof(back.pin));
+    assert_memory_equal(&back.bringer, &trailer.bringer, sizeof(back.bringer));
     for (size_t at = 0; at < size; at++) {
         bytes[at] ^= 1;
         assert_int_equal(trailer_decode(&back, bytes, size, NULL), -1);
         bytes[at] ^= 1;
         assert_int_equal(trailer_decode(&back, bytes, at, NULL), -1);
     }
-    /* A sentinel of the first version, byte for byte. */
-    uint8_t sentinel[96] = "ecbksent\1";
+    /* A sentinel of this version, byte for byte. */
+    uint8_t sentinel[96] = "ecbksent\2";
     uint64_t epoch;
     char path[128];
     memset(sentinel + 16, 0x11, ID_SIZE);
     memset(sentinel + 48, 0x22, 8);
-    hash_bytes(sentinel + 64, "ecbak sentinel 1", sentinel, 64);
+    hash_bytes(sentinel + 64, "ecbak sentinel 2", sentinel, 64);
     check_digest(sentinel, sizeof(sentinel),
-                 "15fe80bf821c59c2d03cf6e1413418a7d9e52632573fe7addf4473a137f5b997");
+                 "e5c86a36d9357490c5f813db9c5202a98b43105d4f7d060e6da627057afa714d");
     snprintf(path, sizeof(path), "%s/%s", dir, SENTINEL_NAME);
     int fd = open(path, O_WRONLY | O_TRUNC);
     assert_int_equal(write(fd, sentinel, sizeof(sentinel)), sizeof(sentinel));
     close(fd);
     assert_int_equal(sentinel_read(path, &sample_node, &epoch, NULL), 0);
     assert_true(epoch == 0x2222222222222222);
+    /* What older programs wrote is refused by name. */
+    struct err err = ERR_INIT;
+    fd = open(path, O_WRONLY);
+    assert_int_equal(pwrite(fd, "\1", 1, 8), 1);
+    close(fd);
+    assert_int_equal(sentinel_read(path, &sample_node, &epoch, &err), -1);
+    assert_int_equal(err.code, ERR_VERSION);
+    bytes[8] = 1;
+    assert_int_equal(trailer_decode(&back, bytes, size, &err), -1);
+    assert_int_equal(err.code, ERR_VERSION);
+    assert_non_null(strstr(err.text, "trailer of version 1"));
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)

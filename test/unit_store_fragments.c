@@ -16,22 +16,24 @@ static void a_fragment_comes_back_with_all_that_came_with_it(void **state)
     put(store, &small, 2);
     expect_fragment(store, &small, 2);
     expect_no_fragment(store, &small, 1, ERR_NOT_FOUND);
-    assert_int_equal(store_find_pack(store, &small.set.object.pack_id, found, 4, &count, NULL), 0);
+    const struct pack_question question = {&sample_vault, &small.set.object.pack_id, NULL};
+    const struct fragment_key key = sample_key(&small, 2);
+    assert_int_equal(store_find_pack(store, &question, found, 4, &count, NULL), 0);
     assert_int_equal(count, 1);
-    assert_memory_equal(found[0].object.bytes, small.set.object_id.bytes, ID_SIZE);
-    assert_memory_equal(found[0].vault.bytes, sample_vault.bytes, ID_SIZE);
-    assert_true(found[0].index == 2 && found[0].data == 2 && found[0].parity == 2);
+    assert_memory_equal(&found[0].key, &key, sizeof(key));
+    assert_true(found[0].data == 2 && found[0].parity == 2);
     assert_true(found[0].pack_bytes == 200000 && found[0].file_bytes == used_of(store));
-    assert_int_equal(store_get_grant(store, &small.set.object_id, 2, &grant, &size, NULL), 0);
+    assert_int_equal(
+        store_get_grant(store, &sample_vault, &small.set.object_id, NULL, &grant, &size, NULL), 0);
     assert_int_equal(size, small.grant_size);
     assert_memory_equal(grant, small.grant, size);
     free(grant);
-    assert_int_equal(store_get_holders(store, &small.set.object_id, 2, &holders, NULL), 0);
+    assert_int_equal(store_get_holders(store, &key, &holders, NULL), 0);
     assert_memory_equal(&holders, &small.holders, sizeof(holders));
     memset(holders.node[1].bytes, 0x99, ID_SIZE);
-    assert_int_equal(store_set_holders(store, &small.set.object_id, 2, &holders, NULL, NULL), 0);
+    assert_int_equal(store_set_holders(store, &key, &holders, NULL, NULL), 0);
     memset(&holders, 0, sizeof(holders));
-    assert_int_equal(store_get_holders(store, &small.set.object_id, 2, &holders, NULL), 0);
+    assert_int_equal(store_get_holders(store, &key, &holders, NULL), 0);
     assert_int_equal(holders.node[1].bytes[0], 0x99);
     assert_int_equal(pinned(store, &small), 1);
     store_close(&store);
@@ -50,21 +52,21 @@ static void what_does_not_prove_itself_is_not_taken(void **state)
         assert_int_equal(sample_put(store, &small, 0, &err), -1);
         small.set.bytes[0][at] ^= 4;
     }
-    assert_int_equal(store_put_fragment(
-                         store,
-                         &(struct fragment_to_put){small.set.bytes[0], small.set.size, other.grant,
-                                                   other.grant_size, &small.holders, &small.pin},
-                         &other.opened, &err),
+    assert_int_equal(store_put_fragment(store,
+                                        &(struct fragment_to_put){
+                                            small.set.bytes[0], small.set.size, other.grant,
+                                            other.grant_size, &small.holders, NULL, &sample_node},
+                                        &other.opened, &err),
                      -1);
     assert_int_equal(err.code, ERR_FOREIGN);
     small.pin.vault.bytes[0] ^= 1;
     assert_int_equal(sample_put(store, &small, 0, &err), -1);
     assert_int_equal(err.code, ERR_FOREIGN);
     small.pin.vault.bytes[0] ^= 1;
-    small.opened.cluster.bytes[0] ^= 1;
+    small.opened.grant.cluster.bytes[0] ^= 1;
     assert_int_equal(sample_put(store, &small, 0, &err), -1);
     assert_int_equal(err.code, ERR_FOREIGN);
-    small.opened.cluster.bytes[0] ^= 1;
+    small.opened.grant.cluster.bytes[0] ^= 1;
     assert_int_equal(count_files("fragments"), 0);
     assert_true(used_of(store) == 0);
     sample_release(&other);
@@ -210,6 +212,177 @@ static void a_full_disk_leaves_nothing_behind(void **state)
     assert_int_equal(umount(dir), 0);
 }
 
+/* Puts the sample's rows in [from, to) by this member; how many were taken. */
+static unsigned put_rows(struct store *store, const struct sample *s, unsigned from, unsigned to,
+                         uint8_t bringer)
+{
+    const struct node_id node = {{bringer}};
+    unsigned taken = 0;
+    for (unsigned i = from; i < to; i++) {
+        struct err err = ERR_INIT;
+        if (sample_put_by(store, s, i, &node, &err) == 0)
+            taken++;
+        else
+            assert_int_equal(err.code, ERR_DENIED);
+    }
+    return taken;
+}
+
+static void rows_of_another_object_are_not_taken_under_a_packs_grant(void **state)
+{
+    (void)state;
+    struct store *store = open_with(MIB);
+    struct err err = ERR_INIT;
+    struct sample other;
+    sample_init(&other, 1, 200000, 3, 1); /* the same pack, coded otherwise */
+    assert_memory_equal(&other.set.object.pack_id, &small.set.object.pack_id, ID_SIZE);
+    const struct fragment_to_put put = {other.set.bytes[0], other.set.size, small.grant,
+                                        small.grant_size,   &small.holders, NULL,
+                                        &sample_node};
+    assert_int_equal(store_put_fragment(store, &put, &small.opened, &err), -1);
+    assert_int_equal(err.code, ERR_FOREIGN);
+    assert_int_equal(count_files("fragments"), 0);
+    sample_release(&other);
+    store_close(&store);
+}
+
+static void a_vaults_rows_are_kept_and_found_by_themselves(void **state)
+{
+    (void)state;
+    struct store *store = open_with(MIB);
+    struct sample other;
+    struct fragment_info found[4];
+    size_t count;
+    const struct vault_id vault = sample_vault;
+    sample_use_vault(9, RIGHT_ADD);
+    sample_init(&other, 1, 200000, 2, 2); /* the very same object, in another vault */
+    put(store, &other, 1);
+    put(store, &small, 1);
+    put(store, &small, 2);
+    assert_int_equal(count_files("fragments"), 3);
+    for (int again = 0; again < 2; again++) {
+        struct pack_question question = {&vault, &small.set.object.pack_id, NULL};
+        assert_int_equal(store_find_pack(store, &question, found, 4, &count, NULL), 0);
+        assert_true(count == 2 && found[0].key.index == 1 && found[1].key.index == 2);
+        question.vault = &sample_vault;
+        assert_int_equal(store_find_pack(store, &question, found, 4, &count, NULL), 0);
+        assert_true(count == 1 && id_equal(&found[0].key.vault, &sample_vault));
+        expect_fragment(store, &other, 1);
+        expect_no_fragment(store, &other, 2, ERR_NOT_FOUND);
+        char path[DURABLE_PATH_MAX];
+        snprintf(path, sizeof(path), "%s/catalogue.db", dir);
+        store_close(&store);
+        catalogue_remove(path); /* the files say it, too */
+        store = open_with(MIB);
+    }
+    /* What becomes of one is nothing to the other. */
+    char path[DURABLE_PATH_MAX];
+    path_of(path, &other, 1);
+    flip_byte(path, (off_t)other.set.size - 9);
+    expect_no_fragment(store, &other, 1, ERR_DAMAGED);
+    expect_fragment(store, &small, 1);
+    sample_release(&other);
+    sample_use_vault(1, RIGHT_ADD);
+    store_close(&store);
+}
+
+static void a_member_brings_two_rows_of_an_object_and_keeps_nobody_from_bringing_others(
+    void **state)
+{
+    (void)state;
+    struct store *store = open_with(4 * MIB);
+    struct sample wide;
+    sample_init(&wide, 3, 100000, 4, 6);
+    for (int again = 0; again < 2; again++) {
+        assert_int_equal(put_rows(store, &wide, 0, 7, 1), 2); /* rows 0 and 1, and these again */
+        assert_int_equal(put_rows(store, &wide, 7, 10, 2), 2);
+        assert_int_equal(fragments_of(store), 4);
+        store_close(&store);
+        store = open_with(4 * MIB);
+    }
+    char path[DURABLE_PATH_MAX];
+    snprintf(path, sizeof(path), "%s/catalogue.db", dir);
+    store_close(&store);
+    catalogue_remove(path); /* who brought it stands in the file */
+    store = open_with(4 * MIB);
+    assert_int_equal(put_rows(store, &wide, 4, 6, 1), 0);
+    assert_int_equal(put_rows(store, &wide, 4, 6, 3), 2);
+    sample_release(&wide);
+    store_close(&store);
+}
+
+static void the_rows_of_a_pack_are_told_page_by_page(void **state)
+{
+    (void)state;
+    struct store *store = open_with(4 * MIB);
+    struct sample wide, other;
+    sample_init(&wide, 3, 100000, 4, 6);
+    sample_init(&other, 3, 100000, 3, 3); /* another object of it */
+    for (unsigned i = 0; i < 10; i++)
+        put(store, &wide, i);
+    for (unsigned i = 0; i < 6; i++)
+        put(store, &other, i);
+    struct pack_question question = {&sample_vault, &wide.set.object.pack_id, NULL};
+    struct fragment_info found[3];
+    struct fragment_key last;
+    size_t count = 3, told = 0;
+    while (count == 3) {
+        assert_int_equal(store_find_pack(store, &question, found, 3, &count, NULL), 0);
+        for (size_t i = 0; i < count; i++) {
+            int order = told + i == 0 ? 1 : id_compare(&found[i].key.object, &last.object);
+            assert_true(order > 0 || (order == 0 && found[i].key.index > last.index));
+            last = found[i].key;
+        }
+        told += count;
+        question.after = &last;
+    }
+    assert_int_equal(told, 16);
+    sample_release(&wide);
+    sample_release(&other);
+    store_close(&store);
+}
+
+static bool believed(struct store *store, const struct sample *s, const struct writer_id *writer,
+                     struct belief *belief)
+{
+    bool found;
+    assert_int_equal(store_believed(store, &s->opened.grant.vault, &s->set.object_id, writer,
+                                    belief, &found, NULL),
+                     0);
+    return found;
+}
+
+static void an_object_is_believed_by_a_reader_or_by_its_own_writer(void **state)
+{
+    (void)state;
+    struct store *store = open_with(MIB);
+    const struct writer_id own = {{0x33, 0x33, 0x33, 0x33, 0x33, 0x33, 0x33, 0x33, 0x33, 0x33, 0x33,
+                                   0x33, 0x33, 0x33, 0x33, 0x33}},
+                           other = {{1}};
+    struct belief belief;
+    assert_false(believed(store, &small, &own, &belief));
+    put(store, &small, 0); /* its writer may add, and not read */
+    for (int again = 0; again < 2; again++) {
+        assert_true(believed(store, &small, &own, &belief));
+        assert_true(believed(store, &small, NULL, &belief));
+        assert_false(believed(store, &small, &other, &belief));
+        assert_true(belief.data == 2 && belief.parity == 2 && belief.pack_bytes == 200000);
+        assert_memory_equal(&belief.pack, &small.set.object.pack_id, ID_SIZE);
+        char path[DURABLE_PATH_MAX];
+        snprintf(path, sizeof(path), "%s/catalogue.db", dir);
+        store_close(&store);
+        catalogue_remove(path); /* the grants of the rows that are here say it again */
+        store = open_with(MIB);
+    }
+    /* A reader's grant, as another holder may show it, counts for everybody. */
+    belief.by_reader = true;
+    belief.writer.bytes[0] = 9;
+    assert_int_equal(store_believe(store, &belief, 1, NULL), 0);
+    assert_true(believed(store, &small, &other, &belief));
+    assert_int_equal(belief.writer.bytes[0], 9);
+    store_close(&store);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down_disk)
 
 int main(void)
@@ -217,6 +390,11 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(a_fragment_comes_back_with_all_that_came_with_it),
         TEST(what_does_not_prove_itself_is_not_taken),
+        TEST(rows_of_another_object_are_not_taken_under_a_packs_grant),
+        TEST(a_vaults_rows_are_kept_and_found_by_themselves),
+        TEST(a_member_brings_two_rows_of_an_object_and_keeps_nobody_from_bringing_others),
+        TEST(the_rows_of_a_pack_are_told_page_by_page),
+        TEST(an_object_is_believed_by_a_reader_or_by_its_own_writer),
         TEST(a_damaged_file_is_moved_aside_and_can_be_replaced),
         TEST(a_fragment_put_again_is_pinned_again_and_repaired_if_need_be),
         TEST(what_cannot_be_looked_at_for_now_is_not_taken_for_absent),

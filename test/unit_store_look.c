@@ -56,7 +56,8 @@ static void fragments_that_come_back_are_known_again(void **state)
     assert_int_equal(used_of(store), 0);
     assert_int_equal(rename(away, folder), 0);
     look(store);
-    assert_int_equal(store_find_pack(store, &small.set.object.pack_id, found, 4, &count, NULL), 0);
+    const struct pack_question question = {&sample_vault, &small.set.object.pack_id, NULL};
+    assert_int_equal(store_find_pack(store, &question, found, 4, &count, NULL), 0);
     assert_int_equal(count, 1);
     assert_int_equal(store_lost(store), 0);
     assert_int_equal(used_of(store), used);

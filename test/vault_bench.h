@@ -128,10 +128,15 @@ static inline void let_times_settle(void)
     usleep(150 * 1000);
 }
 
+/* k and m as on the command line; zeros: by the size of the cluster. */
+static uint32_t code[2];
+
 static inline int store(struct store_result *result, struct err *err)
 {
     const char *const paths[] = {source};
     struct store_options options = {.paths = paths, .path_count = 1, .threads = 2};
+    options.data = code[0];
+    options.parity = code[1];
     struct job_progress progress = {0};
     return store_run(vault, &options, &progress, &report, result, err);
 }

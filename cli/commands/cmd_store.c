@@ -7,6 +7,7 @@
 #include "cli/commands/commands.h"
 #include "cli/files/exclude.h"
 #include "cli/home/home.h"
+#include "cli/packing/sender.h"
 #include "cli/store/store_run.h"
 #include "cli/ui/exit_code.h"
 #include "cli/ui/options.h"
@@ -37,6 +38,12 @@ static int read_code(struct store_options *options, const char *text, struct err
         text_read_number(&k, data, &why) != 0 || text_read_number(&m, parity, &why) != 0 || k < 1 ||
         m < 1 || k + m > SHAPE_MAX)
         return err_set(err, ERR_USAGE, "--code takes DATA+PARITY, such as 4+2; not '%s'", text);
+    if (sender_pack_bytes((uint32_t)k, (uint32_t)m) == 0)
+        return err_set(
+            err, ERR_USAGE,
+            "--code %s makes %.0f times as much of what is stored, more than can be sent "
+            "at once: take fewer parity fragments, more data fragments, or 1 of data",
+            text, (double)(k + m) / (double)k);
     options->data = (uint32_t)k;
     options->parity = (uint32_t)m;
     return 0;

@@ -4,6 +4,7 @@ void fill_init(struct fill *fill, enum pack_kind kind, const struct sender_optio
                struct sender **sender)
 {
     *fill = (struct fill){.kind = kind, .send = send, .sender = sender, .pack = NO_PACK};
+    fill->pack_bytes = sender_pack_bytes(send->data, send->parity);
     pthread_mutex_init(&fill->lock, NULL);
 }
 
@@ -35,7 +36,8 @@ int fill_add(struct fill *fill, const struct segment *segment, uint32_t place, s
     }
     int result = 0;
     if (fill->writer == NULL) {
-        result = pack_writer_new(&fill->writer, fill->kind, fill->send->vault->keys, err);
+        result = pack_writer_new(&fill->writer, fill->kind, fill->pack_bytes,
+                                 fill->send->vault->keys, err);
         fill->pack = places_new_pack(fill->send->places);
     }
     if (result == 0)

@@ -14,6 +14,7 @@ struct fill {
     enum pack_kind kind;
     const struct sender_options *send;
     struct sender **sender;
+    size_t pack_bytes;
     struct pack_writer *writer; /* NULL: nothing yet */
     uint32_t pack;              /* its number in places */
 };

@@ -1,3 +1,5 @@
+/* Encoding costs more than sealing, so it is done by the threads that send: those that read, compress and
+ * seal go on meanwhile. */
 #include "cli/packing/sender.h"
 
 #include <assert.h>
@@ -6,8 +8,15 @@
 
 #include "cli/base/threads.h"
 #include "coding/base/alloc.h"
+#include "coding/fragment_bundle.h"
+#include "node/common/clock.h"
 #include "node/trust/grant.h"
 #include "node/trust/writer_cert.h"
+
+struct shape {
+    uint32_t data, parity;
+    int64_t asked_ms;
+};
 
 struct sender {
     struct sender_options options;
@@ -16,39 +25,117 @@ struct sender {
     struct sealed_pack waiting; /* handed over, not yet taken; bytes NULL: none */
     unsigned busy;              /* threads with a pack in flight */
     bool stop;
+    struct shape shape; /* what packs are encoded with now */
     struct threads threads;
 };
 
-static int sign_grant(const struct sender_options *options, const struct sealed_pack *sealed,
+/* A pack whose one segment is one chunk that does not compress: packs are not made smaller. */
+#define PACK_BYTES_LEAST (CHUNK_BYTES_MAX + CHUNK_BYTES_MAX / 16)
+
+size_t sender_pack_bytes(uint32_t data, uint32_t parity)
+{
+    size_t size = PACK_BYTES;
+    while (size >= PACK_BYTES_LEAST && fragment_bundle_size(size, data, parity) > BUNDLE_SIZE_MAX)
+        size -= SEGMENT_BYTES / 4;
+    return size >= PACK_BYTES_LEAST ? size : 0;
+}
+
+/* k + m for a pack that is encoded now. anew: what was asked for last did not do. */
+static int choose_shape(struct sender *sender, struct client *client, bool anew,
+                        struct shape *shape, struct err *err)
+{
+    int64_t now_ms = monotonic_ms();
+    pthread_mutex_lock(&sender->lock);
+    *shape = sender->shape;
+    bool ask = !sender->options.shape_is_fixed &&
+               (anew || shape->data == 0 || now_ms - shape->asked_ms >= SENDER_SHAPE_MS);
+    if (ask)
+        sender->shape.asked_ms = now_ms; /* one thread asks for all */
+    pthread_mutex_unlock(&sender->lock);
+    if (!ask)
+        return 0;
+    struct node_status status;
+    if (client_status(client, &status, err) != 0)
+        return -1;
+    if (status.data == 0) /* a node that has just started may not have met the others yet */
+        return anew || shape->data == 0 ? err_set(err, ERR_TOO_FEW, "%s", status.no_shape) : 0;
+    *shape = (struct shape){status.data, status.parity, now_ms};
+    pthread_mutex_lock(&sender->lock);
+    sender->shape = *shape;
+    pthread_mutex_unlock(&sender->lock);
+    return 0;
+}
+
+static int sign_grant(const struct sender_options *options, const struct fragment_bundle *bundle,
                       uint8_t **bytes, size_t *size, struct err *err)
 {
     const struct vault *vault = options->vault;
-    struct grant grant = {.pack_bytes = sealed->size};
+    const struct object *object = &bundle->object;
+    struct grant grant = {.number = options->pin.number,
+                          .pack_bytes = object->shape.pack_size,
+                          .code = object->code,
+                          .layout = object->layout,
+                          .data = object->shape.k,
+                          .parity = object->shape.m};
     grant.cluster = options->cluster;
     grant.vault = vault->keys->vault;
     grant.writer = vault->writer;
-    grant.pack = sealed->id;
+    grant.attempt = options->pin.attempt;
+    grant.pack = object->pack_id;
+    grant.object = bundle->object_id;
     grant.sponsor = options->node;
     return grant_seal(
         &grant, &(struct signer){vault->writer_secret, vault->writer_cert, vault->writer_cert_size},
         bytes, size, err);
 }
 
+/* One way of a pack through the node: its answer, whatever it is. */
+static int put_once(struct sender *sender, struct client *client, const struct sealed_pack *sealed,
+                    const struct shape *shape, struct client_answer *answer, struct err *err)
+{
+    struct fragment_bundle bundle;
+    uint8_t *grant = NULL;
+    size_t grant_size = 0;
+    uint64_t call;
+    if (fragment_bundle_encode(&bundle, sealed->bytes, sealed->size, shape->data, shape->parity,
+                               err) != 0)
+        return -1;
+    int result = id_equal(&bundle.object.pack_id, &sealed->id)
+                     ? sign_grant(&sender->options, &bundle, &grant, &grant_size, err)
+                     : err_set(err, ERR_DAMAGED,
+                               "a pack changed after it was sealed: suspect this machine's memory");
+    struct pack_to_put put = {bundle.bytes, bundle.size, grant, grant_size};
+    if (result == 0)
+        result = client_put_pack_start(client, &call, &put, err);
+    free(put.fragments);
+    free(grant);
+    return result == 0 ? client_next(client, answer, err) : -1;
+}
+
+/* When too few nodes took a fragment, there may be fewer than k + m were meant for: then it is tried
+ * with what the node says now. */
+static int put_pack(struct sender *sender, struct client *client, const struct sealed_pack *sealed,
+                    struct client_answer *answer, struct err *err)
+{
+    struct shape shape, other;
+    if (choose_shape(sender, client, false, &shape, err) != 0 ||
+        put_once(sender, client, sealed, &shape, answer, err) != 0)
+        return -1;
+    if (answer->err.code != ERR_TOO_FEW || sender->options.shape_is_fixed)
+        return 0;
+    struct err ignored = ERR_INIT; /* what the node said of the pack says more */
+    if (choose_shape(sender, client, true, &other, &ignored) != 0 ||
+        (other.data == shape.data && other.parity == shape.parity))
+        return 0;
+    return put_once(sender, client, sealed, &other, answer, err);
+}
+
 static int send_pack(struct sender *sender, struct client *client, struct sealed_pack *sealed,
                      struct err *err)
 {
     const struct sender_options *options = &sender->options;
-    uint8_t *grant = NULL;
-    size_t grant_size = 0;
-    if (sign_grant(options, sealed, &grant, &grant_size, err) != 0)
-        return -1;
-    uint64_t call;
-    int result = client_put_pack_start(
-        client, &call, &sealed->bytes, sealed->size,
-        &(struct put_terms){grant, grant_size, &options->pin, options->data, options->parity}, err);
-    free(grant);
     struct client_answer answer = {0};
-    if (result != 0 || client_next(client, &answer, err) != 0)
+    if (put_pack(sender, client, sealed, &answer, err) != 0)
         return err_context(err, "sending a pack");
     free(answer.pack);
     if (answer.err.code != ERR_NONE) {
@@ -101,9 +188,11 @@ int sender_new(struct sender **sender, const struct sender_options *options, str
 {
     struct sender *new = alloc_zero(1, sizeof(*new));
     new->options = *options;
+    new->shape = (struct shape){options->data, options->parity, monotonic_ms()};
     pthread_mutex_init(&new->lock, NULL);
     pthread_cond_init(&new->changed, NULL);
-    if (threads_start(&new->threads, SENDER_THREADS, send_loop, new, err) != 0) {
+    if (rs_setup(err) != 0 ||
+        threads_start(&new->threads, SENDER_THREADS, send_loop, new, err) != 0) {
         sender_destroy(&new);
         return -1;
     }

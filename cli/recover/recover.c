@@ -254,7 +254,7 @@ static void release(struct recover *recover)
 
 /* Packs come and go at 16 MiB each. Left alone, the allocator learns from the first one freed to
  * keep them in its arenas, where they fragment: a recovery then holds half as much again as it
- * uses. (A store fills its packs in place, and would only pay for the page faults.) */
+ * uses. */
 static void bound_memory(void)
 {
     mallopt(M_MMAP_THRESHOLD, 1024 * 1024);

@@ -135,7 +135,7 @@ static int get_pack(struct fetcher *fetcher, struct client **client,
     if (*client == NULL &&
         client_open_patient(client, fetcher->endpoint, CLIENT_PATIENCE_MS, err) != 0)
         return -1;
-    if (client_get_pack_start(*client, &call, &pack->id, err) != 0 ||
+    if (client_get_pack_start(*client, &call, &fetcher->keys->vault, &pack->id, err) != 0 ||
         client_next(*client, &answer, err) != 0) {
         /* The node itself does not answer: no other pack will come either. */
         client_close(client);

@@ -189,7 +189,8 @@ static int ask_ahead(struct loading *loading, struct err *err)
         if (cache_has_index(loading->cache, id))
             continue;
         *asked = (struct asked){.pack = pack};
-        if (client_get_pack_start(loading->client, &asked->answer.call, id, err) != 0)
+        if (client_get_pack_start(loading->client, &asked->answer.call, &loading->keys->vault, id,
+                                  err) != 0)
             return -1;
         loading->waiting++;
     }
@@ -227,7 +228,8 @@ static int keep_order(struct loading *loading, struct err *err)
         uint64_t call;
         if (cache_has_index(loading->cache, &packs->ids[i]))
             continue;
-        if (client_get_pack_start(loading->client, &call, &packs->ids[i], err) != 0 ||
+        if (client_get_pack_start(loading->client, &call, &loading->keys->vault, &packs->ids[i],
+                                  err) != 0 ||
             client_next(loading->client, &answer, err) != 0)
             return -1;
         bool back = open_answer(&pack, loading->keys, &packs->ids[i], &answer, &why) == 0;

@@ -15,6 +15,8 @@
 #include "cli/store/store_run.h"
 
 #include <assert.h>
+#include <malloc.h>
+#include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -146,8 +148,9 @@ static int start_packs(struct store_run *run, struct err *err)
                  .failure = &pipeline->failure,
                  .endpoint = options->endpoint,
                  .pin = run->pin,
-                 .data = options->data,
-                 .parity = options->parity},
+                 .data = run->result->data,
+                 .parity = run->result->parity,
+                 .shape_is_fixed = options->data > 0},
         .zstd_level = options->zstd_level > 0 ? (int)options->zstd_level : ZSTD_LEVEL_DEFAULT,
         .dry_run = options->dry_run,
         .cache_is_new = cache_is_new(run),
@@ -315,6 +318,9 @@ int store_run(struct vault *vault, const struct store_options *options,
 {
     int64_t begin_ms = monotonic_ms();
     bool again = false;
+    /* Packs and their fragments come and go at tens of MiB each: left alone, the allocator learns from
+     * the first one freed to keep them in its arenas, and a store takes twice what it uses. */
+    mallopt(M_MMAP_THRESHOLD, 1024 * 1024);
     /* A folder a level is open, and those that are read ahead or not finished. */
     struct err ignored = ERR_INIT; /* the limit there is may do */
     (void)(open_files_raise(&ignored) == 0);

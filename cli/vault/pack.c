@@ -16,16 +16,19 @@
 struct pack_writer {
     struct pack_seal *seal; /* sodium_malloc */
     uint8_t *bytes;
+    size_t bytes_max;
     size_t used; /* header and segments */
     struct pack_directory directory;
     size_t segment_room, entry_room;
 };
 
-int pack_writer_new(struct pack_writer **writer, enum pack_kind kind, const struct vault_keys *keys,
-                    struct err *err)
+int pack_writer_new(struct pack_writer **writer, enum pack_kind kind, size_t bytes_max,
+                    const struct vault_keys *keys, struct err *err)
 {
     *writer = NULL;
     struct pack_writer *w = alloc_zero(1, sizeof(*w));
+    assert(bytes_max <= PACK_BYTES);
+    w->bytes_max = bytes_max;
     w->directory.kind = kind;
     w->seal = sodium_malloc(sizeof(*w->seal));
     w->bytes = alloc_large(PACK_BYTES, err);
@@ -74,7 +77,7 @@ bool pack_writer_has_room(const struct pack_writer *writer, const struct segment
     size_t size = size_with(writer, 1, packed_size(segment) + PACK_TAG_SIZE, segment->entry_count);
     return writer->directory.segment_count < PACK_SEGMENTS_MAX &&
            segment->entry_count <= PACK_ENTRIES_MAX - writer->directory.entry_count &&
-           padme(size) <= PACK_BYTES;
+           padme(size) <= (writer->directory.segment_count > 0 ? writer->bytes_max : PACK_BYTES);
 }
 
 static void add_lines(struct pack_writer *w, const struct segment *segment, size_t sealed_size)

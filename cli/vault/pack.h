@@ -7,8 +7,8 @@
  * XChaCha20-Poly1305 under the pack's own random key and a counter nonce. Reading one chunk costs
  * opening one segment.
  *
- *   Limits   PACK_BYTES about 16 MiB sealed, at most PACK_BYTES_MAX; a chunk at most
- *            CHUNK_BYTES_MAX
+ *   Limits   PACK_BYTES about 16 MiB sealed, or less as the writer is told, at most PACK_BYTES_MAX; a
+ *            chunk at most CHUNK_BYTES_MAX
  *   Errors   ERR_FORMAT, ERR_VERSION, ERR_DAMAGED (a seal does not hold), ERR_KEY (no slot is for
  *            this vault)
  *   Memory   a segment keeps its buffers for the next one: at most about 8 MiB and its zstd context
@@ -66,10 +66,11 @@ size_t segment_size(const struct segment *segment); /* plaintext bytes so far */
 int segment_compress(struct segment *segment, struct err *err) MUST_CHECK;
 
 struct pack_writer;
-int pack_writer_new(struct pack_writer **writer, enum pack_kind kind, const struct vault_keys *keys,
-                    struct err *err) MUST_CHECK;
+/* bytes_max: what the pack is to have at most, up to PACK_BYTES; one segment it takes always. */
+int pack_writer_new(struct pack_writer **writer, enum pack_kind kind, size_t bytes_max,
+                    const struct vault_keys *keys, struct err *err) MUST_CHECK;
 void pack_writer_destroy(struct pack_writer **writer);
-/* Room for a compressed segment below PACK_BYTES (an empty pack takes any). */
+/* Room for a compressed segment (an empty pack takes any). */
 bool pack_writer_has_room(const struct pack_writer *writer, const struct segment *segment);
 /* Seals a compressed segment into the pack. */
 int pack_writer_add(struct pack_writer *writer, const struct segment *segment,

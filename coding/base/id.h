@@ -1,8 +1,8 @@
 /* id.h - the names of things, a type for each kind, so that one cannot stand where another is meant.
  *
- * All but those of writers and attempts are the output of a hash or a public key, so they are compared and copied as
- * bytes: `a = b` copies, id_equal compares. To make one from bytes: id_set, which takes exactly as
- * many as the kind has.
+ * All but a writer's and an attempt's are the output of a hash or a public key, so they are compared
+ * and copied as bytes: `a = b` copies, id_equal compares. To make one from bytes: id_set, which takes
+ * exactly as many as the kind has.
  *
  *   Threads  any
  */
@@ -40,6 +40,7 @@ struct node_id {
 struct writer_id {
     uint8_t bytes[WRITER_ID_SIZE];
 };
+/* One run of `ecbak store`. */
 struct attempt_id {
     uint8_t bytes[ATTEMPT_SIZE];
 };

@@ -15,12 +15,13 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* What this program speaks. The build may say otherwise, for tests of upgrades. */
+/* What this program speaks: 2 since grants name one object and questions name the vault. Version 1 went
+ * at once, since nothing was in use. The build may say otherwise, for tests of upgrades. */
 #ifndef PROTOCOL_LOWEST
-#define PROTOCOL_LOWEST 1
+#define PROTOCOL_LOWEST 2
 #endif
 #ifndef PROTOCOL_HIGHEST
-#define PROTOCOL_HIGHEST 1
+#define PROTOCOL_HIGHEST 2
 #endif
 
 struct protocol {

@@ -4,7 +4,8 @@
  * side: *_start sends and returns a call number, client_next hands out the answers as they come.
  * The plain functions do one request and wait.
  *
- *   Limits   at most CLIENT_CALLS_MAX in flight; a pack at most PACK_SIZE_MAX
+ *   Limits   at most CLIENT_CALLS_MAX in flight; a pack at most PACK_SIZE_MAX, its fragments
+ *            BUNDLE_SIZE_MAX
  *   Errors   those of the node (their codes are err.h's); ERR_USAGE an endpoint that can be none; ERR_TIMEOUT when the node does not answer:
  *            the text says how to start it; ERR_DENIED when the socket may not be opened
  *   Memory   uint8_t ** is taken and nulled (a malloc'd buffer); answers are the caller's to release
@@ -62,7 +63,8 @@ struct node_status {
     char version[32];
     char state[256]; /* "serving", or why storage is out of service */
     uint32_t members_known, members_alive;
-    uint32_t data, parity; /* what automatic would be; 0 + 0: too few members */
+    uint32_t data, parity; /* what automatic would be; 0 + 0: none, and no_shape says why */
+    char no_shape[256];
     uint64_t capacity_bytes, used_bytes, fragments, records;
     uint32_t reach_asked, reach_failed; /* members that tried to reach this node, and could not */
     char reach[256];                    /* "yes", or what did not work */
@@ -146,18 +148,19 @@ int client_members_wanted(struct client *client, const struct members_wanted *wa
                           struct member_list *list, struct err *err) MUST_CHECK;
 void member_list_release(struct member_list *list);
 
-/* On what terms a sealed pack is stored. Borrows all. */
-struct put_terms {
-    const uint8_t *grant; /* a SignedGrant */
+/* What a pack became that is to be stored, and the word of its writer. */
+struct pack_to_put {
+    uint8_t *fragments; /* a fragment_bundle; taken, and nulled */
+    size_t size;
+    const uint8_t *grant; /* the writer's part of the SignedGrant: grant_seal; borrowed */
     size_t grant_size;
-    const struct pin *pin;
-    uint32_t data, parity; /* k + m; 0 + 0: what fits the cluster */
 };
 
-int client_put_pack_start(struct client *client, uint64_t *call, uint8_t **pack, size_t pack_size,
-                          const struct put_terms *terms, struct err *err) MUST_CHECK;
-int client_get_pack_start(struct client *client, uint64_t *call, const struct pack_id *pack,
+int client_put_pack_start(struct client *client, uint64_t *call, struct pack_to_put *put,
                           struct err *err) MUST_CHECK;
+/* A pack of this vault. */
+int client_get_pack_start(struct client *client, uint64_t *call, const struct vault_id *vault,
+                          const struct pack_id *pack, struct err *err) MUST_CHECK;
 
 struct client_answer {
     uint64_t call;

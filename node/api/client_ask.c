@@ -83,6 +83,7 @@ int client_status(struct client *client, struct node_status *status, struct err 
     wire_text(status->version, sizeof(status->version), s->version);
     wire_text(status->state, sizeof(status->state), s->state);
     wire_text(status->reach, sizeof(status->reach), s->reach);
+    wire_text(status->no_shape, sizeof(status->no_shape), s->no_shape);
     for (size_t i = 0; i < s->n_counters && i < CLIENT_COUNTERS_MAX; i++) {
         struct counter *counter = &status->counters[status->counter_count++];
         wire_text(counter->name, sizeof(counter->name), s->counters[i]->name);

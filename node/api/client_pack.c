@@ -27,32 +27,28 @@ bool client_read_redundancy(struct redundancy *held, const Ecbak__Redundancy *fr
     return true;
 }
 
-int client_put_pack_start(struct client *client, uint64_t *call, uint8_t **pack, size_t pack_size,
-                          const struct put_terms *terms, struct err *err)
+int client_put_pack_start(struct client *client, uint64_t *call, struct pack_to_put *put,
+                          struct err *err)
 {
-    Ecbak__Pin message_pin;
-    pin_to_wire(&message_pin, terms->pin);
-    Ecbak__PutPackRequest put = ECBAK__PUT_PACK_REQUEST__INIT;
-    put.grant = wire_view(terms->grant, terms->grant_size);
-    put.pin = &message_pin;
-    put.data = terms->data;
-    put.parity = terms->parity;
+    Ecbak__PutPackRequest body = ECBAK__PUT_PACK_REQUEST__INIT;
+    body.grant = wire_view(put->grant, put->grant_size);
     Ecbak__ClientRequest request = ECBAK__CLIENT_REQUEST__INIT;
     request.body_case = ECBAK__CLIENT_REQUEST__BODY_PUT_PACK;
-    request.put_pack = &put;
+    request.put_pack = &body;
     struct client_call *started;
-    if (client_call_start(client, &request, pack, pack_size, &started, err) != 0)
+    if (client_call_start(client, &request, &put->fragments, put->size, &started, err) != 0)
         return -1;
     started->started = true;
     *call = started->number;
     return 0;
 }
 
-int client_get_pack_start(struct client *client, uint64_t *call, const struct pack_id *pack,
-                          struct err *err)
+int client_get_pack_start(struct client *client, uint64_t *call, const struct vault_id *vault,
+                          const struct pack_id *pack, struct err *err)
 {
     Ecbak__GetPackRequest get = ECBAK__GET_PACK_REQUEST__INIT;
     get.pack = wire_view(pack->bytes, ID_SIZE);
+    get.vault = wire_view(vault->bytes, ID_SIZE);
     Ecbak__ClientRequest request = ECBAK__CLIENT_REQUEST__INIT;
     request.body_case = ECBAK__CLIENT_REQUEST__BODY_GET_PACK;
     request.get_pack = &get;

@@ -15,6 +15,7 @@ enum counted {
     COUNTED_REPAIRED,        /* fragments made again */
     COUNTED_BAD_RECEIPTS,    /* receipts that did not prove what they should */
     COUNTED_GRANTS_REFUSED,  /* fragments without a grant that allows them */
+    COUNTED_UNGRANTED,       /* objects that others claim to hold and nobody has a grant for */
     COUNTED_RECORDS_REFUSED, /* records that do not prove themselves, or are too much */
     COUNTED_PINS_REFUSED,    /* the same of pins */
     COUNTED_MALFORMED,       /* requests that are none */

@@ -12,8 +12,8 @@
 #include "node/common/durable.h"
 
 #define SENTINEL_MAGIC     "ecbksent"
-#define SENTINEL_VERSION   1
-#define SENTINEL_PURPOSE   "ecbak sentinel 1"
+#define SENTINEL_VERSION   2
+#define SENTINEL_PURPOSE   "ecbak sentinel 2"
 #define SENTINEL_BODY_SIZE 64
 #define SENTINEL_SIZE      (SENTINEL_BODY_SIZE + HASH_SIZE)
 

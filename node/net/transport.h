@@ -6,7 +6,8 @@
  *
  * A message is a header (Protocol Buffers, peer.proto or client.proto) and an optional payload.
  *
- *   Limits   header TRANSPORT_HEADER_MAX, payload TRANSPORT_PAYLOAD_MAX, TRANSPORT_CALLS_MAX calls
+ *   Limits   header TRANSPORT_HEADER_MAX, payload TRANSPORT_PAYLOAD_MAX (a command's:
+ *            TRANSPORT_CLIENT_PAYLOAD_MAX), TRANSPORT_CALLS_MAX calls
  *            under way, TRANSPORT_PEERS_MAX connections, TRANSPORT_*_BYTES_MAX of requests that are
  *            not answered yet. A node that finds no room is answered ERR_BUSY at once; a command
  *            waits: its socket is not read until there is room
@@ -33,6 +34,8 @@
 
 #define TRANSPORT_HEADER_MAX  (1024 * 1024)
 #define TRANSPORT_PAYLOAD_MAX (20 * 1024 * 1024)
+/* A command sends all fragments of a pack at once. */
+#define TRANSPORT_CLIENT_PAYLOAD_MAX (64 * 1024 * 1024)
 
 #define TRANSPORT_CALLS_MAX      1024
 #define TRANSPORT_PEERS_MAX      64

@@ -79,7 +79,7 @@ int client_bind(void **socket, void *context, const char *endpoint, struct err *
                               {ZMQ_ROUTER_MANDATORY, 1},
                               {ZMQ_RCVHWM, CLIENT_RECEIVE_HWM},
                               {ZMQ_SNDHWM, CLIENT_SEND_HWM}};
-    int64_t message_max = TRANSPORT_PAYLOAD_MAX;
+    int64_t message_max = TRANSPORT_CLIENT_PAYLOAD_MAX;
     void *router = zmq_socket(context, ZMQ_ROUTER);
     bool good = router != NULL &&
                 zmq_setsockopt(router, ZMQ_MAXMSGSIZE, &message_max, sizeof(message_max)) == 0;

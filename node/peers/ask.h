@@ -22,8 +22,12 @@
 #define ASK_REPLY_BUDGET   (8 * 1024 * 1024)
 #define ASK_BUSY_WAIT_MS   100 /* a node whose queue is full is asked again after so long, */
 #define ASK_BUSY_TRIES     50  /* so often at most */
-#define ASK_FRAGMENTS_MAX  16  /* of one pack at one node, in an answer */
-#define ASK_LEAVES_MAX     16  /* in one ReadLeaves: a megabyte, and as many rows read whole */
+#define ASK_GRANTS_MAX     512 /* in one GetGrants */
+/* A page: rows in one LocateReply, each perhaps with a grant, and in one PinReply. */
+#define ASK_LOCATE_ROWS 512
+#define ASK_PIN_ROWS    8192
+#define ASK_PAGES_MAX   8 /* of one answer; nobody who is honest needs more: what is left is said */
+#define ASK_LEAVES_MAX  16 /* in one ReadLeaves: a megabyte, and as many rows read whole */
 
 /* payload (or NULL) is taken, also on failure. */
 int ask_start(struct transport *transport, const struct node_id *node,

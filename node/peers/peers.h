@@ -19,6 +19,7 @@
 #include "node/peers/health.h"
 #include "node/peers/heard.h"
 #include "node/peers/settled.h"
+#include "node/peers/unbelieved.h"
 #include "node/store/local.h"
 
 /* How long other nodes have for an answer, before they are given up. */
@@ -34,6 +35,7 @@ struct peers {
     struct health *health;
     struct heard *heard; /* NULL: nobody cares */
     struct settled *settled;
+    struct unbelieved *unbelieved; /* NULL: nobody cares */
     struct revocations *revocations;
     _Atomic uint64_t moved_bytes; /* packs and fragments in and out: whether it works or rests */
     atomic_bool stop;             /* the node stops: whoever waits for another node gives up */

@@ -1,5 +1,6 @@
-/* Answers are collected as sightings, sorted by pack and object, and counted run by run: once to see
- * which rows would count, which is what is to be proven, and again without what was not. */
+/* Answers are collected as sightings, sorted by pack and object. Objects that are not believed fall out;
+ * the rest is counted run by run: once to see which rows would count, which is what is to be proven, and
+ * again without what was not. */
 #include "node/repair/pin_packs.h"
 
 #include <stdlib.h>
@@ -15,6 +16,8 @@
 #include "node/placement/matching.h"
 #include "node/repair/prove.h"
 #include "node/repair/repair.h"
+#include "node/transfer/believe.h"
+#include "node/transfer/sightings.h"
 
 /* Repairing gives up for a request after so many failures in a row: the reason is the cluster's. */
 #define REPAIR_FAILURES_MAX 3
@@ -26,6 +29,8 @@
 struct pinning {
     struct nodes nodes;
     const struct pin_wanted *wanted;
+    struct round round;
+    struct pages *pages; /* by node */
     struct sightings seen;
     struct node_id *without; /* those of the request, and those that were excluded since */
     size_t without_count;
@@ -50,50 +55,52 @@ static int pin_here(struct pinning *p, struct err *err)
     struct pins pins = {.count = 0};
     int result = local_put_pins(local, w->statement, w->statement_size, &pins, &pinned, err);
     for (size_t i = 0; result == 0 && self >= 0 && i < w->count; i++) {
-        struct fragment_info found[ASK_FRAGMENTS_MAX];
-        size_t here = 0;
-        if (pinned[i] == 0 || is_without(p, &local->keys->node))
-            continue;
-        result = store_find_pack(local->store, &w->packs[i], found, ASK_FRAGMENTS_MAX, &here, err);
-        if (result == 0)
-            sightings_add_own(&p->seen, (size_t)self, i, found, here);
+        const struct pack_question question = {.vault = &w->pin->vault, .pack = &w->packs[i]};
+        if (pinned[i] > 0 && !is_without(p, &local->keys->node))
+            result = sightings_add_own(&p->seen, &p->nodes, (size_t)self, i, &question, err);
     }
     free(pinned);
     pins_release(&pins);
     return result;
 }
 
-static void ask_node(struct round *round, size_t node, const struct pin_wanted *w)
+/* The first page, or the next. */
+static void ask_node(struct round *round, size_t node, const struct pin_wanted *w,
+                     const struct pages *pages)
 {
+    Ecbak__RowPlace place;
     Ecbak__PinPacks body = ECBAK__PIN_PACKS__INIT;
     body.pins = wire_view(w->statement, w->statement_size);
+    body.after = pages_after(pages, &place);
+    body.first = (uint32_t)pages->pack;
     Ecbak__PeerRequest request = ECBAK__PEER_REQUEST__INIT;
     request.body_case = ECBAK__PEER_REQUEST__BODY_PIN;
     request.pin = &body;
     round_ask(round, node, &request, NULL);
 }
 
-static void ask_all(struct round *round, const struct pin_wanted *w)
+static void ask_all(struct pinning *p)
 {
-    for (size_t i = 0; i < round->nodes->count; i++) {
-        enum standing standing = round->nodes->standings[i];
+    for (size_t i = 0; i < p->nodes.count; i++) {
+        enum standing standing = p->nodes.standings[i];
         if (standing == STANDING_GOOD || standing == STANDING_DOUBTFUL)
-            ask_node(round, i, w);
+            ask_node(&p->round, i, p->wanted, &p->pages[i]);
     }
 }
 
-static void take_answers(struct round *round, size_t pack_count, struct sightings *seen)
+static void take_answers(struct pinning *p)
 {
     size_t node;
     Ecbak__PeerReply *reply;
     struct err why = ERR_INIT;
-    while (round_next(round, INT64_MAX, ECBAK__PEER_REPLY__BODY_PIN, &node, &reply, &why)) {
-        if (reply != NULL)
-            sightings_add_wire(seen, node, reply->pin->n_fragments, reply->pin->fragments,
-                               pack_count);
-        else
-            log_info("pinning: node %s: %s", round->nodes->table->members[node].cert.name,
-                     why.text);
+    while (round_next(&p->round, INT64_MAX, ECBAK__PEER_REPLY__BODY_PIN, &node, &reply, &why)) {
+        if (reply == NULL) {
+            log_info("pinning: node %s: %s", p->nodes.table->members[node].cert.name, why.text);
+            continue;
+        }
+        const struct page page = {reply->pin->n_fragments, reply->pin->fragments, reply->pin->more};
+        if (sightings_add_page(&p->seen, &p->nodes, node, p->wanted->count, &p->pages[node], &page))
+            ask_node(&p->round, node, p->wanted, &p->pages[node]);
         wire_free(reply);
     }
 }
@@ -106,11 +113,42 @@ static int by_pack_and_object(const void *a, const void *b)
     int order = id_compare(&x->object, &y->object);
     if (order != 0)
         return order;
-    if (x->data != y->data)
-        return x->data < y->data ? -1 : 1;
-    if (x->parity != y->parity)
-        return x->parity < y->parity ? -1 : 1;
     return x->index < y->index ? -1 : x->index > y->index;
+}
+
+static bool is_same_object(const struct sighting *a, const struct sighting *b)
+{
+    return a->pack == b->pack && id_equal(&a->object, &b->object);
+}
+
+/* Each object of a pack is a claim. Rows of one that is believed get its shape, and those of others do not
+ * count. */
+static void believe(struct pinning *p)
+{
+    const struct pin_wanted *w = p->wanted;
+    struct sighting *seen = p->seen.items;
+    size_t claims = 0, at = 0;
+    if (p->seen.count == 0)
+        return;
+    qsort(seen, p->seen.count, sizeof(*seen), by_pack_and_object);
+    struct claim *claim = alloc_zero(p->seen.count, sizeof(*claim));
+    for (size_t i = 0; i < p->seen.count; i++) {
+        if (i == 0 || !is_same_object(&seen[i - 1], &seen[i]))
+            claim[claims++] = (struct claim){
+                .pack = &w->packs[seen[i].pack], .object = seen[i].object, .seen = &seen[i]};
+        claim[claims - 1].seen_count++;
+    }
+    believe_claims(&p->nodes, &w->pin->vault, &w->pin->writer, claim, claims);
+    for (size_t i = 0; i < claims; i++) {
+        const struct belief *b = &claim[i].belief;
+        for (size_t row = 0; row < claim[i].seen_count; row++, at++) {
+            seen[at].failed = !claim[i].believed || seen[at].index >= b->data + b->parity;
+            seen[at].data = seen[at].failed ? 0 : b->data;
+            seen[at].parity = seen[at].failed ? 0 : b->parity;
+            seen[at].pack_bytes = seen[at].failed ? 0 : b->pack_bytes;
+        }
+    }
+    free(claim);
 }
 
 /* The holders of one object out of its sightings: no node twice, no row twice. */
@@ -129,13 +167,6 @@ static void holders_of(const struct nodes *nodes, const struct sighting *run, si
             holders->node[row] = nodes->candidates[node_of[row]].node;
     }
     free(held);
-}
-
-/* Who says another shape of an object than the others is counted apart: an id has one shape, and
- * nobody's word may hide what the others have. */
-static bool is_same_object(const struct sighting *a, const struct sighting *b)
-{
-    return id_equal(&a->object, &b->object) && a->data == b->data && a->parity == b->parity;
 }
 
 /* The best object of a pack: the one with most nodes to spare. Its holders go to *best, *held says
@@ -192,7 +223,6 @@ static size_t mark_counted(struct pinning *p, struct holders *holders)
             struct sighting *s = &p->seen.items[at];
             const struct node_id *node = &p->nodes.candidates[s->node].node;
             s->counted = !s->failed && held.nodes > 0 && id_equal(&s->object, &held.object) &&
-                         s->data == held.data && s->parity == held.parity &&
                          id_equal(&holders->node[s->index], node);
             new += s->counted && !s->examined;
         }
@@ -219,8 +249,9 @@ static void prove(struct pinning *p, struct holders *holders)
         size_t before = r->unproven_count;
         if (pass < PROVE_PASSES_MAX) {
             r->unproven = alloc_grow(r->unproven, before + p->nodes.count, sizeof(*r->unproven));
-            r->unproven_count += prove_claims(&p->nodes, p->wanted->packs, &p->seen,
-                                              p->wanted->leaves, r->unproven + before);
+            const struct proof_of what = {&p->wanted->pin->vault, p->wanted->packs};
+            r->unproven_count +=
+                prove_claims(&p->nodes, &what, &p->seen, p->wanted->leaves, r->unproven + before);
             exclude_unproven(p, before);
             continue;
         }
@@ -266,19 +297,24 @@ static void pin_new(struct pinning *p)
 {
     struct round round;
     struct err why = ERR_INIT;
-    struct sightings ignored = {.count = 0};
+    const struct pages first = {.count = 0};
+    Ecbak__PeerReply *reply;
+    size_t node;
     round_init(&round, &p->nodes, SMALL_TIMEOUT_MS);
     for (size_t i = 0; i < p->nodes.count; i++) {
         if (!p->took[i])
             continue;
         if (!p->nodes.candidates[i].self)
-            ask_node(&round, i, p->wanted);
+            ask_node(&round, i, p->wanted, &first);
         else if (pin_here(p, &why) != 0)
             log_info("pinning what was repaired: %s", why.text);
     }
-    if (round.asked > 0)
-        take_answers(&round, p->wanted->count, &ignored);
-    sightings_release(&ignored);
+    while (round_next(&round, INT64_MAX, ECBAK__PEER_REPLY__BODY_PIN, &node, &reply, &why)) {
+        if (reply == NULL)
+            log_info("pinning what was repaired: node %s: %s",
+                     p->nodes.table->members[node].cert.name, why.text);
+        wire_free(reply);
+    }
     round_release(&round);
 }
 
@@ -308,7 +344,6 @@ int pin_packs(struct peers *peers, const struct pin_wanted *wanted, struct pin_r
               struct err *err)
 {
     struct pinning p = {.wanted = wanted, .result = result};
-    struct round round;
     result->unproven = NULL;
     result->unproven_count = 0;
     nodes_init(&p.nodes, peers);
@@ -317,15 +352,16 @@ int pin_packs(struct peers *peers, const struct pin_wanted *wanted, struct pin_r
     if (p.without_count > 0)
         p.without = alloc_copy(wanted->without, p.without_count * sizeof(*p.without));
     nodes_exclude(&p.nodes, p.without, p.without_count);
-    round_init(&round, &p.nodes, PUT_TIMEOUT_MS);
+    p.pages = alloc_zero(p.nodes.count, sizeof(*p.pages));
+    round_init(&p.round, &p.nodes, PUT_TIMEOUT_MS);
     struct holders *holders = alloc_zero(1, sizeof(*holders));
-    ask_all(&round, wanted);
+    ask_all(&p);
     int status = pin_here(&p, err);
     if (status == 0)
-        take_answers(&round, wanted->count, &p.seen);
-    round_release(&round);
-    if (p.seen.count > 0)
-        qsort(p.seen.items, p.seen.count, sizeof(*p.seen.items), by_pack_and_object);
+        take_answers(&p);
+    round_release(&p.round);
+    if (status == 0)
+        believe(&p);
     if (status == 0 && wanted->leaves > 0)
         prove(&p, holders);
     if (status == 0)
@@ -336,6 +372,7 @@ int pin_packs(struct peers *peers, const struct pin_wanted *wanted, struct pin_r
     if (status == 0 && atomic_load(&peers->stop))
         status = err_set(err, ERR_CANCELLED, "this node is stopping");
     free(holders);
+    free(p.pages);
     free(p.without);
     free(p.took);
     sightings_release(&p.seen);

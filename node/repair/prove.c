@@ -14,12 +14,13 @@
 #include "node/peers/round.h"
 #include "node/repair/prove_internal.h"
 
-static void ask_leaves(struct round *round, const struct examined *e)
+static void ask_leaves(struct round *round, const struct vault_id *vault, const struct examined *e)
 {
     Ecbak__RowLeaves rows[ASK_LEAVES_MAX], *list[ASK_LEAVES_MAX];
     uint32_t leaves[ASK_LEAVES_MAX];
     Ecbak__ReadLeaves body = ECBAK__READ_LEAVES__INIT;
     body.rows = list;
+    body.vault = wire_view(vault->bytes, ID_SIZE);
     for (size_t at = e->asked_from, end; examined_next_row(e, &at, &end); at = end) {
         const struct sighting *claim = e->claims[e->drawn[at].row];
         Ecbak__RowLeaves *row = &rows[body.n_rows];
@@ -38,7 +39,7 @@ static void ask_leaves(struct round *round, const struct examined *e)
     round_ask(round, e->node, &request, NULL);
 }
 
-static void read_here(const struct local *local, const struct pack_id *packs, struct examined *e)
+static void read_here(const struct local *local, const struct proof_of *what, struct examined *e)
 {
     for (size_t at = e->asked_from, end; examined_next_row(e, &at, &end) && !e->over; at = end) {
         const struct sighting *claim = e->claims[e->drawn[at].row];
@@ -48,11 +49,11 @@ static void read_here(const struct local *local, const struct pack_id *packs, st
         size_t size;
         for (size_t i = at; i < end; i++)
             leaves[i - at] = e->drawn[i].leaf;
-        if (local_prove_row(local, &claim->object, claim->index, leaves, end - at, &proof, &size,
-                            &err) != 0)
+        const struct fragment_key key = {*what->vault, claim->object, claim->index};
+        if (local_prove_row(local, &key, leaves, end - at, &proof, &size, &err) != 0)
             examined_row_error(e, at, &err);
         else
-            examined_take_row(e, packs, at, end, proof, size);
+            examined_take_row(e, what->packs, at, end, proof, size);
         free(proof);
     }
     if (!e->over)
@@ -92,7 +93,7 @@ static void take_answers(struct round *round, const struct pack_id *packs,
 }
 
 /* One request to each node that is not through. */
-static bool step(struct nodes *nodes, const struct pack_id *packs, struct examined *const *of)
+static bool step(struct nodes *nodes, const struct proof_of *what, struct examined *const *of)
 {
     struct round round;
     bool any = false;
@@ -106,12 +107,12 @@ static bool step(struct nodes *nodes, const struct pack_id *packs, struct examin
         if (nodes->standings[i] == STANDING_SELF)
             here = of[i];
         else
-            ask_leaves(&round, of[i]);
+            ask_leaves(&round, what->vault, of[i]);
     }
     if (here != NULL)
-        read_here(&nodes->peers->local, packs, here);
+        read_here(&nodes->peers->local, what, here);
     if (any)
-        take_answers(&round, packs, of);
+        take_answers(&round, what->packs, of);
     round_release(&round);
     return any && !atomic_load(&nodes->peers->stop);
 }
@@ -138,7 +139,7 @@ static size_t report(struct nodes *nodes, struct examined *const *of, struct unp
     return count;
 }
 
-size_t prove_claims(struct nodes *nodes, const struct pack_id *packs, struct sightings *seen,
+size_t prove_claims(struct nodes *nodes, const struct proof_of *what, struct sightings *seen,
                     uint32_t leaves, struct unproven *found)
 {
     struct examined **of = alloc_zero(nodes->count, sizeof(struct examined *));
@@ -149,7 +150,7 @@ size_t prove_claims(struct nodes *nodes, const struct pack_id *packs, struct sig
         of[node] = alloc_zero(1, sizeof(*of[node]));
         examined_init(of[node], node, seen, leaves);
     }
-    while (step(nodes, packs, of))
+    while (step(nodes, what, of))
         continue;
     size_t count = report(nodes, of, found);
     for (size_t i = 0; i < nodes->count; i++) {

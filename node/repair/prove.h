@@ -21,14 +21,20 @@
 #define ECBAK_NODE_REPAIR_PROVE_H
 
 #include "node/api/client.h"
-#include "node/transfer/locate.h"
+#include "node/transfer/sightings.h"
 
 #define PROVE_ROUNDS_MAX 4 /* of 16, 32, 64 and 128 leaves */
+
+/* What the sightings are of. */
+struct proof_of {
+    const struct vault_id *vault;
+    const struct pack_id *packs;
+};
 
 /* Examines the nodes of all sightings that count and were not examined before (what counts for nothing
  * is not asked for: it would only hide the rest), and marks what does not count as failed. found[nodes->count] gets those that could not prove all that
  * they were asked for; returns how many. */
-size_t prove_claims(struct nodes *nodes, const struct pack_id *packs, struct sightings *seen,
+size_t prove_claims(struct nodes *nodes, const struct proof_of *of, struct sightings *seen,
                     uint32_t leaves, struct unproven *found);
 
 #endif

@@ -7,7 +7,7 @@
 
 #include "coding/base/alloc.h"
 #include "coding/base/bytes.h"
-#include "coding/fragment_set.h"
+#include "coding/fragment_bundle.h"
 #include "node/base/holders.h"
 #include "node/common/wire.h"
 #include "node/peers/ask.h"
@@ -18,52 +18,58 @@
 #include "node/trust/writer_cert.h"
 
 /* The grant from one holder; NULL when it has none. */
-static uint8_t *grant_from(struct nodes *nodes, size_t node, const struct object_id *object,
-                           uint32_t index, size_t *size, struct err *err)
+static uint8_t *grant_from(struct nodes *nodes, size_t node, const struct repair *repair,
+                           size_t *size, struct err *err)
 {
     uint8_t *bytes = NULL;
+    const struct pin *pin = repair->pin;
     if (nodes->candidates[node].self)
-        return store_get_grant(nodes->peers->local.store, object, index, &bytes, size, err) == 0
+        return store_get_grant(nodes->peers->local.store, &pin->vault, repair->object, &pin->writer,
+                               &bytes, size, err) == 0
                    ? bytes
                    : NULL;
-    Ecbak__GetGrant get = ECBAK__GET_GRANT__INIT;
-    get.object = wire_view(object->bytes, ID_SIZE);
-    get.index = index;
+    ProtobufCBinaryData object = wire_view(repair->object->bytes, ID_SIZE);
+    Ecbak__GetGrants get = ECBAK__GET_GRANTS__INIT;
+    get.vault = wire_view(pin->vault.bytes, ID_SIZE);
+    get.writer = wire_view(pin->writer.bytes, WRITER_ID_SIZE);
+    get.n_objects = 1;
+    get.objects = &object;
     Ecbak__PeerRequest request = ECBAK__PEER_REQUEST__INIT;
-    request.body_case = ECBAK__PEER_REQUEST__BODY_GET_GRANT;
-    request.get_grant = &get;
+    request.body_case = ECBAK__PEER_REQUEST__BODY_GET_GRANTS;
+    request.get_grants = &get;
     Ecbak__PeerReply *reply =
         ask_one(nodes->peers->transport, &nodes->candidates[node].node, &request, SMALL_TIMEOUT_MS,
-                ECBAK__PEER_REPLY__BODY_GET_GRANT, err);
+                ECBAK__PEER_REPLY__BODY_GET_GRANTS, err);
     if (reply == NULL)
         return NULL;
-    *size = reply->get_grant->grant.len;
-    bytes = alloc_copy(reply->get_grant->grant.data, *size);
+    if (reply->get_grants->n_grants == 1 && reply->get_grants->grants[0].len > 0) {
+        *size = reply->get_grants->grants[0].len;
+        bytes = alloc_copy(reply->get_grants->grants[0].data, *size);
+    }
     wire_free(reply);
     return bytes;
 }
 
-/* A grant for the pack that is in force, from whichever holder has one. */
-static uint8_t *find_grant(struct nodes *nodes, const struct pack_id *pack,
-                           const struct object_id *object, const struct holders *holders,
-                           size_t *size, struct err *err)
+/* A grant for the very object, from whichever holder has one: rows of no other are sent with it. */
+static uint8_t *find_grant(struct nodes *nodes, const struct repair *repair,
+                           const struct holders *holders, size_t *size, struct err *err)
 {
     err_set(err, ERR_NOT_FOUND, "no holder has its grant");
     for (uint32_t i = 0; i < holders->count; i++) {
         int node = holders_has(holders, i) ? nodes_find(nodes, &holders->node[i]) : -1;
         if (node < 0 || nodes->standings[node] > STANDING_GOOD)
             continue;
-        struct grant opened;
-        struct writer_cert writer;
-        uint8_t *grant = grant_from(nodes, (size_t)node, object, i, size, err);
+        struct opened_grant opened;
+        uint8_t *grant = grant_from(nodes, (size_t)node, repair, size, err);
         if (grant == NULL)
             continue;
-        if (*size <= GRANT_BYTES_MAX &&
-            grant_open(&opened, &writer, grant, *size, &nodes->peers->local.cluster, err) == 0 &&
-            id_equal(&opened.pack, pack))
+        if (grant_open(&opened.grant, &opened.writer, grant, *size,
+                       nodes->peers->local.authority_public, err) == 0 &&
+            id_equal(&opened.grant.object, repair->object) &&
+            id_equal(&opened.grant.vault, &repair->pin->vault))
             return grant;
         free(grant);
-        err_set(err, ERR_DAMAGED, "the grant beside fragment %u is none for this pack", i);
+        err_set(err, ERR_DAMAGED, "the grant beside fragment %u is none for its object", i);
     }
     return NULL;
 }
@@ -93,10 +99,11 @@ static int rebuild(const struct fetch_target *t, struct sending *sending, size_t
     for (uint32_t i = 0; i < total && room > 0; i++) {
         if (holders_has(&sending->holders, i))
             continue;
-        uint8_t **bytes = &sending->fragments[i];
-        if (t->rows[i].bytes != NULL ? copy_row(t, i, sending->fragment_size, bytes, err) != 0
-                                     : fragment_set_rebuild(t->object, t->rows, i, bytes, err) != 0)
+        uint8_t *bytes;
+        if (t->rows[i].bytes != NULL ? copy_row(t, i, sending->fragment_size, &bytes, err) != 0
+                                     : fragment_rebuild(t->object, t->rows, i, &bytes, err) != 0)
             return -1;
+        sending->fragments[i] = (struct sendable){bytes, parcel_of(bytes, sending->fragment_size)};
         room--;
     }
     return 0;
@@ -118,6 +125,7 @@ int repair_object(struct peers *peers, const struct repair *repair, struct holde
     sending->pack = repair->pack;
     sending->object = repair->object;
     sending->pin = repair->pin;
+    sending->pin_apart = true;
     sending->data = repair->data;
     sending->parity = repair->parity;
     sending->holders = *holders;
@@ -128,11 +136,11 @@ int repair_object(struct peers *peers, const struct repair *repair, struct holde
         err_set(err, ERR_TOO_FEW, "no other node can take a fragment");
         goto done;
     }
-    grant = find_grant(&nodes, repair->pack, repair->object, holders, &grant_size, err);
+    grant = find_grant(&nodes, repair, holders, &grant_size, err);
     if (grant == NULL)
         goto done;
     f = alloc_zero(1, sizeof(*f));
-    fetch_init(f, &nodes, repair->pack, repair->object);
+    fetch_init(f, &nodes, &(struct wanted_pack){&repair->pin->vault, repair->pack}, repair->object);
     if (fetch_rows(f, err) != 0 || rebuild(f->whole, sending, room, err) != 0)
         goto done;
     if (send_room(sending) == 0) { /* now that it is known how much each needs */
@@ -151,13 +159,13 @@ int repair_object(struct peers *peers, const struct repair *repair, struct holde
         goto done;
     }
     *holders = sending->holders;
-    tell_holders(sending->nodes, sending->object, &sending->holders);
+    tell_holders(sending->nodes, &repair->pin->vault, sending->object, &sending->holders);
     result = 0;
 done:
     if (result != 0)
         err_context(err, "completing object %s", hex_encode(hex, repair->object->bytes, 8));
     for (uint32_t i = 0; i < RS_TOTAL_MAX; i++)
-        free(sending->fragments[i]);
+        parcel_release(&sending->fragments[i].parcel);
     free(sending);
     free(grant);
     if (f != NULL)

@@ -42,8 +42,8 @@ static int answer_put_record(struct service *service, const struct question *que
     ecbak__put_record_reply__init(&answer->put_record);
     if (service_check_member(service, err) != 0)
         return -1;
-    if (records_put(&service->peers, question->payload, question->payload_size, body->others_wanted,
-                    &put, err) != 0)
+    if (records_put(&service->peers, question->payload->bytes, question->payload->size,
+                    body->others_wanted, &put, err) != 0)
         return -1;
     answer->why = put.why;
     answer->put_record.others = put.others;

@@ -25,15 +25,11 @@ static void add_counter(struct report *report, const char *name, uint64_t value)
 static void add_counters(struct report *report, struct service *service)
 {
     static const char *const names[COUNTED_COUNT] = {
-        [COUNTED_CORRUPT] = "fragments_corrupt",
-        [COUNTED_REPLACED] = "holders_replaced",
-        [COUNTED_REPAIRED] = "fragments_repaired",
-        [COUNTED_BAD_RECEIPTS] = "receipts_refused",
-        [COUNTED_GRANTS_REFUSED] = "grants_refused",
-        [COUNTED_RECORDS_REFUSED] = "records_refused",
-        [COUNTED_PINS_REFUSED] = "pins_refused",
-        [COUNTED_MALFORMED] = "requests_malformed",
-        [COUNTED_BUSY] = "requests_busy",
+        [COUNTED_CORRUPT] = "fragments_corrupt",       [COUNTED_REPLACED] = "holders_replaced",
+        [COUNTED_REPAIRED] = "fragments_repaired",     [COUNTED_BAD_RECEIPTS] = "receipts_refused",
+        [COUNTED_GRANTS_REFUSED] = "grants_refused",   [COUNTED_UNGRANTED] = "objects_ungranted",
+        [COUNTED_RECORDS_REFUSED] = "records_refused", [COUNTED_PINS_REFUSED] = "pins_refused",
+        [COUNTED_MALFORMED] = "requests_malformed",    [COUNTED_BUSY] = "requests_busy",
         [COUNTED_UNPROVEN] = "members_unproven",
     };
     for (size_t i = 0; i < COUNTED_COUNT; i++)
@@ -153,8 +149,10 @@ void report_status(struct report *report, struct service *service, Ecbak__Client
     status->version = (char *)ECBAK_VERSION;
     nodes_init(&nodes, &service->peers);
     member_table_count(nodes.table, &status->members_known, &status->members_alive);
-    if (nodes_shape(&nodes, &status->data, &status->parity, NULL) != 0)
+    if (nodes_shape(&nodes, &status->data, &status->parity, &report->no_shape) != 0) {
         status->data = status->parity = 0;
+        status->no_shape = report->no_shape.text;
+    }
     add_incompatible(report, nodes.table, service->config->protocol);
     add_troubles(report, service, nodes.table);
     nodes_release(&nodes);

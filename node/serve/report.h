@@ -30,7 +30,7 @@ struct report {
     struct member_event *events;
     Ecbak__MemberEvent *event_messages;
     Ecbak__MemberEvent **event_list;
-    struct err state;
+    struct err state, no_shape;
 };
 
 void report_status(struct report *report, struct service *service, Ecbak__ClientReply *reply);

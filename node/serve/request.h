@@ -41,7 +41,9 @@ struct request {
     enum cost cost;
 };
 
-/* A request as it came. Borrows all. */
+struct payload;
+
+/* A request as it came. Borrows all; but whoever keeps the payload moves it out. */
 struct question {
     const struct node_id *node; /* the node that asks, proven; NULL: a command */
     const char *from;           /* the address that its connection comes from */
@@ -49,8 +51,7 @@ struct question {
     enum queue queue;           /* the one that it waited in */
     const uint8_t *header;
     size_t header_size;
-    const uint8_t *payload;
-    size_t payload_size;
+    struct payload *payload; /* never NULL */
 };
 
 /* The kind of a message that is not unpacked yet: of the fields in its bytes, the last one that

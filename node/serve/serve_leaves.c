@@ -9,16 +9,15 @@
 #include "node/serve/serve_peer_internal.h"
 
 /* Adds the proof of one row to the payload. An error is the row's, and adds nothing. */
-static int add_row(const struct local *local, const Ecbak__RowLeaves *asked,
-                   struct payload *payload, struct err *err)
+static int add_row(const struct local *local, const struct vault_id *vault,
+                   const Ecbak__RowLeaves *asked, struct payload *payload, struct err *err)
 {
-    struct object_id object;
+    struct fragment_key key = {.vault = *vault, .index = asked->index};
     uint8_t *proof;
     size_t size;
-    if (!wire_take(object.bytes, ID_SIZE, asked->object))
+    if (!wire_take(key.object.bytes, ID_SIZE, asked->object))
         return err_set(err, ERR_FORMAT, "no object id");
-    if (local_prove_row(local, &object, asked->index, asked->leaves, asked->n_leaves, &proof, &size,
-                        err) != 0)
+    if (local_prove_row(local, &key, asked->leaves, asked->n_leaves, &proof, &size, err) != 0)
         return -1;
     payload->bytes = alloc_grow(payload->bytes, payload->size + size, 1);
     memcpy(payload->bytes + payload->size, proof, size);
@@ -46,6 +45,9 @@ int answer_read_leaves(const struct responder *responder, const struct question 
 {
     (void)question;
     const Ecbak__ReadLeaves *read = request->read_leaves;
+    struct vault_id vault;
+    if (!wire_take(vault.bytes, ID_SIZE, read->vault))
+        return err_set(err, ERR_FORMAT, "no vault id");
     if (check(read, err) != 0 || store_check(responder->local->store, err) != 0)
         return -1;
     answer->read = alloc_zero(read->n_rows, sizeof(*answer->read));
@@ -56,7 +58,7 @@ int answer_read_leaves(const struct responder *responder, const struct question 
         size_t before = payload.size;
         ecbak__row_read__init(&answer->read[i]);
         answer->read_list[i] = &answer->read[i];
-        if (add_row(responder->local, read->rows[i], &payload, &why) != 0)
+        if (add_row(responder->local, &vault, read->rows[i], &payload, &why) != 0)
             answer->read[i].error = why.code;
         answer->read[i].size = (uint32_t)(payload.size - before);
     }

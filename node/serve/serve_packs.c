@@ -2,7 +2,6 @@
 #include <stdlib.h>
 
 #include "coding/base/alloc.h"
-#include "coding/pack_id.h"
 #include "node/common/wire.h"
 #include "node/repair/pin_packs.h"
 #include "node/serve/serve_client_internal.h"
@@ -33,17 +32,11 @@ int answer_put_pack(struct service *service, const struct question *question,
                     struct err *err)
 {
     const Ecbak__PutPackRequest *body = request->put_pack;
-    struct pin pin;
-    if (service_check_member(service, err) != 0 || pin_from_wire(&pin, body->pin, err) != 0)
+    if (service_check_member(service, err) != 0)
         return -1;
-    if (question->payload_size == 0 || question->payload_size > PACK_SIZE_MAX)
-        return err_set(err, ERR_INVALID, "a pack of %zu bytes; 1 to %zu can be stored",
-                       question->payload_size, PACK_SIZE_MAX);
     answer->held = alloc_zero(1, sizeof(*answer->held));
-    const struct put_terms terms = {body->grant.data, body->grant.len, &pin, body->data,
-                                    body->parity};
-    if (put_pack(&service->peers, question->payload, question->payload_size, &terms, answer->held,
-                 err) != 0)
+    if (put_pack(&service->peers, question->payload, body->grant.data, body->grant.len,
+                 answer->held, err) != 0)
         return -1;
     answer->held_messages = alloc_zero(1, sizeof(*answer->held_messages));
     fill_held(answer->held_messages, answer->held);
@@ -146,13 +139,16 @@ int answer_get_pack(struct service *service, const struct question *question,
 {
     (void)question;
     const Ecbak__GetPackRequest *body = request->get_pack;
+    struct vault_id vault;
     struct pack_id pack;
     uint8_t *bytes;
     size_t size;
     uint32_t corrupt = 0;
-    if (!wire_take(pack.bytes, ID_SIZE, body->pack))
-        return err_set(err, ERR_FORMAT, "no pack id");
-    int result = get_pack(&service->peers, &pack, &bytes, &size, &answer->object, &corrupt, err);
+    if (!wire_take(pack.bytes, ID_SIZE, body->pack) ||
+        !wire_take(vault.bytes, ID_SIZE, body->vault))
+        return err_set(err, ERR_FORMAT, "no pack id, or no vault id");
+    int result = get_pack(&service->peers, &(struct wanted_pack){&vault, &pack}, &bytes, &size,
+                          &answer->object, &corrupt, err);
     ecbak__get_pack_reply__init(&answer->get_pack);
     answer->get_pack.corrupt = corrupt;
     answer->reply.body_case = ECBAK__CLIENT_REPLY__BODY_GET_PACK;

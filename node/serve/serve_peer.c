@@ -21,6 +21,9 @@ static void answer_release(struct peer_answer *answer)
     free(answer->at_list);
     free(answer->holders);
     free(answer->views);
+    for (size_t i = 0; i < answer->grant_count; i++)
+        free(answer->grants[i]);
+    free(answer->grants);
     free(answer->revoked);
     free(answer->revoked_list);
     free(answer->revoked_bulk);

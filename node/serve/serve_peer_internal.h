@@ -17,7 +17,7 @@ struct peer_answer {
         Ecbak__PinReply pin;
         Ecbak__RecordDigestReply digest;
         Ecbak__ListRecordsReply list;
-        Ecbak__GetGrantReply grant;
+        Ecbak__GetGrantsReply get_grants;
         Ecbak__ListRevocationsReply revocations;
         Ecbak__DialBackReply dial_back;
         Ecbak__ReadLeavesReply leaves;
@@ -32,6 +32,8 @@ struct peer_answer {
     Ecbak__FragmentAt **at_list;
     struct holders *holders;
     ProtobufCBinaryData *views;
+    uint8_t **grants; /* some of them NULL */
+    size_t grant_count;
     uint8_t *bytes;
     char text[REACH_TEXT_SIZE];
     struct payload payload;
@@ -51,7 +53,7 @@ struct peer_request {
 const struct peer_request *peer_request_find(unsigned body);
 
 /* serve_fragments.c */
-peer_handler answer_put_fragment, answer_get_fragment, answer_locate, answer_pin, answer_get_grant,
+peer_handler answer_put_fragment, answer_get_fragment, answer_locate, answer_pin, answer_get_grants,
     answer_set_holders;
 /* serve_leaves.c */
 peer_handler answer_read_leaves;

@@ -14,7 +14,7 @@ int answer_put_record(const struct responder *responder, const struct question *
 {
     (void)request;
     (void)answer;
-    return local_put_record(responder->local, question->payload, question->payload_size,
+    return local_put_record(responder->local, question->payload->bytes, question->payload->size,
                             question->node, NULL, err);
 }
 

@@ -86,8 +86,7 @@ static void serve(struct service *service, struct incoming *incoming, enum queue
                                       .queue = queue,
                                       .header = incoming->header,
                                       .header_size = incoming->header_size,
-                                      .payload = incoming->payload.bytes,
-                                      .payload_size = incoming->payload.size};
+                                      .payload = &incoming->payload};
     if (incoming->from_client)
         serve_client(service, &question, &reply, &reply_size, &payload);
     else
@@ -262,6 +261,8 @@ int service_new(struct service **service, const struct config *config,
     s->peers.heard = &s->heard;
     settled_init(&s->settled);
     s->peers.settled = &s->settled;
+    unbelieved_init(&s->unbelieved);
+    s->peers.unbelieved = &s->unbelieved;
     reach_new(&s->reach, &s->peers, config);
     make_queues(s);
     if (start(s, credentials, err) != 0) {
@@ -304,6 +305,7 @@ void service_destroy(struct service **service)
     allowance_destroy(&peers->local.allowance);
     heard_release(&s->heard);
     settled_release(&s->settled);
+    unbelieved_release(&s->unbelieved);
     if (s->left_fd >= 0)
         close(s->left_fd);
     free(s);

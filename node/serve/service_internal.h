@@ -21,6 +21,7 @@ struct service {
     struct counters counters;
     struct heard heard;
     struct settled settled;
+    struct unbelieved unbelieved;
     struct peers peers;
     struct reach *reach;
     struct responder responder;

@@ -13,18 +13,22 @@
 #include "node/common/durable.h"
 #include "node/store/catalogue_sql.h"
 
-#define CATALOGUE_VERSION    3
+#define CATALOGUE_VERSION    4
 #define CATALOGUE_HEAP_BYTES (2 * 1024 * 1024)
 
 static const char schema[] =
-    "CREATE TABLE fragment (object BLOB NOT NULL, idx INTEGER NOT NULL, pack BLOB NOT NULL,"
-    " vault BLOB NOT NULL, data INTEGER NOT NULL, parity INTEGER NOT NULL,"
+    "CREATE TABLE fragment (object BLOB NOT NULL, vault BLOB NOT NULL, idx INTEGER NOT NULL,"
+    " pack BLOB NOT NULL, writer BLOB NOT NULL, reader INTEGER NOT NULL,"
+    " bringer BLOB NOT NULL, data INTEGER NOT NULL, parity INTEGER NOT NULL,"
     " pack_bytes INTEGER NOT NULL, file_bytes INTEGER NOT NULL, holders BLOB NOT NULL,"
-    " sponsor BLOB NOT NULL, PRIMARY KEY (object, idx)) WITHOUT ROWID;"
-    "CREATE INDEX fragment_pack ON fragment (pack);"
+    " sponsor BLOB NOT NULL, PRIMARY KEY (object, vault, idx)) WITHOUT ROWID;"
+    "CREATE INDEX fragment_pack ON fragment (pack, vault, object, idx);"
     "CREATE INDEX fragment_vault ON fragment (vault, file_bytes);"
-    "CREATE TABLE lost (object BLOB NOT NULL, idx INTEGER NOT NULL, PRIMARY KEY (object, idx))"
-    " WITHOUT ROWID;"
+    "CREATE TABLE belief (object BLOB NOT NULL, vault BLOB NOT NULL, writer BLOB NOT NULL,"
+    " reader INTEGER NOT NULL, pack BLOB NOT NULL, data INTEGER NOT NULL, parity INTEGER NOT NULL,"
+    " pack_bytes INTEGER NOT NULL, PRIMARY KEY (object, vault, writer)) WITHOUT ROWID;"
+    "CREATE TABLE lost (object BLOB NOT NULL, vault BLOB NOT NULL, idx INTEGER NOT NULL,"
+    " PRIMARY KEY (object, vault, idx)) WITHOUT ROWID;"
     /* kept: enum pin_kept. */
     "CREATE TABLE pin (pack BLOB NOT NULL, vault BLOB NOT NULL, writer BLOB NOT NULL,"
     " attempt BLOB NOT NULL, number INTEGER NOT NULL, kept INTEGER NOT NULL,"

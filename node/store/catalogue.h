@@ -1,8 +1,8 @@
 /* catalogue.h - the index of a store: an SQLite file that can be deleted.
  *
  * Rows say which fragments, records and pins there are; the files are the truth, and the store makes
- * both agree at each start. Only hints live here alone: newer holder lists, and which records were
- * refused.
+ * both agree at each start. Only hints live here alone: newer holder lists, which records were
+ * refused, pins that nobody signed, and grants that other holders showed.
  *
  *   Limits   about 2 MiB of memory whatever its size
  *   Errors   ERR_FULL no space; ERR_DAMAGED the file is corrupt: the next start builds it anew;
@@ -50,28 +50,44 @@ void catalogue_rollback(struct catalogue *c);
 int catalogue_add_fragment(struct catalogue *c, const struct fragment_info *info,
                            const struct holders *holders, struct err *err) MUST_CHECK;
 /* info and holders may be NULL. *found false is no error. */
-int catalogue_find_fragment(struct catalogue *c, const struct object_id *object, uint32_t index,
+int catalogue_find_fragment(struct catalogue *c, const struct fragment_key *key,
                             struct fragment_info *info, struct holders *holders, bool *found,
                             struct err *err) MUST_CHECK;
-int catalogue_set_holders(struct catalogue *c, const struct object_id *object, uint32_t index,
+int catalogue_set_holders(struct catalogue *c, const struct fragment_key *key,
                           const struct holders *holders, struct err *err) MUST_CHECK;
-int catalogue_remove_fragment(struct catalogue *c, const struct object_id *object, uint32_t index,
+int catalogue_remove_fragment(struct catalogue *c, const struct fragment_key *key,
                               struct err *err) MUST_CHECK;
 /* Removes it as well, and keeps its name among the lost until it is added again. */
-int catalogue_lose_fragment(struct catalogue *c, const struct object_id *object, uint32_t index,
+int catalogue_lose_fragment(struct catalogue *c, const struct fragment_key *key,
                             struct err *err) MUST_CHECK;
 int catalogue_lost(struct catalogue *c, uint64_t *count, struct err *err) MUST_CHECK;
 int catalogue_forget_lost(struct catalogue *c, struct err *err) MUST_CHECK;
 /* What the fragments of a vault have, all together. */
 int catalogue_vault_bytes(struct catalogue *c, const struct vault_id *vault, uint64_t *bytes,
                           struct err *err) MUST_CHECK;
-int catalogue_find_pack(struct catalogue *c, const struct pack_id *pack,
+int catalogue_find_pack(struct catalogue *c, const struct pack_question *question,
                         struct fragment_info *found, size_t max, size_t *count,
                         struct err *err) MUST_CHECK;
-/* All fragments in order of (object, index), after the one given (NULL: from the first). */
-int catalogue_list_fragments(struct catalogue *c, const struct fragment_info *after,
+/* The fragment of an object of a vault whose grant is wanted: see store_get_grant. */
+int catalogue_find_granted(struct catalogue *c, const struct vault_id *vault,
+                           const struct object_id *object, const struct writer_id *writer,
+                           struct fragment_info *info, bool *found, struct err *err) MUST_CHECK;
+/* Fragments of the key's object and vault that this member brought, but for the key's own. */
+int catalogue_count_brought(struct catalogue *c, const struct fragment_key *key,
+                            const struct node_id *bringer, uint64_t *count,
+                            struct err *err) MUST_CHECK;
+/* All fragments in order of (object, vault, index), after the one given (NULL: from the first). */
+int catalogue_list_fragments(struct catalogue *c, const struct fragment_key *after,
                              struct fragment_info *found, size_t max, size_t *count,
                              struct err *err) MUST_CHECK;
+
+/* ---- beliefs ---- */
+
+int catalogue_believe(struct catalogue *c, const struct belief *belief, struct err *err) MUST_CHECK;
+/* See store_believed. */
+int catalogue_believed(struct catalogue *c, const struct vault_id *vault,
+                       const struct object_id *object, const struct writer_id *writer,
+                       struct belief *belief, bool *found, struct err *err) MUST_CHECK;
 
 /* ---- pins (catalogue_pins.c) ---- */
 

@@ -5,9 +5,14 @@
 #include <limits.h>
 #include <string.h>
 
-#include "node/trust/pin.h"
+#include "coding/rs.h"
+#include "node/store/catalogue.h"
 
-#define INFO_COLUMNS   "object, idx, pack, vault, data, parity, pack_bytes, file_bytes, sponsor"
+#define INFO_COLUMNS                                                                               \
+    "object, vault, idx, pack, bringer, data, parity, pack_bytes, file_bytes, writer, reader,"     \
+    " sponsor"
+#define BELIEF_COLUMNS "object, vault, writer, reader, pack, data, parity, pack_bytes"
+#define THE_FRAGMENT   "object = ?1 AND vault = ?2 AND idx = ?3"
 #define RECORD_COLUMNS "hash, vault, file_bytes, writer, kind, number, attempt, previous, sponsor"
 #define OF_WRITER      "vault = ?1 AND writer = ?2"
 /* enum pin_kept, and RECORD_CLOSED and RECORD_CHARGE_MIN. */
@@ -27,30 +32,41 @@ static const char *const queries[SQL_QUERIES] = {
     [SQL_COMMIT] = "COMMIT",
     [SQL_ROLLBACK] = "ROLLBACK",
     [SQL_ADD_FRAGMENT] = "INSERT OR REPLACE INTO fragment (" INFO_COLUMNS ", holders)"
-                         " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
-    [SQL_FIND_FRAGMENT] =
-        "SELECT " INFO_COLUMNS ", holders FROM fragment WHERE object = ?1 AND idx = ?2",
-    [SQL_SET_HOLDERS] = "UPDATE fragment SET holders = ?3 WHERE object = ?1 AND idx = ?2",
-    [SQL_REMOVE_FRAGMENT] = "DELETE FROM fragment WHERE object = ?1 AND idx = ?2",
-    [SQL_ADD_LOST] = "INSERT OR IGNORE INTO lost (object, idx) VALUES (?1, ?2)",
-    [SQL_REMOVE_LOST] = "DELETE FROM lost WHERE object = ?1 AND idx = ?2",
+                         " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
+    [SQL_FIND_FRAGMENT] = "SELECT " INFO_COLUMNS ", holders FROM fragment WHERE " THE_FRAGMENT,
+    [SQL_FIND_GRANTED] = "SELECT " INFO_COLUMNS " FROM fragment WHERE object = ?1 AND vault = ?2"
+                         " ORDER BY reader DESC, writer = ?3 DESC, idx LIMIT 1",
+    [SQL_COUNT_BROUGHT] = "SELECT count(*) FROM fragment WHERE object = ?1 AND vault = ?2"
+                          " AND idx <> ?3 AND bringer = ?4",
+    [SQL_SET_HOLDERS] = "UPDATE fragment SET holders = ?4 WHERE " THE_FRAGMENT,
+    [SQL_REMOVE_FRAGMENT] = "DELETE FROM fragment WHERE " THE_FRAGMENT,
+    [SQL_FIND_PACK] = "SELECT " INFO_COLUMNS " FROM fragment WHERE pack = ?1 AND vault = ?2"
+                      " AND (object, idx) > (?3, ?4) ORDER BY object, idx LIMIT ?5",
+    [SQL_LIST_FRAGMENTS] = "SELECT " INFO_COLUMNS " FROM fragment"
+                           " WHERE (object, vault, idx) > (?1, ?2, ?3)"
+                           " ORDER BY object, vault, idx LIMIT ?4",
+    [SQL_VAULT_BYTES] = "SELECT coalesce(sum(file_bytes), 0) FROM fragment WHERE vault = ?1",
+    [SQL_BELIEVE] = "INSERT OR REPLACE INTO belief (" BELIEF_COLUMNS ")"
+                    " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+    [SQL_BELIEVED] = "SELECT " BELIEF_COLUMNS " FROM belief WHERE object = ?1 AND vault = ?2"
+                     " AND (reader OR writer = ?3 OR ?4)"
+                     " ORDER BY reader DESC, writer LIMIT 1",
+    [SQL_ADD_LOST] = "INSERT OR IGNORE INTO lost (object, vault, idx) VALUES (?1, ?2, ?3)",
+    [SQL_REMOVE_LOST] = "DELETE FROM lost WHERE " THE_FRAGMENT,
     [SQL_FORGET_LOST] = "DELETE FROM lost",
     [SQL_COUNT_LOST] = "SELECT count(*) FROM lost",
     /* What read_info, read_holders and read_record refuse. */
     [SQL_REMOVE_MALFORMED_FRAGMENTS] =
         "DELETE FROM fragment WHERE NOT (" IS_ID("object") " AND " IS_ID("pack") " AND " IS_ID(
-            "vault") " AND " IS_ID("sponsor") " AND typeof(idx) = 'integer'"
-                                              " AND typeof(data) = 'integer'"
-                                              " AND typeof(parity) = 'integer' AND "
-                                              "typeof(pack_bytes) = 'integer'"
-                                              " AND typeof(file_bytes) = 'integer' AND file_bytes "
-                                              "BETWEEN 1 AND ?1"
-                                              " AND data BETWEEN 1 AND ?2 AND parity BETWEEN 0 AND "
-                                              "?2 - data"
-                                              " AND idx BETWEEN 0 AND data + parity - 1 AND "
-                                              "typeof(holders) = 'blob'"
-                                              " AND length(holders) % 32 = 0 AND length(holders) "
-                                              "<= 32 * ?2)",
+            "vault") " AND typeof(idx) = 'integer' AND typeof(data) = 'integer'"
+                     " AND typeof(parity) = 'integer' AND typeof(pack_bytes) = 'integer'"
+                     " AND typeof(file_bytes) = 'integer' AND file_bytes BETWEEN 1 AND ?1"
+                     " AND data BETWEEN 1 AND ?2 AND parity BETWEEN 0 AND ?2 - data"
+                     " AND idx BETWEEN 0 AND data + parity - 1 AND typeof(holders) = 'blob'"
+                     " AND length(holders) % 32 = 0 AND length(holders) <= 32 * ?2"
+                     " AND " IS_ID("bringer") " AND " IS_ID(
+                         "sponsor") " AND typeof(writer) = 'blob' AND length(writer) = 16"
+                                    " AND typeof(reader) = 'integer')",
     [SQL_REMOVE_MALFORMED_RECORDS] =
         "DELETE FROM record WHERE NOT (" IS_ID("hash") " AND " IS_ID("vault") " AND " IS_SHORT_ID("writer") " AND " IS_SHORT_ID(
             "attempt") " AND " IS_ID("previous") " AND " IS_ID("sponsor") " AND typeof(file_bytes) "
@@ -72,12 +88,13 @@ static const char *const queries[SQL_QUERIES] = {
         "DELETE FROM pin_file WHERE NOT (" IS_ID("vault") " AND " IS_SHORT_ID(
             "writer") " AND " IS_ID("sponsor") " AND typeof(bytes) = 'integer' AND bytes BETWEEN 1 "
                                                "AND ?1 AND ?2 > 0)",
+    [SQL_REMOVE_MALFORMED_BELIEFS] =
+        "DELETE FROM belief WHERE NOT (" IS_ID("object") " AND " IS_ID("pack") " AND " IS_ID(
+            "vault") " AND typeof(writer) = 'blob' AND length(writer) = 16"
+                     " AND typeof(reader) = 'integer' AND typeof(data) = 'integer'"
+                     " AND typeof(parity) = 'integer' AND typeof(pack_bytes) = 'integer'"
+                     " AND data BETWEEN 1 AND ?2 AND parity BETWEEN 0 AND ?2 - data AND ?1 > 0)",
     [SQL_FORGET_PIN_FILES] = "DELETE FROM pin_file",
-    [SQL_FIND_PACK] = "SELECT " INFO_COLUMNS " FROM fragment WHERE pack = ?1"
-                      " ORDER BY object, idx LIMIT ?2",
-    [SQL_LIST_FRAGMENTS] = "SELECT " INFO_COLUMNS " FROM fragment WHERE (object, idx) > (?1, ?2)"
-                           " ORDER BY object, idx LIMIT ?3",
-    [SQL_VAULT_BYTES] = "SELECT coalesce(sum(file_bytes), 0) FROM fragment WHERE vault = ?1",
     [SQL_PIN] = "INSERT INTO pin (pack, vault, writer, attempt, number, kept)"
                 " VALUES (?1, ?2, ?3, ?4, ?5, ?6)"
                 " ON CONFLICT DO UPDATE SET kept = excluded.kept, number = excluded.number"
@@ -246,4 +263,29 @@ int sql_malformed_row(sqlite3_stmt *s, struct err *err)
 {
     sql_finish(s);
     return err_set(err, ERR_DAMAGED, "the catalogue has a malformed row");
+}
+
+int catalogue_remove_malformed(struct catalogue *c, struct err *err)
+{
+    static const enum sql_query of_tables[] = {
+        SQL_REMOVE_MALFORMED_FRAGMENTS, SQL_REMOVE_MALFORMED_RECORDS, SQL_REMOVE_MALFORMED_BELIEFS,
+        SQL_REMOVE_MALFORMED_PINS, SQL_REMOVE_MALFORMED_PIN_FILES};
+    int removed = 0;
+    for (size_t i = 0; i < sizeof(of_tables) / sizeof(of_tables[0]); i++) {
+        sqlite3_stmt *s = sql_statement(c, of_tables[i], err);
+        if (s == NULL)
+            return -1;
+        sql_bind_number(s, 1, FILE_BYTES_MAX);
+        sql_bind_number(s, 2, RS_TOTAL_MAX);
+        if (sql_run(c, s, err) != 0)
+            return -1;
+        bool of_pins = of_tables[i] == SQL_REMOVE_MALFORMED_PINS ||
+                       of_tables[i] == SQL_REMOVE_MALFORMED_PIN_FILES;
+        removed += of_pins ? sqlite3_changes(c->db) : 0;
+    }
+    if (removed == 0)
+        return 0;
+    /* A file of pins whose length is not known is read anew. */
+    sqlite3_stmt *s = sql_statement(c, SQL_FORGET_PIN_FILES, err);
+    return s == NULL ? -1 : sql_run(c, s, err);
 }

@@ -91,15 +91,17 @@ void fragment_file_release(struct fragment_file *file)
 }
 
 void fragment_file_info(struct fragment_info *info, const struct fragment *fragment,
-                        const struct grant *grant, uint64_t file_bytes)
+                        const struct opened_grant *grant, const struct node_id *bringer,
+                        uint64_t file_bytes)
 {
     const struct object_shape *shape = &fragment->object.shape;
     memset(info, 0, sizeof(*info));
-    info->object = fragment->object_id;
+    info->key = (struct fragment_key){grant->grant.vault, fragment->object_id, fragment->index};
+    info->writer = grant->grant.writer;
+    info->by_reader = (grant->writer.rights & RIGHT_READ) != 0;
     info->pack = fragment->object.pack_id;
-    info->vault = grant->vault;
-    info->sponsor = grant->sponsor;
-    info->index = fragment->index;
+    info->bringer = *bringer;
+    info->sponsor = grant->grant.sponsor;
     info->data = shape->k;
     info->parity = shape->m;
     info->pack_bytes = shape->pack_size;

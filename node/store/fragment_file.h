@@ -33,8 +33,9 @@ int fragment_file_read(struct fragment_file *file, const char *path, bool whole,
                        struct err *err) MUST_CHECK;
 void fragment_file_release(struct fragment_file *file);
 
-/* What the catalogue keeps of it; the grant is the caller's to know. */
+/* What the catalogue keeps of it. */
 void fragment_file_info(struct fragment_info *info, const struct fragment *fragment,
-                        const struct grant *grant, uint64_t file_bytes);
+                        const struct opened_grant *grant, const struct node_id *bringer,
+                        uint64_t file_bytes);
 
 #endif

@@ -15,24 +15,26 @@
 #include "node/trust/writer_cert.h"
 
 int local_put_fragment(const struct local *local, const struct fragment_to_put *put,
-                       struct err *err)
+                       struct grant *grant, struct err *err)
 {
-    struct grant opened;
-    struct writer_cert writer;
+    struct opened_grant opened;
     if (put->grant_size > GRANT_BYTES_MAX ||
-        grant_open(&opened, &writer, put->grant, put->grant_size, &local->cluster, err) != 0) {
+        grant_open(&opened.grant, &opened.writer, put->grant, put->grant_size,
+                   local->authority_public, err) != 0) {
         count_one(local->counters, COUNTED_GRANTS_REFUSED);
         if (put->grant_size > GRANT_BYTES_MAX)
             return err_set(err, ERR_FORMAT, "a grant of %zu bytes", put->grant_size);
         return err_context(err, "grant");
     }
-    if (!id_equal(&opened.vault, &put->pin->vault)) {
+    if (put->pin != NULL && !id_equal(&opened.grant.vault, &put->pin->vault)) {
         count_one(local->counters, COUNTED_GRANTS_REFUSED);
         return err_set(err, ERR_DENIED, "the grant is of another vault than the pin");
     }
     int result = store_put_fragment(local->store, put, &opened, err);
-    if (result != 0 && err->code == ERR_DENIED)
+    if (result != 0 && (err->code == ERR_DENIED || err->code == ERR_FOREIGN))
         count_one(local->counters, COUNTED_GRANTS_REFUSED);
+    if (result == 0 && grant != NULL)
+        *grant = opened.grant;
     return result;
 }
 
@@ -51,7 +53,7 @@ static int copy_leaves(uint8_t *to, size_t *used, const struct fragment *fragmen
     return 0;
 }
 
-int local_prove_row(const struct local *local, const struct object_id *object, uint32_t index,
+int local_prove_row(const struct local *local, const struct fragment_key *key,
                     const uint32_t *leaves, size_t count, uint8_t **proof, size_t *size,
                     struct err *err)
 {
@@ -59,7 +61,7 @@ int local_prove_row(const struct local *local, const struct object_id *object, u
     size_t bytes_size;
     *proof = NULL;
     *size = 0;
-    if (store_get_fragment(local->store, object, index, &bytes, &bytes_size, err) != 0) {
+    if (store_get_fragment(local->store, key, &bytes, &bytes_size, err) != 0) {
         if (err->code == ERR_DAMAGED)
             count_one(local->counters, COUNTED_CORRUPT);
         return -1;

@@ -4,10 +4,11 @@
  * It has a store and a key and no way to ask anybody, so what is done with it alone never waits for
  * another node.
  *
- *   Trust    every byte is checked; nothing takes space without a writer's grant, or on the account of
- *            the member that countersigned it
- *   Errors   those of writer_cert.h and store.h
- *   Memory   borrows store, keys and counters
+ *   Trust    every byte is checked; no fragment takes space without a grant for that very object, by a
+ *            writer and the sponsor's node, no statement but on the account of the member that
+ *            countersigned it
+ *   Errors   those of writer_cert.h, grant.h and store.h
+ *   Memory   borrows store, keys, certificate and counters
  *   Threads  any
  */
 #ifndef ECBAK_NODE_STORE_LOCAL_H
@@ -29,19 +30,21 @@
 struct local {
     struct store *store;
     const struct node_keys *keys;
-    const struct cert *cert;
-    const uint8_t *authority_public;
+    const struct cert *cert;         /* what the node countersigns grants with */
+    const uint8_t *authority_public; /* 32 bytes */
     struct cluster_id cluster;
     struct counters *counters;
     struct allowance *allowance;
 };
 
+/* Opens the grant, keeps the fragment and, when it did, fills the grant that it was kept under (NULL:
+ * nobody cares). */
 int local_put_fragment(const struct local *local, const struct fragment_to_put *put,
-                       struct err *err) MUST_CHECK;
+                       struct grant *grant, struct err *err) MUST_CHECK;
 /* What proves a row: what goes before it in its fragment, then these of its leaves; malloc'd. The row
  * is read whole nevertheless, so a disk that forgot another part of it is found out: ERR_DAMAGED, and
  * it is set aside and counted. */
-int local_prove_row(const struct local *local, const struct object_id *object, uint32_t index,
+int local_prove_row(const struct local *local, const struct fragment_key *key,
                     const uint32_t *leaves, size_t count, uint8_t **proof, size_t *size,
                     struct err *err) MUST_CHECK;
 /* from: who brings it. asked NULL: it was pushed, and who pushes must be its sponsor. Else it was pulled

@@ -42,11 +42,12 @@ void store_fragment_dir(const struct store *store, char path[DURABLE_PATH_MAX], 
 }
 
 void store_fragment_path(const struct store *store, char path[DURABLE_PATH_MAX],
-                         const struct object_id *object, uint32_t index)
+                         const struct fragment_key *key)
 {
-    char hex[2 * ID_SIZE + 1];
-    snprintf(path, DURABLE_PATH_MAX, "%s/fragments/%02x/%s.%u", store->dir, object->bytes[0],
-             hex_encode(hex, object->bytes, ID_SIZE), index);
+    char hex[2 * ID_SIZE + 1], vault_hex[2 * ID_SIZE + 1];
+    snprintf(path, DURABLE_PATH_MAX, "%s/fragments/%02x/%s.%u.%s", store->dir, key->object.bytes[0],
+             hex_encode(hex, key->object.bytes, ID_SIZE), key->index,
+             hex_encode(vault_hex, key->vault.bytes, ID_SIZE));
 }
 
 void store_vault_dir(const struct store *store, char path[DURABLE_PATH_MAX],

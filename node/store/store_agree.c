@@ -37,29 +37,29 @@ static bool has_size(const char *path, uint64_t size)
 static int lose_missing(struct store *store, uint8_t first, uint64_t *bytes, uint64_t *count,
                         struct err *err)
 {
-    struct fragment_info *rows = alloc_zero(PAGE_ROWS, sizeof(*rows)),
-                         last = {.index = HOLDERS_MAX};
+    struct fragment_info *rows = alloc_zero(PAGE_ROWS, sizeof(*rows));
+    struct fragment_key last = {.index = HOLDERS_MAX};
     char path[DURABLE_PATH_MAX];
     size_t got = PAGE_ROWS;
     bool over = false;
     int result = 0;
-    memset(last.object.bytes, 0xff,
-           sizeof(last.object.bytes)); /* the last before those of `first` */
+    memset(&last.object, 0xff, sizeof(last.object)); /* the last before those of `first` */
+    memset(&last.vault, 0xff, sizeof(last.vault));
     last.object.bytes[0] = (uint8_t)(first - 1);
     for (bool begins = first == 0; result == 0 && !over && got == PAGE_ROWS; begins = false) {
         result = catalogue_list_fragments(store->catalogue, begins ? NULL : &last, rows, PAGE_ROWS,
                                           &got, err);
         for (size_t i = 0; result == 0 && !over && i < got; i++) {
-            over = rows[i].object.bytes[0] != first;
-            store_fragment_path(store, path, &rows[i].object, rows[i].index);
+            over = rows[i].key.object.bytes[0] != first;
+            store_fragment_path(store, path, &rows[i].key);
             if (over || has_size(path, rows[i].file_bytes))
                 continue;
-            result = catalogue_lose_fragment(store->catalogue, &rows[i].object, rows[i].index, err);
+            result = catalogue_lose_fragment(store->catalogue, &rows[i].key, err);
             *bytes += rows[i].file_bytes;
             (*count)++;
         }
         if (result == 0 && got > 0)
-            last = rows[got - 1];
+            last = rows[got - 1].key;
     }
     free(rows);
     return result;
@@ -119,37 +119,48 @@ static int drop_record_rows(struct store *store, struct err *err)
 
 /* ---- files without a row ---- */
 
-static bool parse_name(const char *name, struct object_id *object, uint32_t *index)
+/* Reads the hexadecimal digits of an id at the start of a name; NULL when there are none. */
+static const char *read_hex(const char *at, uint8_t id[ID_SIZE])
 {
-    char hex[2 * ID_SIZE + 1], again[16];
-    if (strlen(name) < sizeof(hex) + 1 || name[2 * ID_SIZE] != '.')
-        return false;
-    memcpy(hex, name, 2 * ID_SIZE);
+    char hex[2 * ID_SIZE + 1];
+    if (strlen(at) < 2 * ID_SIZE)
+        return NULL;
+    memcpy(hex, at, 2 * ID_SIZE);
     hex[2 * ID_SIZE] = '\0';
-    char *end;
-    unsigned long number = strtoul(name + sizeof(hex), &end, 10);
-    if (*end != '\0' || number >= HOLDERS_MAX || hex_decode(object->bytes, ID_SIZE, hex) != 0)
+    return hex_decode(id, ID_SIZE, hex) == 0 ? at + 2 * ID_SIZE : NULL;
+}
+
+static bool parse_name(const char *name, struct fragment_key *key)
+{
+    char again[4 * ID_SIZE + 16], hex[2 * ID_SIZE + 1], vault_hex[2 * ID_SIZE + 1];
+    const char *at = read_hex(name, key->object.bytes);
+    if (at == NULL || *at != '.')
         return false;
-    *index = (uint32_t)number;
-    snprintf(again, sizeof(again), "%lu", number);
-    return strcmp(again, name + sizeof(hex)) == 0;
+    char *end;
+    unsigned long number = strtoul(at + 1, &end, 10);
+    if (*end != '.' || number >= HOLDERS_MAX || read_hex(end + 1, key->vault.bytes) == NULL)
+        return false;
+    key->index = (uint32_t)number;
+    snprintf(again, sizeof(again), "%s.%lu.%s", hex_encode(hex, key->object.bytes, ID_SIZE), number,
+             hex_encode(vault_hex, key->vault.bytes, ID_SIZE));
+    return strcmp(again, name) == 0;
 }
 
 /* Does a file without a row prove itself as this fragment, and is its grant for it? */
 static int prove_fragment(const struct store *store, const char *path,
-                          const struct object_id *object, uint32_t index,
-                          struct fragment_file *file, struct fragment_info *info, struct err *err)
+                          const struct fragment_key *key, struct fragment_file *file,
+                          struct fragment_info *info, struct opened_grant *grant, struct err *err)
 {
-    struct grant grant;
-    struct writer_cert writer;
     if (fragment_file_read(file, path, false, err) != 0 ||
-        fragment_expect(&file->fragment, object, (int)index, err) != 0 ||
-        grant_open(&grant, &writer, file->trailer.grant, file->trailer.grant_size, &store->cluster,
-                   err) != 0)
+        fragment_expect(&file->fragment, &key->object, (int)key->index, err) != 0 ||
+        grant_open(&grant->grant, &grant->writer, file->trailer.grant, file->trailer.grant_size,
+                   store->authority_public, err) != 0)
         return -1;
-    if (!id_equal(&grant.pack, &file->fragment.object.pack_id))
-        return err_set(err, ERR_FOREIGN, "%s: the grant in its trailer is for another pack", path);
-    fragment_file_info(info, &file->fragment, &grant, file->file_bytes);
+    if (store_check_grant(store, &file->fragment, &grant->grant, err) != 0)
+        return err_context(err, "%s", path);
+    if (!id_equal(&grant->grant.vault, &key->vault))
+        return err_set(err, ERR_FOREIGN, "%s: the grant in its trailer is of another vault", path);
+    fragment_file_info(info, &file->fragment, grant, &file->trailer.bringer, file->file_bytes);
     return 0;
 }
 
@@ -168,15 +179,13 @@ static int refuse(struct store *store, const char *path, const struct err *reaso
 }
 
 static int add_fragment(struct store *store, const struct fragment_info *info,
-                        const struct trailer *trailer, struct err *err)
+                        const struct holders *holders, const struct opened_grant *grant,
+                        struct err *err)
 {
     int result = -1;
-    bool added;
     pthread_mutex_lock(&store->lock);
     if (catalogue_begin(store->catalogue, false, err) == 0) {
-        if (catalogue_add_fragment(store->catalogue, info, &trailer->holders, err) == 0 &&
-            catalogue_pin(store->catalogue, &info->pack, &trailer->pin, PIN_IN_TRAILER, &added,
-                          err) == 0)
+        if (store_add_rows(store, info, holders, grant, err) == 0)
             result = catalogue_commit(store->catalogue, err);
         else
             catalogue_rollback(store->catalogue);
@@ -193,21 +202,21 @@ static int add_fragment(struct store *store, const struct fragment_info *info,
 /* With the stripe of the name held. */
 static int take_fragment(struct store *store, const char *path, const char *name, struct err *err)
 {
-    struct object_id object;
+    struct fragment_key key;
     struct fragment_info info;
+    struct opened_grant grant;
     struct err reason = ERR_INIT;
-    uint32_t index;
     bool found;
-    if (!parse_name(name, &object, &index))
+    if (!parse_name(name, &key))
         return 0; /* not ours: left alone */
     pthread_mutex_lock(&store->lock);
-    int result = catalogue_find_fragment(store->catalogue, &object, index, NULL, NULL, &found, err);
+    int result = catalogue_find_fragment(store->catalogue, &key, NULL, NULL, &found, err);
     pthread_mutex_unlock(&store->lock);
     if (result != 0 || found)
         return result;
     struct fragment_file *file = alloc_zero(1, sizeof(*file));
-    result = prove_fragment(store, path, &object, index, file, &info, &reason) == 0
-                 ? add_fragment(store, &info, &file->trailer, err)
+    result = prove_fragment(store, path, &key, file, &info, &grant, &reason) == 0
+                 ? add_fragment(store, &info, &file->trailer.holders, &grant, err)
                  : refuse(store, path, &reason, err);
     fragment_file_release(file);
     free(file);

@@ -2,9 +2,10 @@
  *
  *   store.c            creating, opening, the sentinel, accounting
  *   store_agree.c      making catalogue and files agree
- *   store_reconcile.c  at the start: all of them, and the sums
- *   store_look.c       where that is to be done while it runs: what vanished, what is back
+ *   store_look.c       where that is to be done: at the start all of them, and the sums; while it runs,
+ *                      what vanished and what is back
  *   store_fragments.c  fragments
+ *   store_notes.c      what is noted of them: holders, and which objects are believed
  *   store_pins.c       pins
  *   store_pins_file.c  their files, and the rows that are made from them
  *   store_pins_compact.c  files of pins that have doubled
@@ -47,8 +48,8 @@ struct folder_seen {
 struct store {
     char dir[DURABLE_PATH_MAX / 2];
     struct node_id node;
-    struct cluster_id cluster;
     uint8_t authority_public[32];
+    struct cluster_id cluster; /* of this authority */
     uint64_t epoch;
     uint64_t capacity_bytes;
     uint64_t share_bytes; /* of it, for what one sponsor brought */
@@ -92,7 +93,7 @@ pthread_mutex_t *store_stripe(struct store *store, const uint8_t id[ID_SIZE]);
 
 void store_fragment_dir(const struct store *store, char path[DURABLE_PATH_MAX], uint8_t first);
 void store_fragment_path(const struct store *store, char path[DURABLE_PATH_MAX],
-                         const struct object_id *object, uint32_t index);
+                         const struct fragment_key *key);
 void store_vault_dir(const struct store *store, char path[DURABLE_PATH_MAX],
                      const struct vault_id *vault);
 void store_record_path(const struct store *store, char path[DURABLE_PATH_MAX],
@@ -118,6 +119,11 @@ bool store_is_damage(enum err_code code);
 int store_count_lost(struct store *store, struct err *err) MUST_CHECK;
 /* The sums, from the catalogue. With the lock held, or before the store is shared. */
 int store_sum_rows(struct store *store, struct err *err) MUST_CHECK;
+/* The rows of a fragment whose file is there: its own, the pin and the belief that its grant is. In a
+ * transaction. */
+int store_add_rows(struct store *store, const struct fragment_info *info,
+                   const struct holders *holders, const struct opened_grant *grant,
+                   struct err *err) MUST_CHECK;
 /* The row of a record's file. */
 void store_record_row(struct record_row *row, const struct record *opened,
                       const struct node_id *sponsor, size_t size);
@@ -153,6 +159,9 @@ int store_agree_pins(struct store *store, struct err *err) MUST_CHECK;
 void store_clear_pin_leftovers(struct store *store);
 /* Makes the folders that are missing, and says so. */
 int store_make_folders(const struct store *store, struct err *err) MUST_CHECK;
+/* Is the fragment of the very object of the grant? ERR_FOREIGN: what differs. */
+int store_check_grant(const struct store *store, const struct fragment *fragment,
+                      const struct grant *grant, struct err *err) MUST_CHECK;
 /* What a folder is like now; before its files are looked at. */
 struct folder_seen store_see_folder(const char *path);
 /* What the catalogue's file is now; 0: it is not there. */

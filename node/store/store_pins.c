@@ -19,10 +19,9 @@
 #include "node/pins/pin_file.h"
 #include "node/store/store_internal.h"
 
-#define PACK_FRAGMENTS_MAX HOLDERS_MAX
-#define PAGE_ROWS          64
-#define COMPACT_AGAIN_MS   10000
-#define COMPACT_MIN        ((uint64_t)256 << 10)
+#define PAGE_ROWS        64
+#define COMPACT_AGAIN_MS 10000
+#define COMPACT_MIN      ((uint64_t)256 << 10)
 /* What the pins of a vault may take: so much, and a part of what its fragments take. */
 #define VAULT_PINS_FREE ((uint64_t)1 << 20)
 #define VAULT_PINS_PART 4
@@ -112,32 +111,45 @@ struct gone {
     uint64_t fragments, bytes;
 };
 
-/* Counts the fragments of a pack that are there in truth. A file of another size than its row says is
- * left for store_look, which finds out what it is. In a transaction. */
+/* One fragment of a pack: is its file there in truth? A file of another size than its row says is left
+ * for store_look, which finds out what it is. Inside a transaction. */
+static int look_at(struct store *store, const struct fragment_info *info, uint32_t *held,
+                   struct gone *gone, struct err *err)
+{
+    char path[DURABLE_PATH_MAX];
+    struct stat status;
+    store_fragment_path(store, path, &info->key);
+    if (lstat(path, &status) == 0 && S_ISREG(status.st_mode) &&
+        (uint64_t)status.st_size == info->file_bytes) {
+        (*held)++;
+        return 0;
+    }
+    if (catalogue_lose_fragment(store->catalogue, &info->key, err) != 0)
+        return -1;
+    store->seen[info->key.object.bytes[0]].known = false;
+    gone->fragments++;
+    gone->bytes += info->file_bytes;
+    return 0;
+}
+
+/* Counts the fragments of a pack that are there in truth, for the pin's vault. In a transaction. */
 static int count_held(struct store *store, const struct pack_id *pack, const struct pin *pin,
                       struct fragment_info *infos, uint32_t *held, struct gone *gone,
                       struct err *err)
 {
-    char path[DURABLE_PATH_MAX];
-    size_t count;
+    struct pack_question question = {.vault = &pin->vault, .pack = pack};
+    struct fragment_key last;
+    size_t count = PAGE_ROWS;
     *held = 0;
-    if (catalogue_find_pack(store->catalogue, pack, infos, PACK_FRAGMENTS_MAX, &count, err) != 0)
-        return -1;
-    for (size_t i = 0; i < count; i++) {
-        struct stat status;
-        if (!id_equal(&infos[i].vault, &pin->vault))
-            continue;
-        store_fragment_path(store, path, &infos[i].object, infos[i].index);
-        if (lstat(path, &status) == 0 && S_ISREG(status.st_mode) &&
-            (uint64_t)status.st_size == infos[i].file_bytes) {
-            (*held)++;
-            continue;
-        }
-        if (catalogue_lose_fragment(store->catalogue, &infos[i].object, infos[i].index, err) != 0)
+    while (count == PAGE_ROWS) {
+        if (catalogue_find_pack(store->catalogue, &question, infos, PAGE_ROWS, &count, err) != 0)
             return -1;
-        store->seen[infos[i].object.bytes[0]].known = false;
-        gone->fragments++;
-        gone->bytes += infos[i].file_bytes;
+        for (size_t i = 0; i < count; i++)
+            if (look_at(store, &infos[i], held, gone, err) != 0)
+                return -1;
+        if (count > 0)
+            last = infos[count - 1].key;
+        question.after = &last;
     }
     return 0;
 }
@@ -147,7 +159,7 @@ static int look(struct store *store, const struct pins *pins, uint32_t *held, bo
                 struct err *err)
 {
     struct gone gone = {0, 0};
-    struct fragment_info *infos = alloc_zero(PACK_FRAGMENTS_MAX, sizeof(*infos));
+    struct fragment_info *infos = alloc_zero(PAGE_ROWS, sizeof(*infos));
     *adds = false;
     pthread_mutex_lock(&store->lock);
     int result = catalogue_begin(store->catalogue, false, err);

@@ -57,13 +57,11 @@ int store_charge_pins(struct store *store, const struct pin *of, const struct pi
 static int is_held(struct store *store, const struct pack_id *pack, const struct vault_id *vault,
                    bool *held, struct err *err)
 {
-    struct fragment_info *infos = alloc_zero(HOLDERS_MAX, sizeof(*infos));
+    const struct pack_question question = {.vault = vault, .pack = pack};
+    struct fragment_info first;
     size_t count;
-    int result = catalogue_find_pack(store->catalogue, pack, infos, HOLDERS_MAX, &count, err);
-    *held = false;
-    for (size_t i = 0; result == 0 && i < count; i++)
-        *held = *held || id_equal(&infos[i].vault, vault);
-    free(infos);
+    int result = catalogue_find_pack(store->catalogue, &question, &first, 1, &count, err);
+    *held = result == 0 && count > 0;
     return result;
 }
 

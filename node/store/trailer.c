@@ -22,10 +22,8 @@ size_t trailer_encode(uint8_t bytes[TRAILER_SIZE_MAX], const struct trailer *tra
     write_u16(&w, (uint16_t)trailer->holders.count);
     write_u32(&w, (uint32_t)trailer->grant_size);
     write_u64(&w, trailer->fragment_size);
-    write_bytes(&w, trailer->pin.vault.bytes, ID_SIZE);
-    write_bytes(&w, trailer->pin.writer.bytes, WRITER_ID_SIZE);
-    write_u64(&w, trailer->pin.number);
-    write_bytes(&w, trailer->pin.attempt.bytes, ATTEMPT_SIZE);
+    write_bytes(&w, trailer->bringer.bytes, ID_SIZE);
+    write_zero(&w, 8);
     assert(w.used == TRAILER_HEAD_SIZE);
     write_bytes(&w, trailer->grant, trailer->grant_size);
     write_bytes(&w, trailer->holders.node, (size_t)trailer->holders.count * ID_SIZE);
@@ -51,12 +49,9 @@ int trailer_decode(struct trailer *trailer, const uint8_t *bytes, size_t size, s
     trailer->holders.count = read_u16(&r);
     trailer->grant_size = read_u32(&r);
     trailer->fragment_size = read_u64(&r);
-    read_bytes(&r, trailer->pin.vault.bytes, ID_SIZE);
-    read_bytes(&r, trailer->pin.writer.bytes, WRITER_ID_SIZE);
-    trailer->pin.number = read_u64(&r);
-    read_bytes(&r, trailer->pin.attempt.bytes, ATTEMPT_SIZE);
-    if (r.failed || trailer->holders.count > HOLDERS_MAX || trailer->grant_size > GRANT_BYTES_MAX ||
-        trailer->pin.number > RECORD_NUMBER_MAX)
+    read_bytes(&r, trailer->bringer.bytes, ID_SIZE);
+    read_zero(&r, 8);
+    if (r.failed || trailer->holders.count > HOLDERS_MAX || trailer->grant_size > GRANT_BYTES_MAX)
         return err_set(err, ERR_FORMAT, "the trailer is malformed");
     trailer->grant = read_view(&r, trailer->grant_size);
     read_bytes(&r, trailer->holders.node, (size_t)trailer->holders.count * ID_SIZE);

@@ -7,12 +7,10 @@
  *       10    2  number of holders, h
  *       12    4  size of the grant, g
  *       16    8  size of the fragment before it
- *       24   32  first pin: vault
- *       56   16             writer
- *       72    8             number of the record
- *       80   16             attempt
- *       96    g  the grant (SignedGrant of statement.proto), as it came
- *   96 + g 32 h  node ids of the holders by fragment index; zeros: nobody yet
+ *       24   32  node id of the member that brought it
+ *       56    8  zero
+ *       64    g  the grant (SignedGrant of statement.proto), as it came: it is the first pin
+ *   64 + g 32 h  node ids of the holders by fragment index; zeros: nobody yet
  *       ..   32  BLAKE2b-256, personalised "ecbak trailer 2", of all before it in the trailer
  *
  * Written once, with the fragment. Pins that come later are in their writer's file,
@@ -34,14 +32,14 @@
 #include "node/store/store.h"
 #include "node/trust/grant.h"
 
-#define TRAILER_HEAD_SIZE 96
+#define TRAILER_HEAD_SIZE 64
 #define TRAILER_SIZE_MAX  (TRAILER_HEAD_SIZE + GRANT_BYTES_MAX + HOLDERS_MAX * ID_SIZE + HASH_SIZE)
 
 struct trailer {
     uint64_t fragment_size;
     const uint8_t *grant;
     size_t grant_size;
-    struct pin pin;
+    struct node_id bringer;
     struct holders holders;
 };
 

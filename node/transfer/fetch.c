@@ -1,6 +1,6 @@
-/* One loop waits for answers to "who has it" and for fragments at once, of all objects fetched. It goes through rounds: the
- * nodes in good standing, then the doubtful, then those that are held for dead; a round ends when
- * it cannot bring enough rows of any object. */
+/* One loop waits for answers to "who has it" and for fragments at once, of all objects fetched. It goes
+ * through rounds: the nodes in good standing, then the doubtful, then those that are held for dead; a
+ * round ends when it cannot bring enough rows of any object. */
 #include "node/transfer/fetch_internal.h"
 
 #include <stdlib.h>
@@ -19,28 +19,29 @@
 #define LATE_LEAST_MS 250
 #define QUIET_MS      300 /* then more nodes are asked who has it */
 
-void fetch_init(struct fetching *fetching, struct nodes *nodes, const struct pack_id *pack,
+void fetch_init(struct fetching *fetching, struct nodes *nodes, const struct wanted_pack *wanted,
                 const struct object_id *only)
 {
     *fetching = (struct fetching){
         .nodes = nodes,
-        .pack = pack,
+        .wanted = *wanted,
         .only = only,
         .pace = {.first_ms = LATE_FIRST_MS, .factor = LATE_FACTOR, .least_ms = LATE_LEAST_MS}};
-    locate_init(&fetching->locating, nodes, pack);
+    locate_init(&fetching->locating, nodes, wanted);
 }
 
 void fetch_release(struct fetching *fetching)
 {
     while (fetching->target_count > 0)
         target_drop(fetching, fetching->targets[0]);
+    free(fetching->struck);
     locate_release(&fetching->locating);
 }
 
-static int rank(const struct fetching *f, const struct sighting *s)
+static int rank(const struct fetching *f, const struct fetch_target *t, const struct sighting *s)
 {
     return ranking(f->nodes->standings[s->node], f->nodes->table->members[s->node].rtt_ms,
-                   s->index >= s->data);
+                   s->index >= t->need);
 }
 
 /* The best sighting whose row is neither here nor on its way; of rows on their way late, too. */
@@ -54,7 +55,7 @@ static int next_sighting(const struct fetching *f, const struct fetch_target *t,
         if (s->failed || s->fetched || s->again_ms > now || coming[s->index] ||
             t->rows[s->index].bytes != NULL || !id_equal(&s->object, &t->id))
             continue;
-        if (best < 0 || rank(f, s) < rank(f, &seen->items[best]))
+        if (best < 0 || rank(f, t, s) < rank(f, t, &seen->items[best]))
             best = (int)i;
     }
     return best;
@@ -160,16 +161,16 @@ static bool go_on(struct fetching *f, int64_t now)
 
 static int missing(const struct fetching *f, struct err *err)
 {
-    const struct sightings *seen = &f->locating.sightings;
-    const struct sighting *best = NULL;
+    const struct locating *l = &f->locating;
+    const struct belief *best = NULL;
     size_t best_rows = 0, best_nodes = 0;
     char pack[17], object[17], damaged[48] = "";
-    hex_encode(pack, f->pack->bytes, 8);
-    for (size_t i = 0; i < seen->count; i++) {
-        size_t nodes, rows = sightings_rows(seen, &seen->items[i].object, &nodes);
-        if ((f->only == NULL || id_equal(&seen->items[i].object, f->only)) &&
+    hex_encode(pack, f->wanted.pack->bytes, 8);
+    for (size_t i = 0; i < l->belief_count; i++) {
+        size_t nodes, rows = sightings_rows(&l->sightings, &l->beliefs[i].object, &nodes);
+        if ((f->only == NULL || id_equal(&l->beliefs[i].object, f->only)) &&
             (best == NULL || rows > best_rows)) {
-            best = &seen->items[i];
+            best = &l->beliefs[i];
             best_rows = rows;
             best_nodes = nodes;
         }
@@ -178,16 +179,16 @@ static int missing(const struct fetching *f, struct err *err)
         snprintf(damaged, sizeof(damaged), ", %u more damaged", f->corrupt);
     if (best == NULL)
         return err_set(err, ERR_NOT_FOUND,
-                       "pack %s: no fragment of it on the %zu nodes that answered, of %zu asked",
-                       pack, f->locating.answered, f->locating.asked);
+                       "pack %s: no fragment of it on the %zu nodes that answered, of %zu asked%s",
+                       pack, l->answered, l->asked,
+                       l->sightings.count > 0 ? ", but for some without a grant of the vault" : "");
     if (best_rows >= best->data)
         return err_set(err, ERR_CANCELLED, "pack %s: this node is stopping", pack);
     return err_set(err, best_rows + f->corrupt >= best->data ? ERR_DAMAGED : ERR_TOO_FEW,
                    "pack %s: object %s needs %u fragments and misses %zu: %zu found on %zu of %zu "
                    "nodes asked, %zu answered%s",
                    pack, hex_encode(object, best->object.bytes, 8), best->data,
-                   best->data - best_rows, best_rows, best_nodes, f->locating.asked,
-                   f->locating.answered, damaged);
+                   best->data - best_rows, best_rows, best_nodes, l->asked, l->answered, damaged);
 }
 
 int fetch_rows(struct fetching *fetching, struct err *err)
@@ -227,10 +228,7 @@ int fetch_rows(struct fetching *fetching, struct err *err)
 void fetch_strike(struct fetching *fetching)
 {
     struct fetching *f = fetching;
-    struct sightings *seen = &f->locating.sightings;
-    for (size_t i = 0; i < seen->count; i++) {
-        if (id_equal(&seen->items[i].object, &f->whole->id))
-            seen->items[i].failed = true;
-    }
+    f->struck = alloc_grow(f->struck, f->struck_count + 1, sizeof(*f->struck));
+    f->struck[f->struck_count++] = f->whole->id;
     target_drop(f, f->whole);
 }

@@ -1,4 +1,7 @@
-/* fetch.h - enough rows of one object of a pack, from whoever has them.
+/* fetch.h - enough rows of one object of a vault's pack, from whoever has them.
+ *
+ * Only objects of which a valid grant of the vault was seen are fetched, and first those that a writer
+ * granted who can read the vault: then nobody else can have it fetch what is none of the vault's.
  *
  * Fetches k rows side by side, starts another when one is late, and drops what does not prove
  * itself, so that the slow, the dead and the damaged do not hold it up.
@@ -38,6 +41,7 @@ struct fetch_flight {
 /* Rows of one object, each proven against its id. */
 struct fetch_target {
     struct object_id id;
+    bool by_reader;        /* a writer granted it who can read the vault */
     unsigned need, extra;  /* rows wanted: k, and more when a set of k was no good */
     struct object *object; /* what the rows prove; NULL: no row yet */
     struct object_row rows[RS_TOTAL_MAX];
@@ -51,8 +55,10 @@ struct fetch_target {
 struct fetching {
     struct nodes *nodes;
     struct locating locating;
-    const struct pack_id *pack;
+    struct wanted_pack wanted;
     const struct object_id *only; /* this object and no other, or NULL */
+    struct object_id *struck;     /* objects whose rows do not give the pack */
+    size_t struck_count;
 
     struct fetch_target *targets[FETCH_RACE_MAX]; /* the objects that are fetched now */
     size_t target_count;
@@ -63,8 +69,8 @@ struct fetching {
     uint32_t corrupt;    /* damaged fragments met */
 };
 
-/* `only` (or NULL) is borrowed, as is pack. */
-void fetch_init(struct fetching *fetching, struct nodes *nodes, const struct pack_id *pack,
+/* `only` (or NULL) is borrowed. */
+void fetch_init(struct fetching *fetching, struct nodes *nodes, const struct wanted_pack *wanted,
                 const struct object_id *only);
 /* `whole` has at least need + extra rows, or as many as can be had when that is at least need. */
 int fetch_rows(struct fetching *fetching, struct err *err) MUST_CHECK;

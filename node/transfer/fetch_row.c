@@ -12,19 +12,18 @@
 #include "node/common/wire.h"
 #include "node/peers/ask.h"
 
-/* A proven fragment says what shape its object has. Who said another is corrected: with a smaller k
- * the object would be taken for one that can be had, and be chosen again and again. */
-static void settle_shape(struct fetching *f, const struct fetch_target *t,
+/* A proven fragment says what shape its object has. A grant that said another is corrected: with a
+ * smaller k the object would be taken for one that can be had, and be chosen again and again. */
+static void settle_shape(struct fetching *f, struct fetch_target *t,
                          const struct object_shape *shape)
 {
     struct sightings *seen = &f->locating.sightings;
+    t->need = shape->k;
+    locate_settle(&f->locating, &t->id, shape);
     for (size_t i = 0; i < seen->count; i++) {
         struct sighting *s = &seen->items[i];
-        if (!id_equal(&s->object, &t->id))
-            continue;
-        s->data = shape->k;
-        s->parity = shape->m;
-        s->failed = s->failed || s->index >= (uint32_t)shape->k + shape->m;
+        s->failed = s->failed ||
+                    (id_equal(&s->object, &t->id) && s->index >= (uint32_t)shape->k + shape->m);
     }
 }
 
@@ -37,7 +36,7 @@ static int accept_row(struct fetching *f, struct fetch_target *t, const struct s
     if (fragment_parse(fragment, bytes, size, err) != 0 ||
         fragment_expect(fragment, &s->object, (int)s->index, err) != 0)
         goto done;
-    if (!id_equal(&fragment->object.pack_id, f->pack)) {
+    if (!id_equal(&fragment->object.pack_id, f->wanted.pack)) {
         err_set(err, ERR_FOREIGN, "a fragment of another pack");
         goto done;
     }
@@ -47,7 +46,6 @@ static int accept_row(struct fetching *f, struct fetch_target *t, const struct s
     t->rows[s->index] = (struct object_row){fragment->row, fragment->leaves};
     t->have++;
     t->moved_ms = monotonic_ms();
-    t->need = fragment->object.shape.k;
     settle_shape(f, t, &fragment->object.shape);
     if (t->object == NULL) {
         t->object = alloc_zero(1, sizeof(*t->object));
@@ -75,8 +73,8 @@ void row_read_here(struct fetching *f, struct fetch_target *t, struct sighting *
     uint8_t *bytes = NULL;
     size_t size;
     s->fetched = true;
-    if (store_get_fragment(f->nodes->peers->local.store, &s->object, s->index, &bytes, &size,
-                           &err) == 0 &&
+    const struct fragment_key key = {*f->wanted.vault, s->object, s->index};
+    if (store_get_fragment(f->nodes->peers->local.store, &key, &bytes, &size, &err) == 0 &&
         accept_row(f, t, s, bytes, size, &err) == 0) {
         t->own[s->index] = bytes;
         return;
@@ -100,6 +98,7 @@ void row_ask(struct fetching *f, struct fetch_target *t, size_t sighting)
     Ecbak__GetFragment get = ECBAK__GET_FRAGMENT__INIT;
     get.object = wire_view(s->object.bytes, ID_SIZE);
     get.index = s->index;
+    get.vault = wire_view(f->wanted.vault->bytes, ID_SIZE);
     Ecbak__PeerRequest request = ECBAK__PEER_REQUEST__INIT;
     request.body_case = ECBAK__PEER_REQUEST__BODY_GET_FRAGMENT;
     request.get_fragment = &get;

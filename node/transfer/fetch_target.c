@@ -1,6 +1,7 @@
 /* Claims are weighed, not believed: rows that one node claims weigh as one, nodes that were late or
  * failed weigh less than all others. Whoever wants to be asked first for what is none needs more
- * accomplices than the pack has holders, and is late only once. */
+ * accomplices than the pack has holders, and is late only once. Objects of which no grant was seen are
+ * not weighed at all, and those that a reader of the vault granted go before all others. */
 #include "node/transfer/fetch_internal.h"
 
 #include <stdlib.h>
@@ -9,19 +10,20 @@
 
 /* What is claimed of one object. */
 struct worth {
-    size_t rows; /* distinct rows that did not fail */
+    bool by_reader; /* a writer granted it who can read the vault */
+    size_t rows;    /* distinct rows that did not fail */
     size_t good,
         nodes; /* nodes that claim one, those in good standing and all; never more than rows */
     int spare; /* rows beyond those needed */
 };
 
 static struct worth worth_of(const struct fetching *f, const struct object_id *object,
-                             unsigned need)
+                             unsigned need, bool by_reader)
 {
     const struct sightings *seen = &f->locating.sightings;
     bool rows[RS_TOTAL_MAX] = {false};
     bool *nodes = alloc_zero(f->nodes->count, sizeof(*nodes));
-    struct worth w = {.rows = 0};
+    struct worth w = {.by_reader = by_reader};
     for (size_t i = 0; i < seen->count; i++) {
         const struct sighting *s = &seen->items[i];
         if (s->failed || !id_equal(&s->object, object))
@@ -40,8 +42,15 @@ static struct worth worth_of(const struct fetching *f, const struct object_id *o
     return w;
 }
 
+static struct worth target_worth(const struct fetching *f, const struct fetch_target *target)
+{
+    return worth_of(f, &target->id, target->need, target->by_reader);
+}
+
 static bool better(const struct worth *a, const struct worth *b)
 {
+    if (a->by_reader != b->by_reader)
+        return a->by_reader;
     if (a->good != b->good)
         return a->good > b->good;
     if (a->nodes != b->nodes)
@@ -57,43 +66,39 @@ static bool is_target(const struct fetching *f, const struct object_id *object)
     return false;
 }
 
-/* Was the same said of the same object before? */
-static bool is_repeated(const struct sightings *seen, size_t at)
+static bool is_struck(const struct fetching *f, const struct object_id *object)
 {
-    const struct sighting *s = &seen->items[at];
-    for (size_t i = 0; i < at; i++) {
-        const struct sighting *other = &seen->items[i];
-        if (!other->failed && other->data == s->data && id_equal(&other->object, &s->object))
+    for (size_t i = 0; i < f->struck_count; i++)
+        if (id_equal(&f->struck[i], object))
             return true;
-    }
     return false;
 }
 
-/* The best object that is not fetched yet; NULL: none has enough rows in sight. */
-static const struct sighting *best_other(const struct fetching *f)
+/* The best object that is granted and not fetched yet; NULL: none has enough rows in sight. */
+static const struct belief *best_other(const struct fetching *f)
 {
-    const struct sightings *seen = &f->locating.sightings;
-    const struct sighting *best = NULL;
+    const struct belief *best = NULL;
     struct worth best_worth = {.rows = 0};
-    for (size_t i = 0; i < seen->count; i++) {
-        const struct sighting *s = &seen->items[i];
-        if (s->failed || (f->only != NULL && !id_equal(&s->object, f->only)) ||
-            is_target(f, &s->object) || is_repeated(seen, i))
+    for (size_t i = 0; i < f->locating.belief_count; i++) {
+        const struct belief *belief = &f->locating.beliefs[i];
+        if ((f->only != NULL && !id_equal(&belief->object, f->only)) ||
+            is_struck(f, &belief->object) || is_target(f, &belief->object))
             continue;
-        struct worth w = worth_of(f, &s->object, s->data);
+        struct worth w = worth_of(f, &belief->object, belief->data, belief->by_reader);
         if (w.spare >= 0 && (best == NULL || better(&w, &best_worth))) {
-            best = s;
+            best = belief;
             best_worth = w;
         }
     }
     return best;
 }
 
-static void begin(struct fetching *f, const struct sighting *s)
+static void begin(struct fetching *f, const struct belief *belief)
 {
     struct fetch_target *target = alloc_zero(1, sizeof(*target));
-    target->id = s->object;
-    target->need = s->data;
+    target->id = belief->object;
+    target->by_reader = belief->by_reader;
+    target->need = belief->data;
     f->targets[f->target_count++] = target;
 }
 
@@ -125,10 +130,10 @@ bool targets_choose(struct fetching *f)
     for (size_t i = f->target_count; i-- > 0;) {
         struct fetch_target *target = f->targets[i];
         /* Until something is asked for, each answer may show a better one. */
-        if (target->moved_ms == 0 || worth_of(f, &target->id, target->need).spare < 0)
+        if (target->moved_ms == 0 || target_worth(f, target).spare < 0)
             target_drop(f, target);
     }
-    const struct sighting *best = f->target_count == 0 ? best_other(f) : NULL;
+    const struct belief *best = f->target_count == 0 ? best_other(f) : NULL;
     if (best != NULL)
         begin(f, best);
     return f->target_count > 0;
@@ -153,7 +158,7 @@ static struct fetch_target *weakest(const struct fetching *f, struct worth *wort
     struct fetch_target *found = NULL;
     for (size_t i = 0; i < f->target_count; i++) {
         struct fetch_target *target = f->targets[i];
-        struct worth w = worth_of(f, &target->id, target->need);
+        struct worth w = target_worth(f, target);
         if (target->have == 0 && (found == NULL || better(worth, &w))) {
             found = target;
             *worth = w;
@@ -165,14 +170,14 @@ static struct fetch_target *weakest(const struct fetching *f, struct worth *wort
 void targets_race(struct fetching *f, int64_t now, int64_t late_ms)
 {
     for (size_t i = 0; i < f->target_count; i++)
-        if (now - f->targets[i]->moved_ms <= late_ms)
-            return;
+        if (f->targets[i]->moved_ms == 0 || now - f->targets[i]->moved_ms <= late_ms)
+            return; /* not asked for yet, or in time */
     if (best_other(f) == NULL)
         return;
     doubt_the_late(f, now, late_ms);
-    const struct sighting *best = best_other(f); /* as things are now */
+    const struct belief *best = best_other(f); /* as things are now */
     if (f->target_count == FETCH_RACE_MAX) {
-        struct worth least, other = worth_of(f, &best->object, best->data);
+        struct worth least, other = worth_of(f, &best->object, best->data, best->by_reader);
         struct fetch_target *target = weakest(f, &least);
         if (target == NULL || !better(&other, &least))
             return;

@@ -7,7 +7,7 @@
 #include "coding/base/alloc.h"
 #include "node/transfer/fetch.h"
 
-int get_pack(struct peers *peers, const struct pack_id *pack, uint8_t **bytes, size_t *size,
+int get_pack(struct peers *peers, const struct wanted_pack *wanted, uint8_t **bytes, size_t *size,
              struct object_id *object, uint32_t *corrupt, struct err *err)
 {
     struct nodes nodes;
@@ -15,7 +15,7 @@ int get_pack(struct peers *peers, const struct pack_id *pack, uint8_t **bytes, s
     bool tried = false;
     struct err why = ERR_INIT;
     nodes_init(&nodes, peers);
-    fetch_init(f, &nodes, pack, NULL);
+    fetch_init(f, &nodes, wanted, NULL);
     *bytes = NULL;
     int result = -1;
     while (fetch_rows(f, err) == 0) {

@@ -1,4 +1,4 @@
-/* get_pack.h - a pack back from any k of its fragments.
+/* get_pack.h - a vault's pack back from any k of its fragments.
  *
  *   Errors   those of fetch.h; ERR_DAMAGED enough rows, but no set of them gives the pack
  *   Memory   k rows and the pack
@@ -11,9 +11,10 @@
 #include <stdint.h>
 
 #include "node/peers/peers.h"
+#include "node/transfer/locate.h"
 
 /* *bytes is malloc'd; *corrupt: damaged fragments met on the way. */
-int get_pack(struct peers *peers, const struct pack_id *pack, uint8_t **bytes, size_t *size,
+int get_pack(struct peers *peers, const struct wanted_pack *wanted, uint8_t **bytes, size_t *size,
              struct object_id *object, uint32_t *corrupt, struct err *err) MUST_CHECK;
 
 #endif

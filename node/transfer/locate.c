@@ -4,107 +4,99 @@
 #include <stdlib.h>
 
 #include "coding/base/alloc.h"
-#include "coding/pack_id.h"
-#include "coding/rs.h"
 #include "node/common/wire.h"
 #include "node/peers/ask.h"
+#include "node/trust/grant.h"
 
-void sightings_release(struct sightings *sightings)
+static bool belief_fits(const struct locating *locating, const struct belief *belief)
 {
-    free(sightings->items);
-    *sightings = (struct sightings){.count = 0};
+    return id_equal(&belief->pack, locating->wanted.pack) &&
+           id_equal(&belief->vault, locating->wanted.vault);
 }
 
-static void add(struct sightings *sightings, const struct sighting *sighting)
+static struct belief *find(const struct locating *locating, const struct object_id *object)
 {
-    bool possible = sighting->data >= 1 && sighting->parity <= RS_TOTAL_MAX &&
-                    sighting->data <= RS_TOTAL_MAX &&
-                    sighting->data + sighting->parity <= RS_TOTAL_MAX &&
-                    sighting->index < sighting->data + sighting->parity &&
-                    sighting->pack_bytes <= PACK_SIZE_MAX;
-    if (!possible)
+    for (size_t i = 0; i < locating->belief_count; i++)
+        if (id_equal(&locating->beliefs[i].object, object))
+            return &locating->beliefs[i];
+    return NULL;
+}
+
+void locate_settle(struct locating *locating, const struct object_id *object,
+                   const struct object_shape *shape)
+{
+    struct belief *belief = find(locating, object);
+    if (belief == NULL)
         return;
-    if (sightings->count == sightings->room) {
-        sightings->room = 2 * sightings->room + 16;
-        sightings->items = alloc_grow(sightings->items, sightings->room, sizeof(*sightings->items));
-    }
-    sightings->items[sightings->count++] = *sighting;
+    belief->data = shape->k;
+    belief->parity = shape->m;
 }
 
-void sightings_add_wire(struct sightings *sightings, size_t node, size_t n_fragments,
-                        Ecbak__FragmentAt *const *fragments, size_t pack_count)
+/* Adds it, or puts the word of a writer with the right to read in the place of another's. */
+static void add_belief(struct locating *locating, const struct belief *belief)
 {
-    for (size_t i = 0; i < n_fragments && i < pack_count * ASK_FRAGMENTS_MAX; i++) {
-        const Ecbak__FragmentAt *at = fragments[i];
-        struct sighting sighting = {.index = at->index,
-                                    .data = at->data,
-                                    .parity = at->parity,
-                                    .pack_bytes = at->pack_bytes,
-                                    .node = node,
-                                    .pack = at->pack_index};
-        if (at->pack_index < pack_count && wire_take(sighting.object.bytes, ID_SIZE, at->object))
-            add(sightings, &sighting);
+    struct belief *known = find(locating, &belief->object);
+    if (known != NULL && (known->by_reader || !belief->by_reader))
+        return;
+    if (known == NULL) {
+        locating->beliefs =
+            alloc_grow(locating->beliefs, locating->belief_count + 1, sizeof(*locating->beliefs));
+        known = &locating->beliefs[locating->belief_count++];
     }
+    *known = *belief;
 }
 
-void sightings_add_own(struct sightings *sightings, size_t node, size_t pack,
-                       const struct fragment_info *found, size_t count)
+/* An object that an answer names: is it known here, or by the grant that came along? */
+static void note_object(struct locating *locating, const struct object_id *object,
+                        ProtobufCBinaryData grant)
 {
-    for (size_t i = 0; i < count; i++) {
-        struct sighting sighting = {.index = found[i].index,
-                                    .data = found[i].data,
-                                    .parity = found[i].parity,
-                                    .pack_bytes = found[i].pack_bytes,
-                                    .node = node,
-                                    .pack = pack};
-        sighting.object = found[i].object;
-        add(sightings, &sighting);
+    const struct local *local = &locating->nodes->peers->local;
+    const struct belief *known = find(locating, object);
+    struct belief belief;
+    struct opened_grant opened;
+    bool found;
+    if (known != NULL && known->by_reader)
+        return;
+    if (store_believed(local->store, locating->wanted.vault, object, NULL, &belief, &found, NULL) ==
+            0 &&
+        found && belief_fits(locating, &belief)) {
+        add_belief(locating, &belief);
+        if (belief.by_reader)
+            return;
     }
+    if (grant.len == 0 || grant_open(&opened.grant, &opened.writer, grant.data, grant.len,
+                                     local->authority_public, NULL) != 0)
+        return;
+    belief = belief_of(&opened.grant, &opened.writer);
+    if (belief_fits(locating, &belief) && id_equal(&belief.object, object))
+        add_belief(locating, &belief);
 }
 
-size_t sightings_rows(const struct sightings *sightings, const struct object_id *object,
-                      size_t *nodes)
+static void look_here(struct locating *locating, size_t self)
 {
-    bool seen[RS_TOTAL_MAX] = {false};
-    size_t rows = 0;
-    *nodes = 0;
-    for (size_t i = 0; i < sightings->count; i++) {
-        const struct sighting *s = &sightings->items[i];
-        if (s->failed || !id_equal(&s->object, object))
-            continue;
-        rows += !seen[s->index];
-        seen[s->index] = true;
-        bool again = false;
-        for (size_t j = 0; j < i && !again; j++) {
-            const struct sighting *other = &sightings->items[j];
-            again = !other->failed && other->node == s->node && id_equal(&other->object, object);
-        }
-        *nodes += !again;
-    }
-    return rows;
+    const struct pack_question question = {.vault = locating->wanted.vault,
+                                           .pack = locating->wanted.pack};
+    locating->asked_node[self] = true;
+    locating->asked++;
+    if (sightings_add_own(&locating->sightings, locating->nodes, self, 0, &question, NULL) != 0)
+        return;
+    locating->answered++;
+    for (size_t i = 0; i < locating->sightings.count; i++)
+        note_object(locating, &locating->sightings.items[i].object, wire_view(NULL, 0));
 }
 
-void locate_init(struct locating *locating, struct nodes *nodes, const struct pack_id *pack)
+void locate_init(struct locating *locating, struct nodes *nodes, const struct wanted_pack *wanted)
 {
-    *locating = (struct locating){.nodes = nodes, .pack = pack};
+    *locating = (struct locating){.nodes = nodes, .wanted = *wanted};
     locating->order = alloc_zero(nodes->count, sizeof(*locating->order));
     locating->hinted = alloc_zero(nodes->count, sizeof(*locating->hinted));
     locating->calls = alloc_zero(nodes->count, sizeof(struct call *));
+    locating->pages = alloc_zero(nodes->count, sizeof(*locating->pages));
     locating->asked_node = alloc_zero(nodes->count, sizeof(*locating->asked_node));
-    placement_order(pack, nodes->candidates, nodes->count, locating->order);
-    for (size_t i = 0; i < nodes->count; i++) {
-        if (nodes->standings[i] != STANDING_SELF)
-            continue;
-        struct fragment_info found[ASK_FRAGMENTS_MAX];
-        size_t count;
-        locating->asked_node[i] = true;
-        locating->asked++;
-        if (store_find_pack(nodes->peers->local.store, pack, found, ASK_FRAGMENTS_MAX, &count,
-                            NULL) == 0) {
-            locating->answered++;
-            sightings_add_own(&locating->sightings, i, 0, found, count);
-        }
-    }
+    placement_order(wanted->pack, nodes->candidates, nodes->count, locating->order);
+    for (size_t i = 0; i < nodes->count; i++)
+        if (nodes->standings[i] == STANDING_SELF)
+            look_here(locating, i);
     locate_more(locating, LOCATE_FIRST, STANDING_GOOD);
 }
 
@@ -113,23 +105,26 @@ void locate_release(struct locating *locating)
     for (size_t i = 0; i < locating->nodes->count; i++)
         call_destroy(&locating->calls[i]);
     free(locating->calls);
+    free(locating->pages);
     free(locating->order);
     free(locating->hinted);
     free(locating->asked_node);
+    free(locating->beliefs);
     sightings_release(&locating->sightings);
 }
 
 static void ask_node(struct locating *locating, size_t node)
 {
-    ProtobufCBinaryData pack = wire_view(locating->pack->bytes, ID_SIZE);
+    ProtobufCBinaryData pack = wire_view(locating->wanted.pack->bytes, ID_SIZE);
+    Ecbak__RowPlace place;
     Ecbak__LocatePacks locate = ECBAK__LOCATE_PACKS__INIT;
     locate.n_packs = 1;
     locate.packs = &pack;
+    locate.vault = wire_view(locating->wanted.vault->bytes, ID_SIZE);
+    locate.after = pages_after(&locating->pages[node], &place);
     Ecbak__PeerRequest request = ECBAK__PEER_REQUEST__INIT;
     request.body_case = ECBAK__PEER_REQUEST__BODY_LOCATE;
     request.locate = &locate;
-    locating->asked_node[node] = true;
-    locating->asked++;
     if (ask_start(locating->nodes->peers->transport, &locating->nodes->candidates[node].node,
                   &request, NULL, SMALL_TIMEOUT_MS, &locating->calls[node], NULL) != 0) {
         locating->calls[node] = NULL;
@@ -147,6 +142,8 @@ bool locate_more(struct locating *locating, size_t count, enum standing worst)
             if (locating->asked_node[node] || nodes->standings[node] > worst ||
                 (round == 0 && !locating->hinted[node]))
                 continue;
+            locating->asked_node[node] = true;
+            locating->asked++;
             ask_node(locating, node);
             asked++;
         }
@@ -154,9 +151,21 @@ bool locate_more(struct locating *locating, size_t count, enum standing worst)
     return asked > 0;
 }
 
+static void take_hints(struct locating *locating, const Ecbak__FragmentAt *at)
+{
+    for (size_t h = 0; h < at->n_holders && h < HOLDERS_MAX; h++) {
+        struct node_id id;
+        int hint =
+            wire_take(id.bytes, ID_SIZE, at->holders[h]) ? nodes_find(locating->nodes, &id) : -1;
+        if (hint >= 0)
+            locating->hinted[hint] = true;
+    }
+}
+
 void locate_take(struct locating *locating, size_t node)
 {
     struct err err = ERR_INIT;
+    struct object_id object;
     Ecbak__PeerReply *reply =
         ask_reply(locating->calls[node], ECBAK__PEER_REPLY__BODY_LOCATE, NULL, &err);
     call_destroy(&locating->calls[node]);
@@ -164,20 +173,17 @@ void locate_take(struct locating *locating, size_t node)
         nodes_failed(locating->nodes, node);
         return;
     }
-    locating->answered++;
-    sightings_add_wire(&locating->sightings, node, reply->locate->n_fragments,
-                       reply->locate->fragments, 1);
-    for (size_t i = 0; i < reply->locate->n_fragments; i++) {
-        const Ecbak__FragmentAt *at = reply->locate->fragments[i];
-        for (size_t h = 0; h < at->n_holders && h < HOLDERS_MAX; h++) {
-            struct node_id id;
-            int hint = wire_take(id.bytes, ID_SIZE, at->holders[h])
-                           ? nodes_find(locating->nodes, &id)
-                           : -1;
-            if (hint >= 0)
-                locating->hinted[hint] = true;
-        }
+    const Ecbak__LocateReply *body = reply->locate;
+    locating->answered += locating->pages[node].count == 0;
+    for (size_t i = 0; i < body->n_fragments && i < ASK_LOCATE_ROWS; i++) {
+        const Ecbak__FragmentAt *at = body->fragments[i];
+        take_hints(locating, at);
+        if (wire_take(object.bytes, ID_SIZE, at->object))
+            note_object(locating, &object, at->grant);
     }
+    if (sightings_add_page(&locating->sightings, locating->nodes, node, 1, &locating->pages[node],
+                           &(struct page){body->n_fragments, body->fragments, body->more}))
+        ask_node(locating, node);
     wire_free(reply);
 }
 

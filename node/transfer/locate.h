@@ -1,10 +1,11 @@
-/* locate.h - who says that it holds fragments of a pack.
+/* locate.h - who says that it holds fragments of a vault's pack, and of which objects there is a grant.
  *
  * Asks the likeliest holders first (the pack's rendezvous order, this node's own disk, then whom
  * the answers' holder lists name), then everybody. What comes back is unproven until a fragment
- * proves itself.
+ * proves itself; but objects without a valid grant of the vault are passed over, since anybody can
+ * make any number of them up.
  *
- *   Limits   ASK_FRAGMENTS_MAX sightings a node and pack, the rest is dropped
+ *   Limits   those of sightings.h
  *   Threads  one at a time for one struct locating
  */
 #ifndef ECBAK_NODE_TRANSFER_LOCATE_H
@@ -14,52 +15,35 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "coding/object.h"
 #include "node/peers/nodes.h"
-#include "node/peers/peer.pb-c.h"
+#include "node/transfer/sightings.h"
 
 #define LOCATE_FIRST 16 /* nodes asked at once */
 
-/* One fragment at one node. */
-struct sighting {
-    struct object_id object;
-    uint32_t index, data, parity;
-    uint64_t pack_bytes;
-    size_t node;   /* in nodes */
-    size_t pack;   /* which of the packs asked for; 0 when it was one */
-    bool failed;   /* it was asked for, and did not come or was damaged */
-    bool fetched;  /* it came, or is on its way */
-    bool counted;  /* it is the one row that its node counts for */
-    bool examined; /* it was among those that its node was to prove */
-    unsigned busy_tries;
-    int64_t again_ms; /* its node was busy: not before then */
+/* What is looked for. Borrows both. */
+struct wanted_pack {
+    const struct vault_id *vault;
+    const struct pack_id *pack;
 };
-
-struct sightings {
-    struct sighting *items;
-    size_t count, room;
-};
-
-void sightings_release(struct sightings *sightings);
-/* Takes over what an answer claims, if it can be true. */
-void sightings_add_wire(struct sightings *sightings, size_t node, size_t n_fragments,
-                        Ecbak__FragmentAt *const *fragments, size_t pack_count);
-void sightings_add_own(struct sightings *sightings, size_t node, size_t pack,
-                       const struct fragment_info *found, size_t count);
 
 struct locating {
     struct nodes *nodes;
-    const struct pack_id *pack;
+    struct wanted_pack wanted;
     struct sightings sightings;
+    struct belief *beliefs; /* an object each, of which a valid grant was seen */
+    size_t belief_count;
     size_t *order;       /* all nodes, the likeliest first */
     bool *hinted;        /* a holder list named it */
     size_t next;         /* in order: who is asked next */
     struct call **calls; /* by node */
+    struct pages *pages; /* by node */
     bool *asked_node;
     size_t asked, answered;
 };
 
 /* Looks on this node's disk and asks the first nodes. */
-void locate_init(struct locating *locating, struct nodes *nodes, const struct pack_id *pack);
+void locate_init(struct locating *locating, struct nodes *nodes, const struct wanted_pack *wanted);
 void locate_release(struct locating *locating);
 /* Asks `count` more nodes of at most this standing (those that were hinted at first); false when
  * there are none. */
@@ -69,8 +53,8 @@ void locate_take(struct locating *locating, size_t node);
 /* Questions under way to nodes of at most this standing. */
 size_t locate_waiting(const struct locating *locating, enum standing worst);
 
-/* Distinct rows of an object that were seen and did not fail, and at how many nodes. */
-size_t sightings_rows(const struct sightings *sightings, const struct object_id *object,
-                      size_t *nodes);
+/* A proven fragment says what shape its object has: a grant that said another is corrected. */
+void locate_settle(struct locating *locating, const struct object_id *object,
+                   const struct object_shape *shape);
 
 #endif

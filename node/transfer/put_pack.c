@@ -1,6 +1,5 @@
-/* The pack is read where the transport received it, and written once, into the fragments' buffers,
- * which the transport sends from. Its id is checked against the grant on the way: the encoder has
- * hashed it anyway. */
+/* The fragments leave from the buffer that they came in: nothing is copied, but for objects with k = 1,
+ * of which one row came and the others are made from it. */
 #include "node/transfer/put_pack.h"
 
 #include <stdlib.h>
@@ -8,7 +7,7 @@
 
 #include "coding/base/alloc.h"
 #include "coding/base/bytes.h"
-#include "coding/fragment_set.h"
+#include "coding/fragment_bundle.h"
 #include "node/base/holders.h"
 #include "node/base/log.h"
 #include "node/transfer/send.h"
@@ -16,22 +15,19 @@
 #include "node/trust/grant.h"
 #include "node/trust/writer_cert.h"
 
-static int check_grant(const struct local *local, size_t pack_size, const struct put_terms *terms,
-                       struct grant *opened, struct err *err)
+_Static_assert(BUNDLE_SIZE_MAX <= TRANSPORT_CLIENT_PAYLOAD_MAX, "a command can send any bundle");
+
+static int check_grant(const struct local *local, const struct fragment_bundle *bundle,
+                       const struct grant *grant, struct err *err)
 {
-    struct writer_cert writer;
-    const struct pin *pin = terms->pin;
-    if (terms->grant_size > GRANT_BYTES_MAX)
-        return err_set(err, ERR_FORMAT, "a grant of %zu bytes", terms->grant_size);
-    if (grant_open(opened, &writer, terms->grant, terms->grant_size, &local->cluster, err) != 0)
-        return err_context(err, "grant");
-    if (opened->pack_bytes != pack_size)
-        return err_set(err, ERR_FOREIGN, "the grant is for %llu bytes, the pack has %zu",
-                       (unsigned long long)opened->pack_bytes, pack_size);
-    if (!id_equal(&opened->sponsor, &local->keys->node))
+    const struct object *object = &bundle->object;
+    if (!id_equal(&grant->sponsor, &local->keys->node))
         return err_set(err, ERR_FOREIGN, "the grant names another node as sponsor");
-    if (!id_equal(&opened->vault, &pin->vault) || !id_equal(&opened->writer, &pin->writer))
-        return err_set(err, ERR_FOREIGN, "the grant is of another vault or writer than the pin");
+    if (!id_equal(&grant->object, &bundle->object_id) || grant->code != object->code ||
+        grant->layout != object->layout || grant->data != object->shape.k ||
+        grant->parity != object->shape.m || !id_equal(&grant->pack, &object->pack_id) ||
+        grant->pack_bytes != object->shape.pack_size)
+        return err_set(err, ERR_FOREIGN, "the grant is for another object than the fragments are");
     return 0;
 }
 
@@ -64,21 +60,29 @@ static int too_few(const struct sending *sending, size_t could, const struct red
     return -1;
 }
 
-static int send_set(struct sending *sending, struct fragment_set *set, struct redundancy *held,
-                    struct err *err)
+/* Gives every fragment to `sending`, with a reference to what it lies in. */
+static int hand_over(struct sending *sending, const struct fragment_bundle *bundle,
+                     struct parcel *parcel, struct err *err)
 {
-    sending->object = &set->object_id;
-    sending->data = set->object.shape.k;
-    sending->parity = set->object.shape.m;
-    sending->fragment_size = set->size;
-    sending->doubtful_too = true;
-    size_t could = send_room(sending);
-    for (unsigned i = 0; i < set->count; i++) {
-        sending->fragments[i] = set->bytes[i];
-        set->bytes[i] = NULL;
+    for (unsigned i = 0; i < sending->data + sending->parity; i++) {
+        struct sendable *fragment = &sending->fragments[i];
+        uint8_t *bytes = fragment_bundle_at(bundle, i);
+        if (bytes != NULL)
+            *fragment = (struct sendable){bytes, parcel_share(parcel)};
+        else if (fragment_bundle_make(bundle, i, &bytes, err) == 0)
+            *fragment = (struct sendable){bytes, parcel_of(bytes, bundle->fragment_size)};
+        else
+            return -1;
     }
+    return 0;
+}
+
+static int send_set(struct sending *sending, struct redundancy *held, struct err *err)
+{
+    size_t could = send_room(sending);
     send_fragments(sending);
-    held->object = set->object_id;
+    held->pack = *sending->pack;
+    held->object = *sending->object;
     held->data = sending->data;
     held->parity = sending->parity;
     held->sent_bytes = sending->sent_bytes;
@@ -95,47 +99,70 @@ static int send_set(struct sending *sending, struct fragment_set *set, struct re
                  sending->last.code != ERR_NONE ? sending->last.text : "no other node");
     }
     if (!sending->as_planned)
-        tell_holders(sending->nodes, sending->object, &sending->holders);
+        tell_holders(sending->nodes, &sending->pin->vault, sending->object, &sending->holders);
     return 0;
 }
 
-int put_pack(struct peers *peers, const uint8_t *pack, size_t pack_size,
-             const struct put_terms *terms, struct redundancy *held, struct err *err)
+/* The whole way of one bundle under its countersigned grant. */
+static int place(struct nodes *nodes, const struct fragment_bundle *bundle, struct parcel *parcel,
+                 const struct grant *grant, struct sending *sending, struct redundancy *held,
+                 struct err *err)
 {
-    struct grant opened;
-    uint32_t data = terms->data, parity = terms->parity;
+    const struct pin pin = grant_pin(grant);
+    sending->nodes = nodes;
+    sending->pack = &grant->pack;
+    sending->object = &grant->object;
+    sending->pin = &pin;
+    sending->data = grant->data;
+    sending->parity = grant->parity;
+    sending->fragment_size = bundle->fragment_size;
+    sending->doubtful_too = true;
+    int result = hand_over(sending, bundle, parcel, err);
+    if (result == 0)
+        result = send_set(sending, held, err);
+    for (unsigned i = 0; i < RS_TOTAL_MAX; i++)
+        parcel_release(&sending->fragments[i].parcel);
+    char hex[9];
+    return result == 0 ? 0 : err_context(err, "pack %s", hex_encode(hex, grant->pack.bytes, 4));
+}
+
+int put_pack(struct peers *peers, struct payload *fragments, const uint8_t *grant,
+             size_t grant_size, struct redundancy *held, struct err *err)
+{
+    const struct local *local = &peers->local;
+    struct opened_grant opened;
+    struct fragment_bundle bundle;
+    uint8_t *signed_grant = NULL;
+    size_t signed_size = 0;
     *held = (struct redundancy){.nodes = 0};
-    if (check_grant(&peers->local, pack_size, terms, &opened, err) != 0)
-        return -1;
+    struct parcel *parcel = NULL;
+    int result = -1;
+    if (grant_open_writers(&opened.grant, &opened.writer, grant, grant_size, &local->cluster,
+                           err) != 0) {
+        err_context(err, "grant");
+        goto done;
+    }
+    if (fragment_bundle_open(&bundle, fragments->bytes, fragments->size, err) != 0 ||
+        check_grant(local, &bundle, &opened.grant, err) != 0 ||
+        grant_countersign(grant, grant_size, local->keys->sign_secret, local->cert, &signed_grant,
+                          &signed_size, err) != 0)
+        goto done;
+    parcel = parcel_new(fragments);
     struct nodes nodes;
     nodes_init(&nodes, peers);
-    struct fragment_set *set = alloc_zero(1, sizeof(*set));
     struct sending *sending = alloc_zero(1, sizeof(*sending));
-    int result = -1;
-    if (data == 0 && parity == 0 && nodes_shape(&nodes, &data, &parity, err) != 0)
-        goto done;
-    if (fragment_set_encode(set, pack, pack_size, data, parity, err) != 0)
-        goto done;
-    if (!id_equal(&set->object.pack_id, &opened.pack)) {
-        err_set(err, ERR_DAMAGED, "the pack is not the one that its grant names");
-        goto done;
-    }
-    held->pack = opened.pack;
-    sending->nodes = &nodes;
-    sending->pack = &opened.pack;
-    sending->grant = terms->grant;
-    sending->grant_size = terms->grant_size;
-    sending->pin = terms->pin;
-    if (send_set(sending, set, held, err) != 0) {
-        char hex[9];
-        err_context(err, "pack %s", hex_encode(hex, opened.pack.bytes, 4));
-        goto done;
-    }
-    result = 0;
-done:
+    sending->grant = signed_grant;
+    sending->grant_size = signed_size;
+    result = place(&nodes, &bundle, parcel, &opened.grant, sending, held, err);
     free(sending);
-    fragment_set_release(set);
-    free(set);
     nodes_release(&nodes);
+    /* What this node has placed it can count without asking anybody. */
+    const struct belief belief = belief_of(&opened.grant, &opened.writer);
+    struct err ignored = ERR_INIT; /* then holders are asked for the grant */
+    if (result == 0 && store_believe(local->store, &belief, 1, &ignored) != 0)
+        log_info("pack not noted as placed: %s", ignored.text);
+done:
+    free(signed_grant);
+    parcel_release(&parcel);
     return result;
 }

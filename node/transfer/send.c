@@ -44,15 +44,13 @@ static void loop_init(struct loop *loop, struct sending *sending)
     unsigned total = sending->data + sending->parity;
     loop->slots = alloc_zero(total, sizeof(*loop->slots));
     for (unsigned i = 0; i < total; i++) {
-        if (sending->fragments[i] == NULL)
+        if (sending->fragments[i].parcel == NULL)
             continue;
         struct slot *slot = &loop->slots[loop->count++];
         slot->index = i;
         slot->planned = SIZE_MAX;
-        slot->piece = alloc_zero(1, sizeof(*slot->piece));
-        atomic_init(&slot->piece->references, 1);
-        slot->piece->bytes = sending->fragments[i];
-        sending->fragments[i] = NULL;
+        slot->fragment = sending->fragments[i];
+        sending->fragments[i].parcel = NULL;
     }
 }
 
@@ -61,7 +59,7 @@ static void loop_release(struct loop *loop)
     for (size_t i = 0; i < loop->count; i++) {
         for (size_t f = 0; f < FLIGHTS_PER_SLOT; f++)
             call_destroy(&loop->slots[i].flights[f].call);
-        piece_release(NULL, loop->slots[i].piece);
+        parcel_release(&loop->slots[i].fragment.parcel);
     }
     choice_release(&loop->choice);
     free(loop->slots);

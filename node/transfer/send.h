@@ -4,7 +4,8 @@
  * is replaced by the next in the pack's order. No node gets two fragments of one object. Nothing
  * counts but a receipt: signed by the node that was asked, for this object, row and pin.
  *
- *   Memory   takes the fragments' buffers (malloc'd) and frees each when the last send is through
+ *   Memory   takes a reference to what each fragment lies in, and gives it up when the last send of it
+ *            is through
  *   Threads  any; one at a time for one struct sending
  */
 #ifndef ECBAK_NODE_TRANSFER_SEND_H
@@ -18,21 +19,29 @@
 #include "node/api/client.h"
 #include "node/peers/nodes.h"
 #include "node/store/store.h"
+#include "node/transfer/parcel.h"
 
 #define SEND_LACKS_MAX 320
+
+/* A fragment and what it lies in; parcel NULL: it is not to be sent. */
+struct sendable {
+    uint8_t *bytes;
+    struct parcel *parcel;
+};
 
 struct sending {
     struct nodes *nodes;
     const struct pack_id *pack; /* decides the order of nodes */
     const struct object_id *object;
-    const uint8_t *grant;
+    const uint8_t *grant; /* countersigned */
     size_t grant_size;
-    const struct pin *pin;
+    const struct pin *pin; /* what a receipt is for */
+    bool pin_apart;        /* it is another than the one that the grant is, so it is told */
     uint32_t data, parity;
     size_t fragment_size;
-    uint8_t *fragments[RS_TOTAL_MAX]; /* by index; NULL: not to be sent; nulled when taken */
-    struct holders holders;           /* who has what before, and with what was placed after */
-    bool doubtful_too; /* may send to doubtful nodes when the good ones are too few */
+    struct sendable fragments[RS_TOTAL_MAX]; /* by index; parcels are nulled when taken */
+    struct holders holders; /* who has what before, and with what was placed after */
+    bool doubtful_too;      /* may send to doubtful nodes when the good ones are too few */
 
     uint32_t placed;            /* of these fragments, how many have a receipt */
     uint64_t sent_bytes;        /* over the network */

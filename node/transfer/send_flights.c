@@ -1,4 +1,4 @@
-/* The transport holds a fragment until its last flight is over, so it is shared by count. */
+/* A flight holds what its fragment lies in until the transport is through with it. */
 #include "node/transfer/send_internal.h"
 
 #include <assert.h>
@@ -8,16 +8,6 @@
 #include "node/common/clock.h"
 #include "node/common/wire.h"
 #include "node/peers/ask.h"
-
-void piece_release(void *bytes, void *hint)
-{
-    (void)bytes;
-    struct piece *piece = hint;
-    if (atomic_fetch_sub(&piece->references, 1) == 1) {
-        free(piece->bytes);
-        free(piece);
-    }
-}
 
 void slot_placed(struct loop *loop, struct slot *slot, size_t node, int64_t took_ms)
 {
@@ -63,9 +53,11 @@ void slot_put_here(struct loop *loop, struct slot *slot, size_t node, const stru
     struct err err = ERR_INIT;
     int64_t start = monotonic_ms();
     if (local_put_fragment(&loop->nodes->peers->local,
-                           &(struct fragment_to_put){slot->piece->bytes, s->fragment_size, s->grant,
-                                                     s->grant_size, told, s->pin},
-                           &err) == 0)
+                           &(struct fragment_to_put){slot->fragment.bytes, s->fragment_size,
+                                                     s->grant, s->grant_size, told,
+                                                     s->pin_apart ? s->pin : NULL,
+                                                     &loop->nodes->peers->local.keys->node},
+                           NULL, &err) == 0)
         slot_placed(loop, slot, node, monotonic_ms() - start);
     else
         slot_give_up(loop, node, &err);
@@ -84,12 +76,12 @@ void slot_fly(struct loop *loop, struct slot *slot, size_t node, const struct ho
     put.grant = wire_view(s->grant, s->grant_size);
     put.n_holders = told->count;
     put.holders = views;
-    put.pin = &pin;
+    put.pin = s->pin_apart ? &pin : NULL;
     Ecbak__PeerRequest request = ECBAK__PEER_REQUEST__INIT;
     request.body_case = ECBAK__PEER_REQUEST__BODY_PUT_FRAGMENT;
     request.put_fragment = &put;
-    atomic_fetch_add(&slot->piece->references, 1);
-    struct payload payload = {slot->piece->bytes, s->fragment_size, piece_release, slot->piece};
+    struct payload payload =
+        parcel_part(slot->fragment.parcel, slot->fragment.bytes, s->fragment_size);
     if (ask_start(loop->nodes->peers->transport, &loop->choice.candidates[node].node, &request,
                   &payload, PUT_TIMEOUT_MS, &flight->call, &err) != 0) {
         flight->call = NULL;

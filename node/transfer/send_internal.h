@@ -6,7 +6,6 @@
 #ifndef ECBAK_NODE_TRANSFER_SEND_INTERNAL_H
 #define ECBAK_NODE_TRANSFER_SEND_INTERNAL_H
 
-#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -17,12 +16,6 @@
 
 #define FLIGHTS_PER_SLOT 2
 
-/* A fragment shared by the slot and the transport's sends of it. */
-struct piece {
-    atomic_uint references;
-    uint8_t *bytes;
-};
-
 struct flight {
     struct call *call; /* NULL: none */
     size_t node;
@@ -32,7 +25,7 @@ struct flight {
 
 struct slot {
     unsigned index;
-    struct piece *piece;
+    struct sendable fragment;
     bool done;
     size_t planned; /* the node that the plan names for it; SIZE_MAX: none */
     unsigned busy_tries;
@@ -51,8 +44,6 @@ struct loop {
     int64_t only_doubtful_ms; /* since when nobody else is waited for; 0: not so */
 };
 
-/* A payload's release: gives up one reference. */
-void piece_release(void *bytes, void *hint);
 /* The fragment is at the node, which was proven. */
 void slot_placed(struct loop *loop, struct slot *slot, size_t node, int64_t took_ms);
 void slot_end_flights(struct slot *slot);

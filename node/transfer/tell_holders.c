@@ -5,7 +5,7 @@
 #include "node/common/wire.h"
 #include "node/peers/round.h"
 
-void tell_holders(struct nodes *nodes, const struct object_id *object,
+void tell_holders(struct nodes *nodes, const struct vault_id *vault, const struct object_id *object,
                   const struct holders *holders)
 {
     struct round round;
@@ -18,14 +18,15 @@ void tell_holders(struct nodes *nodes, const struct object_id *object,
         if (node < 0)
             continue;
         if (nodes->candidates[node].self) {
-            int ignored =
-                store_set_holders(nodes->peers->local.store, object, i, holders, NULL, NULL);
+            const struct fragment_key key = {*vault, *object, i};
+            int ignored = store_set_holders(nodes->peers->local.store, &key, holders, NULL, NULL);
             (void)ignored; /* a hint: readers ask in the pack's order without it */
             continue;
         }
         Ecbak__SetHolders set = ECBAK__SET_HOLDERS__INIT;
         set.object = wire_view(object->bytes, ID_SIZE);
         set.index = i;
+        set.vault = wire_view(vault->bytes, ID_SIZE);
         set.n_holders = holders->count;
         set.holders = views;
         Ecbak__PeerRequest request = ECBAK__PEER_REQUEST__INIT;

@@ -1,4 +1,4 @@
-/* tell_holders.h - tells every holder of an object who the others are; waits a moment at most.
+/* tell_holders.h - tells every holder of a vault's object who the others are; waits a moment at most.
  *
  *   Threads  any
  */
@@ -8,7 +8,7 @@
 #include "node/base/holders.h"
 #include "node/peers/nodes.h"
 
-void tell_holders(struct nodes *nodes, const struct object_id *object,
+void tell_holders(struct nodes *nodes, const struct vault_id *vault, const struct object_id *object,
                   const struct holders *holders);
 
 #endif

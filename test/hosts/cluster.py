@@ -35,8 +35,8 @@ def next_package():
 
 
 def incompatible_package():
-    """The same sources under a version number after that, of which the nodes speak protocol 2 only."""
-    return package(HOSTS / "protocol-2")
+    """The same sources under a version number after that, of which the nodes speak protocol 3 only."""
+    return package(HOSTS / "protocol-3")
 
 
 def needed_packages():

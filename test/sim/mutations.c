@@ -115,9 +115,9 @@ static void hear(struct world *world, uint64_t incarnation)
     struct swim_ops ops = {.context = &node->context, .sign = sim_sign};
     uint8_t bytes[SWIM_CLAIM_MAX];
     struct claim claim = {.state = SWIM_ALIVE,
-                          .version_min = 1,
-                          .version = 1,
-                          .version_max = 1,
+                          .version_min = PROTOCOL_LOWEST,
+                          .version = PROTOCOL_HIGHEST,
+                          .version_max = PROTOCOL_HIGHEST,
                           .incarnation = incarnation,
                           .id = node->id,
                           .name = node->name,

@@ -60,7 +60,7 @@ static void send_to(struct world *world, uint32_t from, uint32_t to, const void 
 static void send_packet(struct world *world, uint32_t from, uint32_t to,
                         Ecbak__Gossip__Packet *packet)
 {
-    packet->version = packet->version_min = packet->version_max = 1;
+    packet->version = packet->version_min = packet->version_max = PROTOCOL_HIGHEST;
     size_t size = ecbak__gossip__packet__get_packed_size(packet);
     uint8_t *bytes = alloc_zero(size, 1);
     ecbak__gossip__packet__pack(packet, bytes);
@@ -155,9 +155,9 @@ static size_t forge_claim(struct world *world, uint32_t liar, uint8_t *bytes)
     struct swim_ops ops = {.context = &node->context, .sign = sim_sign, .verify = sim_verify};
     const struct sim_node *victim = &world->nodes[another(world, liar)];
     struct claim claim = {.state = states[prng_below(&world->prng, 3)],
-                          .version_min = 1,
-                          .version = 1,
-                          .version_max = 1,
+                          .version_min = PROTOCOL_LOWEST,
+                          .version = PROTOCOL_HIGHEST,
+                          .version_max = PROTOCOL_HIGHEST,
                           .incarnation = victim->persisted + 1,
                           .id = victim->id,
                           .name = victim->name,

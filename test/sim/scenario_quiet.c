@@ -107,9 +107,9 @@ static void tell(struct world *world, struct swim *core, uint32_t index)
     struct sim_context context = {.world = world, .index = index, .id = node->id};
     struct swim_ops ops = {.context = &context, .sign = sim_sign};
     struct claim claim = {.state = SWIM_ALIVE,
-                          .version_min = 1,
-                          .version = 1,
-                          .version_max = 1,
+                          .version_min = PROTOCOL_LOWEST,
+                          .version = PROTOCOL_HIGHEST,
+                          .version_max = PROTOCOL_HIGHEST,
                           .incarnation = 1,
                           .id = node->id,
                           .name = node->name,
@@ -119,7 +119,7 @@ static void tell(struct world *world, struct swim *core, uint32_t index)
     uint8_t said[SWIM_CLAIM_MAX], bytes[SWIM_CLAIM_MAX + 64];
     ProtobufCBinaryData item = {.len = claim_encode(&claim, &ops, said), .data = said};
     Ecbak__Gossip__Packet packet = ECBAK__GOSSIP__PACKET__INIT;
-    packet.version = packet.version_min = packet.version_max = 1;
+    packet.version = packet.version_min = packet.version_max = PROTOCOL_HIGHEST;
     packet.claims = &item;
     packet.n_claims = 1;
     size_t size = ecbak__gossip__packet__pack(&packet, bytes);
