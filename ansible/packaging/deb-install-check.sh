@@ -85,6 +85,9 @@ for older in "$build"/deb/ecbak_"$version"+deb*_"$architecture".deb; do
     ecbakd --init >"$work/request"
     dpkg -i "$package" >/dev/null
     version_is "after ${older##*/}" "$version"
+    for unit in ecbakd.service ecbak-store@.service ecbak-store@.timer; do # they moved below /usr, which is the same place
+        [ -e "/lib/systemd/system/$unit" ] || fail "$unit went with the upgrade of ${older##*/}"
+    done
     ecbakd --print-request | cmp -s - "$work/request" || fail "the node of ${older##*/} is another one after the upgrade"
     dpkg -P ecbak >/dev/null 2>&1
     rm -r /var/lib/ecbak
