@@ -7,9 +7,11 @@
 #   make bench-members  membership, beside serf (root)  make soak  no false deaths while all is busy
 #   make fuzz       every fuzzer for FUZZ_SECONDS    make install  PREFIX= DESTDIR=
 #   make deb        the Debian package               make dist     the source archive
+#                   RELEASE=trixie: deb, deb-check, test-hosts and release-check of that release
 #   make test-hosts  real hosts, the playbooks over SSH, power cuts, partitions (root; minutes)
 #   make lint-ansible  style and syntax of ansible/
-#   make deb-check  that it builds the same twice, installs, upgrades and goes
+#   make deb-check  that on each release it builds the same twice, installs, upgrades and goes (root)
+#   make release-check  README's commands on a bare Debian of each release (root)
 #   make container-check  the image of ansible/containers, built and run (root; a minute)
 
 BUILD   ?= build
@@ -30,6 +32,7 @@ DEPS_RUN   = procps acl attr python3
 DEPS_TEST  = libcmocka-dev libfaketime libisal-dev clang libclang-rt-dev clang-format clang-tidy restic time \
 	systemd man-db zsh fish
 DEPS_DEB   = debhelper lintian mmdebstrap faketime xz-utils
+DEPS_ROOT  = mmdebstrap
 DEPS_HOSTS = systemd-container mmdebstrap nftables iproute2 openssh-client ansible-core e2fsprogs
 DEPS_CLOUD = ansible python3-google-auth python3-requests openssl
 DEPS_CONTAINER = podman crun mmdebstrap iproute2 nftables
@@ -38,6 +41,15 @@ DEPS_LINT  = ansible-core ansible-lint yamllint
 DEPS       = $(DEPS_BUILD) $(DEPS_RUN) $(DEPS_TEST) $(DEPS_LINT)
 
 VERSION = 0.1.0
+
+# The releases of Debian that are held, by name. RELEASE=, on make's command line only, names one for a target that says so: what is
+# built then is built in a root of it, which needs root; ROOTS keeps what such roots start from.
+RELEASES = bookworm trixie
+ifneq ($(origin RELEASE),command line)
+RELEASE  =
+endif
+ROOTS    = $(CURDIR)/build/releases
+IN_ROOT  = $(PYTHON) test/hosts/debian.py "$(ROOTS)" "$(abspath $(BUILD))"
 
 PKGS     = libzmq libczmq libsodium sqlite3 libzstd libprotobuf-c jansson
 WARNINGS = -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wvla \
@@ -81,7 +93,7 @@ FUZZ  = $(FUZZ_SRC:%.c=$(BUILD)/%)
 
 PROGRAMS = $(patsubst node/%.c,$(BUILD)/%,$(wildcard node/ecbakd.c)) $(patsubst cli/%.c,$(BUILD)/%,$(wildcard cli/ecbak.c))
 
-.PHONY: all deps demo test san bench bench-e2e fuzz tidy format install deb deb-check dist clean check-programs sim \
+.PHONY: release-check all deps demo test san bench bench-e2e fuzz tidy format install deb deb-check dist clean check-programs sim \
 	container-check torture bench-members soak figures test-hosts bench-hosts ready-for-hosts lint-ansible
 .SECONDARY:
 .DELETE_ON_ERROR:
@@ -157,12 +169,13 @@ ready-for-hosts:
 	@test/deps.sh $(DEPS_BUILD) $(DEPS_DEB) $(DEPS_HOSTS)
 	@$(MAKE) --no-print-directory all deb
 
-# ONLY: words of the names of the programs to run.
+# ONLY: words of the names of the programs to run. RELEASE: what the hosts run, where that is not what this machine does.
 test-hosts: ready-for-hosts
 	@test/deps.sh $(DEPS_CLOUD)
+	@set -e; for release in $(filter-out $(RELEASE),$(RELEASES)); do $(MAKE) --no-print-directory RELEASE=$$release deb; done
 	@$(MAKE) --no-print-directory BUILD=$(BUILD)/hosts/next DEB_VERSION=$(VERSION)+next deb
 	@$(MAKE) --no-print-directory BUILD=$(BUILD)/hosts/protocol-3 DEB_VERSION=$(VERSION)+protocol3 DEB_PROTOCOL="3 3" deb
-	@$(PYTHON) test/run.py --build $(BUILD) --hosts $(ONLY)
+	@ECBAK_RELEASE=$(RELEASE) $(PYTHON) test/run.py --build $(BUILD) --hosts $(ONLY)
 
 bench-hosts: ready-for-hosts
 	@ECBAK_BUILD=$(BUILD) $(PYTHON) test/bench_hosts.py
@@ -238,18 +251,45 @@ install: all
 # For tests of upgrades, of the same sources: DEB_VERSION, another version; DEB_PROTOCOL, "LOWEST HIGHEST", another range.
 DEB_VERSION  = $(VERSION)
 DEB_PROTOCOL =
+BUILD_DEB    = env DEB_PROTOCOL="$(DEB_PROTOCOL)" ansible/packaging/deb.sh "$(abspath $(BUILD))" "$(DEB_VERSION)" $(DEPS_BUILD)
+ifeq ($(RELEASE),)
 deb:
 	@test/deps.sh $(DEPS_BUILD) $(DEPS_DEB)
-	@DEB_PROTOCOL="$(DEB_PROTOCOL)" ansible/packaging/deb.sh "$(abspath $(BUILD))" "$(DEB_VERSION)" $(DEPS_BUILD)
+	@$(BUILD_DEB)
+else
+deb:
+	@test/deps.sh $(DEPS_ROOT)
+	@$(IN_ROOT) $(RELEASE) "git $(DEPS_BUILD) $(DEPS_DEB)" -- $(BUILD_DEB)
+endif
 
 # What is wrong with ansible/, in style and syntax.
 lint-ansible:
 	@test/deps.sh $(DEPS_LINT)
 	@$(PYTHON) test/cluster_ansible.py --lint
 
+# Of every release that is held, or of RELEASE; oldest first, because a newer one is upgraded from it.
 deb-check:
-	@test/deps.sh $(DEPS_BUILD) $(DEPS_DEB)
-	@ansible/packaging/deb-check.sh "$(abspath $(BUILD))" "$(VERSION)" $(DEPS_BUILD)
+	@test/deps.sh $(DEPS_ROOT)
+	@rm -rf $(BUILD)/deb-check
+	@set -e; for release in $(or $(RELEASE),$(RELEASES)); do \
+	    $(IN_ROOT) $$release "git $(DEPS_BUILD) $(DEPS_DEB)" -- \
+	        ansible/packaging/deb-check.sh "$(abspath $(BUILD))" "$(VERSION)" $(DEPS_BUILD); \
+	    $(IN_ROOT) $$release "$$(cat $(BUILD)/deb-check/depends)" -- \
+	        ansible/packaging/deb-install-check.sh "$(abspath $(BUILD))" "$(VERSION)"; \
+	done
+
+# What README.md promises of a bare machine with git and make, in a root of each release, or of RELEASE: every target is run as a person
+# would, in a clone of the newest commit. Takes the time of `make test`, some minutes more, and a network.
+release-check:
+	@test/deps.sh $(DEPS_ROOT) git
+	@set -e; for release in $(or $(RELEASE),$(RELEASES)); do \
+	    rm -rf "$(BUILD)/releases/clone-$$release"; mkdir -p "$(BUILD)/releases"; \
+	    git clone -q . "$(BUILD)/releases/clone-$$release"; \
+	    top=$$PWD; cd "$(BUILD)/releases/clone-$$release"; \
+	    $(PYTHON) "$$top/test/hosts/debian.py" "$(ROOTS)" build $$release "git make" -- \
+	        sh -ec 'make demo; make test; make fuzz FUZZ_SECONDS=1; make tidy'; \
+	    cd "$$top"; rm -rf "$(BUILD)/releases/clone-$$release"; echo "release-check: $$release is held"; \
+	done
 
 container-check:
 	@test/deps.sh $(DEPS_BUILD) $(DEPS_DEB) $(DEPS_CONTAINER)
@@ -262,4 +302,4 @@ dist:
 clean:
 	rm -rf $(BUILD)
 
--include $(shell find $(BUILD) \( -name deb -o -name hosts \) -prune -o -type f -name '*.d' -print 2>/dev/null)
+-include $(shell find $(BUILD) \( -name deb -o -name hosts -o -name releases \) -prune -o -type f -name '*.d' -print 2>/dev/null)

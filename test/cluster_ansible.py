@@ -50,10 +50,13 @@ def inventory(*names):
     return path
 
 
+DEBIAN_12 = {"id": "debian", "like": "", "name": "Debian 12", "version": "12", "codename": "bookworm", "architecture": "amd64"}
+
+
 def seen(**more):
     """A probe's answer, of a host with which nothing is wrong."""
     answer = {"clock_ahead_s": 0, "root": True, "systemd": True, "hostname": "here", "has_limits": False,
-              "os": {"id": "debian", "like": "", "name": "Debian 12", "architecture": "amd64"},
+              "os": DEBIAN_12,
               "package": {"version": "1", "digest": "", "protocol": [1, 1]}, "address": "192.0.2.7", "firewall": "none",
               "disk": {"free_bytes": 10**12, "folder": "/var/lib"},
               "node": {"has_key": True, "members": [], "has_data": True, "data_of": "5e", "old_data_dir": "/var/lib/ecbak/data", "old_data_of": "5e",
@@ -141,6 +144,8 @@ def what_is_wrong_with_a_host_is_a_sentence_each():
     refuses("'12X' is no size", ecbak_capacity="12X")
     refuses("Set ansible_become to true", seen={"root": False})
     refuses("They are two ports", ecbak_bulk_port=7411)
+    refuses("runs Debian 11. The package is for Debian 12 and 13", seen={"os": {**DEBIAN_12, "name": "Debian 11", "version": "11"}})
+    refuses("runs Fedora. The package is for", seen={"os": {**DEBIAN_12, "id": "fedora", "name": "Fedora"}})
     refuses("the data is another node's", seen={"node": {"has_key": False, "has_data": True}})
 
 
@@ -272,6 +277,20 @@ def plugin(name):
     return types.SimpleNamespace(**{filter_.removeprefix("ecbak_"): function for filter_, function in module.FilterModule().filters().items()})
 
 
+def a_host_gets_the_package_of_its_release_or_of_an_older_one():
+    chosen, of_12, of_13 = plugin("ecbak_packages").package_for, "/a/ecbak_1+deb12_amd64.deb", "/a/ecbak_1+deb13_amd64.deb"
+    thirteen, trixie = {"id": "debian", "version": "13"}, {**DEBIAN_12, "name": "Debian 13", "version": "13", "codename": "trixie"}
+    assert chosen([of_13, of_12], DEBIAN_12) == of_12 and chosen([of_12, of_13], thirteen) == of_13
+    assert chosen([of_12], thirteen) == of_12 and chosen([of_13], DEBIAN_12) == of_13 and chosen([], thirteen) == ""
+    for unknown in ({}, {"id": "debian", "version": ""}, {"id": "ubuntu", "version": "11"}):
+        assert chosen([of_12, of_13], unknown) == of_13
+    assert chosen([of_12, "/a/ecbak_2+deb12_amd64.deb"], thirteen) == "/a/ecbak_2+deb12_amd64.deb"
+    refuses("ecbak_1+deb13_amd64.deb was built on Debian 13, whose libraries are newer. Have one built for it beside that (make deb "
+            "RELEASE=bookworm)", ecbak_deb=of_13)
+    for system, deb in ((trixie, of_12), (trixie, of_13), (DEBIAN_12, "/a/ecbak_1_amd64.deb"), ({**trixie, "version": ""}, of_13)):
+        takes(seen(os=system), ecbak_deb=deb)
+
+
 def a_host_that_gets_no_certificate_is_told_why():
     certificates = plugin("ecbak_certificates")
     lines = ["authority A1", 'ok h1 [{"name": "h1"}]', "no h10 it is taken: --replace", "no h2 its request is rubbish"]
@@ -370,6 +389,22 @@ def no_second_authority_is_made_for_a_cluster_that_has_one():
     assert not (SCRATCH / "elsewhere").exists()
 
 
+def the_controller_takes_the_command_of_a_package_that_runs_there():
+    for name, program in (("newer", b"#!/bin/sh\nexit 1\n"), ("fits", (BUILD / "ecbak").read_bytes())):
+        folder = SCRATCH / f"package-{name}"
+        (folder / "usr/bin").mkdir(parents=True)
+        (folder / "usr/bin/ecbak").write_bytes(program)
+        (folder / "usr/bin/ecbak").chmod(0o755)
+        (folder / "DEBIAN").mkdir()
+        (folder / "DEBIAN/control").write_text("Package: ecbak\nVersion: 1\nArchitecture: all\nMaintainer: x <x@x>\nDescription: x\n")
+        expect(run("dpkg-deb", "--build", folder, SCRATCH / f"{name}.deb"))
+    newer, fits = SCRATCH / "newer.deb", SCRATCH / "fits.deb"
+    system = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "ECBAK_BINARY": ""}
+    assert controller("sign", "\n", **system, ECBAK_DEBS=f"{newer}\n{fits}")[0].startswith("authority ")
+    assert "does not run on the controller" in controller("sign", "\n", **system, ECBAK_DEBS=str(newer))[0]
+    assert "no package that can be unpacked" in controller("sign", "\n", **system, ECBAK_DEBS="/nonexistent.deb")[0]
+
+
 def a_key_from_a_vault_leaves_no_copy():
     import base64
     authority = SCRATCH / "authority"
@@ -456,11 +491,12 @@ TESTS = [yamllint_has_nothing_to_say, ansible_lint_has_nothing_to_say, every_pla
          a_node_never_begins_with_nothing_because_its_data_dir_is_said_anew, zones_that_are_guesses_are_said_once_and_by_zone,
          hosts_that_speak_with_each_other_are_taken, of_two_sides_the_smaller_one_stops_and_at_equality_the_older,
          no_host_is_changed_that_would_lose_a_member_by_it, a_host_is_told_before_anything_is_done_to_it, a_package_says_what_it_speaks,
+         a_host_gets_the_package_of_its_release_or_of_an_older_one,
          a_host_that_gets_no_certificate_is_told_why, whom_others_would_miss_is_neither_replaced_nor_let_go,
          a_phrase_comes_from_somewhere_or_goes_somewhere, a_host_keeps_its_seeds_while_others_are_missing,
          a_size_counts_what_the_node_uses_already, a_node_takes_the_configuration_that_is_written,
          the_controller_signs_each_host_under_the_inventorys_name, no_second_authority_is_made_for_a_cluster_that_has_one,
-         a_key_from_a_vault_leaves_no_copy, machines_in_a_cloud_are_checked_before_it_is_asked,
+         the_controller_takes_the_command_of_a_package_that_runs_there, a_key_from_a_vault_leaves_no_copy, machines_in_a_cloud_are_checked_before_it_is_asked,
          a_lab_comes_up_stays_as_it_is_grows_and_goes]
 LINT = TESTS[:3]
 

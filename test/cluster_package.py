@@ -13,6 +13,7 @@ import sys
 import tempfile
 
 from common import BUILD, HERE, run_tests
+from hosts import debian
 
 TOP = HERE.parent
 PACKAGING = TOP / "ansible/packaging"
@@ -217,6 +218,23 @@ def the_man_pages_are_clean_and_of_this_version():
             assert said.returncode == 0 and not said.stderr, f"{page.name}: {said.stderr}"
 
 
+def the_releases_that_are_held_are_the_same_everywhere():
+    makefile = re.search(r"(?m)^RELEASES = (.*)$", (TOP / "Makefile").read_text()).group(1).split()
+    assert makefile == list(debian.RELEASES), (makefile, debian.RELEASES)
+    words = "Debian " + " and ".join(debian.RELEASES.values())
+    for name in ("README.md", "ansible/README.md", "ansible/packaging/README.md", "ansible/roles/ecbak/filter_plugins/ecbak_checks.py"):
+        assert words in (TOP / name).read_text(), f"{name} does not say {words}"
+
+
+def another_releases_packages_come_from_where_ours_do():
+    one_line = ("# a comment on bookworm\ndeb http://host/bookworm-mirror bookworm main\ndeb [signed-by=/keys/bookworm.gpg] http://host/x bookworm-updates/y z\n"
+                "deb http://other/apt cloud-bookworm main\n")
+    assert debian.translated(one_line, ".list", "bookworm", "trixie") == (
+        "deb http://host/bookworm-mirror trixie main\ndeb [signed-by=/keys/bookworm.gpg] http://host/x trixie-updates/y z")
+    entries = "Types: deb\n# of bookworm\nURIs: http://host\nSuites: trixie trixie-security\n\nTypes: deb\nURIs: http://other\nSuites: stable\n"
+    assert debian.translated(entries, ".sources", "trixie", "bookworm") == "Types: deb\nURIs: http://host\nSuites: bookworm bookworm-security"
+
+
 def the_scripts_of_the_package_are_shell():
     scripts = [*PACKAGING.glob("*.sh"), PACKAGING / "debian/postrm"]
     for script in scripts:
@@ -236,5 +254,7 @@ if __name__ == "__main__":
         zsh_completes_every_command_and_option,
         fish_completes_every_command_and_option,
         the_man_pages_are_clean_and_of_this_version,
+        the_releases_that_are_held_are_the_same_everywhere,
+        another_releases_packages_come_from_where_ours_do,
         the_scripts_of_the_package_are_shell,
     ))

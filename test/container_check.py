@@ -5,7 +5,6 @@ It starts from a Debian that mmdebstrap makes of this machine's own package sour
 is built with the machine's network and run in a cage without any (see hosts/cage.py): two hosts that are a network
 namespace each, a node on each. All of podman's own is in the cage or below build/containers.
 """
-import hashlib
 import json
 import pathlib
 import shutil
@@ -13,7 +12,7 @@ import sys
 import time
 
 from common import BUILD, run_tests
-from hosts import cage, image
+from hosts import cage, debian
 from hosts.cluster import package
 from hosts.network import Network
 from hosts.shell import run
@@ -41,17 +40,7 @@ class Podman:
 # ---- outside: the image ------------------------------------------------------------------------------------------
 def base():
     """A tar of a minimal Debian; kept for the next time."""
-    sources = image.apt_sources()
-    digest = hashlib.sha256("\0".join(path.read_text() for path in sources).encode()).hexdigest()[:16]
-    tar = FOLDER / f"base-{digest}.tar"
-    if not tar.exists():
-        for old in FOLDER.glob("base-*"):
-            old.unlink()
-        settings = FOLDER / "apt.conf"
-        settings.write_text(image.apt_settings())
-        run("mmdebstrap", "--quiet", "--variant=minbase", f"--aptopt={settings}", "bookworm", f"{tar}.part.tar", *sources, timeout=900)
-        pathlib.Path(f"{tar}.part.tar").rename(tar)
-    return tar
+    return debian.once(FOLDER, "base", debian.wanted(), [], lambda made: debian.make(debian.wanted(), made / "base.tar", [])) / "base.tar"
 
 
 def build():
@@ -63,7 +52,8 @@ def build():
     podman = Podman(work, ["unshare", "--mount"])  # what each call mounts goes with it
     try:
         podman("import", "--quiet", base(), "localhost/base")
-        podman("build", "--isolation", "chroot", "--network", "host", "--build-arg", "BASE=localhost/base", "-f", CONTAINERFILE,
+        podman("build", "--isolation", "chroot", "--network", "host", "--build-arg", "BASE=localhost/base",
+               "--build-arg", f"RELEASE={debian.RELEASES[debian.wanted()]}", "-f", CONTAINERFILE,
                "-t", NAME, package().parent, timeout=900)
         podman("save", "--quiet", "--output", IMAGE, NAME)
     finally:

@@ -12,7 +12,7 @@ import sys
 import yaml  # part of ansible-core
 
 from common import wait_until
-from hosts import repository
+from hosts import debian, repository
 from hosts.cluster import HOSTS, JOIN, base_image, needed_packages, package, run_tests
 from hosts.network import OPERATOR, address
 from hosts.playbook import ANSIBLE
@@ -28,7 +28,7 @@ TOOLS = ["systemd-container", "mmdebstrap", "iproute2", "nftables", "openssh-cli
 
 def packages():
     in_peers = yaml.safe_load((ANSIBLE / PROVISION).read_text())[0]["vars"]["peers_packages"].split(",")
-    return repository.files(HOSTS, sorted({*TOOLS, *in_peers, *needed_packages()}))
+    return repository.files(HOSTS, debian.wanted(), sorted({*TOOLS, *in_peers, *needed_packages()}))
 
 
 def prepare():

@@ -126,7 +126,8 @@ static void say_by_name(struct node *liar, struct node *to, const char *address,
                                          .peers_max = 8,
                                          .idle_ms = 60000,
                                          .receive_hwm = 8,
-                                         .send_hwm = 8};
+                                         .send_hwm = 8,
+                                         .backlog_max = 1 << 20};
     struct link *link;
     assert_int_equal(cert_encode(&liar->cert, meta.certificate, &meta.certificate_size, &err), 0);
     if (endpoint_parse(&meta.bulk, bulk, &err) != 0) /* what the type does not hold */

@@ -266,17 +266,28 @@ static void too_few_are_refused_with_the_counts(void **state)
 static void a_full_node_is_replaced(void **state)
 {
     (void)state;
-    /* Room for one fragment of this size; the others learn that it is full with a delay. */
-    lab_add_node(&lab, (size_t)5 << 20);
+    /* Room for two fragments of this size. */
+    struct err err = ERR_INIT;
+    struct node_status status = {.used_bytes = 0};
+    const uint64_t capacity = (uint64_t)5 << 20, fragment = (uint64_t)2 << 20;
+    lab_add_node(&lab, capacity);
     lab_start_node(&lab, 6);
     lab_settle(&lab);
-    uint64_t before = counter_of(0, "holders_replaced");
-    for (int i = 0; i < 12; i++) {
+    /* Its weight is small, so that it may take a while until it is chosen; and then it is full. */
+    for (int i = 0; i < 200 && status.used_bytes + fragment <= capacity; i++) {
         struct lab_pack pack = lab_pack((size_t)8 << 20);
-        assert_puts(0, &pack, 6);
+        assert_puts(i % 2, &pack, 6);
+        free(pack.bytes);
+        lab_ok(client_status(lab_client(&lab, 6), &status, &err));
+    }
+    assert_in_range(status.used_bytes, capacity - fragment + 1, capacity);
+    for (size_t i = 0; i < 6; i++) { /* those who know it, and those who have to be told */
+        struct lab_pack pack = lab_pack((size_t)8 << 20);
+        assert_puts(i, &pack, 6);
         free(pack.bytes);
     }
-    assert_true(counter_of(0, "holders_replaced") > before);
+    lab_ok(client_status(lab_client(&lab, 6), &status, &err));
+    assert_in_range(status.used_bytes, capacity - fragment + 1, capacity);
     lab_end_node(&lab, 6, SIGKILL);
     lab.count--;
     node_keys_destroy(&lab.nodes[6].keys);

@@ -1,5 +1,7 @@
 #!/bin/sh
-# Builds the Debian package from a clean copy of the sources, the same bytes wherever and whenever that is done.
+# Builds the Debian package from a clean copy of the sources, the same bytes wherever and whenever that is done on the same release
+# of Debian. The package's version ends with that release, +deb12, because a package is for the release that it was built on and for
+# newer ones: those of several releases lie side by side, and a machine that is upgraded gets the newer one.
 #
 # usage: deb.sh BUILD VERSION PACKAGES-TO-BUILD-WITH...   (for make deb)
 # DEB_PROTOCOL, "LOWEST HIGHEST": another range of protocol versions than the sources', for tests
@@ -10,10 +12,11 @@ here=$(cd "$(dirname "$0")" && pwd)
 build=$1 version=$2
 shift 2
 
+full=$version$(. /etc/os-release && [ "$ID" = debian ] && echo "${VERSION_ID:++deb$VERSION_ID}" || true)
 epoch=$("$here/sources.sh" epoch)
 export SOURCE_DATE_EPOCH="$epoch"
 folder=$build/deb
-rm -rf "$folder"
+rm -rf "$folder"/ecbak*"${full#"$version"}_"* "$folder/ecbak-$version"
 mkdir -p "$folder/ecbak-$version"
 "$here/sources.sh" list | tar -c --null --files-from=- --mtime="@$epoch" | tar -x -C "$folder/ecbak-$version"
 
@@ -29,7 +32,7 @@ sed -i "s/^VERSION = .*/VERSION = $version/" Makefile
 [ -z "${DEB_PROTOCOL:-}" ] || sed -i "s/^\(#define PROTOCOL_LOWEST\) .*/\1 ${DEB_PROTOCOL% *}/
     s/^\(#define PROTOCOL_HIGHEST\) .*/\1 ${DEB_PROTOCOL#* }/" coding/base/protocol.h
 cat >debian/changelog <<END
-ecbak ($version) unstable; urgency=medium
+ecbak ($full) unstable; urgency=medium
 
   * Version $version; what changed is in the repository's log.
 
@@ -44,4 +47,4 @@ env -u MAKEFLAGS -u MFLAGS -u MAKELEVEL -u CC -u CFLAGS -u CPPFLAGS -u LDFLAGS -
 }
 cd ..
 rm -rf "ecbak-$version"
-ls "$PWD"/*.deb
+ls "$PWD"/ecbak*_"$full"_*.deb

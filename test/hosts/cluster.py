@@ -12,7 +12,7 @@ import traceback
 from common import BUILD, wait_until
 from lab import DONE, Result, compare, make_tree
 
-from . import cage, image, playbook
+from . import cage, debian, image, playbook
 from .host import Host
 from .network import Network
 from .shell import run
@@ -22,10 +22,11 @@ JOIN = "site.yml"
 ALIVE_S = 60  # how long members are given to agree on who is alive
 
 
-def package(build=BUILD):
-    """The package file that `make deb` made there."""
-    found = sorted((build / "deb").glob("ecbak_*.deb"))
-    assert len(found) == 1, f"no package in {build}/deb: make deb"
+def package(build=BUILD, release=None):
+    """The package file that `make deb` made there, for that release or the one that the hosts of this run have."""
+    release = release or debian.wanted()
+    found = sorted((build / "deb").glob(f"ecbak_*+deb{debian.RELEASES[release]}_*.deb"))
+    assert len(found) == 1, f"no package for {release} in {build}/deb: make deb RELEASE={release}"
     return found[0]
 
 
@@ -39,15 +40,15 @@ def incompatible_package():
     return package(HOSTS / "protocol-3")
 
 
-def needed_packages():
+def needed_packages(release=None):
     """What the package depends on."""
-    depends = run("dpkg-deb", "--field", package(), "Depends").stdout
+    depends = run("dpkg-deb", "--field", package(release=release), "Depends").stdout
     first = [re.split(r"[ (|]", clause.strip())[0] for clause in depends.split(",")]
     return [name for name in first if not name.startswith("systemd")]
 
 
-def base_image():
-    return image.base(HOSTS, needed_packages())
+def base_image(release=None):
+    return image.base(HOSTS, release or debian.wanted(), needed_packages(release))
 
 
 class Cluster:
@@ -63,9 +64,12 @@ class Cluster:
         self.add(count)
         self.phrase = None
 
-    def add(self, count=1, prepare=None, boot=True):
-        """Boots more hosts; `prepare` may give each disks before."""
-        new = [Host(self.cage, self.net, self.image, len(self.hosts) + i + 1) for i in range(count)]
+    def add(self, count=1, prepare=None, boot=True, release=None):
+        """Boots more hosts, of the run's release or another; `prepare` may give each disks before."""
+        image_root, ssh_key = base_image(release) if release else (self.image, None)
+        new = [Host(self.cage, self.net, image_root, len(self.hosts) + i + 1) for i in range(count)]
+        for host in new if ssh_key else []:
+            self.operator.host_variables[host.name] = {"ansible_ssh_private_key_file": ssh_key}
         self.hosts += new
         for host in new if prepare else []:
             prepare(host)

@@ -12,41 +12,26 @@ import pathlib
 import shutil
 import threading
 
-from . import image
+from . import debian
 from .shell import run
 
 RELEASE = "Origin: Debian\nLabel: Debian\nSuite: {suite}\nCodename: {suite}\nArchitectures: {architecture}\nSHA256:\n {digest} {size} Packages\n"
-SUITE = "bookworm"
 OVERRIDE = "apt required admin\n"  # as Debian's archive has it; the package itself says less
 
 
-def files(folder, packages, say=print):
+def files(folder, release, packages, say=print):
     """The folder that has those packages and all that they need, and a list of them; made unless it is there."""
-    recipe = [pathlib.Path(__file__).read_text(), " ".join(packages), *(path.read_text() for path in image.apt_sources())]
-    digest = hashlib.sha256("\0".join(recipe).encode()).hexdigest()[:16]
-    found = pathlib.Path(folder) / f"packages-{digest}"
-    if not found.exists():
-        say(f"(downloading {len(packages)} packages and what they need)")
-        for old in [*pathlib.Path(folder).glob("packages-*"), pathlib.Path(folder) / "downloading"]:
-            shutil.rmtree(old, ignore_errors=True)
-        unfinished = pathlib.Path(folder) / "downloading"
-        unfinished.mkdir(parents=True)
-        download(unfinished, packages)
-        unfinished.rename(found)
-    return found
+    return debian.once(folder, "packages", release, [pathlib.Path(__file__).read_text(), *packages],
+                       lambda unfinished: download(unfinished, release, packages), say)
 
 
-def download(folder, packages):
-    settings = folder / "apt.conf"
-    settings.write_text(image.apt_settings())
-    run("mmdebstrap", "--mode=root", "--variant=minbase", "--quiet", f"--include={','.join(packages)}", f"--aptopt={settings}",
-        "--skip=essential/unlink", f"--customize-hook=sync-out /var/cache/apt/archives {folder}", SUITE, "/dev/null",
-        *image.apt_sources(), timeout=900)
+def download(folder, release, packages):
+    debian.make(release, "/dev/null", packages, "--skip=essential/unlink", f"--customize-hook=sync-out /var/cache/apt/archives {folder}")
     shutil.rmtree(folder / "partial", ignore_errors=True)
     (folder / "override").write_text(OVERRIDE)
     listed = run("dpkg-scanpackages", "--multiversion", ".", "override", cwd=folder).stdout
     (folder / "Packages").write_text(listed)
-    (folder / "Release").write_text(RELEASE.format(suite=SUITE, architecture=run("dpkg", "--print-architecture").stdout.strip(),
+    (folder / "Release").write_text(RELEASE.format(suite=release, architecture=run("dpkg", "--print-architecture").stdout.strip(),
                                                    digest=hashlib.sha256(listed.encode()).hexdigest(), size=len(listed.encode())))
 
 

@@ -1,7 +1,8 @@
 #!/bin/sh
 # What needs the authority's key: done on the controller by one process, which leaves no copy of it behind.
 #
-# Finds the ecbak command: ECBAK_BINARY, else PATH, else out of the package ECBAK_DEB.
+# Finds the ecbak command: ECBAK_BINARY, else PATH, else out of the first package of ECBAK_DEBS, a line each, whose command runs here: those
+# of hosts may be for a newer release of Debian than the controller's.
 # The authority is the folder AUTHORITY_DIR. When the first line of the input is not empty, the key is what that line says, the
 # base64 of an authority.key, and is only held in a folder of mode 0700, in memory, until this process ends; AUTHORITY_DIR then has
 # what is not secret: authority.pub, and the lists of what was signed.
@@ -34,9 +35,14 @@ find_binary() {
         ecbak=$ECBAK_BINARY
     elif command -v ecbak >/dev/null; then
         ecbak=ecbak
-    elif [ -n "${ECBAK_DEB:-}" ] && command -v dpkg-deb >/dev/null; then
-        dpkg-deb -x "$ECBAK_DEB" "$scratch/package" 2>/dev/null || stop "$ECBAK_DEB on the controller is no package that can be unpacked."
+    elif [ -n "${ECBAK_DEBS:-}" ] && command -v dpkg-deb >/dev/null; then
         ecbak=$scratch/package/usr/bin/ecbak
+        printf '%s\n' "$ECBAK_DEBS" >"$scratch/packages"
+        while read -r deb; do
+            rm -rf "$scratch/package"
+            dpkg-deb -x "$deb" "$scratch/package" 2>/dev/null || stop "$deb on the controller is no package that can be unpacked."
+            ! "$ecbak" version >/dev/null 2>&1 || break
+        done <"$scratch/packages"
     else
         stop "The controller needs the ecbak command to sign: install the package there, set ecbak_controller_binary," \
             "or set ecbak_deb to a package file (and have dpkg-deb)."

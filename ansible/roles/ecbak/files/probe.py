@@ -47,6 +47,7 @@ def operating_system():
     fields = dict(re.findall(r'^(\w+)="?([^"\n]*)"?$', text("/etc/os-release"), re.M))
     return {"id": fields.get("ID", platform.system()), "like": fields.get("ID_LIKE", ""),
             "name": fields.get("PRETTY_NAME", platform.platform()),
+            "version": fields.get("VERSION_ID", ""), "codename": fields.get("VERSION_CODENAME", ""),
             "architecture": run("dpkg", "--print-architecture")[1] or platform.machine()}
 
 

@@ -4,6 +4,7 @@ import re
 
 UNITS = "KMGTP"
 CAPACITY_MIN = 16 << 20
+DEBIAN_OLDEST, DEBIAN_HELD = 12, "Debian 12 and 13"
 LOOPBACK = r"^(127\.|::1$|localhost$|0\.0\.0\.0$)"
 
 
@@ -32,8 +33,13 @@ def of_the_host(seen, said):
         yield "This needs root on the host. Set ansible_become to true for it."
     if not seen["systemd"]:
         yield "systemd does not run on this host, and the node is a service of it."
-    if "debian" not in [seen["os"]["id"], *seen["os"]["like"].split()]:
-        yield f"This host runs {seen['os']['name']}. The package is for Debian 12."
+    system = seen["os"]
+    release = whole(system["version"]) if system["id"] == "debian" else 0  # none in what is not released yet
+    if "debian" not in [system["id"], *system["like"].split()] or 0 < release < DEBIAN_OLDEST:
+        yield f"This host runs {system['name']}. The package is for {DEBIAN_HELD}."
+    elif 0 < release < whole(said["deb_release"]):
+        yield (f"This host runs {system['name']}, and {os.path.basename(said['deb'])} was built on Debian {said['deb_release']}, whose libraries "
+               f"are newer. Have one built for it beside that (make deb RELEASE={system['codename']}), or set ecbak_deb for it to one.")
     ahead_s, most_s = whole(seen["clock_ahead_s"]), whole(said["clock_skew_max_s"])
     if abs(ahead_s) > most_s:
         yield (f"This host's clock is {abs(ahead_s)} s {'ahead of' if ahead_s > 0 else 'behind'} the controller's, more than the "

@@ -2,9 +2,23 @@
 import re
 
 
-def packages(told_by_all, own):
+def release(deb):
+    """The number of the Debian that a package file was built on, by its name; 0 where that does not say."""
+    found = re.search(r"\+deb([0-9]+)_[^/]*$", deb)
+    return int(found[1]) if found else 0
+
+
+def package_for(built, system):
+    """Of the files that `make deb` built the newest that this host can install: a package is for the release that it was built on and
+    for newer ones. Of a host that was not looked at, or is another system, nothing is known; where none fits, a sentence says so."""
+    number = system.get("version", "") if system.get("id") == "debian" else ""
+    fits = [deb for deb in built if not number.isdigit() or release(deb) <= int(number)]
+    return max(fits or built, default="")
+
+
+def packages(told_by_all, own, built):
     """The files of this run, each once; the defaults of the role are not among another host's variables."""
-    return list(dict.fromkeys(deb for deb in [*told_by_all.values(), own] if deb != ""))
+    return list(dict.fromkeys(deb for deb in [*told_by_all.values(), own, *built] if deb != ""))
 
 
 def package_read(results, deb):
@@ -37,5 +51,6 @@ def ranges(speakers):
 
 class FilterModule:
     def filters(self):
-        return {"ecbak_packages": packages, "ecbak_package_read": package_read, "ecbak_is_current": is_current,
+        return {"ecbak_packages": packages, "ecbak_package_read": package_read, "ecbak_package_for": package_for, "ecbak_package_release": release,
+                "ecbak_is_current": is_current,
                 "ecbak_protocol_next": protocol_next, "ecbak_ranges": ranges}
