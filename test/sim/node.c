@@ -44,7 +44,7 @@ void node_start(struct world *world, uint32_t index, uint32_t seed_index)
         .incarnation = node->persisted,
         .seed = prng_next(&world->prng),
     };
-    self.session = (world->now_ms + 1) << 20 | (self.seed >> 44);
+    self.session = (world->now_ms + 1) << 20 | prng_below(&world->prng, 1u << 20);
     struct swim_config config = world->config;
     config.protocol = node_protocol(world, index);
     uint64_t now_ms = node_now_ms(world, node);
