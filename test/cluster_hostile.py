@@ -194,6 +194,5 @@ if __name__ == "__main__":
         handshakes_of_many_megabytes_cost_little,
         who_shows_no_certificate_is_sent_away_and_one_that_comes_then_is_served,
         few_descriptors_take_no_storage_out_of_service_and_spin_nothing,
-        answers_that_a_member_asks_for_and_does_not_read_cost_little,
         what_a_member_asks_too_often_holds_up_its_own_requests_and_no_store,
     ))
