@@ -2,7 +2,8 @@
  *
  *   hostile frames  ENDPOINT CURVE COUNT SIZE [KEY CERT]   one message of so many frames
  *   hostile silent  ENDPOINT CURVE COUNT                   connections with keys made up, and no HELLO
- *   hostile fetch   ENDPOINT CURVE COUNT OBJECT INDEX KEY CERT   asks for a fragment so often, reads nothing
+ *   hostile fetch   ENDPOINT CURVE COUNT FRAGMENT KEY CERT   asks for a fragment so often, reads nothing;
+ *                                                           FRAGMENT: OBJECT.INDEX.VAULT, its file's name
  *   hostile locate  ENDPOINT CURVE COUNT KEY CERT          asks so often where 2,048 packs are
  *   hostile dialled ENDPOINT CURVE COUNT KEY CERT          asks so often to be dialled
  *
@@ -113,6 +114,32 @@ static void ask(void *socket, uint64_t call, Ecbak__PeerRequest *request)
     free(bytes);
 }
 
+/* Asks once, as an honest member does, and takes the answer: what is asked often is to be work for the
+ * node, and no mistake that it refuses at once. */
+static void ask_honestly(void *socket, Ecbak__PeerRequest *request)
+{
+    zmq_msg_t frame;
+    int more = 1;
+    ask(socket, 1, request);
+    for (int i = 0; more; i++) {
+        zmq_msg_init(&frame);
+        if (zmq_msg_recv(&frame, socket, 0) < 0)
+            die("the answer");
+        if (i == 1) {
+            Ecbak__PeerReply *reply =
+                wire_unpack(&ecbak__peer_reply__descriptor, zmq_msg_data(&frame),
+                            zmq_msg_size(&frame), ASK_REPLY_BUDGET, NULL);
+            if (reply == NULL || reply->error != ERR_NONE) {
+                fprintf(stderr, "hostile: refused: %s\n", reply != NULL ? reply->error_text : "?");
+                exit(1);
+            }
+            wire_free(reply);
+        }
+        more = zmq_msg_more(&frame);
+        zmq_msg_close(&frame);
+    }
+}
+
 static void send_frames(void *socket, unsigned count, size_t size)
 {
     uint8_t *bytes = calloc(1, size);
@@ -122,19 +149,22 @@ static void send_frames(void *socket, unsigned count, size_t size)
     free(bytes);
 }
 
-static void fetch(void *socket, unsigned count, const char *object, unsigned index)
+static void fetch(void *socket, unsigned count, const char *fragment)
 {
-    uint8_t id[ID_SIZE];
+    uint8_t object[ID_SIZE], vault[ID_SIZE];
+    char object_hex[2 * ID_SIZE + 1], vault_hex[2 * ID_SIZE + 1];
     Ecbak__GetFragment get = ECBAK__GET_FRAGMENT__INIT;
     Ecbak__PeerRequest request = ECBAK__PEER_REQUEST__INIT;
-    if (hex_decode(id, ID_SIZE, object) != 0)
-        die("no object");
-    get.object = wire_view(id, ID_SIZE);
-    get.index = index;
+    if (sscanf(fragment, "%64[0-9a-f].%u.%64[0-9a-f]", object_hex, &get.index, vault_hex) != 3 ||
+        hex_decode(object, ID_SIZE, object_hex) != 0 || hex_decode(vault, ID_SIZE, vault_hex) != 0)
+        die("no fragment's name");
+    get.object = wire_view(object, ID_SIZE);
+    get.vault = wire_view(vault, ID_SIZE);
     request.body_case = ECBAK__PEER_REQUEST__BODY_GET_FRAGMENT;
     request.get_fragment = &get;
+    ask_honestly(socket, &request);
     for (unsigned i = 0; i < count; i++)
-        ask(socket, i + 1, &request);
+        ask(socket, i + 2, &request);
 }
 
 static void locate(void *socket, unsigned count)
@@ -148,10 +178,12 @@ static void locate(void *socket, unsigned count)
         views[i] = wire_view(ids[i], ID_SIZE);
     body.n_packs = ASK_PACKS_MAX;
     body.packs = views;
+    body.vault = views[0]; /* any */
     request.body_case = ECBAK__PEER_REQUEST__BODY_LOCATE;
     request.locate = &body;
+    ask_honestly(socket, &request);
     for (unsigned i = 0; i < count; i++)
-        ask(socket, i + 1, &request);
+        ask(socket, i + 2, &request);
 }
 
 static void be_dialled(void *socket, unsigned count)
@@ -181,8 +213,8 @@ int main(int argc, char **argv)
     else if (strcmp(what, "silent") == 0 && argc == 5)
         for (unsigned i = 0; i < count; i++)
             come(NULL, NULL);
-    else if (strcmp(what, "fetch") == 0 && argc == 9)
-        fetch(come(argv[7], argv[8]), count, argv[5], (unsigned)strtoul(argv[6], NULL, 10));
+    else if (strcmp(what, "fetch") == 0 && argc == 8)
+        fetch(come(argv[6], argv[7]), count, argv[5]);
     else if (strcmp(what, "locate") == 0 && argc == 7)
         locate(come(argv[5], argv[6]), count);
     else if (strcmp(what, "dialled") == 0 && argc == 7)
