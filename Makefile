@@ -4,6 +4,7 @@
 #   make demo       the whole story on loopback      make san      the same under ASan and UBSan
 #   make deps       install what is needed (apt)     make tidy     style, layers, static analysis
 #   make bench      coding figures                   make bench-e2e  whole store and recover, beside restic
+#   make bench-hostile  what a member that breaks the rules costs
 #   make bench-members  membership, beside serf (root)  make soak  no false deaths while all is busy
 #   make fuzz       every fuzzer for FUZZ_SECONDS    make install  PREFIX= DESTDIR=
 #   make deb        the Debian package               make dist     the source archive
@@ -94,7 +95,7 @@ FUZZ  = $(FUZZ_SRC:%.c=$(BUILD)/%)
 PROGRAMS = $(patsubst node/%.c,$(BUILD)/%,$(wildcard node/ecbakd.c)) $(patsubst cli/%.c,$(BUILD)/%,$(wildcard cli/ecbak.c))
 
 .PHONY: release-check all deps demo test san bench bench-e2e fuzz tidy format install deb deb-check dist clean check-programs sim \
-	container-check torture bench-members soak figures test-hosts bench-hosts ready-for-hosts lint-ansible
+	container-check torture bench-members bench-hostile soak figures test-hosts bench-hosts ready-for-hosts lint-ansible
 .SECONDARY:
 .DELETE_ON_ERROR:
 
@@ -140,6 +141,14 @@ endef
 $(foreach range,$(PROTOCOLS),$(eval $(call protocol,$(range))))
 PROTOCOL_PROGRAMS = $(PROTOCOLS:%=$(BUILD)/protocol-%/ecbakd)
 
+# ecbakd as a member that breaks the rules, for cluster_liars.py: functions that are wrapped at linking (test/liar/liar.h).
+LIAR_SRC   = $(wildcard test/liar/*.c)
+LIAR_WRAPS = answer_pin answer_locate answer_get_fragment local_put_fragment meta_encode chores_new
+LIAR       = $(BUILD)/liar/ecbakd
+$(LIAR): $(BUILD)/node/ecbakd.o $(LIAR_SRC:%.c=$(BUILD)/%.o) $(ARCHIVES)
+	@mkdir -p $(@D)
+	$(CC) $(LDFLAGS_ALL) $(LIAR_WRAPS:%=-Wl,--wrap=%) -o $@ $^ $(LIBS)
+
 # Tests link only the archives that they pull symbols from.
 $(UNIT) $(SIM): $(BUILD)/test/%: $(BUILD)/test/%.o $(ARCHIVES)
 	$(CC) $(LDFLAGS_ALL) -o $@ $(filter %.o,$^) $(ARCHIVES) $(LIBS) -lcmocka
@@ -160,7 +169,7 @@ demo:
 
 test:
 	@$(MAKE) --no-print-directory deps
-	@$(MAKE) --no-print-directory all $(UNIT) $(SIM) $(PROTOCOL_PROGRAMS) $(patsubst %.c,$(BUILD)/%,$(TOOL_SRC))
+	@$(MAKE) --no-print-directory all $(UNIT) $(SIM) $(PROTOCOL_PROGRAMS) $(LIAR) $(patsubst %.c,$(BUILD)/%,$(TOOL_SRC))
 	@[ "$$(id -u)" != 0 ] || [ -n "$(SAN)" ] || $(MAKE) --no-print-directory ready-for-hosts
 	@$(PYTHON) test/run.py --build $(BUILD)
 
@@ -202,10 +211,13 @@ bench: $(BENCH)
 bench-e2e: all
 	@$(PYTHON) test/bench_e2e.py --build $(BUILD)
 
-# Both take minutes.
+# All three take minutes.
 BENCH_HOSTS  ?= 30
 BENCH_LOSSES ?= 7
 SOAK_SECONDS ?= 300
+bench-hostile: all $(LIAR)
+	@ECBAK_BUILD=$(BUILD) $(PYTHON) test/bench_hostile.py
+
 bench-members:
 	@$(MAKE) --no-print-directory deps DEPS="$(DEPS_BUILD) $(DEPS_RUN) $(DEPS_BENCH)"
 	@$(MAKE) --no-print-directory all

@@ -120,5 +120,5 @@ const struct command_group commands_ecbak = {
     .ending =
         "'ecbak help COMMAND' explains one, with examples. Start with 'ecbak lab up'.\n"
         "Exit status: 0 done, 1 failed, 2 usage, 3 incomplete, 4 too few members, 5 wrong key "
-        "or damage.",
+        "or damage, 6 no space.",
 };
