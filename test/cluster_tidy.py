@@ -34,6 +34,7 @@ PLANTED = [
     ("sizes", "cli/x.c", "static int f(int a,\n             int b)\n{\n" + "    a++;\n" * 67 + "}\n", "cli/x.c: f: 71 lines, at most 70"),
     ("sizes", "test/x.c", "int f(void)\n{\n" + "    a++;\n" * 68 + "}\n", "test/x.c: f: 71 lines"),
     ("sizes", "node/x.h", "\n" * 401, "node/x.h: 401 lines, at most 400"),
+    ("sizes", "test/x.h", "\n" * 601, "test/x.h: 601 lines, at most 600"),
     ("sizes", [f"node/net/{n}.c" for n in range(25)], "int a;\n", "node/net: 25 files, at most 24"),
     ("dead", "node/x.h", GUARD % "int uncalled(int a);", "node/x.h: uncalled() is called by nothing"),
     ("dead", "node/x.h", GUARD % "static inline int uncalled(void)\n{\n    return 1;\n}", "uncalled() is called by nothing"),
