@@ -64,8 +64,9 @@ static void open_all(const uint8_t *bytes, size_t size, const struct cluster_id 
     size_t whole_size;
     (void)!grant_open(&g, &c, bytes, size, authority, &err);
     if (grant_open_writers(&g, &c, bytes, size, cluster, &err) == 0 &&
-        grant_countersign(bytes, size, sponsor_keys.sign_secret, &sponsor_cert, &whole, &whole_size,
-                          &err) == 0) {
+        grant_countersign(bytes, size,
+                          &(struct credentials){&sponsor_keys, &sponsor_cert, authority}, &whole,
+                          &whole_size, &err) == 0) {
         /* What its sponsor took is whole, unless it names another. */
         if ((grant_open(&g, &c, whole, whole_size, authority, &err) == 0) !=
             id_equal(&g.sponsor, &sponsor_keys.node))

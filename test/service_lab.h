@@ -339,8 +339,9 @@ static inline void lab_grant(const struct lab *lab, const struct object *object,
     uint8_t *writers;
     size_t size;
     lab_grant_writers(lab, object, sponsor, &writers, &size);
-    lab_ok(grant_countersign(writers, size, node->keys->sign_secret, &node->cert, grant, grant_size,
-                             &err));
+    lab_ok(grant_countersign(writers, size,
+                             &(struct credentials){node->keys, &node->cert, lab->authority_public},
+                             grant, grant_size, &err));
     free(writers);
 }
 

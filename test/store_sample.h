@@ -134,8 +134,10 @@ static inline void sample_grant(struct sample *s)
     if (grant_seal(
             g, &(struct signer){sample_writer_secret, sample_certificate, sample_certificate_size},
             &writers, &size, &err) != 0 ||
-        grant_countersign(writers, size, sample_sponsor.keys.sign_secret, &sample_sponsor.cert,
-                          &s->grant, &s->grant_size, &err) != 0 ||
+        grant_countersign(
+            writers, size,
+            &(struct credentials){&sample_sponsor.keys, &sample_sponsor.cert, sample_authority},
+            &s->grant, &s->grant_size, &err) != 0 ||
         grant_open(g, &s->opened.writer, s->grant, s->grant_size, sample_authority, &err) != 0) {
         fprintf(stderr, "%s\n", err.text);
         abort();

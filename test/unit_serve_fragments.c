@@ -198,7 +198,7 @@ static void nothing_is_kept_without_a_good_grant(void **state)
     free(p.grant);
     lab_grant_writers(&lab, &set.object, 0, &p.grant, &size);
     p.put.grant = wire_view(p.grant, size);
-    expect(ERR_FORMAT, &p.request, set.bytes[0], set.size);
+    expect(ERR_DENIED, &p.request, set.bytes[0], set.size);
     free(p.grant);
 
     put_init(&p, &set.object); /* its signature touched */

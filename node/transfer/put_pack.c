@@ -130,6 +130,7 @@ int put_pack(struct peers *peers, struct payload *fragments, const uint8_t *gran
              size_t grant_size, struct redundancy *held, struct err *err)
 {
     const struct local *local = &peers->local;
+    const struct credentials node = local_credentials(local);
     struct opened_grant opened;
     struct fragment_bundle bundle;
     uint8_t *signed_grant = NULL;
@@ -144,8 +145,7 @@ int put_pack(struct peers *peers, struct payload *fragments, const uint8_t *gran
     }
     if (fragment_bundle_open(&bundle, fragments->bytes, fragments->size, err) != 0 ||
         check_grant(local, &bundle, &opened.grant, err) != 0 ||
-        grant_countersign(grant, grant_size, local->keys->sign_secret, local->cert, &signed_grant,
-                          &signed_size, err) != 0)
+        grant_countersign(grant, grant_size, &node, &signed_grant, &signed_size, err) != 0)
         goto done;
     parcel = parcel_new(fragments);
     struct nodes nodes;

@@ -89,18 +89,13 @@ static int grant_check(struct grant *g, const struct writer_cert *c, const Ecbak
 static int check_sponsor(const struct grant *g, const Ecbak__SignedGrant *whole,
                          const uint8_t authority_public[32], struct err *err)
 {
-    struct cert cert;
-    if (whole->sponsor_signature.len != SIGN_SIZE)
-        return err_set(err, ERR_FORMAT, "the grant is not countersigned by its sponsor");
-    if (cert_decode(&cert, whole->sponsor_certificate.data, whole->sponsor_certificate.len, err) !=
-            0 ||
-        cert_check(&cert, authority_public, err) != 0)
-        return err_context(err, "the grant's sponsor");
-    if (!id_equal(&cert.node, &g->sponsor))
-        return err_set(err, ERR_FOREIGN, "the certificate in the grant is not its sponsor's");
-    if (!sign_check(whole->sponsor_signature.data, CONTEXT_SPONSOR, whole->grant->body.data,
-                    whole->grant->body.len, cert.node.bytes))
-        return err_set(err, ERR_DAMAGED, "the sponsor's signature on the grant is wrong");
+    struct node_id sponsor;
+    if (envelope_check_countersignature(whole->grant, CONTEXT_SPONSOR, whole->sponsor_certificate,
+                                        whole->sponsor_signature, authority_public, &sponsor,
+                                        "grant", err) != 0)
+        return -1;
+    if (!id_equal(&sponsor, &g->sponsor))
+        return err_set(err, ERR_FOREIGN, "another node than its sponsor countersigned the grant");
     return 0;
 }
 
@@ -133,18 +128,17 @@ int grant_open_writers(struct grant *g, struct writer_cert *c, const uint8_t *by
     return result;
 }
 
-int grant_countersign(const uint8_t *writers, size_t writers_size, const uint8_t node_secret[64],
-                      const struct cert *cert, uint8_t **bytes, size_t *size, struct err *err)
+int grant_countersign(const uint8_t *writers, size_t writers_size, const struct credentials *node,
+                      uint8_t **bytes, size_t *size, struct err *err)
 {
     uint8_t signature[SIGN_SIZE], certificate[CERT_BYTES_MAX];
     size_t certificate_size;
     Ecbak__SignedGrant *given = open_envelope(writers, writers_size, err);
     if (given == NULL)
         return -1;
-    int result = cert_encode(cert, certificate, &certificate_size, err);
+    int result = cert_encode(node->cert, certificate, &certificate_size, err);
     if (result == 0) {
-        sign_body(signature, CONTEXT_SPONSOR, given->grant->body.data, given->grant->body.len,
-                  node_secret);
+        envelope_countersign(signature, given->grant, CONTEXT_SPONSOR, node->keys);
         Ecbak__SignedGrant whole = ECBAK__SIGNED_GRANT__INIT;
         whole.grant = given->grant;
         whole.writer_certificate = given->writer_certificate;

@@ -21,7 +21,7 @@
 
 #include "coding/base/err.h"
 #include "coding/base/id.h"
-#include "node/trust/cert.h"
+#include "node/trust/node_keys.h"
 #include "node/trust/pin.h"
 #include "node/trust/writer_cert.h"
 
@@ -50,9 +50,8 @@ int grant_open_writers(struct grant *g, struct writer_cert *c, const uint8_t *by
                        const struct cluster_id *cluster, struct err *err) MUST_CHECK;
 /* The whole: what grant_open_writers took, with the sponsor's signature and certificate. That the grant
  * names this node is the caller's to see. */
-int grant_countersign(const uint8_t *writers, size_t writers_size, const uint8_t node_secret[64],
-                      const struct cert *cert, uint8_t **bytes, size_t *size,
-                      struct err *err) MUST_CHECK;
+int grant_countersign(const uint8_t *writers, size_t writers_size, const struct credentials *node,
+                      uint8_t **bytes, size_t *size, struct err *err) MUST_CHECK;
 /* Opens a whole grant: as above, and that its sponsor signed it, who was a member of the authority's
  * cluster. When that was is not looked at: a grant is as good as it was on its first day. */
 int grant_open(struct grant *g, struct writer_cert *c, const uint8_t *bytes, size_t size,
