@@ -149,8 +149,7 @@ static void take_hello(struct link *link, const struct route *route, int fd,
         refuse_protocol(link, route, &cert, theirs);
         return;
     }
-    struct session *session = session_add(link->sessions, &cert, monotonic_ms());
-    session->route = *route;
+    session_add(link->sessions, &cert, monotonic_ms());
     door_heard(link->door, fd, 0, curve);
     welcome(link, route, protocol_common(theirs, link->protocol));
 }
@@ -196,7 +195,6 @@ static void take_message(struct link *link, struct frames *frames, const uint8_t
         return;
     }
     session->heard_ms = monotonic_ms();
-    session->route = frames->route;
     door_heard(link->door, frames->fd, 0, curve);
     struct link_message message = {.node = &session->node,
                                    .curve = curve,
