@@ -4,7 +4,7 @@ import os
 import sys
 
 from common import run_tests
-from lab import DONE, INCOMPLETE, Lab, compare, make_tree
+from lab import DAMAGED, DONE, INCOMPLETE, Lab, compare, make_tree
 
 
 def fragments(lab, name):
@@ -30,6 +30,16 @@ def damage(lab, *names):
             count += 1
     assert count > 0
     return count
+
+
+def what_is_lost_while_everybody_is_there_is_said_so_the_second_time_too():
+    with Lab(4) as lab:
+        tree = make_tree(f"{lab.root}/tree", seed=34, megabytes=2)
+        lab.init()
+        lab.ecbak("store", tree).expect(DONE)
+        damage(lab, *lab.names())
+        for i in range(2):  # what is read is set aside: then nobody has it
+            lab.recover(f"{lab.root}/to-{i}").expect(DAMAGED)
 
 
 def what_every_disk_forgot_is_sent_again_from_the_source():
@@ -88,5 +98,6 @@ def one_bad_leaf_costs_one_fragment():
 
 
 if __name__ == "__main__":
-    sys.exit(run_tests(what_every_disk_forgot_is_sent_again_from_the_source,
+    sys.exit(run_tests(what_is_lost_while_everybody_is_there_is_said_so_the_second_time_too,
+                       what_every_disk_forgot_is_sent_again_from_the_source,
                        what_one_disk_forgot_is_made_anew_by_the_next_store, one_bad_leaf_costs_one_fragment))

@@ -159,6 +159,13 @@ static bool go_on(struct fetching *f, int64_t now)
     return f->whole != NULL;
 }
 
+/* Nobody is away who could have more: then it does not help to wait for members. */
+static bool all_answered(const struct fetching *f)
+{
+    const struct locating *l = &f->locating;
+    return l->answered == l->asked && l->asked >= nodes_count(f->nodes, STANDING_DEAD);
+}
+
 static int missing(const struct fetching *f, struct err *err)
 {
     const struct locating *l = &f->locating;
@@ -178,13 +185,14 @@ static int missing(const struct fetching *f, struct err *err)
     if (f->corrupt > 0)
         snprintf(damaged, sizeof(damaged), ", %u more damaged", f->corrupt);
     if (best == NULL)
-        return err_set(err, ERR_NOT_FOUND,
+        return err_set(err, all_answered(f) ? ERR_DAMAGED : ERR_NOT_FOUND,
                        "pack %s: no fragment of it on the %zu nodes that answered, of %zu asked%s",
                        pack, l->answered, l->asked,
                        l->sightings.count > 0 ? ", but for some without a grant of the vault" : "");
     if (best_rows >= best->data)
         return err_set(err, ERR_CANCELLED, "pack %s: this node is stopping", pack);
-    return err_set(err, best_rows + f->corrupt >= best->data ? ERR_DAMAGED : ERR_TOO_FEW,
+    bool lost = best_rows + f->corrupt >= best->data || all_answered(f);
+    return err_set(err, lost ? ERR_DAMAGED : ERR_TOO_FEW,
                    "pack %s: object %s needs %u fragments and misses %zu: %zu found on %zu of %zu "
                    "nodes asked, %zu answered%s",
                    pack, hex_encode(object, best->object.bytes, 8), best->data,

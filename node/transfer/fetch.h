@@ -10,7 +10,8 @@
  * nodes in good standing claim a row comes first, where each node counts once, whatever it claims;
  * when that one is late, another is fetched beside it, and whichever is whole first is taken.
  *
- *   Errors   ERR_DAMAGED those that are damaged would have been enough; ERR_NOT_FOUND nobody has a
+ *   Errors   ERR_DAMAGED those that are damaged would have been enough, or all members answered and have
+ *            too few: nobody is away who could have more; ERR_NOT_FOUND nobody has a
  *            fragment of the pack; ERR_TOO_FEW fewer than k rows of any object could be had: the text
  *            says how many are missing of which
  *   Limits   FETCH_RACE_MAX objects side by side, FETCH_FLIGHTS_MAX rows of each
