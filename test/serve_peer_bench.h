@@ -86,24 +86,18 @@ static inline void expect(enum err_code code, Ecbak__PeerRequest *request, const
 struct put {
     Ecbak__PeerRequest request;
     Ecbak__PutFragment put;
-    Ecbak__Pin pin;
     ProtobufCBinaryData holders[2];
     uint8_t *grant;
 };
 
-/* The object is granted; without the pin that a repair brings. */
+/* The object is granted. */
 static inline void put_init(struct put *p, const struct object *object)
 {
     size_t size;
     ecbak__peer_request__init(&p->request);
     ecbak__put_fragment__init(&p->put);
-    ecbak__pin__init(&p->pin);
     lab_grant(&lab, object, 0, &p->grant, &size);
     p->put.grant = wire_view(p->grant, size);
-    p->pin.vault = wire_view(lab.vault.bytes, ID_SIZE);
-    p->pin.writer = wire_view(lab.writer.bytes, WRITER_ID_SIZE);
-    p->pin.number = lab.pin.number + 7;
-    p->pin.attempt = wire_view(lab.pin.attempt.bytes, ATTEMPT_SIZE);
     p->holders[0] = wire_view(lab.nodes[0].keys->node.bytes, ID_SIZE);
     p->holders[1] = wire_view(NULL, 0);
     p->put.n_holders = 2;

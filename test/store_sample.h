@@ -175,18 +175,13 @@ static inline void sample_release(struct sample *s)
     free(s->grant);
 }
 
-/* As this member brings it. Each number of a pin is an attempt of its own. */
+/* As this member brings it. */
 static inline int sample_put_by(struct store *store, const struct sample *s, unsigned index,
                                 const struct node_id *bringer, struct err *err)
 {
-    const struct pin own = grant_pin(&s->opened.grant);
-    struct pin pin = s->pin;
-    pin.attempt = sample_attempt((unsigned)pin.number);
-    bool apart = own.number != pin.number || !id_equal(&own.vault, &pin.vault);
     return store_put_fragment(store,
                               &(struct fragment_to_put){s->set.bytes[index], s->set.size, s->grant,
-                                                        s->grant_size, &s->holders,
-                                                        apart ? &pin : NULL, bringer},
+                                                        s->grant_size, &s->holders, bringer},
                               &s->opened, err);
 }
 

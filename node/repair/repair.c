@@ -52,7 +52,8 @@ static uint8_t *grant_from(struct nodes *nodes, size_t node, const struct repair
 
 /* A grant for the very object, from whichever holder has one: rows of no other are sent with it. */
 static uint8_t *find_grant(struct nodes *nodes, const struct repair *repair,
-                           const struct holders *holders, size_t *size, struct err *err)
+                           const struct holders *holders, size_t *size, struct pin *pin,
+                           struct err *err)
 {
     err_set(err, ERR_NOT_FOUND, "no holder has its grant");
     for (uint32_t i = 0; i < holders->count; i++) {
@@ -66,8 +67,10 @@ static uint8_t *find_grant(struct nodes *nodes, const struct repair *repair,
         if (grant_open(&opened.grant, &opened.writer, grant, *size,
                        nodes->peers->local.authority_public, err) == 0 &&
             id_equal(&opened.grant.object, repair->object) &&
-            id_equal(&opened.grant.vault, &repair->pin->vault))
+            id_equal(&opened.grant.vault, &repair->pin->vault)) {
+            *pin = grant_pin(&opened.grant);
             return grant;
+        }
         free(grant);
         err_set(err, ERR_DAMAGED, "the grant beside fragment %u is none for its object", i);
     }
@@ -116,6 +119,7 @@ int repair_object(struct peers *peers, const struct repair *repair, struct holde
     struct fetching *f = NULL;
     uint8_t *grant = NULL;
     size_t grant_size = 0;
+    struct pin granted;
     char hex[17];
     int result = -1;
     nodes_init(&nodes, peers);
@@ -124,8 +128,7 @@ int repair_object(struct peers *peers, const struct repair *repair, struct holde
     sending->nodes = &nodes;
     sending->pack = repair->pack;
     sending->object = repair->object;
-    sending->pin = repair->pin;
-    sending->pin_apart = true;
+    sending->pin = &granted;
     sending->data = repair->data;
     sending->parity = repair->parity;
     sending->holders = *holders;
@@ -136,7 +139,7 @@ int repair_object(struct peers *peers, const struct repair *repair, struct holde
         err_set(err, ERR_TOO_FEW, "no other node can take a fragment");
         goto done;
     }
-    grant = find_grant(&nodes, repair, holders, &grant_size, err);
+    grant = find_grant(&nodes, repair, holders, &grant_size, &granted, err);
     if (grant == NULL)
         goto done;
     f = alloc_zero(1, sizeof(*f));

@@ -26,26 +26,22 @@ int answer_put_fragment(const struct responder *responder, const struct question
     const Ecbak__PutFragment *put = request->put_fragment;
     const struct payload *payload = question->payload;
     uint64_t used, fragments, records;
-    struct pin pin;
     struct grant grant;
     answer->holders = alloc_zero(1, sizeof(*answer->holders));
-    if ((put->pin != NULL && pin_from_wire(&pin, put->pin, err) != 0) ||
-        holders_from_wire(answer->holders, put->n_holders, put->holders, err) != 0 ||
+    if (holders_from_wire(answer->holders, put->n_holders, put->holders, err) != 0 ||
         local_put_fragment(responder->local,
-                           &(struct fragment_to_put){
-                               payload->bytes, payload->size, put->grant.data, put->grant.len,
-                               answer->holders, put->pin != NULL ? &pin : NULL, question->node},
+                           &(struct fragment_to_put){payload->bytes, payload->size, put->grant.data,
+                                                     put->grant.len, answer->holders,
+                                                     question->node},
                            &grant, err) != 0)
         return -1;
-    if (put->pin == NULL)
-        pin = grant_pin(&grant);
     struct fragment *fragment = alloc_zero(1, sizeof(*fragment));
     int result = fragment_parse(fragment, payload->bytes, payload->size, err);
-    struct receipt receipt = {.index = fragment->index, .number = pin.number};
+    struct receipt receipt = {.index = fragment->index, .number = grant.number};
     receipt.cluster = responder->local->cluster;
     receipt.object = fragment->object_id;
     receipt.holder = responder->local->keys->node;
-    receipt.writer = pin.writer;
+    receipt.writer = grant.writer;
     free(fragment);
     size_t receipt_size;
     if (result != 0 || receipt_seal(&receipt, responder->local->keys->sign_secret, &answer->bytes,

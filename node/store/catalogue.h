@@ -93,7 +93,7 @@ int catalogue_believed(struct catalogue *c, const struct vault_id *vault,
 
 /* Where a pin can be read again when the catalogue is lost. */
 enum pin_kept {
-    PIN_SAID = -1,      /* nowhere: it came in a request that nobody signed */
+    PIN_SAID = -1,      /* nowhere any more: its file is gone */
     PIN_IN_TRAILER = 0, /* in the trailer of a fragment */
     PIN_IN_FILE = 1,    /* in its writer's file */
     PIN_DOUBTED = 2,    /* in a file that is being written anew; see catalogue_doubt_pins */

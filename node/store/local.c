@@ -26,10 +26,6 @@ int local_put_fragment(const struct local *local, const struct fragment_to_put *
             return err_set(err, ERR_FORMAT, "a grant of %zu bytes", put->grant_size);
         return err_context(err, "grant");
     }
-    if (put->pin != NULL && !id_equal(&opened.grant.vault, &put->pin->vault)) {
-        count_one(local->counters, COUNTED_GRANTS_REFUSED);
-        return err_set(err, ERR_DENIED, "the grant is of another vault than the pin");
-    }
     int result = store_put_fragment(local->store, put, &opened, err);
     if (result != 0 && (err->code == ERR_DENIED || err->code == ERR_FOREIGN))
         count_one(local->counters, COUNTED_GRANTS_REFUSED);

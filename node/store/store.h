@@ -99,7 +99,6 @@ struct fragment_to_put {
     const uint8_t *grant;
     size_t grant_size;
     const struct holders *holders;
-    const struct pin *pin; /* beside the one that the grant is; NULL: none */
     const struct node_id *bringer;
 };
 

@@ -85,48 +85,15 @@ int store_add_rows(struct store *store, const struct fragment_info *info,
                : 0;
 }
 
-/* Notes what is said with a fragment, and not in its file: the pin that the grant is when another's
- * grant is in the file, and the pin beside it. In a transaction. */
-static int add_pins(struct store *store, const struct fragment_to_put *put,
-                    const struct grant *grant, struct err *err)
-{
-    const struct pin pin = grant_pin(grant);
-    bool added;
-    if (catalogue_pin(store->catalogue, &grant->pack, &pin, PIN_SAID, &added, err) != 0)
-        return -1;
-    return put->pin != NULL
-               ? catalogue_pin(store->catalogue, &grant->pack, put->pin, PIN_SAID, &added, err)
-               : 0;
-}
-
-/* Pins a pack that is here already. That is not kept in a file: what its writer signs is
- * (store_pins.c), and comes before the record does. */
-static int pin_again(struct store *store, const struct fragment_to_put *put,
-                     const struct grant *grant, struct err *err)
-{
-    int result = -1;
-    pthread_mutex_lock(&store->lock);
-    if (catalogue_begin(store->catalogue, true, err) == 0) {
-        if (add_pins(store, put, grant, err) == 0)
-            result = catalogue_commit(store->catalogue, err);
-        else
-            catalogue_rollback(store->catalogue);
-    }
-    pthread_mutex_unlock(&store->lock);
-    return result;
-}
-
-/* The rows of a fragment that was written. Its first pin is durable in the file; another is only here,
- * and made durable. */
+/* The rows of a fragment that was written. Its first pin is durable in the file. */
 static int add_written(struct store *store, const struct fragment_info *info,
                        const struct fragment_to_put *put, const struct opened_grant *opened,
                        struct err *err)
 {
     int result = -1;
     pthread_mutex_lock(&store->lock);
-    if (catalogue_begin(store->catalogue, put->pin != NULL, err) == 0) {
-        if (store_add_rows(store, info, put->holders, opened, err) == 0 &&
-            add_pins(store, put, &opened->grant, err) == 0)
+    if (catalogue_begin(store->catalogue, false, err) == 0) {
+        if (store_add_rows(store, info, put->holders, opened, err) == 0)
             result = catalogue_commit(store->catalogue, err);
         else
             catalogue_rollback(store->catalogue);
@@ -245,8 +212,6 @@ static int do_put_fragment(struct store *store, const struct fragment_to_put *pu
     if (put->grant_size > GRANT_BYTES_MAX || put->holders->count > HOLDERS_MAX)
         return err_set(err, ERR_INVALID, "a grant of %zu bytes, %u holders: too much",
                        put->grant_size, put->holders->count);
-    if (put->pin != NULL && !id_equal(&grant->vault, &put->pin->vault))
-        return err_set(err, ERR_FOREIGN, "the pin is of another vault than the grant");
     if (store_check(store, err) != 0 || fragment_parse(&view, put->bytes, put->size, err) != 0 ||
         store_check_grant(store, &view, grant, err) != 0 || fragment_verify(&view, err) != 0)
         return -1;
@@ -255,9 +220,10 @@ static int do_put_fragment(struct store *store, const struct fragment_to_put *pu
     pthread_mutex_lock(stripe);
     bool here;
     int result = is_here(store, &info.key, &here, err);
-    if (result == 0)
-        result =
-            here ? pin_again(store, put, grant, err) : write_new(store, put, &info, opened, err);
+    /* One that is here already is not pinned again by a grant: whoever relies on it says so in a pin that
+     * is kept (store_pins.c), before the record. */
+    if (result == 0 && !here)
+        result = write_new(store, put, &info, opened, err);
     pthread_mutex_unlock(stripe);
     return result;
 }

@@ -35,8 +35,7 @@ struct sending {
     const struct object_id *object;
     const uint8_t *grant; /* countersigned */
     size_t grant_size;
-    const struct pin *pin; /* what a receipt is for */
-    bool pin_apart;        /* it is another than the one that the grant is, so it is told */
+    const struct pin *pin; /* the one that the grant is: what a receipt is for */
     uint32_t data, parity;
     size_t fragment_size;
     struct sendable fragments[RS_TOTAL_MAX]; /* by index; parcels are nulled when taken */

@@ -55,7 +55,6 @@ void slot_put_here(struct loop *loop, struct slot *slot, size_t node, const stru
     if (local_put_fragment(&loop->nodes->peers->local,
                            &(struct fragment_to_put){slot->fragment.bytes, s->fragment_size,
                                                      s->grant, s->grant_size, told,
-                                                     s->pin_apart ? s->pin : NULL,
                                                      &loop->nodes->peers->local.keys->node},
                            NULL, &err) == 0)
         slot_placed(loop, slot, node, monotonic_ms() - start);
@@ -68,15 +67,12 @@ void slot_fly(struct loop *loop, struct slot *slot, size_t node, const struct ho
     struct sending *s = loop->sending;
     struct flight *flight = &slot->flights[slot->flights[0].call == NULL ? 0 : 1];
     struct err err = ERR_INIT;
-    Ecbak__Pin pin;
-    pin_to_wire(&pin, s->pin);
     ProtobufCBinaryData views[HOLDERS_MAX];
     holders_to_wire(views, told);
     Ecbak__PutFragment put = ECBAK__PUT_FRAGMENT__INIT;
     put.grant = wire_view(s->grant, s->grant_size);
     put.n_holders = told->count;
     put.holders = views;
-    put.pin = s->pin_apart ? &pin : NULL;
     Ecbak__PeerRequest request = ECBAK__PEER_REQUEST__INIT;
     request.body_case = ECBAK__PEER_REQUEST__BODY_PUT_FRAGMENT;
     request.put_fragment = &put;

@@ -15,29 +15,6 @@
 #define CONTEXT_SPONSOR "ecbak pin sponsored 2"
 #define VERSION         2
 
-void pin_to_wire(Ecbak__Pin *message, const struct pin *pin)
-{
-    ecbak__pin__init(message);
-    message->vault = wire_view(pin->vault.bytes, ID_SIZE);
-    message->writer = wire_view(pin->writer.bytes, WRITER_ID_SIZE);
-    message->number = pin->number;
-    message->attempt = wire_view(pin->attempt.bytes, ATTEMPT_SIZE);
-}
-
-int pin_from_wire(struct pin *pin, const Ecbak__Pin *message, struct err *err)
-{
-    *pin = (struct pin){.number = 0};
-    if (message == NULL || !wire_take(pin->vault.bytes, ID_SIZE, message->vault) ||
-        !wire_take(pin->writer.bytes, WRITER_ID_SIZE, message->writer) ||
-        !wire_take(pin->attempt.bytes, ATTEMPT_SIZE, message->attempt))
-        return err_set(err, ERR_FORMAT, "a pin without vault, writer and attempt");
-    if (message->number > RECORD_NUMBER_MAX)
-        return err_set(err, ERR_FORMAT, "a pin for record %llu: no writer comes so far",
-                       (unsigned long long)message->number);
-    pin->number = message->number;
-    return 0;
-}
-
 int pins_seal(const struct pins *pins, const struct signer *signer, uint8_t **bytes, size_t *size,
               struct err *err)
 {

@@ -33,11 +33,6 @@ struct pin {
     struct attempt_id attempt;
 };
 
-/* The message borrows the pin. */
-void pin_to_wire(Ecbak__Pin *message, const struct pin *pin);
-/* message: NULL when the request has none. */
-int pin_from_wire(struct pin *pin, const Ecbak__Pin *message, struct err *err) MUST_CHECK;
-
 /* Packs that a writer pinned. */
 struct pins {
     struct cluster_id cluster;
