@@ -11,7 +11,7 @@ const char *exit_code_text(enum exit_code code)
             "incomplete: some files are missing, or fewer losses are survived than meant",
         [EXIT_TOO_FEW] = "too few members: to store so that this machine's loss is survived,\n"
                          "to bring all of it back, or of those waited for",
-        [EXIT_KEY] = "a wrong key or phrase, or data that is damaged, or gone although no member is away",
+        [EXIT_KEY] = "a wrong key or phrase, or data that is damaged or lost",
         [EXIT_FULL] =
             "no space: at the members for what is stored, on this machine for what is written",
     };
