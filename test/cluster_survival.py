@@ -144,6 +144,29 @@ def what_a_member_claims_to_hold_is_not_relied_on():
         compare(tree, f"{lab.root}/to{tree}")
 
 
+def an_index_that_only_a_revoked_member_gives_is_written_anew():
+    with Lab(4) as lab:
+        tree = make_tree(f"{lab.root}/tree", seed=14, megabytes=4)
+        lab.init()
+        lab.ecbak("store", tree).expect(DONE)
+        lab.kill(*lab.names()[:3])
+        for name in lab.names()[:3]:
+            shutil.rmtree(lab.data(name) / "fragments")
+            os.makedirs(lab.data(name) / "fragments")
+        lab.start(*lab.names()[:3])
+        lab.wait_all_alive()
+        line = lab.run("authority", "revoke", "--dir", f"{lab.dir}/authority", "node-4").expect(DONE).out.strip()
+        lab.ecbak("revoke", line).expect(DONE)
+        wait_until(lambda: all(any(m["state"] == "revoked" for m in lab.members(name)) for name in lab.names()[:3]), 30, "it is out")
+        lab.ecbak("store", tree, "--json").expect(DONE)
+        sent = lab.ecbak("store", tree, "--json").expect(DONE).json["bytes_sent"]
+        assert sent < 1_000_000, f"{sent} bytes of what was there"
+        lab.kill("node-4")
+        shutil.rmtree(f"{lab.root}/cache")  # what it knows comes from the members
+        lab.recover(f"{lab.root}/to").expect(DONE)
+        compare(tree, f"{lab.root}/to{tree}")
+
+
 def one_loss_too_many_is_a_clear_error_and_leaves_nothing_half_written():
     with Lab(6) as lab:
         tree = make_tree(f"{lab.root}/tree", seed=5)
@@ -221,7 +244,8 @@ if __name__ == "__main__":
         one_node_down_is_incomplete_and_the_next_store_completes_it,
         chunks_on_lost_nodes_are_read_from_the_source_and_sent_again,
         what_a_member_claims_to_hold_is_not_relied_on,
-        one_loss_too_many_is_a_clear_error_and_leaves_nothing_half_written,
+        an_index_that_only_a_revoked_member_gives_is_written_anew,
+                       one_loss_too_many_is_a_clear_error_and_leaves_nothing_half_written,
         a_corrupt_fragment_is_replaced_by_another,
         too_few_members_store_nothing,
         with_all_others_dead_nothing_is_called_a_snapshot,

@@ -48,18 +48,19 @@ void index_packs_of(const struct snapshot_list *list, struct cache *cache, struc
 /* An index pack being taken in. */
 struct taking {
     struct cache *cache;
+    bool published;      /* what it says is named by it: else another index is to name it */
     struct buffer block; /* all that it says, while that is little */
     bool large;
 };
 
-static int add_published(void *ctx, const struct pack_id *pack, const struct pack_entry *entries,
-                         size_t count, struct err *err)
+static int add_listed(void *ctx, const struct pack_id *pack, const struct pack_entry *entries,
+                      size_t count, struct err *err)
 {
     struct taking *taking = ctx;
     if (!taking->large)
         index_append(&taking->block, pack, entries, count);
     taking->large = taking->large || taking->block.size >= INDEX_MERGE_BYTES;
-    return cache_add_pack(taking->cache, pack, entries, count, true, NULL, err);
+    return cache_add_pack(taking->cache, pack, entries, count, taking->published, NULL, err);
 }
 
 /* Takes in every index chunk of the pack, and the pack's own directory when it holds other chunks
@@ -84,12 +85,12 @@ static int read_index(struct taking *taking, const struct pack_id *id,
             result = err_set(err, ERR_FORMAT, "a chunk lies outside its segment");
         if (result == 0)
             result =
-                index_read(plain + entries[i].offset, entries[i].size, add_published, taking, err);
+                index_read(plain + entries[i].offset, entries[i].size, add_listed, taking, err);
         free(plain);
         if (result != 0)
             return -1;
     }
-    return mixed ? add_published(taking, id, entries, count, err) : 0;
+    return mixed ? add_listed(taking, id, entries, count, err) : 0;
 }
 
 /* The pack that was asked for; takes the answer's. */
@@ -123,9 +124,10 @@ struct loading {
     struct client *client;
     struct id_list packs;
     const struct index_report *report; /* NULL: nobody */
-    struct asked asked[AHEAD];         /* in the order of packs */
-    size_t waiting;                    /* of asked */
-    size_t next;                       /* of packs, to be asked for */
+    bool published;
+    struct asked asked[AHEAD]; /* in the order of packs */
+    size_t waiting;            /* of asked */
+    size_t next;               /* of packs, to be asked for */
 };
 
 static int take_answer(struct loading *loading, const struct pack_id *id,
@@ -136,7 +138,7 @@ static int take_answer(struct loading *loading, const struct pack_id *id,
         return -1;
     /* A batch a pack: while one is open other commands cannot write to the cache, and must not have
      * to wait until packs come from nodes. */
-    struct taking taking = {.cache = loading->cache};
+    struct taking taking = {.cache = loading->cache, .published = loading->published};
     int result = cache_begin(loading->cache, err);
     /* Another command that reads the same indexes may be ahead: what it has read, and later ones
      * after it, must not be read once more now. */
@@ -252,11 +254,12 @@ static int load_listed(struct loading *loading, struct err *err)
     return result;
 }
 
-int index_packs_load(struct cache *cache, const struct vault_keys *keys, struct client *client,
-                     const struct snapshot_list *list, const struct index_report *report,
-                     struct err *err)
+static int load(struct cache *cache, const struct vault_keys *keys, struct client *client,
+                const struct snapshot_list *list, bool published, const struct index_report *report,
+                struct err *err)
 {
-    struct loading first = {.cache = cache, .keys = keys, .client = client, .report = report};
+    struct loading first = {
+        .cache = cache, .keys = keys, .client = client, .report = report, .published = published};
     struct loading second = first;
     index_packs_of(list, NULL, &first.packs);
     int result = load_listed(&first, err);
@@ -268,4 +271,17 @@ int index_packs_load(struct cache *cache, const struct vault_keys *keys, struct 
     id_list_release(&first.packs);
     id_list_release(&second.packs);
     return result;
+}
+
+int index_packs_load(struct cache *cache, const struct vault_keys *keys, struct client *client,
+                     const struct snapshot_list *list, const struct index_report *report,
+                     struct err *err)
+{
+    return load(cache, keys, client, list, true, report, err);
+}
+
+int index_packs_load_anew(struct cache *cache, const struct vault_keys *keys, struct client *client,
+                          const struct snapshot_list *list, struct err *err)
+{
+    return load(cache, keys, client, list, false, NULL, err);
 }

@@ -32,5 +32,9 @@ struct index_report {
 int index_packs_load(struct cache *cache, const struct vault_keys *keys, struct client *client,
                      const struct snapshot_list *list, const struct index_report *report,
                      struct err *err) MUST_CHECK;
+/* The same, into an empty cache, for whoever writes the whole index anew: no pack that is read counts as
+ * named by an index. */
+int index_packs_load_anew(struct cache *cache, const struct vault_keys *keys, struct client *client,
+                          const struct snapshot_list *list, struct err *err) MUST_CHECK;
 
 #endif

@@ -41,13 +41,21 @@ static int add_unpublished(void *ctx, const struct pack_id *pack, const struct p
 }
 
 /* A lost index may be the only one that names some packs: the cache is filled anew from those that
- * are left, and what none of them names counts as lost too. */
+ * can be read, and what none of them names counts as lost too. One that can be read may be lost
+ * nevertheless, when nobody counts who gives it (a revoked member, a liar): so the whole index is
+ * written anew, and none of the old ones is relied on any more. */
 static int refill_cache(struct store_run *run, struct err *err)
 {
     const struct vault_keys *keys = run->pipeline.vault->keys;
-    return cache_renew(&run->cache, err) == 0
-               ? index_packs_load(run->cache, keys, run->client, &run->list, NULL, err)
-               : -1;
+    struct id_list read = {0};
+    if (cache_renew(&run->cache, err) != 0 ||
+        index_packs_load_anew(run->cache, keys, run->client, &run->list, err) != 0)
+        return -1;
+    list_index_packs(run, &read);
+    for (size_t i = 0; i < read.count; i++)
+        id_list_add(&run->given_up, &read.ids[i]);
+    id_list_release(&read);
+    return 0;
 }
 
 static int drop_lost(struct store_run *run, const struct id_list *list,
@@ -71,7 +79,8 @@ void list_index_packs(const struct store_run *run, struct id_list *list)
     index_packs_of(&run->list, run->cache, &packs);
     for (size_t i = 0; i < packs.count; i++) {
         if (cache_has_index(run->cache, &packs.ids[i]) &&
-            !id_map_find(&run->replaced.seen, packs.ids[i].bytes, &index))
+            !id_map_find(&run->replaced.seen, packs.ids[i].bytes, &index) &&
+            !id_map_find(&run->given_up.seen, packs.ids[i].bytes, &index))
             id_list_add(list, &packs.ids[i]);
     }
     id_list_release(&packs);

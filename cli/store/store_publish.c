@@ -6,6 +6,7 @@
  * What it says in the clear is what others need who cannot read it: which run it ends, what that run
  * knew of every writer, and all index packs without which its chunks cannot be found.
  */
+#include <assert.h>
 #include <pwd.h>
 #include <stdlib.h>
 #include <time.h>
@@ -98,7 +99,10 @@ static void name_source(const struct store_options *options, char **host, char *
 static int seal(struct store_run *run, uint8_t **sealed, size_t *size, struct err *err)
 {
     const struct store_options *options = run->pipeline.options;
+    const struct id_list *replaced = run->given_up.count > 0 ? &run->given_up : &run->replaced;
     struct timespec now = wall_time();
+    assert(run->given_up.count == 0 ||
+           run->replaced.count == 0); /* those given up are not merged */
     struct snapshot snapshot = {
         .number = run->pin.number,
         .time_s = now.tv_sec,
@@ -111,8 +115,8 @@ static int seal(struct store_run *run, uint8_t **sealed, size_t *size, struct er
         .root_count = run->pipeline.root_count,
         .index_packs = run->index_packs.ids,
         .index_pack_count = run->index_packs.count,
-        .replaced = run->replaced.ids,
-        .replaced_count = run->replaced.count,
+        .replaced = replaced->ids,
+        .replaced_count = replaced->count,
         .files = run->result->files,
         .bytes = run->result->bytes,
         .bytes_new = run->result->bytes_new,

@@ -268,6 +268,7 @@ static void release(struct store_run *run)
     id_list_release(&run->index_packs);
     id_list_release(&run->relied);
     id_list_release(&run->replaced);
+    id_list_release(&run->given_up);
     id_list_release(&run->proven);
     free(run->state_path);
     for (size_t i = 0; i < run->target_count; i++)

@@ -22,6 +22,7 @@ struct store_run {
     struct id_list relied;      /* index packs of earlier stores */
     struct id_list index_packs; /* that this store adds */
     struct id_list replaced;    /* of those relied on: what they say is in those added */
+    struct id_list given_up;    /* as well: all that were read when one of them was found lost */
     struct record_kept record;  /* what became of the record */
     struct id_list proven;      /* earlier packs that were proven in this pass */
     struct proofs proofs;       /* members that could not prove what they said they hold */
