@@ -74,6 +74,9 @@ def too_few_members():
         tree = make_tree(f"{lab.root}/tree", seed=41)
         lab.init()
         lab.ecbak("store", tree).expect(DONE)
+        asked = lab.ecbak("store", "--code", "9+9", tree).expect(TOO_FEW)  # also where nothing is new
+        assert "9+9 needs at least 9 nodes" in asked.err, asked.err
+        lab.ecbak("store", tree).expect(DONE)
         lab.kill("node-2", "node-3", "node-4")
         wait_dead(lab, 3)
         lab.ecbak("store", tree).expect(TOO_FEW)

@@ -54,6 +54,12 @@ static int ask_node(struct store_run *run, struct err *err)
         return err_set(err, ERR_TOO_FEW,
                        "the cluster has %u member%s, too few to survive any loss: add another",
                        run->status.members_known, run->status.members_known == 1 ? "" : "s");
+    /* Small packs could be stored so, each fragment being a whole copy: and would be incomplete in this
+     * cluster for ever. */
+    if (run->result->data > run->status.members_known)
+        return err_set(
+            err, ERR_TOO_FEW, "%u+%u needs at least %u nodes: the cluster has %u members",
+            run->result->data, run->result->parity, run->result->data, run->status.members_known);
     return 0;
 }
 
