@@ -158,6 +158,53 @@ static void a_user_replaces_what_is_in_folders_without_write_permission(void **s
     free(back);
 }
 
+/* Writes one byte at that place of what was recovered, and gives the file its time back. */
+static void change(const char *name, off_t at, char byte)
+{
+    struct stat before;
+    char *path = target_of(name);
+    int fd = open(path, O_RDWR);
+    assert_true(fd >= 0 && fstat(fd, &before) == 0);
+    assert_int_equal(pwrite(fd, &byte, 1, at), 1);
+    const struct timespec times[] = {before.st_atim, before.st_mtim};
+    assert_int_equal(futimens(fd, times), 0);
+    close(fd);
+    free(path);
+}
+
+static void what_is_there_is_compared_byte_by_byte_when_that_is_asked_for(void **state)
+{
+    (void)state;
+    struct err err = ERR_INIT;
+    struct store_result result;
+    struct recover_result recovered;
+    const struct recover_options options = {.to = target, .verify = true};
+    make_file("a", 3000000, 1);
+    make_file("b", 1000, 2);
+    make_file("empty", 0, 3);
+    make_file("sparse", 1000, 4);
+    char *sparse = alloc_format("%s/sparse", source);
+    assert_int_equal(truncate(sparse, 40 << 20), 0);
+    free(sparse);
+    store_well(&result);
+    recover_well("latest", &recovered);
+    ino_t inode = inode_of("a");
+    assert_int_equal(recover("latest", &options, &recovered, &err), 0);
+    assert_int_equal(recovered.outcome, JOB_DONE);
+    assert_int_equal(recovered.files, 4);
+    assert_int_equal(inode_of("a"), inode); /* left as it is */
+    change("a", 2000000, 'x');
+    change("sparse", 30 << 20, 'x'); /* in its hole */
+    assert_int_equal(recover("latest", &options, &recovered, &err), 0);
+    assert_int_equal(recovered.outcome, JOB_INCOMPLETE);
+    assert_int_equal(recovered.problems, 2);
+    assert_int_equal(recovered.files, 2);
+    assert_int_equal(inode_of("a"), inode);
+    recover_again(true, JOB_DONE, &recovered);
+    assert_int_equal(recover("latest", &options, &recovered, &err), 0);
+    assert_int_equal(recovered.outcome, JOB_DONE);
+}
+
 static void a_name_of_a_file_whose_other_name_is_there_comes_back(void **state)
 {
     (void)state;
@@ -214,6 +261,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_user_replaces_what_is_in_folders_without_write_permission,
                                         set_up_user, tear_down_user),
         TEST(a_name_of_a_file_whose_other_name_is_there_comes_back),
+        TEST(what_is_there_is_compared_byte_by_byte_when_that_is_asked_for),
     };
     return cmocka_run_group_tests(tests, set_up_all, NULL);
 }

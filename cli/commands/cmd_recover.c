@@ -104,7 +104,7 @@ static const char about[] =
     "of\n"
     "it was checked. A run that was stopped is finished by another: what is there with its size "
     "and\n"
-    "time is not fetched again, unless --verify or --overwrite says so.\n"
+    "time is not fetched again, unless --overwrite says so; --verify compares every byte of it.\n"
     "Root recovers into no folder that another user owns or may write, unless the snapshot has it\n"
     "so or --into-shared is given, and follows no symbolic link of another user to DIR. Until a\n"
     "folder or a file is complete, only its owner can see into it.\n"
@@ -122,7 +122,8 @@ int cmd_recover(int argc, char **argv)
         {0, "overwrite", OPTION_FLAG, &recover.overwrite, NULL, "replace files that are there"},
         {0, "into-shared", OPTION_FLAG, &recover.into_shared, NULL,
          "as root: also into folders that others may write"},
-        {0, "verify", OPTION_FLAG, &recover.verify, NULL, "read every file back and compare"},
+        {0, "verify", OPTION_FLAG, &recover.verify, NULL,
+         "read every file back and compare; also those that are there"},
         {0, "numeric-owner", OPTION_FLAG, &recover.numeric_owners, NULL,
          "owners by number, not by name"},
         {0, "host", OPTION_TEXT, &filter.host, "NAME", "'latest' of this host"},

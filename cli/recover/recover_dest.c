@@ -206,7 +206,7 @@ bool dest_has(const struct recover *recover, const struct dest *dest,
     char name[TREE_NAME_MAX + 1];
     struct stat stat;
     entry_name(name, entry);
-    if (dest->fresh || recover->options->overwrite || recover->options->verify ||
+    if (dest->fresh || recover->options->overwrite ||
         fstatat(dest->fd, name, &stat, AT_SYMLINK_NOFOLLOW) != 0)
         return false;
     bool sized = entry->kind == ENTRY_FILE || entry->kind == ENTRY_SYMLINK;

@@ -42,8 +42,8 @@ static int write_at(int fd, const uint8_t *bytes, size_t size, uint64_t offset, 
     return 0;
 }
 
-static int read_back(struct recover_worker *worker, int fd, const uint8_t *bytes, size_t size,
-                     uint64_t offset, struct err *err)
+int read_back(struct recover_worker *worker, int fd, const uint8_t *bytes, size_t size,
+              uint64_t offset, struct err *err)
 {
     if (worker->back == NULL)
         worker->back = alloc_zero(1, CHUNK_BYTES_MAX);
@@ -61,9 +61,12 @@ static int read_back(struct recover_worker *worker, int fd, const uint8_t *bytes
                : err_set(err, ERR_DAMAGED, "it reads back other than it was written");
 }
 
-static int put(struct recover_worker *worker, int fd, const uint8_t *bytes, size_t size,
-               uint64_t offset, struct err *err)
+static int put(struct recover_worker *worker, const struct output_file *output,
+               const uint8_t *bytes, size_t size, uint64_t offset, struct err *err)
 {
+    int fd = output->fd;
+    if (output->there)
+        return there_compare(worker, fd, bytes, size, offset, err);
     if (write_at(fd, bytes, size, offset, err) != 0)
         return -1;
     return worker->recover->options->verify ? read_back(worker, fd, bytes, size, offset, err) : 0;
@@ -77,7 +80,7 @@ static int put_stream(struct recover_worker *worker, const struct output_file *o
     const struct tree_entry *entry = output->entry;
     if (entry->extent_count == 0)
         return size <= entry->size && offset <= entry->size - size
-                   ? put(worker, output->fd, bytes, size, offset, err)
+                   ? put(worker, output, bytes, size, offset, err)
                    : err_set(err, ERR_DAMAGED, "more data than the file has bytes");
     uint64_t begin = 0;
     for (size_t i = 0; i < entry->extent_count && size > 0; i++) {
@@ -85,7 +88,7 @@ static int put_stream(struct recover_worker *worker, const struct output_file *o
         if (offset < begin + extent->size) {
             uint64_t inside = offset - begin, left = extent->size - inside;
             size_t part = size < left ? size : (size_t)left;
-            if (put(worker, output->fd, bytes, part, extent->offset + inside, err) != 0)
+            if (put(worker, output, bytes, part, extent->offset + inside, err) != 0)
                 return -1;
             bytes += part;
             size -= part;
@@ -99,13 +102,14 @@ static int put_stream(struct recover_worker *worker, const struct output_file *o
 /* ---- one file -------------------------------------------------------------------------------- */
 
 struct output_file *output_new(struct dest *dest, const struct tree_entry *entry,
-                               struct hard_link *link)
+                               struct hard_link *link, bool there)
 {
     struct output_file *output = alloc_zero(1, sizeof(*output));
     dest_hold(dest);
     output->dest = dest;
     output->entry = entry_copy(entry);
     output->link = link;
+    output->there = there;
     output->fd = -1;
     output->places = 1;
     pthread_mutex_init(&output->lock, NULL);
@@ -158,8 +162,10 @@ static int open_output(struct recover *recover, struct output_file *output, stru
 {
     if (output->fd >= 0)
         return 0;
-    bool made = output->temporary[0] != '\0';
-    if ((made ? open_again(recover, output, err) : make_file(recover, output, err)) != 0)
+    int result = output->there                  ? there_open(recover, output, err)
+                 : output->temporary[0] != '\0' ? open_again(recover, output, err)
+                                                : make_file(recover, output, err);
+    if (result != 0)
         return -1;
     atomic_fetch_add(&recover->files_open, 1);
     return 0;
@@ -244,15 +250,12 @@ static int name_file(struct recover_worker *worker, struct output_file *output, 
 }
 
 /* The last chunk is written: size, attributes, name. */
-static int end_file(struct recover_worker *worker, struct output_file *output, struct err *err)
+static int finish_file(struct recover_worker *worker, struct output_file *output, struct err *err)
 {
-    struct recover *recover = worker->recover;
     const struct tree_entry *entry = output->entry;
     char name[TREE_NAME_MAX + 1];
     struct stat stat;
     entry_name(name, output->entry);
-    if (open_output(recover, output, err) != 0)
-        return -1;
     /* Holes at the end, and holes only, still need the file's size. */
     bool holes = entry->extent_count > 0 || entry->chunk_count == 0;
     if (holes && entry->size > 0 && ftruncate(output->fd, (off_t)entry->size) != 0)
@@ -260,10 +263,17 @@ static int end_file(struct recover_worker *worker, struct output_file *output, s
     if (!holes && entry->chunk_count > 1 &&
         (fstat(output->fd, &stat) != 0 || (uint64_t)stat.st_size != entry->size))
         return err_set(err, ERR_DAMAGED, "its chunks do not have its size");
-    if (name_file(worker, output, name, err) != 0)
+    return name_file(worker, output, name, err);
+}
+
+static int end_file(struct recover_worker *worker, struct output_file *output, struct err *err)
+{
+    struct recover *recover = worker->recover;
+    if (open_output(recover, output, err) != 0 ||
+        (output->there ? there_end(worker, output, err) : finish_file(worker, output, err)) != 0)
         return -1;
     atomic_fetch_add(&recover->files, 1);
-    atomic_fetch_add(&recover->bytes, entry->size);
+    atomic_fetch_add(&recover->bytes, output->entry->size);
     atomic_fetch_add(&recover->progress->files, 1);
     return 0;
 }

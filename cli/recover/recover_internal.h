@@ -4,6 +4,7 @@
  *   recover_tree.c   one thread reads the snapshot's folders, makes them, and plans files
  *   recover_order.c  what is planned is given out pack by pack
  *   recover_files.c  worker threads write files
+ *   recover_there.c  or compare what is there
  *   recover_dest.c   folders and names below DIR: nothing is followed, nothing is left half-made
  *   recover_target.c DIR itself, and which folders root does not trust
  *   recover_links.c  names that share an inode
@@ -48,6 +49,7 @@ struct output_file {
     struct dest *dest;        /* a token of it is held */
     struct tree_entry *entry; /* a copy */
     struct hard_link *link;   /* other names wait for it; NULL: none can */
+    bool there;               /* an earlier run wrote it: it is compared, and not written */
     pthread_mutex_t lock;     /* guards what follows */
     int fd;                   /* -1: not open, now or yet */
     unsigned users;           /* threads that are writing to it */
@@ -168,7 +170,7 @@ bool folder_is_unfinished(const struct recover *recover, const struct stat *stat
 void dest_hold(struct dest *dest);
 /* With the last token the folder gets its attributes, and gives back its parent's. */
 void dest_drop(struct recover_worker *worker, struct dest *dest);
-/* Did an earlier run write it? Told by kind, size and time, when nothing more is asked for. */
+/* Did an earlier run write it? Told by kind, size and time. */
 bool dest_has(const struct recover *recover, const struct dest *dest,
               const struct tree_entry *entry);
 /* One more file is there, which this run did not have to write. */
@@ -220,7 +222,7 @@ int flags_refusal(const struct dest *dest, const char *name, const char *doing, 
 
 /* A file to be planned: holds a token of dest, and one place until output_done. */
 struct output_file *output_new(struct dest *dest, const struct tree_entry *entry,
-                               struct hard_link *link);
+                               struct hard_link *link, bool there);
 /* Writes chunks of one file that are in one pack, and is done with them. */
 void output_write(struct recover_worker *worker, struct fetched_pack *pack,
                   const struct place *places, size_t count);
@@ -229,14 +231,28 @@ void output_fail(struct recover *recover, struct output_file *output, const stru
 /* So many of its places are done; with the last one it gets its name, or is removed. */
 void output_done(struct recover_worker *worker, struct output_file *output, size_t count);
 
+/* Is at `offset` of this file what was written there? ERR_DAMAGED when not. */
+int read_back(struct recover_worker *worker, int fd, const uint8_t *bytes, size_t size,
+              uint64_t offset, struct err *err) MUST_CHECK;
+
+/* ---- recover_there.c ------------------------------------------------------------------------- */
+
+/* For a file that is there: opens it, compares some of its bytes, and what is left at the end. ERR_EXISTS
+ * when it is another than the snapshot's. */
+int there_open(struct recover *recover, struct output_file *output, struct err *err) MUST_CHECK;
+int there_compare(struct recover_worker *worker, int fd, const uint8_t *bytes, size_t size,
+                  uint64_t offset, struct err *err) MUST_CHECK;
+int there_end(struct recover_worker *worker, struct output_file *output,
+              struct err *err) MUST_CHECK;
+
 /* ---- recover_order.c ------------------------------------------------------------------------- */
 
 /* With the queue that gives batches to the threads that write. */
 void order_init(struct recover *recover, unsigned threads);
 void order_release(struct recover *recover);
-/* Plans a file; writes what is planned when that becomes too much. */
+/* Plans a file; writes what is planned when that becomes too much. there: it is only compared. */
 void order_add(struct recover_worker *worker, struct dest *dest, const struct tree_entry *entry,
-               struct hard_link *link);
+               struct hard_link *link, bool there);
 /* Is so much planned, or are so many folders open, that it is to be written before more is? */
 bool order_is_full(const struct recover *recover);
 /* Writes all that is planned, and waits for it. */

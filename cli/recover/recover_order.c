@@ -83,10 +83,10 @@ static int plan_chunks(struct recover *recover, struct output_file *output, stru
 }
 
 void order_add(struct recover_worker *worker, struct dest *dest, const struct tree_entry *entry,
-               struct hard_link *link)
+               struct hard_link *link, bool there)
 {
     struct recover *recover = worker->recover;
-    struct output_file *output = output_new(dest, entry, link);
+    struct output_file *output = output_new(dest, entry, link, there);
     struct err err = ERR_INIT;
     recover->order.bytes += sizeof(*output) + malloc_usable_size(output->entry);
     if (plan_chunks(recover, output, &err) != 0)

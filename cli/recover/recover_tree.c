@@ -181,19 +181,20 @@ static void recover_file(struct tree_walk *walk, struct dest *dest, const struct
     entry_name(name, entry);
     if (entry->hard_link != 0 && link_join(recover, dest, entry, &link))
         return;
-    if (dest_has(recover, dest, entry)) {
+    bool there = dest_has(recover, dest, entry);
+    if (there && !recover->options->verify) {
         dest_count(recover, entry);
         if (link == NULL)
             flags_complete(recover, dest, name, entry->flags);
         link_finish(&walk->worker, link, ERR_NONE);
         return;
     }
-    if (dest_is_free(recover, dest, name, &err) != 0) {
+    if (!there && dest_is_free(recover, dest, name, &err) != 0) {
         recover_problem(recover, dest, name, entry->name_size, &err);
         link_pass(recover, link);
         return;
     }
-    order_add(&walk->worker, dest, entry, link);
+    order_add(&walk->worker, dest, entry, link, there);
 }
 
 static void recover_special(struct tree_walk *walk, struct dest *dest,
